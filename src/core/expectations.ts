@@ -1,0 +1,19 @@
+/**
+ * What a restore must bring back, recorded inside the backup's own snapshot, so that a drill can demand equality.
+ * Checksums do not depend on the order of rows: a sum over rows of a hash of the row's text.
+ */
+export interface Expectations {
+  /** Names how the checksums were made, with a version: `postgres-rowtext-1`, `sqlite-rowtext-1`, `files-1`. */
+  readonly algorithm: string;
+  readonly tables: readonly TableExpectation[];
+}
+
+export interface TableExpectation {
+  /** Unambiguous: as the engine quotes it (`public.orders`, `"odd ""name"""`); for `files-1` a path. */
+  readonly table: string;
+  /** Exact. */
+  readonly rows: number;
+  /** Opaque text; equal means equal contents. Absent where the engine cannot give one, and then `reason` says why. */
+  readonly checksum?: string;
+  readonly reason?: string;
+}

@@ -1,0 +1,80 @@
+/** Object key: components of `[A-Za-z0-9._:+-]`, joined by `/`, never starting with `/` or a dot. At most 512 characters. */
+export type Key = string;
+
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** What a destination was found to be able to do. Absence is a typed answer, never an exception. */
+export interface Capabilities {
+  /** Creating a key that exists is refused by the store itself, also against a concurrent writer. */
+  readonly conditionalCreate: boolean;
+  /** The store checks a SHA-256 while it receives and keeps it, so that reading back is not needed to confirm. */
+  readonly checksums: boolean;
+  readonly objectLock: 'none' | 'governance' | 'compliance';
+  readonly versions: boolean;
+}
+
+export interface PutOptions {
+  /** Lower-case hex of the SHA-256 of the body; computed when absent. */
+  readonly sha256?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface Stored {
+  readonly sizeBytes: number;
+  /** True when the same bytes were there already. */
+  readonly existed: boolean;
+  readonly version?: string;
+}
+
+export interface Listed {
+  readonly key: Key;
+  readonly sizeBytes: number;
+  /** By the store's clock, milliseconds since 1970 UTC. */
+  readonly modifiedMs: number;
+}
+
+/**
+ * A place that holds a copy of the vault: immutable objects under string keys.
+ *
+ * Errors, for every verb: `object-missing` (proved absent), `object-exists`, `object-damaged`, `destination-full`,
+ * `destination-read-only`, `destination-denied` — these are final; `destination-unreachable` — may pass, so retry.
+ */
+export interface Destination {
+  readonly name: string;
+  /** The adapter: `local`, `memory`, later `s3`, `sftp`. */
+  readonly type: string;
+  /** For people and reports: the path or URL, without credentials. */
+  readonly location: string;
+  readonly capabilities: Capabilities;
+
+  /**
+   * Stores `body` under `key`. When it resolves, the object is durable and whole: after a crash a reader finds all of it or
+   * nothing. The same key with the same bytes succeeds again; with other bytes it fails with `object-exists` and the first
+   * object stays. Safe to retry after any error. Does not keep or change `body`.
+   */
+  put(key: Key, body: Uint8Array, options?: PutOptions): Promise<Stored>;
+
+  /**
+   * The bytes of `key`, or exactly the `range` of them. Never a short read: a range that reaches past the end is
+   * `object-damaged`. Absent is `object-missing`, and only when proved: doubt is `destination-unreachable`.
+   */
+  get(key: Key, range?: ByteRange, options?: { readonly signal?: AbortSignal }): Promise<Uint8Array>;
+
+  /** Size and time of `key` without its bytes, or `object-missing`. */
+  stat(key: Key): Promise<Listed>;
+
+  /**
+   * Keys that start with `prefix` (which ends with `/` or is empty), in no order, each once, also while others write. What
+   * was stored before the call is listed; half-written objects never are.
+   */
+  list(prefix: string): AsyncIterable<Listed>;
+
+  /** Removes `key`; removing what is absent succeeds. */
+  delete(key: Key, version?: string): Promise<void>;
+
+  /** Bytes that can still be written, or undefined where the place cannot tell. */
+  freeBytes(): Promise<number | undefined>;
+}

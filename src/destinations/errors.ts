@@ -1,0 +1,56 @@
+import { defineError } from '../core/errors.ts';
+
+export const objectMissing = defineError({
+  code: 'object-missing',
+  exit: 2,
+  say: (fact: { destination: string; key: string }) => `Destination ${fact.destination} does not hold ${fact.key}.`,
+  hint: (fact) => `Run 'lifeboat verify' to see which restore points need it; another copy of ${fact.key} heals it.`,
+});
+
+export const objectExists = defineError({
+  code: 'object-exists',
+  exit: 2,
+  say: (fact: { destination: string; key: string }) =>
+    `Destination ${fact.destination} already holds ${fact.key} with other bytes. Nothing was overwritten.`,
+  hint: () => "Objects never change. Run 'lifeboat verify' to find out which of the two is sound.",
+});
+
+export const objectDamaged = defineError({
+  code: 'object-damaged',
+  exit: 2,
+  say: (fact: { destination: string; key: string; why: string }) =>
+    `${fact.key} in destination ${fact.destination} is damaged: ${fact.why}.`,
+  hint: () => "Run 'lifeboat verify --all': it names the restore points that are touched and heals from a sound copy.",
+});
+
+export const destinationFull = defineError({
+  code: 'destination-full',
+  exit: 2,
+  say: (fact: { destination: string; location: string }) =>
+    `Destination ${fact.destination} (${fact.location}) is full. What was stored before is whole.`,
+  hint: () => "Make room or enlarge it, then run 'lifeboat backup' again: what was already sent is used again.",
+});
+
+export const destinationReadOnly = defineError({
+  code: 'destination-read-only',
+  exit: 2,
+  say: (fact: { destination: string; location: string }) =>
+    `Destination ${fact.destination} (${fact.location}) cannot be written: it is read-only.`,
+  hint: () => 'Remount it read-write, or name another path in lifeboat.yaml.',
+});
+
+export const destinationDenied = defineError({
+  code: 'destination-denied',
+  exit: 2,
+  say: (fact: { destination: string; location: string; why: string }) =>
+    `Destination ${fact.destination} (${fact.location}) refused: ${fact.why}.`,
+  hint: () => 'Check the owner, the permissions or the credentials of the destination.',
+});
+
+export const destinationUnreachable = defineError({
+  code: 'destination-unreachable',
+  exit: 2,
+  say: (fact: { destination: string; location: string; why: string }) =>
+    `Destination ${fact.destination} (${fact.location}) cannot be reached: ${fact.why}.`,
+  hint: () => "Check that it is mounted or online, then run 'lifeboat check'. Other destinations are not affected.",
+});

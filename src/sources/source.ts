@@ -1,0 +1,114 @@
+import type { ChunkProfile, Entry, StoredEntry } from '../core/entry.ts';
+import type { Expectations } from '../core/expectations.ts';
+import type { BytePath } from '../core/paths.ts';
+import type { Problem, Run } from '../core/run.ts';
+
+/** What a look at the live system found, before anything is captured. */
+export interface Inspection {
+  /** Engine and tool versions: `{ server: '15.18', pg_dump: '15.18' }`. Goes into the snapshot record: no secrets, no names. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** Roughly how much will be read; absent when it cannot be told. */
+  readonly sizeBytes?: number;
+  readonly problems: readonly Problem[];
+}
+
+/** What a capture knows once all its entries were consumed. Stored encrypted, in the manifest. */
+export interface CaptureFacts {
+  /** Engine facts that a restore needs (database name, encoding, snapshot id, roles …), JSON-serialisable. */
+  readonly facts: Readonly<Record<string, unknown>>;
+  /** Recorded inside the same consistent snapshot as the entries. Absent only with a reason in `facts.expectationsAbsent`. */
+  readonly expectations?: Expectations;
+  /** What could not be captured or changed meanwhile. The restore point is kept, and says so. */
+  readonly problems: readonly Problem[];
+}
+
+/** One consistent capture in progress. */
+export interface Capture extends AsyncDisposable {
+  /** In the order of `comparePaths`; consumed once. An error here fails the capture: nothing is committed. */
+  readonly entries: AsyncIterable<Entry>;
+  /** Call once, after `entries` ended. */
+  finish(): Promise<CaptureFacts>;
+}
+
+/** What a restore gets to read: one restore point, every byte checked before or while it is handed out. */
+export interface Contents {
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly expectations?: Expectations;
+  entries(): AsyncIterable<StoredEntry>;
+  /** The bytes of one file entry. Throws at the latest at the end if they are not what was recorded. */
+  read(path: BytePath): AsyncIterable<Uint8Array>;
+  /**
+   * Writes the chosen entries (all when `paths` is absent; a folder means all in it) below `folder`, which must exist, with
+   * all their metadata, in parallel. Every file's SHA-256 was compared when it resolves.
+   */
+  extract(folder: BytePath, options?: ExtractOptions): Promise<Extracted>;
+}
+
+export interface ExtractOptions {
+  readonly paths?: readonly BytePath[];
+  /** Leave this prefix out of the written paths. */
+  readonly stripPrefix?: BytePath;
+  readonly run?: Run;
+}
+
+export interface Extracted {
+  readonly files: number;
+  readonly bytes: number;
+  /** Metadata that could not be set (owner without root, xattrs on a file system without them). */
+  readonly problems: readonly Problem[];
+}
+
+/** Where a restore goes. The source's own kind defines which targets it takes. */
+export interface RestoreTarget {
+  /** A path, or a connection URL; absent means the place it came from. */
+  readonly into?: string;
+  /** Replace what is there. Without it a target that exists and is not empty is refused (`target-not-empty`). */
+  readonly force: boolean;
+  /** Chosen paths (files) or tables (databases); everything when empty. */
+  readonly only: readonly string[];
+}
+
+export interface Restored {
+  /** For people: where it is now. */
+  readonly where: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Knows one engine and nothing of storage. Made from a dataset's configuration by the registry. Errors that a user can mend
+ * are LifeboatErrors with a hint: wrong password, missing rights, missing tool (naming the Debian package), version mismatch.
+ */
+export interface Source {
+  readonly kind: 'files' | 'sqlite' | 'postgres';
+  readonly profile: ChunkProfile;
+  /** For people, without secrets: a path, or `postgres://app@db:5432/harbor`. */
+  readonly location: string;
+  /** Paths on this host that must not lie inside a destination and must not contain one. */
+  readonly hostPaths: readonly string[];
+
+  /** Looks, changes nothing. Throws when a capture could not succeed. */
+  inspect(run: Run): Promise<Inspection>;
+
+  /** Begins a consistent capture. Everything it holds (snapshot, connection, child) is let go by its disposal. */
+  capture(run: Run): Promise<Capture>;
+
+  /**
+   * Brings `contents` back. Never half: when it throws, what was at the target before is untouched, and what it had written
+   * elsewhere is removed or named in the error.
+   */
+  restore(contents: Contents, target: RestoreTarget, run: Run): Promise<Restored>;
+
+  /**
+   * Measures a restored copy at `where` (a path or connection URL) with the same algorithm as the expectations, and runs the
+   * engine's own integrity checks. Used by drills, on a sandboxed copy only.
+   */
+  measure(where: string, expected: Expectations, run: Run): Promise<Measurement>;
+}
+
+export interface Measurement {
+  readonly actual: Expectations;
+  /** Engine integrity: one per kind of check (`integrity_check`, `foreign_key_check`, `amcheck`). */
+  readonly integrity: ReadonlyArray<{ readonly name: string; readonly ok: boolean; readonly looked: number; readonly detail: string }>;
+}
