@@ -6,7 +6,7 @@ export type BytePath = string;
 
 /** Bytes → the string form used throughout. */
 export function fromBytes(bytes: Uint8Array): BytePath {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
 /** The string form → bytes, for the file system. */
@@ -16,7 +16,7 @@ export function toBytes(path: BytePath): Buffer {
 
 /** A path that came from text (configuration, command line) → its bytes as UTF-8. */
 export function pathFromText(text: string): BytePath {
-  return Buffer.from(text, 'utf8').latin1Slice();
+  return Buffer.from(text, 'utf8').toString('latin1');
 }
 
 /** For people: UTF-8 where it is valid, and every control character or stray byte as `\xNN`. Never breaks a line. */

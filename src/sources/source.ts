@@ -110,5 +110,10 @@ export interface Source {
 export interface Measurement {
   readonly actual: Expectations;
   /** Engine integrity: one per kind of check (`integrity_check`, `foreign_key_check`, `amcheck`). */
-  readonly integrity: ReadonlyArray<{ readonly name: string; readonly ok: boolean; readonly looked: number; readonly detail: string }>;
+  readonly integrity: ReadonlyArray<{
+    readonly name: string;
+    readonly ok: boolean;
+    readonly looked: number;
+    readonly detail: string;
+  }>;
 }
