@@ -1,0 +1,24 @@
+/** A Debian package that tests need, and what proves that it is there. */
+export interface DebianPackage {
+  readonly name: string;
+  /** Programs, all of which must be found on PATH, in /usr/sbin, /sbin or /usr/lib/postgresql/<version>/bin. */
+  readonly programs: readonly string[];
+  /** Files that must exist too. `*` in a name matches anything, e.g. a version. */
+  readonly files?: readonly string[];
+}
+
+/** Everything that some test needs, by package. Add yours here, in order of name. */
+export const debianPackages: readonly DebianPackage[] = [
+  { name: 'acl', programs: ['setfacl', 'getfacl'] },
+  { name: 'age', programs: ['age', 'age-keygen'] },
+  { name: 'attr', programs: ['setfattr', 'getfattr'] },
+  { name: 'e2fsprogs', programs: ['mkfs.ext4'] },
+  { name: 'mount', programs: ['mount', 'umount'] },
+  {
+    name: 'postgresql',
+    programs: ['initdb', 'pg_ctl', 'postgres', 'psql', 'pg_dump', 'pg_restore'],
+    files: ['/usr/share/postgresql/*/extension/amcheck.control'],
+  },
+  { name: 'util-linux', programs: ['setpriv', 'unshare'] },
+  { name: 'zstd', programs: ['zstd'] },
+];
