@@ -1,0 +1,210 @@
+import type { Condition } from '../core/condition.ts';
+import type { Retention } from '../core/retention.ts';
+import type { Problem } from '../core/run.ts';
+
+/** What one configuration file protects: `lifeboat.yaml`, checked, with every default filled in. */
+export interface System {
+  readonly name: string;
+  /** `production` unless said otherwise. */
+  readonly environment: string;
+  /** The configuration file, absolute. */
+  readonly file: string;
+  /** Its folder, absolute: relative paths in the file start here. */
+  readonly root: string;
+  /** Catalog, writer keys, index cache, spool: `$LIFEBOAT_STATE_DIR/<system>-<8 hex>`, absolute. Not made by loading. */
+  readonly stateDir: string;
+  /** Lower-case hex of the SHA-256 of the file's bytes, for evidence. */
+  readonly digest: string;
+  readonly vault: { readonly recipients: readonly string[] };
+  /** By name, in the order of the file. */
+  readonly destinations: Readonly<Record<string, DestinationConfig>>;
+  readonly datasets: Readonly<Record<string, DatasetConfig>>;
+  readonly drill: DrillConfig;
+  /** Nothing wrong, but worth saying: only one recipient. */
+  readonly warnings: readonly Problem[];
+}
+
+/** `path` is absolute. */
+export interface DestinationConfig {
+  readonly type: 'local';
+  readonly path: string;
+}
+
+export type DatasetConfig = SqliteDataset | FilesDataset | PostgresDataset;
+
+interface DatasetObjectives {
+  readonly name: string;
+  /** How much may be lost at most. The schedule follows from it: core/objectives.ts. */
+  readonly rpoMs: number;
+  /** How long it may take to be back. */
+  readonly rtoMs: number;
+  readonly retention: Retention;
+}
+
+export interface SqliteDataset extends DatasetObjectives {
+  readonly type: 'sqlite';
+  /** The database file, absolute. */
+  readonly path: string;
+}
+
+export interface FilesDataset extends DatasetObjectives {
+  readonly type: 'files';
+  /** A folder or a single file, absolute. */
+  readonly path: string;
+  /** Patterns as in .gitignore, relative to `path`. */
+  readonly exclude: ReadonlyArray<{ readonly pattern: string; readonly reason: string }>;
+  /** Also leave out caches, temporary files, dependency folders (the source knows which). */
+  readonly defaultExcludes: boolean;
+  readonly oneFileSystem: boolean;
+  readonly xattrs: boolean;
+}
+
+export interface PostgresDataset extends DatasetObjectives {
+  readonly type: 'postgres';
+  readonly url: Expandable;
+  /** Tables whose rows are left out; their definition is kept. `schema.table`. */
+  readonly exclude: ReadonlyArray<{ readonly table: string; readonly reason: string }>;
+  /** What is recorded for drills to compare: counts and checksums of all rows, or counts only. */
+  readonly expectations: 'checksums' | 'rows';
+}
+
+/**
+ * Text that may hold secrets by reference: `${VAR}`, `${VAR:-default}`, or as a whole `file:PATH` (trailing newline cut) or
+ * `command:WORDS` (its standard output). Nothing is looked up before `expand`, so that commands that need no secret run
+ * without.
+ */
+export interface Expandable {
+  /** As written, for people: the reference, never the value; a password that stands in clear in a URL is masked. */
+  readonly shown: string;
+  /**
+   * The text with every reference filled in; `variables` go before the environment.
+   * @throws `variable-unset`, `secret-unavailable`
+   */
+  expand(variables?: Readonly<Record<string, string>>): Promise<string>;
+}
+
+/**
+ * A drill's processes and templates know these variables besides `app.env`: `PORT`, the free port that the application shall
+ * listen on, and for each restored dataset `RESTORED_<NAME>` (`restoredVariable`): the path of the restored file or folder,
+ * or the connection URL of the restored database.
+ */
+export interface DrillConfig {
+  readonly everyMs: number;
+  readonly app?: AppConfig;
+  /** In the order of the file. */
+  readonly checks: readonly Check[];
+  /** What is left out on purpose: the id of a check, or the name of a dataset. `reason` is never empty. */
+  readonly skip: ReadonlyArray<{ readonly what: string; readonly reason: string }>;
+}
+
+export interface AppConfig {
+  /** Run by `/bin/sh -c` in `directory`. The shell sees the variables; the text itself is not expanded by Lifeboat. */
+  readonly start: string;
+  /** URL that answers 2xx or 3xx once the application is up; knows `${PORT}`. */
+  readonly ready: Expandable;
+  readonly readyTimeoutMs: number;
+  /** Absolute; the configuration's folder unless said otherwise. */
+  readonly directory: string;
+  /** Added to a bare environment (PATH, HOME, PORT, RESTORED_…): production's variables are not inherited. */
+  readonly env: Readonly<Record<string, Expandable>>;
+}
+
+export type Check = SqlCheck | ReferencesCheck | HttpCheck | CommandCheck | FreshnessCheck;
+
+interface NamedCheck {
+  /** Unique among the checks; the key in the file. */
+  readonly id: string;
+  readonly timeoutMs: number;
+}
+
+/** The first column of the first row meets `expect`; no row at all fails unless `mayBeEmpty`. */
+export interface SqlCheck extends NamedCheck {
+  readonly type: 'sql';
+  readonly dataset: string;
+  readonly query: string;
+  readonly expect: Condition;
+  readonly mayBeEmpty: boolean;
+}
+
+/** Every row that `from.query` gives names a file that the dataset `in` holds. */
+export interface ReferencesCheck extends NamedCheck {
+  readonly type: 'references';
+  readonly from: { readonly dataset: string; readonly query: string };
+  /** The files dataset. */
+  readonly in: string;
+  /** Path inside `in`; `${column}` is that column of the row (core/template.ts). Absent: the first column is the path. */
+  readonly path?: string;
+  /** The files must also open: not empty, and their first and last bytes those of the type that their name claims. */
+  readonly opens: boolean;
+  readonly mayBeEmpty: boolean;
+}
+
+/** Requests to the started application, in order, sharing cookies and captured variables. */
+export interface HttpCheck extends NamedCheck {
+  readonly type: 'http';
+  /** At least one. */
+  readonly steps: readonly HttpStep[];
+}
+
+export interface HttpStep {
+  readonly method: string;
+  /** Begins with `/`; knows captured variables. */
+  readonly path: Expandable;
+  readonly headers: Readonly<Record<string, Expandable>>;
+  readonly body?: HttpBody;
+  /** Off: a redirect is itself the answer, whose status is expected. Cookies are kept either way. */
+  readonly followRedirects: boolean;
+  readonly expect: HttpExpectation;
+  /** Variables for the following steps. A capture that finds nothing fails the step. */
+  readonly capture: Readonly<Record<string, HttpCapture>>;
+}
+
+export type HttpBody =
+  | { readonly kind: 'form'; readonly fields: Readonly<Record<string, Expandable>> }
+  /** JSON text, its `${…}` expanded inside string values, already escaped for JSON: sent as it comes out. */
+  | { readonly kind: 'json'; readonly text: Expandable }
+  | { readonly kind: 'text'; readonly text: Expandable };
+
+export interface HttpExpectation {
+  /** Any of these; 200–299 when empty. */
+  readonly status: readonly number[];
+  /** Each is found in the body. */
+  readonly contains: readonly Expandable[];
+  readonly json: ReadonlyArray<{ readonly path: JsonPath; readonly expect: Condition }>;
+  /** The media type, without parameters: `application/pdf`. */
+  readonly contentType?: string;
+  readonly minBytes?: number;
+  /** Lower-case hex of the body's SHA-256. May come from a capture. */
+  readonly sha256?: Expandable;
+}
+
+/** `invoices.0.id` as its parts; a part of digits also indexes an array. */
+export type JsonPath = readonly string[];
+
+/** `regex`: its first group (or the whole match) in the body. */
+export type HttpCapture =
+  | { readonly from: 'json'; readonly path: JsonPath }
+  | { readonly from: 'regex'; readonly pattern: string }
+  | { readonly from: 'header'; readonly name: string };
+
+/** Passes when it exits with 0. Run by `/bin/sh -c` in `directory` with the drill's variables. */
+export interface CommandCheck extends NamedCheck {
+  readonly type: 'command';
+  readonly run: string;
+  /** Absolute. */
+  readonly directory: string;
+}
+
+/** The newest time that `query` gives is at most `withinMs` older than the restore point. */
+export interface FreshnessCheck extends NamedCheck {
+  readonly type: 'freshness';
+  readonly dataset: string;
+  readonly query: string;
+  readonly withinMs: number;
+  readonly mayBeEmpty: boolean;
+}
+
+/** `app-db` → `RESTORED_APP_DB`. Names of datasets have no underscore, so no two share a variable. */
+export function restoredVariable(dataset: string): string {
+  return `RESTORED_${dataset.toUpperCase().replaceAll('-', '_')}`;
+}
