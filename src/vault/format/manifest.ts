@@ -1,3 +1,10 @@
+import { z } from 'zod';
+import type { Expectations } from '../../core/expectations.ts';
+import { isUlid } from '../../core/ulid.ts';
+import { formatNewer, manifestDamaged } from './errors.ts';
+import { readCount, readExtent } from './extents.ts';
+import { isDatasetName, isSha256 } from './keys.ts';
+
 /**
  * The manifest of one restore point: how to find and check its body, and what a restore and a drill must know. The *body* is
  * the list of entries (./entries.ts), itself stored as chunks in packs, so that an unchanged folder costs next to nothing.
@@ -12,7 +19,7 @@ export interface Manifest {
   readonly chunkKey: Uint8Array;
   readonly body: { readonly sizeBytes: number; readonly sha256: string; readonly extents: readonly Extent[] };
   readonly facts: Readonly<Record<string, unknown>>;
-  readonly expectations?: import('../../core/expectations.ts').Expectations;
+  readonly expectations?: Expectations;
   readonly problems: ReadonlyArray<{ readonly code: string; readonly message: string }>;
 }
 
@@ -22,4 +29,124 @@ export interface Extent {
   readonly pack: string | null;
   readonly offset: number;
   readonly length: number;
+}
+
+const INTRO = 'lifeboat-manifest\t1';
+const NAME = /^[\x20-\x7e]{1,200}$/;
+
+/** The text as stored (compressed and encrypted by the engine). The last line is `end`. */
+export function encodeManifest(manifest: Manifest): Uint8Array {
+  const { body } = manifest;
+  const lines = [
+    INTRO,
+    `vault\t${manifest.vault}`,
+    `dataset\t${manifest.dataset}`,
+    `kind\t${manifest.kind}`,
+    `id\t${manifest.id}`,
+    `chunk-key\t${Buffer.from(manifest.chunkKey).toString('hex')}`,
+    `body\t${body.sha256}\t${body.sizeBytes}`,
+    ...body.extents.map((extent) => `extent\t${extent.pack ?? '-'}\t${extent.offset}\t${extent.length}`),
+    `facts\t${JSON.stringify(manifest.facts)}`,
+    ...(manifest.expectations === undefined ? [] : [`expectations\t${JSON.stringify(manifest.expectations)}`]),
+    `problems\t${JSON.stringify(manifest.problems)}`,
+    'end',
+  ];
+  const bytes = Buffer.from(`${lines.join('\n')}\n`);
+  decodeManifest(bytes); // what cannot be read again must not be stored
+  return bytes;
+}
+
+/** Error: `manifest-damaged`; `format-newer` for a later format. */
+export function decodeManifest(bytes: Uint8Array): Manifest {
+  const lines = manifestLines(bytes);
+  const vault = lines.one('vault', isUlid);
+  const dataset = lines.one('dataset', isDatasetName);
+  const kind = lines.one('kind', (text) => NAME.test(text));
+  const id = lines.one('id', isUlid);
+  const chunkKey = new Uint8Array(Buffer.from(lines.one('chunk-key', isSha256), 'hex'));
+  const body = readBody(lines);
+  const facts = lines.json('facts', z.record(z.string(), z.unknown()));
+  const expectations = lines.next().startsWith('expectations\t')
+    ? lines.json('expectations', expectationsShape)
+    : undefined;
+  const problems = lines.json('problems', problemsShape);
+  lines.end();
+  return { vault, dataset, kind, id, chunkKey, body, facts, ...(expectations && { expectations }), problems };
+}
+
+const expectationsShape = z.object({
+  algorithm: z.string(),
+  tables: z.array(
+    z.object({
+      table: z.string(),
+      rows: z.number().int().nonnegative(),
+      checksum: z.string().exactOptional(),
+      reason: z.string().exactOptional(),
+    }),
+  ),
+});
+
+const problemsShape = z.array(z.object({ code: z.string(), message: z.string() }));
+
+interface Lines {
+  /** The next line, not yet taken. */
+  next(): string;
+  /** Takes the line `name<tab>value`. */
+  one(name: string, fits: (value: string) => boolean): string;
+  json<T>(name: string, shape: z.ZodType<T>): T;
+  end(): void;
+}
+
+function manifestLines(bytes: Uint8Array): Lines {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw manifestDamaged({ field: 'its text, which is not UTF-8' });
+  }
+  const lines = text.split('\n');
+  const [intro = ''] = lines;
+  const later = /^lifeboat-manifest\t([1-9]\d{0,8})$/.exec(intro);
+  if (later !== null && intro !== INTRO) throw formatNewer({ what: 'A manifest', version: Number(later[1]) });
+  if (intro !== INTRO) throw manifestDamaged({ field: 'its first line' });
+  if (lines.pop() !== '' || lines.pop() !== 'end') throw manifestDamaged({ field: 'its end' });
+  let at = 1;
+  const one: Lines['one'] = (name, fits) => {
+    const line = lines[at] ?? '';
+    const value = line.slice(name.length + 1);
+    if (!line.startsWith(`${name}\t`) || !fits(value)) throw manifestDamaged({ field: name });
+    at++;
+    return value;
+  };
+  return {
+    next: () => lines[at] ?? '',
+    one,
+    json(name, shape) {
+      const value = one(name, () => true);
+      try {
+        return shape.parse(JSON.parse(value));
+      } catch {
+        throw manifestDamaged({ field: name });
+      }
+    },
+    end() {
+      if (at !== lines.length) throw manifestDamaged({ field: `line ${at + 1}` });
+    },
+  };
+}
+
+function readBody(lines: Lines): Manifest['body'] {
+  const [sha256 = '', size = ''] = lines.one('body', (text) => /^[0-9a-f]{64}\t\d+$/.test(text)).split('\t');
+  const sizeBytes = readCount(size);
+  const extents: Extent[] = [];
+  let held = 0;
+  while (lines.next().startsWith('extent\t')) {
+    const [pack = '', offset = '', length = '', more] = lines.one('extent', () => true).split('\t');
+    const extent = readExtent(pack, offset, length);
+    if (extent === undefined || more !== undefined) throw manifestDamaged({ field: `extent ${extents.length}` });
+    extents.push(extent);
+    held += extent.length;
+  }
+  if (sizeBytes === undefined || held !== sizeBytes) throw manifestDamaged({ field: 'body' });
+  return { sizeBytes, sha256, extents };
 }

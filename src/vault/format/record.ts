@@ -1,3 +1,21 @@
+import { z } from 'zod';
+import { recordDamaged, recordForged } from './errors.ts';
+import { parseKey, snapshotKey } from './keys.ts';
+import {
+  count,
+  datasetName,
+  isSigned,
+  jsonBytes,
+  publicKey,
+  readJson,
+  sha256,
+  signature,
+  signedBytes,
+  time,
+  ulid,
+} from './signed-json.ts';
+import { publicKeyOf, sign } from './signing.ts';
+
 /**
  * The snapshot record: the signed, plaintext commit of one restore point, and all that status, lock extension and pruning
  * need. It holds no file or table name. docs/vault-format.md specifies it.
@@ -43,4 +61,75 @@ export interface SnapshotRecord {
   readonly writer: string;
   /** Ed25519 over the canonical JSON of everything above, base64. */
   readonly signature: string;
+}
+
+/** Text that a person chose or an engine printed. Bounded, because everyone who can list the vault reads it. */
+const text = z.string().max(1000);
+const sizedId = z.tuple([sha256, count]);
+
+const shape = z.strictObject({
+  format: z.literal(1),
+  vault: ulid,
+  system: text,
+  dataset: datasetName,
+  kind: text,
+  id: ulid,
+  time,
+  committed: time,
+  tool: text,
+  versions: z.record(text, text),
+  sizes: z.strictObject({ logical: count, added: count, stored: count, entries: count }),
+  packs: z.array(sizedId).refine(isSortedById),
+  manifest: sizedId,
+  position: z.record(text, text).exactOptional(),
+  problems: z.record(text, count),
+  retention: z.strictObject({ class: text, until: time.exactOptional() }),
+  generation: count,
+  previous: sha256.nullable(),
+  writer: publicKey,
+  signature,
+});
+
+function isSortedById(packs: ReadonlyArray<readonly [string, number]>): boolean {
+  return packs.every(([id], at) => at === 0 || (packs[at - 1]?.[0] ?? '') < id);
+}
+
+export type UnsignedRecord = Omit<SnapshotRecord, 'writer' | 'signature'>;
+
+/** Adds the writer's public key and the signature. Throws `record-damaged` for a record that no reader would take. */
+export function signRecord(unsigned: UnsignedRecord, privateKey: string): SnapshotRecord {
+  const whole = { ...unsigned, writer: publicKeyOf(privateKey) };
+  const record = { ...whole, signature: sign(signedBytes(whole), privateKey) };
+  return decodeRecord(recordBytes(record));
+}
+
+/** The bytes as stored, one line. */
+export function recordBytes(record: SnapshotRecord): Uint8Array {
+  return jsonBytes(record);
+}
+
+/** Signs and encodes at once. */
+export function encodeRecord(unsigned: UnsignedRecord, privateKey: string): Uint8Array {
+  return recordBytes(signRecord(unsigned, privateKey));
+}
+
+/**
+ * Errors: `record-damaged` (shape, or not the canonical bytes), `record-forged` (signature). Whether the writer is one that
+ * the vault's owner trusts, and whether the record lies under its own key, is for the caller to judge.
+ */
+export function decodeRecord(bytes: Uint8Array): SnapshotRecord {
+  const record = readJson(bytes, shape, recordDamaged) as z.infer<typeof shape>;
+  if (!isSigned(record)) throw recordForged({ writer: record.writer });
+  return record;
+}
+
+/** `snapshots/<dataset>/<time>-<id>.json` */
+export function recordKey(record: Pick<SnapshotRecord, 'dataset' | 'time' | 'id'>): string {
+  return snapshotKey(record.dataset, record.time, record.id);
+}
+
+/** Dataset, time (ISO 8601) and id that a record's key names; undefined when it is no such key. */
+export function parseRecordKey(key: string): { dataset: string; time: string; id: string } | undefined {
+  const parsed = parseKey(key);
+  return parsed?.type === 'snapshot' ? { dataset: parsed.dataset, time: parsed.time, id: parsed.id } : undefined;
 }

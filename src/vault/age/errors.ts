@@ -1,0 +1,43 @@
+import { defineError } from '../../core/errors.ts';
+
+export const headerDamaged = defineError({
+  code: 'header-damaged',
+  exit: 2,
+  say: (fact: { why: string }) => `The header of an encrypted object is damaged: ${fact.why}.`,
+  hint: () => "Run 'lifeboat verify --all': it names the object and heals it from a sound copy.",
+});
+
+export const noIdentityFits = defineError({
+  code: 'no-identity-fits',
+  exit: 2,
+  say: (fact: { identities: number }) =>
+    fact.identities === 1
+      ? 'The identity given does not open this vault.'
+      : `None of the ${fact.identities} identities given opens this vault.`,
+  hint: () => 'Give the identity file whose recipient was in lifeboat.yaml when the backup was made.',
+});
+
+export const streamDamaged = defineError({
+  code: 'stream-damaged',
+  exit: 2,
+  say: (fact: { why: string }) => `An encrypted object is damaged: ${fact.why}.`,
+  hint: () => "Run 'lifeboat verify --all': it names the object and heals it from a sound copy.",
+});
+
+export const recipientInvalid = defineError({
+  code: 'recipient-invalid',
+  exit: 64,
+  say: (fact: { recipient: string; why: string }) => `${fact.recipient} is not a recipient: ${fact.why}.`,
+  hint: () => "Use the line that starts with age1… and that 'age-keygen' or 'lifeboat key new' printed.",
+});
+
+/** Carries no text of the identity: it is a secret. */
+export const identityInvalid = defineError({
+  code: 'identity-invalid',
+  exit: 64,
+  say: (fact: { line?: number; why: string }) =>
+    fact.line === undefined
+      ? `This is not an identity: ${fact.why}.`
+      : `Line ${fact.line} of the identity file: ${fact.why}.`,
+  hint: () => 'An identity file holds lines that start with AGE-SECRET-KEY-1, and comments that start with #.',
+});

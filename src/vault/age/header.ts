@@ -1,0 +1,79 @@
+import { Decrypter, Encrypter } from 'age-encryption';
+import { headerDamaged, noIdentityFits, recipientInvalid } from './errors.ts';
+import { isRecipient, refusal } from './identity.ts';
+
+/** No header of ours comes near: about 100 bytes a recipient. */
+export const MAX_HEADER_SIZE = 65_536;
+
+const INTRO = 'age-encryption.org/v1\n';
+/** What age's encrypter adds behind the header for an empty payload: nonce and tag. */
+const EMPTY_PAYLOAD_SIZE = 16 + 16;
+
+export interface NewHeader {
+  /** Ends with the newline of its MAC line; the payload's nonce follows it. */
+  readonly header: Uint8Array;
+  /** 16 bytes. Whoever has them reads the object. */
+  readonly fileKey: Uint8Array;
+}
+
+/** A fresh file key, wrapped for every one of `recipients` (age1…, X25519). One header serves exactly one object. */
+export async function newHeader(recipients: readonly string[]): Promise<NewHeader> {
+  if (recipients.length === 0) throw new TypeError('an age header needs a recipient');
+  let seen: Uint8Array | undefined;
+  const encrypter = new Encrypter();
+  // A recipient of ours, which adds nothing to the header, is how the library lets us see the file key.
+  encrypter.addRecipient({
+    wrapFileKey(fileKey) {
+      seen = Uint8Array.from(fileKey);
+      return [];
+    },
+  });
+  for (const recipient of new Set(recipients)) {
+    if (!isRecipient(recipient)) throw recipientInvalid({ recipient, why: refusal(recipient) });
+    encrypter.addRecipient(recipient);
+  }
+  const file = await encrypter.encrypt(new Uint8Array(0));
+  if (seen === undefined) throw new Error('the age library did not hand out the file key');
+  return { header: file.slice(0, file.length - EMPTY_PAYLOAD_SIZE), fileKey: seen };
+}
+
+export interface OpenedHeader {
+  readonly fileKey: Uint8Array;
+  /** Where the payload's nonce begins. */
+  readonly headerSize: number;
+}
+
+/**
+ * Reads the header at the beginning of an age file: `bytes` must reach past it, more does not matter. Errors:
+ * `header-damaged`, `no-identity-fits`, `identity-invalid`.
+ */
+export async function openHeader(bytes: Uint8Array, identities: readonly string[]): Promise<OpenedHeader> {
+  const headerSize = findHeaderSize(bytes);
+  const decrypter = new Decrypter();
+  for (const identity of identities) decrypter.addIdentity(identity);
+  let noneFits = false;
+  // Asked last, so being asked means that no real identity fitted.
+  decrypter.addIdentity({
+    unwrapFileKey() {
+      noneFits = true;
+      return null;
+    },
+  });
+  try {
+    return { fileKey: await decrypter.decryptHeader(bytes.slice(0, headerSize)), headerSize };
+  } catch (cause) {
+    if (noneFits) throw noIdentityFits({ identities: identities.length });
+    throw headerDamaged({ why: 'its stanzas or its MAC are wrong' }, { cause });
+  }
+}
+
+/** The size of the header at the start of `bytes`, without reading its stanzas. */
+export function findHeaderSize(bytes: Uint8Array): number {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, MAX_HEADER_SIZE));
+  if (!text.subarray(0, INTRO.length).equals(Buffer.from(INTRO))) throw headerDamaged({ why: 'it is not an age file' });
+  const mac = text.indexOf('\n--- ', INTRO.length - 1);
+  const end = mac < 0 ? -1 : text.indexOf('\n', mac + 1);
+  if (end >= 0) return end + 1;
+  const why = bytes.length >= MAX_HEADER_SIZE ? `it is longer than ${MAX_HEADER_SIZE} bytes` : 'it ends too early';
+  throw headerDamaged({ why });
+}

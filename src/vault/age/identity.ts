@@ -1,0 +1,74 @@
+import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { identityInvalid } from './errors.ts';
+
+export interface KeyPair {
+  /** `AGE-SECRET-KEY-1…`: opens everything encrypted to `recipient`. A secret. */
+  readonly identity: string;
+  /** `age1…`: public, but not stored in the vault. */
+  readonly recipient: string;
+}
+
+export async function generateIdentity(): Promise<KeyPair> {
+  const identity = await generateX25519Identity();
+  return { identity, recipient: await recipientOf(identity) };
+}
+
+/** Throws `identity-invalid`. */
+export async function recipientOf(identity: string): Promise<string> {
+  checkIdentity(identity);
+  return await identityToRecipient(identity);
+}
+
+/** Whether `text` is a recipient that a vault takes: X25519, lower case, sound checksum. */
+export function isRecipient(text: string): boolean {
+  if (!/^age1[02-9ac-hj-np-z]{58}$/.test(text)) return false;
+  try {
+    new Encrypter().addRecipient(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Why `text` is refused as a recipient, as the end of a sentence. */
+export function refusal(text: string): string {
+  if (/^AGE-(SECRET-KEY|PLUGIN)-/i.test(text)) return 'it is an identity, which must stay secret';
+  if (/^age1(pq|tag|tagpq)1/.test(text)) return 'post-quantum and tag recipients are not supported in format 1';
+  if (/^age1[a-z0-9]+1/.test(text) && text.length > 62) return 'plugin recipients are not supported';
+  if (/^ssh-/.test(text)) return 'SSH keys are not supported';
+  return 'it is not an X25519 recipient (age1 and 58 characters), or was mistyped';
+}
+
+/** The identities in an identity file, as `age -i` reads it: one a line; blank lines and `# comments` are passed over. */
+export function parseIdentityFile(text: string): string[] {
+  const identities: string[] = [];
+  text.split('\n').forEach((raw, index) => {
+    const line = raw.trim();
+    if (line === '' || line.startsWith('#')) return;
+    checkIdentity(line, index + 1);
+    identities.push(line);
+  });
+  if (identities.length === 0) throw identityInvalid({ why: 'it holds none' });
+  return identities;
+}
+
+function checkIdentity(identity: string, line?: number): void {
+  const where = line === undefined ? {} : { line };
+  if (!/^AGE-SECRET-KEY-1/.test(identity)) throw identityInvalid({ ...where, why: refusedIdentity(identity) });
+  try {
+    new Decrypter().addIdentity(identity);
+  } catch {
+    // The cause is dropped: it may quote the secret.
+    throw identityInvalid({ ...where, why: 'the key is mistyped or cut short' });
+  }
+}
+
+function refusedIdentity(line: string): string {
+  if (line.startsWith('age-encryption.org/') || line.startsWith('-----BEGIN AGE')) {
+    return 'the identity file is itself encrypted; decrypt it first';
+  }
+  if (line.startsWith('AGE-SECRET-KEY-PQ-') || line.startsWith('AGE-PLUGIN-')) {
+    return 'only X25519 identities (AGE-SECRET-KEY-1…) are supported in format 1';
+  }
+  return 'it does not start with AGE-SECRET-KEY-1';
+}

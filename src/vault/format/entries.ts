@@ -1,0 +1,243 @@
+import type { StoredEntry } from '../../core/entry.ts';
+import { isSafePath, showPath } from '../../core/paths.ts';
+import { entryDamaged, entryInvalid } from './errors.ts';
+import { escapeBytes, escapeListed, unescapeBytes } from './escape.ts';
+import { encodeExtent, readCount, readExtent } from './extents.ts';
+import { isSha256 } from './keys.ts';
+import type { Extent } from './manifest.ts';
+
+/** One entry and where its bytes are. Extents are in file order and add up to the size. */
+export interface LocatedEntry {
+  readonly entry: StoredEntry;
+  readonly extents: readonly Extent[];
+}
+
+/** No line is longer, its newline included. Paths and extended attributes are bounded by it. */
+export const MAX_LINE_SIZE = 1_048_576;
+/** A file with more extents has further lines: `+<tab>extents`. */
+export const EXTENTS_PER_LINE = 1_000;
+
+const MAX_ID = 0xffff_ffff;
+const NONE = '-';
+
+const LETTERS = {
+  file: 'f',
+  folder: 'd',
+  symlink: 'l',
+  hardlink: 'h',
+  fifo: 'p',
+  socket: 's',
+  'character-device': 'c',
+  'block-device': 'b',
+} as const;
+type EntryType = keyof typeof LETTERS;
+const TYPES = new Map(Object.entries(LETTERS).map(([type, letter]) => [letter as string, type as EntryType]));
+
+/**
+ * The line (with its newline; more lines for a file of many extents) of one entry. ASCII. Error: `entry-invalid` for what
+ * could never be restored. Columns: type, path, mode, uid, gid, mtime, size, sha256, content, extras.
+ */
+export function encodeEntry(entry: StoredEntry, extents: readonly Extent[]): string {
+  if (!isSafePath(entry.path))
+    throw entryInvalid({ path: showPath(entry.path), why: 'its path is not relative and plain' });
+  const head = `${LETTERS[entry.type]}\t${escapeBytes(entry.path)}\t${entry.mode.toString(8)}\t${entry.uid}\t${entry.gid}\t${encodeTime(entry.mtimeNs)}`;
+  const line = `${head}\t${contentColumns(entry, extents)}\t${extrasColumn(entry)}\n`;
+  if (line.length > MAX_LINE_SIZE) {
+    throw entryInvalid({ path: showPath(entry.path), why: 'its path and extended attributes are too long' });
+  }
+  return extents.length > EXTENTS_PER_LINE ? line + furtherLines(extents) : line;
+}
+
+function contentColumns(entry: StoredEntry, extents: readonly Extent[]): string {
+  switch (entry.type) {
+    case 'file':
+      return `${entry.sizeBytes}\t${entry.sha256}\t${extentsColumn(extents, 0)}`;
+    case 'symlink':
+    case 'hardlink':
+      return `${NONE}\t${NONE}\t${escapeBytes(entry.target)}`;
+    case 'character-device':
+    case 'block-device':
+      return `${NONE}\t${NONE}\t${entry.device?.major ?? 0}:${entry.device?.minor ?? 0}`;
+    default:
+      return `${NONE}\t${NONE}\t${NONE}`;
+  }
+}
+
+function extentsColumn(extents: readonly Extent[], from: number): string {
+  const [only] = extents;
+  if (only === undefined) return NONE;
+  if (extents.length === 1) return encodeExtent(only);
+  return extents
+    .slice(from, from + EXTENTS_PER_LINE)
+    .map(encodeExtent)
+    .join(',');
+}
+
+function furtherLines(extents: readonly Extent[]): string {
+  let text = '';
+  for (let from = EXTENTS_PER_LINE; from < extents.length; from += EXTENTS_PER_LINE) {
+    text += `+\t${extentsColumn(extents, from)}\n`;
+  }
+  return text;
+}
+
+/** `sparse`, then `x:name=value` of each extended attribute by name; `-` when there is neither. */
+function extrasColumn(entry: StoredEntry): string {
+  const sparse = entry.type === 'file' && entry.sparse === true;
+  if (!sparse && entry.xattrs === undefined) return NONE;
+  const xattrs = entry.xattrs ?? {};
+  const extras = Object.keys(xattrs)
+    .sort()
+    .map((name) => `x:${escapeListed(name)}=${escapeListed(xattrs[name] ?? '')}`);
+  if (sparse) extras.unshift('sparse');
+  return extras.length === 0 ? NONE : extras.join(',');
+}
+
+/** Seconds with nine decimals, as `touch -d @…` takes them. */
+function encodeTime(timeNs: bigint): string {
+  const text = timeNs.toString();
+  const negative = text.startsWith('-');
+  const digits = (negative ? text.slice(1) : text).padStart(10, '0');
+  return `${negative ? '-' : ''}${digits.slice(0, -9)}.${digits.slice(-9)}`;
+}
+
+/** Reads the lines of one entry (with or without the last newline). Error: `entry-damaged`. */
+export function decodeEntry(text: string): LocatedEntry {
+  const [line = '', ...further] = (text.endsWith('\n') ? text.slice(0, -1) : text).split('\n');
+  const reading = beginEntry(line);
+  for (const more of further) continueEntry(reading, more);
+  return endEntry(reading);
+}
+
+/** An entry whose further lines may not have come yet. */
+export interface ReadingEntry {
+  readonly entry: StoredEntry;
+  readonly extents: Extent[];
+}
+
+export function beginEntry(line: string): ReadingEntry {
+  const columns = line.split('\t');
+  if (columns.length !== 10) throw entryDamaged({ field: 'its columns' });
+  const [
+    letter = '',
+    path = '',
+    mode = '',
+    uid = '',
+    gid = '',
+    time = '',
+    size = '',
+    sha256 = '',
+    content = '',
+    extras = '',
+  ] = columns;
+  const type = TYPES.get(letter);
+  if (type === undefined) throw entryDamaged({ field: 'type' });
+  const { sparse, xattrs } = readExtras(extras);
+  if (sparse && type !== 'file') throw entryDamaged({ field: 'extras' });
+  const metadata = {
+    path: readPath(path, 'path'),
+    mode: readMode(mode),
+    uid: readId(uid, 'uid'),
+    gid: readId(gid, 'gid'),
+    mtimeNs: readTime(time),
+    ...(xattrs && { xattrs }),
+  };
+  if (type === 'file') {
+    const sizeBytes = readCount(size);
+    if (sizeBytes === undefined) throw entryDamaged({ field: 'size' });
+    if (!isSha256(sha256)) throw entryDamaged({ field: 'sha256' });
+    const extents: Extent[] = [];
+    if (content !== NONE) readExtents(content, extents);
+    return { entry: { type, ...metadata, sizeBytes, sha256, ...(sparse && { sparse }) }, extents };
+  }
+  if (size !== NONE) throw entryDamaged({ field: 'size' });
+  if (sha256 !== NONE) throw entryDamaged({ field: 'sha256' });
+  return { entry: readOther(type, metadata, content), extents: [] };
+}
+
+export function continueEntry(reading: ReadingEntry, line: string): void {
+  if (!line.startsWith('+\t') || reading.extents.length === 0) throw entryDamaged({ field: 'a further line' });
+  readExtents(line.slice(2), reading.extents);
+}
+
+/** All lines have come: the extents must add up to the size. */
+export function endEntry(reading: ReadingEntry): LocatedEntry {
+  const { entry, extents } = reading;
+  if (entry.type === 'file') {
+    let held = 0;
+    for (const extent of extents) held += extent.length;
+    if (held !== entry.sizeBytes) throw entryDamaged({ field: 'extents, which do not add up to the size' });
+  }
+  return { entry, extents };
+}
+
+type OtherType = Exclude<EntryType, 'file'>;
+type Metadata = Omit<StoredEntry & { type: 'folder' }, 'type'>;
+
+function readOther(type: OtherType, metadata: Metadata, content: string): StoredEntry {
+  if (type === 'hardlink') return { type, ...metadata, target: readPath(content, 'target') };
+  if (type === 'symlink') {
+    const target = unescapeBytes(content);
+    if (target === undefined || target === '' || target.includes('\0')) throw entryDamaged({ field: 'target' });
+    return { type, ...metadata, target };
+  }
+  if (type === 'character-device' || type === 'block-device') {
+    const [major, minor, more] = content.split(':');
+    if (more !== undefined) throw entryDamaged({ field: 'device' });
+    return {
+      type,
+      ...metadata,
+      device: { major: readId(major ?? '', 'device'), minor: readId(minor ?? '', 'device') },
+    };
+  }
+  if (content !== NONE) throw entryDamaged({ field: 'content' });
+  return { type, ...metadata };
+}
+
+function readPath(text: string, field: string): string {
+  const path = unescapeBytes(text);
+  if (path === undefined || !isSafePath(path)) throw entryDamaged({ field });
+  return path;
+}
+
+function readMode(text: string): number {
+  if (!/^(0|[1-7][0-7]{0,3})$/.test(text)) throw entryDamaged({ field: 'mode' });
+  return Number.parseInt(text, 8);
+}
+
+function readId(text: string, field: string): number {
+  const id = readCount(text);
+  if (id === undefined || id > MAX_ID) throw entryDamaged({ field });
+  return id;
+}
+
+function readTime(text: string): bigint {
+  if (!/^-?(0|[1-9]\d{0,18})\.\d{9}$/.test(text) || text === '-0.000000000') throw entryDamaged({ field: 'mtime' });
+  return BigInt(text.replace('.', ''));
+}
+
+function readExtents(text: string, into: Extent[]): void {
+  for (const part of text.split(',')) {
+    const [pack = '', offset = '', length = '', more] = part.split(':');
+    const extent = more === undefined ? readExtent(pack, offset, length) : undefined;
+    if (extent === undefined) throw entryDamaged({ field: `extent ${into.length}` });
+    into.push(extent);
+  }
+}
+
+function readExtras(text: string): { sparse?: true; xattrs?: Record<string, string> } {
+  if (text === NONE) return {};
+  const extras = text.split(',');
+  const sparse = extras[0] === 'sparse';
+  const pairs = extras.slice(sparse ? 1 : 0).map(readXattr);
+  const names = new Set(pairs.map(([name]) => name));
+  if (names.size !== pairs.length) throw entryDamaged({ field: 'extras' });
+  return { ...(sparse && { sparse }), ...(pairs.length > 0 && { xattrs: Object.fromEntries(pairs) }) };
+}
+
+function readXattr(text: string): [string, string] {
+  const [name, value, more] = text.startsWith('x:') ? text.slice(2).split('=').map(unescapeBytes) : [];
+  if (!name || name.includes('\0') || value === undefined || more !== undefined)
+    throw entryDamaged({ field: 'extras' });
+  return [name, value];
+}

@@ -1,0 +1,118 @@
+import { isUlid } from '../../core/ulid.ts';
+
+/** The object keys of format 1. docs/vault-format.md, "Objects". */
+export const VAULT_KEY = 'vault.json';
+export const RESCUE_KEY = 'rescue.sh';
+
+export type ParsedKey =
+  | { readonly type: 'vault' }
+  | { readonly type: 'rescue' }
+  | { readonly type: 'pack'; readonly id: string }
+  | { readonly type: 'manifest'; readonly id: string }
+  | { readonly type: 'index'; readonly writer: string; readonly id: string }
+  | { readonly type: 'snapshot'; readonly dataset: string; readonly time: string; readonly id: string }
+  | { readonly type: 'generation'; readonly generation: number }
+  | { readonly type: 'ledger'; readonly id: string };
+
+const HEX_256 = /^[0-9a-f]{64}$/;
+const WRITER = /^[0-9a-f]{32}$/;
+const DATASET = /^[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}$/;
+const RECORD_NAME = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.(\d{3})Z-([0-9A-Z]{26})\.json$/;
+const GENERATION_NAME = /^(0|[1-9]\d{0,14})\.json$/;
+
+/** `id`: lower-case hex of the SHA-256 of the object's bytes. */
+export function packKey(id: string): string {
+  return hashedKey('packs', id);
+}
+
+export function manifestKey(id: string): string {
+  return hashedKey('manifests', id);
+}
+
+/** `writer`: `writerId` of its public key. */
+export function indexKey(writer: string, ulid: string): string {
+  need(WRITER.test(writer) && isUlid(ulid), 'index');
+  return `index/${writer}/${ulid}.age`;
+}
+
+/** `time`: ISO 8601, UTC, with milliseconds. */
+export function snapshotKey(dataset: string, time: string, ulid: string): string {
+  need(isDatasetName(dataset) && isTime(time) && isUlid(ulid), 'snapshot');
+  return `snapshots/${dataset}/${time.replace(/[-:]/g, '')}-${ulid}.json`;
+}
+
+export function generationKey(generation: number): string {
+  const name = `${generation}.json`;
+  need(GENERATION_NAME.test(name), 'generation');
+  return `gc/${name}`;
+}
+
+export function ledgerKey(ulid: string): string {
+  need(isUlid(ulid), 'ledger');
+  return `ledger/${ulid}.json`;
+}
+
+export function isSha256(text: string): boolean {
+  return HEX_256.test(text);
+}
+
+export function isDatasetName(text: string): boolean {
+  return DATASET.test(text);
+}
+
+/** Whether `text` is a real UTC moment as `Date.toISOString` writes it. */
+export function isTime(text: string): boolean {
+  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(text)) return false;
+  const timeMs = Date.parse(text);
+  return Number.isFinite(timeMs) && new Date(timeMs).toISOString() === text;
+}
+
+/** What a key of this vault names; undefined for any other: leave such objects alone. */
+export function parseKey(key: string): ParsedKey | undefined {
+  if (key === VAULT_KEY) return { type: 'vault' };
+  if (key === RESCUE_KEY) return { type: 'rescue' };
+  const parts = key.split('/', 4);
+  const [folder, first = '', second = ''] = parts;
+  if (parts.length === 2) return parseFlat(folder, first);
+  if (parts.length !== 3) return undefined;
+  if (folder === 'packs' || folder === 'manifests') return parseHashed(folder, first, second);
+  if (folder === 'index') {
+    const id = stem(second, '.age');
+    return WRITER.test(first) && isUlid(id) ? { type: 'index', writer: first, id } : undefined;
+  }
+  return folder === 'snapshots' ? parseSnapshot(first, second) : undefined;
+}
+
+function parseFlat(folder: string | undefined, name: string): ParsedKey | undefined {
+  if (folder === 'gc' && GENERATION_NAME.test(name))
+    return { type: 'generation', generation: Number.parseInt(name, 10) };
+  const id = stem(name, '.json');
+  return folder === 'ledger' && isUlid(id) ? { type: 'ledger', id } : undefined;
+}
+
+function parseHashed(folder: 'packs' | 'manifests', fan: string, name: string): ParsedKey | undefined {
+  const id = stem(name, '.age');
+  if (!isSha256(id) || fan !== id.slice(0, 2)) return undefined;
+  return { type: folder === 'packs' ? 'pack' : 'manifest', id };
+}
+
+function parseSnapshot(dataset: string, name: string): ParsedKey | undefined {
+  const match = RECORD_NAME.exec(name);
+  if (match === null || !isDatasetName(dataset)) return undefined;
+  const [, year, month, day, hour, minute, second, milli, id = ''] = match;
+  const time = `${year}-${month}-${day}T${hour}:${minute}:${second}.${milli}Z`;
+  return isTime(time) && isUlid(id) ? { type: 'snapshot', dataset, time, id } : undefined;
+}
+
+function hashedKey(folder: string, id: string): string {
+  need(isSha256(id), folder);
+  return `${folder}/${id.slice(0, 2)}/${id}.age`;
+}
+
+function stem(name: string, ending: string): string {
+  return name.endsWith(ending) ? name.slice(0, -ending.length) : '';
+}
+
+function need(fits: boolean, what: string): void {
+  if (!fits) throw new TypeError(`no ${what} key`);
+}
