@@ -1,0 +1,129 @@
+import { resolve } from 'node:path';
+import type { Retention } from '../core/retention.ts';
+import { expandable, expandableJson, type ReferenceContext } from './references.ts';
+import type { ConfigShape } from './schema.ts';
+import type { Check, DatasetConfig, DestinationConfig, DrillConfig, Expandable, HttpBody, HttpStep } from './system.ts';
+
+/** From the file's shape to what the program uses: absolute paths, references that wait, maps as lists. */
+
+type DatasetShape = ConfigShape['datasets'][string];
+type DrillShape = ConfigShape['drill'];
+type CheckShape = DrillShape['checks'][string];
+type StepShape = Extract<CheckShape, { type: 'http' }>['steps'][number];
+
+export function buildDestination(
+  shape: ConfigShape['destinations'][string],
+  context: ReferenceContext,
+): DestinationConfig {
+  return { type: shape.type, path: resolve(context.root, shape.path) };
+}
+
+export function buildDataset(name: string, shape: DatasetShape, context: ReferenceContext): DatasetConfig {
+  const common = { name, rpoMs: shape.rpo, rtoMs: shape.rto, retention: buildRetention(shape.retention) };
+  switch (shape.type) {
+    case 'sqlite':
+      return { ...common, type: 'sqlite', path: resolve(context.root, shape.path) };
+    case 'files': {
+      const { defaultExcludes, oneFileSystem, xattrs } = shape;
+      const exclude = Object.entries(shape.exclude).map(([pattern, reason]) => ({ pattern, reason }));
+      const path = resolve(context.root, shape.path);
+      return { ...common, type: 'files', path, exclude, defaultExcludes, oneFileSystem, xattrs };
+    }
+    case 'postgres': {
+      const exclude = Object.entries(shape.exclude).map(([table, reason]) => ({ table, reason }));
+      return {
+        ...common,
+        type: 'postgres',
+        url: expandable(shape.url, context),
+        exclude,
+        expectations: shape.expectations,
+      };
+    }
+  }
+}
+
+function buildRetention(shape: DatasetShape['retention']): Retention {
+  const { within, ...rules } = shape;
+  return within === undefined ? rules : { ...rules, withinMs: within };
+}
+
+export function buildDrill(shape: DrillShape, context: ReferenceContext): DrillConfig {
+  const { app } = shape;
+  return {
+    everyMs: shape.every,
+    checks: Object.entries(shape.checks).map(([id, check]) => buildCheck(id, check, context)),
+    skip: Object.entries(shape.skip).map(([what, reason]) => ({ what, reason })),
+    ...(app && {
+      app: {
+        start: app.start,
+        ready: expandable(app.ready, context),
+        readyTimeoutMs: app.readyTimeout,
+        directory: resolve(context.root, app.directory ?? '.'),
+        env: expandables(app.env, context),
+      },
+    }),
+  };
+}
+
+function buildCheck(id: string, shape: CheckShape, context: ReferenceContext): Check {
+  const common = { id, timeoutMs: shape.timeout };
+  switch (shape.type) {
+    case 'sql': {
+      const { type, dataset, query, expect, mayBeEmpty } = shape;
+      return { ...common, type, dataset, query, expect, mayBeEmpty };
+    }
+    case 'references': {
+      const { type, from, in: files, path, opens, mayBeEmpty } = shape;
+      return { ...common, type, from, in: files, opens, mayBeEmpty, ...(path !== undefined && { path }) };
+    }
+    case 'http':
+      return { ...common, type: 'http', steps: shape.steps.map((step) => buildStep(step, context)) };
+    case 'command':
+      return { ...common, type: 'command', run: shape.run, directory: resolve(context.root, shape.directory ?? '.') };
+    case 'freshness': {
+      const { type, dataset, query, within, mayBeEmpty } = shape;
+      return { ...common, type, dataset, query, withinMs: within, mayBeEmpty };
+    }
+  }
+}
+
+function buildStep(shape: StepShape, context: ReferenceContext): HttpStep {
+  const { expect } = shape;
+  const body = buildBody(shape, context);
+  return {
+    method: shape.method,
+    path: expandable(shape.path, context),
+    headers: expandables(shape.headers, context),
+    followRedirects: shape.followRedirects,
+    expect: {
+      status: [expect.status ?? []].flat(),
+      contains: [expect.contains ?? []].flat().map((text) => expandable(text, context)),
+      json: Object.entries(expect.json).map(([path, condition]) => ({ path: path.split('.'), expect: condition })),
+      ...(expect.contentType !== undefined && { contentType: expect.contentType.toLowerCase() }),
+      ...(expect.minBytes !== undefined && { minBytes: expect.minBytes }),
+      ...(expect.sha256 !== undefined && { sha256: expandable(expect.sha256, context) }),
+    },
+    capture: Object.fromEntries(
+      Object.entries(shape.capture).map(([variable, from]) => [
+        variable,
+        'json' in from
+          ? { from: 'json', path: from.json.split('.') }
+          : 'regex' in from
+            ? { from: 'regex', pattern: from.regex }
+            : { from: 'header', name: from.header },
+      ]),
+    ),
+    ...(body && { body }),
+  };
+}
+
+function buildBody(shape: StepShape, context: ReferenceContext): HttpBody | undefined {
+  if (shape.form !== undefined) return { kind: 'form', fields: expandables(shape.form, context) };
+  if (shape.json !== undefined) return { kind: 'json', text: expandableJson(shape.json, context) };
+  if (shape.text !== undefined) return { kind: 'text', text: expandable(shape.text, context) };
+  return undefined;
+}
+
+function expandables(record: Readonly<Record<string, string>>, context: ReferenceContext): Record<string, Expandable> {
+  return Object.fromEntries(Object.entries(record).map(([name, text]) => [name, expandable(text, context, name)]));
+}

@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { sentenceOf } from '../core/errors.ts';
+import type { Problem } from '../core/run.ts';
+import { buildDataset, buildDestination, buildDrill } from './build.ts';
+import { crossCheck } from './cross-check.ts';
+import { readDocument } from './document.ts';
+import { configMissing, configUnreadable } from './errors.ts';
+import { explainIssues } from './explain.ts';
+import { realPath, refuseNesting } from './nesting.ts';
+import { configSchema } from './schema.ts';
+import type { System } from './system.ts';
+
+/**
+ * Reads and checks a configuration file. Looks at the file system only for real paths; makes nothing and looks up no secret.
+ * @throws `config-missing`, `config-unreadable`, `config-invalid`, `identity-in-config`, `destination-inside-source`,
+ * `source-inside-destination`, `destinations-overlap`
+ */
+export function loadSystem(file: string, env: Readonly<Record<string, string | undefined>>): System {
+  const bytes = readConfig(file);
+  const document = readDocument(bytes.toString('utf8'), file);
+  const parsed = configSchema.safeParse(document.value);
+  if (!parsed.success) throw document.error(explainIssues(parsed.error.issues, document));
+  const shape = parsed.data;
+  const mistakes = crossCheck(shape, document);
+  if (mistakes.length > 0) throw document.error(mistakes);
+
+  const absolute = resolve(file);
+  const context = { env, root: dirname(absolute) };
+  const destinations = mapValues(shape.destinations, (config) => buildDestination(config, context));
+  const datasets = mapValues(shape.datasets, (config, name) => buildDataset(name, config, context));
+  refuseNesting(destinations, datasets);
+
+  return {
+    name: shape.system,
+    environment: shape.environment,
+    file: absolute,
+    root: context.root,
+    stateDir: stateDirOf(shape.system, absolute, env),
+    digest: createHash('sha256').update(bytes).digest('hex'),
+    vault: { recipients: [...new Set(shape.vault.recipients)] },
+    destinations,
+    datasets,
+    drill: buildDrill(shape.drill, context),
+    warnings: warningsOf(shape.vault.recipients, Object.keys(shape.destinations)),
+  };
+}
+
+function readConfig(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw configMissing({ file }, { cause });
+    throw configUnreadable({ file, why: code === 'EISDIR' ? 'it is a folder' : sentenceOf(cause) }, { cause });
+  }
+}
+
+/** Two configurations never share state, not even two systems of one name. */
+function stateDirOf(system: string, file: string, env: Readonly<Record<string, string | undefined>>): string {
+  const given = env.LIFEBOAT_STATE_DIR;
+  const base = given
+    ? resolve(given)
+    : process.getuid?.() === 0
+      ? '/var/lib/lifeboat'
+      : join(env.HOME || homedir(), '.local/state/lifeboat');
+  const id = createHash('sha256').update(realPath(file)).digest('hex').slice(0, 8);
+  return join(base, `${system}-${id}`);
+}
+
+function warningsOf(recipients: readonly string[], destinations: readonly string[]): Problem[] {
+  const warnings: Problem[] = [];
+  if (new Set(recipients).size < 2) {
+    warnings.push({
+      code: 'one-recipient',
+      message: 'The vault has one recipient: if its key is lost, so is every backup. Add one that is kept offline.',
+    });
+  }
+  if (destinations.length < 2) {
+    warnings.push({
+      code: 'one-destination',
+      message: `There is one destination (${destinations[0]}): if it is lost, so is every backup. Add a second on another disk.`,
+    });
+  }
+  return warnings;
+}
+
+function mapValues<From, To>(
+  record: Readonly<Record<string, From>>,
+  change: (value: From, key: string) => To,
+): Record<string, To> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value, key)]));
+}

@@ -1,0 +1,141 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { sentenceOf } from '../core/errors.ts';
+import { fillTemplate, parseTemplate } from '../core/template.ts';
+import { maskPasswords, secretUnavailable } from './errors.ts';
+import type { Expandable } from './system.ts';
+
+/** Where references are looked up. */
+export interface ReferenceContext {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** `${file:…}` starts and `${command:…}` runs here. */
+  readonly root: string;
+}
+
+const commandTimeoutMs = 30_000;
+const maxSecretBytes = 64 * 1024;
+
+/** `$${` is left for the template; `${file:-x}` is a variable with a default. */
+const outside = /\$\$\{|\$\{(file|command):(?!-)([^}]+)\}/g;
+
+/** @param name the key that holds it: a literal under a name like `SESSION_SECRET` is not shown */
+export function expandable(text: string, context: ReferenceContext, name = ''): Expandable {
+  return {
+    shown: shownOf(text, name),
+    expand: (variables = {}) => expandText(text, context, variables),
+  };
+}
+
+/** A JSON value whose strings may hold references, as JSON text: what is filled in is escaped. */
+export function expandableJson(value: unknown, context: ReferenceContext): Expandable {
+  return {
+    shown: JSON.stringify(mapStrings(value, shownOf)),
+    expand: async (variables = {}) => {
+      const strings: string[] = [];
+      mapStrings(value, (text) => {
+        strings.push(text);
+        return text;
+      });
+      const expanded = new Map<string, string>();
+      for (const text of new Set(strings)) expanded.set(text, await expandText(text, context, variables));
+      return JSON.stringify(mapStrings(value, (text) => expanded.get(text) ?? text));
+    },
+  };
+}
+
+/** What is wrong with the references in `text` before any is looked up; undefined when nothing is. */
+export function referenceMistake(text: string): string | undefined {
+  const rest = text.replace(outside, (_, kind?: string) => (kind ? '' : '$${'));
+  const broken = rest.replaceAll('$${', '').replace(/\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\}/g, '');
+  const at = broken.indexOf('${');
+  return at < 0 ? undefined : broken.slice(at, at + 24);
+}
+
+/** Variables that `text` needs and that have no default. */
+export function requiredVariables(text: string): string[] {
+  const rest = text.replace(outside, (_, kind?: string) => (kind ? '' : '$${'));
+  return parseTemplate(rest).flatMap((part) =>
+    typeof part === 'string' || part.fallback !== undefined ? [] : [part.name],
+  );
+}
+
+async function expandText(
+  text: string,
+  context: ReferenceContext,
+  variables: Readonly<Record<string, string>>,
+): Promise<string> {
+  const lookUp = (name: string) => (Object.hasOwn(variables, name) ? variables[name] : context.env[name]);
+  let result = '';
+  let from = 0;
+  for (const found of text.matchAll(outside)) {
+    const [whole, kind, what = ''] = found;
+    if (kind === undefined) continue;
+    result += fillTemplate(text.slice(from, found.index), lookUp);
+    result += kind === 'file' ? await fromFile(what, context) : await fromCommand(what, context);
+    from = found.index + whole.length;
+  }
+  return result + fillTemplate(text.slice(from), lookUp);
+}
+
+async function fromFile(path: string, context: ReferenceContext): Promise<string> {
+  const reference = `\${file:${path}}`;
+  let text: string;
+  try {
+    text = await readFile(resolve(context.root, path), 'utf8');
+  } catch (cause) {
+    throw secretUnavailable({ reference, why: sentenceOf(cause) }, { cause });
+  }
+  return checked(text, reference);
+}
+
+function fromCommand(command: string, context: ReferenceContext): Promise<string> {
+  const reference = `\${command:${command}}`;
+  return new Promise((done, failed) => {
+    const options = {
+      cwd: context.root,
+      env: { ...context.env },
+      timeout: commandTimeoutMs,
+      maxBuffer: maxSecretBytes,
+    };
+    execFile('/bin/sh', ['-c', command], options, (error, stdout) => {
+      // Neither output nor error text is repeated: either may hold the secret.
+      if (error) {
+        const why = error.killed
+          ? `it took longer than ${commandTimeoutMs / 1000} s`
+          : `it failed (${error.code ?? 'signal'})`;
+        failed(secretUnavailable({ reference, why }));
+        return;
+      }
+      try {
+        done(checked(stdout, reference));
+      } catch (cause) {
+        failed(cause);
+      }
+    });
+  });
+}
+
+/** Without the newline that editors and commands put at the end. */
+function checked(text: string, reference: string): string {
+  const secret = text.replace(/\r?\n$/, '');
+  if (secret === '') throw secretUnavailable({ reference, why: 'it is empty' });
+  if (secret.length > maxSecretBytes) throw secretUnavailable({ reference, why: 'it is larger than 64 KiB' });
+  return secret;
+}
+
+const secretName = /secret|passw|token|key|auth|cookie|credential|private|salt/i;
+
+function shownOf(text: string, name = ''): string {
+  if (secretName.test(name) && !/\$\{/.test(text) && text !== '') return '****';
+  return maskPasswords(text);
+}
+
+function mapStrings(value: unknown, change: (text: string, name: string) => string, name = ''): unknown {
+  if (typeof value === 'string') return change(value, name);
+  if (Array.isArray(value)) return value.map((item) => mapStrings(item, change, name));
+  if (value !== null && typeof value === 'object') {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapStrings(item, change, key)]));
+  }
+  return value;
+}
