@@ -1,0 +1,37 @@
+import { defineError } from '../core/errors.ts';
+
+export const sandboxTooSmall = defineError({
+  code: 'sandbox-too-small',
+  exit: 2,
+  say: (fact: { folder: string; needsBytes: number; freeBytes: number }) =>
+    `The drill needs about ${mebibytes(fact.needsBytes)} MiB in ${fact.folder}, and ${mebibytes(fact.freeBytes)} MiB are free. Nothing was restored.`,
+  hint: () => 'Make room, or set LIFEBOAT_STATE_DIR to a folder on a larger disk.',
+});
+
+export const sandboxNotIsolated = defineError({
+  code: 'sandbox-not-isolated',
+  exit: 2,
+  say: (fact: { why: string }) => `The application was not started: it could reach the network, because ${fact.why}.`,
+  hint: () =>
+    "Run the drill as root or where user namespaces are allowed, or accept an open network with 'lifeboat drill --allow-network'.",
+});
+
+export const sandboxFailed = defineError({
+  code: 'sandbox-failed',
+  exit: 2,
+  say: (fact: { doing: string; why: string }) => `The sandbox could not ${fact.doing}: ${fact.why}.`,
+  hint: () => "The backup is not at fault. Run 'lifeboat gc' and then the drill again.",
+});
+
+export const sandboxServerMissing = defineError({
+  code: 'sandbox-server-missing',
+  exit: 2,
+  say: (fact: { needs: number; found: string }) =>
+    `The restore point needs a PostgreSQL server of version ${fact.needs} or newer to be restored into; found here: ${fact.found}.`,
+  hint: (fact) =>
+    `Install one: apt-get install postgresql-${fact.needs} (its programs are enough, no cluster is needed).`,
+});
+
+function mebibytes(bytes: number): string {
+  return Math.ceil(bytes / (1 << 20)).toLocaleString('en');
+}

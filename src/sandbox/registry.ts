@@ -1,0 +1,95 @@
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { processStart } from './process-start.ts';
+
+/** One sandbox, written down before any of it is made, so that `gc` finds what a killed drill left. */
+export interface Registered {
+  readonly id: string;
+  readonly made: string;
+  readonly owner: ProcessIdentity;
+  /** Where its data lies. Its last part is always `folderName(id)`. */
+  readonly folder: string;
+  /** A short path to its sockets, where the folder's own path is too long for one. Its last part begins like the folder's. */
+  readonly link?: string;
+  /** The process in which everything of the sandbox runs, once it was started. */
+  readonly agent?: ProcessIdentity;
+}
+
+export interface ProcessIdentity {
+  readonly pid: number;
+  readonly start: string;
+}
+
+export interface RegistryEntry {
+  readonly file: string;
+  /** Absent when the file cannot be read as what we write: then nothing that it names is touched. */
+  readonly sandbox?: Registered;
+}
+
+export function registryFolder(stateDir: string): string {
+  return join(stateDir, 'sandboxes');
+}
+
+export function folderName(id: string): string {
+  return `lifeboat-drill-${id}`;
+}
+
+export async function identify(pid: number): Promise<ProcessIdentity | undefined> {
+  const start = await processStart(pid);
+  return start === undefined ? undefined : { pid, start };
+}
+
+export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
+  return (await processStart(identity.pid)) === identity.start;
+}
+
+/** Writes the entry whole, or leaves the former one. */
+export async function register(stateDir: string, sandbox: Registered): Promise<void> {
+  const folder = registryFolder(stateDir);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const file = join(folder, `${sandbox.id}.json`);
+  await writeFile(`${file}.new`, JSON.stringify(sandbox), { mode: 0o600 });
+  await rename(`${file}.new`, file);
+}
+
+export async function unregister(stateDir: string, id: string): Promise<void> {
+  await rm(join(registryFolder(stateDir), `${id}.json`), { force: true });
+}
+
+export async function registered(stateDir: string): Promise<RegistryEntry[]> {
+  const folder = registryFolder(stateDir);
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const files = names.filter((name) => name.endsWith('.json')).map((name) => join(folder, name));
+  return Promise.all(
+    files.map(async (file) => {
+      const sandbox = parse(await readFile(file, 'utf8').catch(() => ''), basename(file, '.json'));
+      return sandbox === undefined ? { file } : { file, sandbox };
+    }),
+  );
+}
+
+/** Reads an entry; undefined for anything whose paths do not carry the sandbox's own name. */
+function parse(text: string, id: string): Registered | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const entry = value as Partial<Registered> | null;
+  const ours = (path: unknown) =>
+    typeof path === 'string' && path.startsWith('/') && basename(path).startsWith(folderName(id));
+  if (typeof entry !== 'object' || entry === null || entry.id !== id || !/^[0-9A-Z]{26}$/.test(id)) return undefined;
+  if (!isIdentity(entry.owner) || !ours(entry.folder)) return undefined;
+  if (entry.link !== undefined && !ours(entry.link)) return undefined;
+  if (entry.agent !== undefined && !isIdentity(entry.agent)) return undefined;
+  return entry as Registered;
+}
+
+function isIdentity(value: unknown): value is ProcessIdentity {
+  const identity = value as Partial<ProcessIdentity> | null | undefined;
+  return Number.isInteger(identity?.pid) && (identity?.pid ?? 0) > 1 && typeof identity?.start === 'string';
+}

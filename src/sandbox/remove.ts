@@ -1,0 +1,62 @@
+import { execFile } from 'node:child_process';
+import { readFile, rm } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { parseMounts } from './inside/mount-table.ts';
+import { isAlive, type Registered, registered, unregister } from './registry.ts';
+
+const execute = promisify(execFile);
+
+export interface Collected {
+  /** Ids of sandboxes that were removed. */
+  readonly removed: readonly string[];
+  /** Of drills that still run. */
+  readonly running: readonly string[];
+  /** Registry files that were left alone, and why. */
+  readonly left: ReadonlyArray<{ readonly file: string; readonly why: string }>;
+}
+
+/** Removes what killed drills left: only what is registered, only when the process that registered it is gone. */
+export async function collectGarbage(
+  stateDir: string,
+  options: { readonly dryRun?: boolean } = {},
+): Promise<Collected> {
+  const removed: string[] = [];
+  const running: string[] = [];
+  const left: { file: string; why: string }[] = [];
+  for (const { file, sandbox } of await registered(stateDir)) {
+    if (sandbox === undefined) left.push({ file, why: 'it is not an entry that Lifeboat wrote' });
+    else if (await isAlive(sandbox.owner)) running.push(sandbox.id);
+    else {
+      if (!options.dryRun) {
+        await removeSandbox(sandbox);
+        await unregister(stateDir, sandbox.id);
+      }
+      removed.push(sandbox.id);
+    }
+  }
+  return { removed, running, left };
+}
+
+/** Ends its processes, takes off its mounts and removes its folder. Safe to repeat. */
+export async function removeSandbox(sandbox: Registered): Promise<void> {
+  if (sandbox.agent !== undefined && (await isAlive(sandbox.agent))) await kill(sandbox.agent.pid);
+  await unmountBelow(sandbox.folder);
+  if (sandbox.link !== undefined) await rm(sandbox.link, { force: true });
+  await rm(sandbox.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+}
+
+async function kill(pid: number): Promise<void> {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** Mounts live in the sandbox's own namespace and go with it. Should one ever be ours, removing files through it is worse. */
+async function unmountBelow(folder: string): Promise<void> {
+  if (process.platform !== 'linux') return;
+  const mounts = parseMounts(await readFile('/proc/self/mountinfo', 'utf8'));
+  const below = mounts.filter(({ target }) => target === folder || target.startsWith(`${folder}/`));
+  for (const { target } of below.reverse()) await execute('umount', ['--lazy', target]);
+}
