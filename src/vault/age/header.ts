@@ -1,6 +1,6 @@
 import { Decrypter, Encrypter } from 'age-encryption';
-import { headerDamaged, noIdentityFits, recipientInvalid } from './errors.ts';
-import { isRecipient, refusal } from './identity.ts';
+import { headerDamaged, noIdentityFits } from './errors.ts';
+import { isRecipient, refused } from './identity.ts';
 
 /** No header of ours comes near: about 100 bytes a recipient. */
 export const MAX_HEADER_SIZE = 65_536;
@@ -29,7 +29,7 @@ export async function newHeader(recipients: readonly string[]): Promise<NewHeade
     },
   });
   for (const recipient of new Set(recipients)) {
-    if (!isRecipient(recipient)) throw recipientInvalid({ recipient, why: refusal(recipient) });
+    if (!isRecipient(recipient)) throw refused(recipient);
     encrypter.addRecipient(recipient);
   }
   const file = await encrypter.encrypt(new Uint8Array(0));

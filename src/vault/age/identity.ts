@@ -1,5 +1,5 @@
 import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { identityInvalid } from './errors.ts';
+import { identityInvalid, recipientInvalid } from './errors.ts';
 
 export interface KeyPair {
   /** `AGE-SECRET-KEY-1…`: opens everything encrypted to `recipient`. A secret. */
@@ -30,8 +30,13 @@ export function isRecipient(text: string): boolean {
   }
 }
 
-/** Why `text` is refused as a recipient, as the end of a sentence. */
-export function refusal(text: string): string {
+/** The `recipient-invalid` that says why `text` is refused. Quotes it only where it cannot be a secret. */
+export function refused(text: string): Error {
+  const recipient = /^(age1|ssh-)/.test(text) ? text.slice(0, 80) : 'The text given';
+  return recipientInvalid({ recipient, why: refusal(text) });
+}
+
+function refusal(text: string): string {
   if (/^AGE-(SECRET-KEY|PLUGIN)-/i.test(text)) return 'it is an identity, which must stay secret';
   if (/^age1(pq|tag|tagpq)1/.test(text)) return 'post-quantum and tag recipients are not supported in format 1';
   if (/^age1[a-z0-9]+1/.test(text) && text.length > 62) return 'plugin recipients are not supported';
