@@ -49,6 +49,8 @@ export interface Seal {
   readonly box: string;
   /** Folders that the application may write to: it sees what is there, and its changes go to the sandbox. */
   readonly layered: readonly string[];
+  /** The same where it can be had, and nothing said where not. */
+  readonly alsoLayered: readonly string[];
   /** Files and folders that nothing inside may see. */
   readonly masked: readonly string[];
   /** Unix sockets on which something on the host listens. */

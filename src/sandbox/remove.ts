@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { readFile, rm } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parseMounts } from './inside/mount-table.ts';
 import { isAlive, type Registered, registered, unregister } from './registry.ts';
@@ -42,7 +43,7 @@ export async function removeSandbox(sandbox: Registered): Promise<void> {
   if (sandbox.agent !== undefined && (await isAlive(sandbox.agent))) await kill(sandbox.agent.pid);
   await unmountBelow(sandbox.folder);
   if (sandbox.link !== undefined) await rm(sandbox.link, { force: true });
-  await rm(sandbox.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  await removeTree(sandbox.folder);
 }
 
 async function kill(pid: number): Promise<void> {
@@ -59,4 +60,24 @@ async function unmountBelow(folder: string): Promise<void> {
   const mounts = parseMounts(await readFile('/proc/self/mountinfo', 'utf8'));
   const below = mounts.filter(({ target }) => target === folder || target.startsWith(`${folder}/`));
   for (const { target } of below.reverse()) await execute('umount', ['--lazy', target]);
+}
+
+/** Restored folders may be read-only, and a layer's work folder has no rights at all: without root that stops a removal. */
+async function removeTree(folder: string): Promise<void> {
+  const remove = () => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  try {
+    await remove();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EPERM' && code !== 'ENOTEMPTY') throw error;
+    await openUp(folder);
+    await remove();
+  }
+}
+
+async function openUp(folder: string): Promise<void> {
+  await chmod(folder, 0o700);
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) await openUp(join(folder, entry.name));
+  }
 }

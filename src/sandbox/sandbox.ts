@@ -150,7 +150,8 @@ async function close(
     footing,
     self: ourselves(),
     box: folder,
-    layered: [...options.workFolders, ...usualFolders],
+    layered: options.workFolders,
+    alsoLayered: usualFolders,
     masked: [...options.hidden],
     sockets: footing === 'none' ? [] : await listeningSockets(folder),
   });

@@ -1,5 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { insideRoot, type Placement, parts, type Seal } from '../protocol.ts';
 import { makeDevices } from './devices.ts';
@@ -11,6 +22,7 @@ const keptInRun = ['/run/current-system', '/run/wrappers'];
 const pseudo = new Set(['proc', 'sysfs', 'devtmpfs', 'devpts', 'mqueue']);
 
 let layered: string[] = [];
+let layersMade = 0;
 
 /**
  * Makes what processes of this sandbox see of the file system: everything read-only; folders that the application may write
@@ -34,9 +46,17 @@ export function seal(order: Seal): string[] {
   for (const folder of order.layered) {
     const inAnother = layered.some((other) => isBelow(folder, other));
     if (inAnother || !existsSync(folder)) continue;
-    const made = attempt(`no writable layer over ${folder}`, () => addLayer(folder, layered.length, order));
+    const made = attempt(`no writable layer over ${folder}`, () => addLayer(folder, order));
     if (made) layered.push(folder);
   }
+  const needed = notes.length;
+  for (const folder of order.alsoLayered) {
+    const overlaps = layered.some((other) => isBelow(folder, other) || isBelow(other, folder));
+    if (overlaps || !existsSync(folder)) continue;
+    if (attempt(folder, () => addLayer(folder, order))) layered.push(folder);
+  }
+  // These are a convenience: without them an application that writes there is told that it cannot.
+  notes.length = needed;
   for (const mount of before) {
     if (isPseudo(mount)) continue;
     attempt(`${mount.target} could not be made read-only`, () => makeReadOnly(mount));
@@ -68,17 +88,18 @@ function makeRun(box: string): void {
 }
 
 /** Over the folder as it is, a layer in the sandbox that takes all changes. Only where no other file system hangs below it. */
-function addLayer(folder: string, number: number, order: Seal): void {
+function addLayer(folder: string, order: Seal): void {
   if (mounts().some((one) => one.target !== folder && isBelow(one.target, folder) && !isPseudo(one))) {
     throw new Error('other file systems are mounted below it');
   }
-  const at = `${insideRoot}/.layers/${number}`;
+  const at = `${insideRoot}/.layers/${++layersMade}`;
   for (const part of ['changes', 'work']) mkdirSync(join(at, part), { recursive: true, mode: 0o755 });
   const escaped = (path: string) => path.replace(/[\\,:]/g, (character) => `\\${character}`);
   const options = `lowerdir=${escaped(folder)},upperdir=${at}/changes,workdir=${at}/work`;
   const { mode, uid, gid } = statSync(folder);
-  execFileSync('chown', [`${uid}:${gid}`, join(at, 'changes')], { stdio: 'ignore' });
-  execFileSync('chmod', [(mode & 0o7777).toString(8), join(at, 'changes')], { stdio: 'ignore' });
+  // A user namespace knows one user only; there the layer's top stays ours.
+  if (order.footing === 'root') chownSync(join(at, 'changes'), uid, gid);
+  chmodSync(join(at, 'changes'), mode & 0o7777);
   mount('-t', 'overlay', '-o', order.footing === 'user' ? `${options},userxattr` : options, 'overlay', folder);
 }
 
