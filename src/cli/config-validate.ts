@@ -1,0 +1,25 @@
+import { defineCommand } from './command.ts';
+import { exitCodes } from './exit.ts';
+
+export const configValidate = defineCommand({
+  description: "Reads the file, looks up no secret and connects to nothing. 'lifeboat check' does the rest.",
+  options: {},
+  async run({ system, out }) {
+    const { name, file, datasets, destinations, warnings } = await system();
+    const found = {
+      valid: true,
+      system: name,
+      file,
+      datasets: Object.keys(datasets),
+      destinations: Object.keys(destinations),
+      warnings,
+    };
+    out.answer(found, ({ datasets, destinations }, style) =>
+      [
+        `${style.good('✓')} ${file} is valid: ${datasets.length} datasets (${datasets.join(', ')}), ${destinations.length} destinations (${destinations.join(', ')}).`,
+        ...warnings.map((warning) => `${style.warn('!')} ${warning.message}`),
+      ].join('\n'),
+    );
+    return exitCodes.ok;
+  },
+});

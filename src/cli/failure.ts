@@ -1,0 +1,41 @@
+import { LifeboatError, sentenceOf } from '../core/errors.ts';
+import { interrupted, unexpected } from './errors.ts';
+import { type ExitCode, exitCodes } from './exit.ts';
+import { printable, styleOf, toJson } from './output.ts';
+
+export interface Failure {
+  readonly error: LifeboatError;
+  readonly exit: ExitCode;
+  /** The step that failed, where the work had named steps. */
+  readonly step?: string;
+}
+
+/** Any thrown thing as what a person is told. */
+export function failureOf(thrown: unknown, signal: AbortSignal): Failure {
+  if (signal.aborted && !(thrown instanceof LifeboatError)) {
+    return { error: interrupted({}, { cause: thrown }), exit: exitCodes.interrupted };
+  }
+  const step = thrown instanceof Error && 'step' in thrown && typeof thrown.step === 'string' ? thrown.step : undefined;
+  const error = thrown instanceof LifeboatError ? thrown : unexpected({ what: sentenceOf(thrown) }, { cause: thrown });
+  const exit = signal.aborted ? exitCodes.interrupted : error.exit;
+  return step === undefined ? { error, exit } : { error, exit, step };
+}
+
+export function failureJson({ error, step }: Failure): string {
+  const { code, message, hint } = error;
+  return toJson({ error: { code, message, hint, ...(step !== undefined && { step }) } }, 2);
+}
+
+/** The sentence, the hint, the code; the stack only when `debug`. */
+export function failureText({ error, step }: Failure, color: boolean, debug: boolean): string {
+  const style = styleOf(color);
+  const lines = [
+    `${style.bad('lifeboat:')} ${error.message}`,
+    `  ${error.hint}`,
+    style.dim(`  [${error.code}${step === undefined ? '' : `, while: ${step}`}]`),
+  ];
+  if (debug) {
+    for (let at: unknown = error; at instanceof Error; at = at.cause) lines.push(at.stack ?? String(at));
+  }
+  return printable(lines.join('\n'));
+}

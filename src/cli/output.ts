@@ -1,0 +1,123 @@
+import type { RunEvent } from '../core/run.ts';
+import type { Progress } from './progress.ts';
+
+/** The only way a command speaks. */
+export interface Output {
+  /** What was asked for: text from `render`, or with --json the document itself. Call once. */
+  answer<Document extends object>(document: Document, render: (document: Document, style: Style) => string): void;
+  /** The same for the closing word of work that was done, which --quiet leaves out. */
+  done<Document extends object>(document: Document, render: (document: Document, style: Style) => string): void;
+  /** An aside, on standard error; not with --quiet or --json. */
+  note(text: string): void;
+  readonly style: Style;
+  /** Whether text is meant for people (not --json). */
+  readonly forPeople: boolean;
+}
+
+export interface Style {
+  bold(text: string): string;
+  dim(text: string): string;
+  good(text: string): string;
+  warn(text: string): string;
+  bad(text: string): string;
+}
+
+interface TextStream {
+  write(text: string): unknown;
+}
+
+export interface OutputOptions {
+  readonly stdout: TextStream;
+  readonly stderr: TextStream;
+  readonly json: boolean;
+  readonly jsonEvents: boolean;
+  readonly quiet: boolean;
+  readonly color: boolean;
+  /** Cleared before anything else is written, so that no line lands in the middle of the bar. */
+  readonly progress: Progress;
+}
+
+export function createOutput(options: OutputOptions): Output {
+  const { stdout, stderr, json, jsonEvents, quiet, progress } = options;
+  const style = styleOf(options.color);
+  const show: Output['answer'] = (document, render) => {
+    progress.clear();
+    if (jsonEvents) stdout.write(`${toJson({ type: 'result', result: document })}\n`);
+    else if (json) stdout.write(`${toJson(document, 2)}\n`);
+    else stdout.write(`${printable(render(document, style)).replace(/\n*$/, '')}\n`);
+  };
+  return {
+    style,
+    forPeople: !json && !jsonEvents,
+    answer: show,
+    done(document, render) {
+      if (!quiet || json || jsonEvents) show(document, render);
+    },
+    note(text) {
+      if (quiet || json || jsonEvents) return;
+      progress.clear();
+      stderr.write(`${printable(text)}\n`);
+    },
+  };
+}
+
+export function styleOf(color: boolean): Style {
+  return color ? colored : plain;
+}
+
+/** One line of the stream that --json-events gives. */
+export function eventLine(event: RunEvent): string {
+  return `${toJson(event)}\n`;
+}
+
+/** Integers beyond 2^53 become text, so that no reader rounds them. */
+export function toJson(document: unknown, indent?: number): string {
+  return JSON.stringify(document, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value), indent);
+}
+
+const codes = { bold: 1, dim: 2, good: 32, warn: 33, bad: 31 } as const;
+const wrap = (code: number) => (text: string) => (text === '' ? '' : `\x1b[${code}m${text}\x1b[0m`);
+const same = (text: string) => text;
+const plain: Style = { bold: same, dim: same, good: same, warn: same, bad: same };
+const colored: Style = {
+  bold: wrap(codes.bold),
+  dim: wrap(codes.dim),
+  good: wrap(codes.good),
+  warn: wrap(codes.warn),
+  bad: wrap(codes.bad),
+};
+
+// biome-ignore-start lint/suspicious/noControlCharactersInRegex: they are what must not reach the terminal
+const unprintable =
+  /\x1b\[(?:0|1|2|31|32|33)m|[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+// biome-ignore-end lint/suspicious/noControlCharactersInRegex: .
+
+/** Text as it may reach a terminal: newlines and our own colours pass, any other control character is shown as `\xNN`. */
+export function printable(text: string): string {
+  return text.replace(unprintable, (found) => {
+    if (found.length > 1) return found;
+    const code = found.charCodeAt(0);
+    return code <= 0xff ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
+  });
+}
+
+/** Rows as columns, two spaces apart; colours do not count. The last column is not padded. */
+export function table(rows: ReadonlyArray<readonly string[]>): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, widthOf(cell));
+  }
+  return rows
+    .map((row) =>
+      row
+        .map((cell, at) => (at === row.length - 1 ? cell : cell + ' '.repeat((widths[at] ?? 0) - widthOf(cell))))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+function widthOf(cell: string): number {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours have no width
+  return [...cell.replace(/\x1b\[\d+m/g, '')].length;
+}

@@ -1,0 +1,42 @@
+import { formatDuration } from '../core/duration.ts';
+import type { Check, DatasetConfig, System } from './system.ts';
+
+/** The whole configuration as plain values, defaults filled in. References stay references: no secret is looked up. */
+export function showable(system: System): object {
+  const { name, environment, file, stateDir, vault, destinations, datasets, drill } = system;
+  return {
+    system: name,
+    environment,
+    file,
+    stateDir,
+    vault,
+    destinations,
+    datasets: Object.fromEntries(Object.entries(datasets).map(([key, dataset]) => [key, showDataset(dataset)])),
+    drill: {
+      every: formatDuration(drill.everyMs),
+      app: drill.app && readable(drill.app),
+      checks: Object.fromEntries(drill.checks.map((check) => [check.id, showCheck(check)])),
+      skip: Object.fromEntries(drill.skip.map(({ what, reason }) => [what, reason])),
+    },
+  };
+}
+
+function showDataset({ name: _, ...dataset }: DatasetConfig): unknown {
+  return readable(dataset);
+}
+
+function showCheck({ id: _, ...check }: Check): unknown {
+  return readable(check);
+}
+
+/** Durations as words, references as written, conditions as their text. */
+function readable(value: unknown, key = ''): unknown {
+  if (typeof value === 'number' && key.endsWith('Ms')) return formatDuration(value);
+  if (Array.isArray(value)) return value.map((item) => readable(item));
+  if (value === null || typeof value !== 'object') return value;
+  if ('shown' in value && 'expand' in value) return value.shown;
+  if ('kind' in value && 'text' in value && typeof value.text === 'string') return value.text;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [name.replace(/Ms$/, ''), readable(item, name)]),
+  );
+}

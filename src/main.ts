@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+// Compiled code is kept in the user's own cache: in a shared temporary folder others could plant some.
+enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'lifeboat'));
+
+const interruption = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    // The first asks the work to stop and clean up; the second does not wait for that.
+    if (interruption.signal.aborted) process.exit(130);
+    interruption.abort();
+  });
+}
+// A reader that went away, such as `head`, is not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+const { runProgram } = await import('./cli/program.ts');
+const exit = await runProgram(process.argv.slice(2), {
+  env: process.env,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signal: interruption.signal,
+  version: version(),
+});
+// A handle that someone forgot to close must not keep the process; what was written must still reach a pipe.
+process.stdout.write('', () => process.stderr.write('', () => process.exit(exit)));
+
+function version(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return version;
+}
