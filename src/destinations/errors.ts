@@ -54,3 +54,11 @@ export const destinationUnreachable = defineError({
     `Destination ${fact.destination} (${fact.location}) cannot be reached: ${fact.why}.`,
   hint: () => "Check that it is mounted or online, then run 'lifeboat check'. Other destinations are not affected.",
 });
+
+export const objectKeyInvalid = defineError({
+  code: 'object-key-invalid',
+  exit: 2,
+  say: (fact: { destination: string; key: string }) =>
+    `${JSON.stringify(fact.key)} is no name for an object; destination ${fact.destination} was not touched.`,
+  hint: () => "A damaged or forged record may name it: run 'lifeboat verify'.",
+});

@@ -1,0 +1,65 @@
+import { randomInt } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Destination } from '../destination.ts';
+import { destinationUnreachable } from '../errors.ts';
+
+export interface RetryPolicy {
+  /** How often a verb is tried in all. */
+  readonly attempts: number;
+  /** The pause after the first failure; it doubles each time, up to the longest. */
+  readonly firstPauseMs: number;
+  readonly longestPauseMs: number;
+  /** Must reject when `signal` is aborted. */
+  readonly sleep: (timeMs: number, signal?: AbortSignal) => Promise<unknown>;
+  /** From 0 up to 1: pauses are shortened by up to half, so that many writers do not come back at once. */
+  readonly random: () => number;
+}
+
+const usual: RetryPolicy = {
+  attempts: 4,
+  firstPauseMs: 200,
+  longestPauseMs: 10_000,
+  sleep: (timeMs, signal) => wait(timeMs, undefined, signal && { signal }),
+  random: () => randomInt(2 ** 32) / 2 ** 32,
+};
+
+/** Tries again what failed with `destination-unreachable`, and nothing else: every verb may be repeated. */
+export function withRetry(destination: Destination, policy: Partial<RetryPolicy> = {}): Destination {
+  const { attempts, firstPauseMs, longestPauseMs, sleep, random } = { ...usual, ...policy };
+
+  async function retried<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (attempt >= attempts || !destinationUnreachable.is(error)) throw error;
+        const pauseMs = Math.min(firstPauseMs * 2 ** (attempt - 1), longestPauseMs);
+        signal?.throwIfAborted();
+        await sleep(pauseMs * (1 - random() / 2), signal).catch((interrupted: unknown) => {
+          throw signal?.aborted ? signal.reason : interrupted;
+        });
+      }
+    }
+  }
+
+  return {
+    ...destination,
+    put: (key, body, options) => retried(() => destination.put(key, body, options), options?.signal),
+    get: (key, range, options) => retried(() => destination.get(key, range, options), options?.signal),
+    stat: (key) => retried(() => destination.stat(key)),
+    async *list(prefix) {
+      // Once something was handed out, starting anew would hand it out twice. Adapters with pages retry a page themselves.
+      const [first, rest] = await retried(async () => {
+        const iterator = destination.list(prefix)[Symbol.asyncIterator]();
+        return [await iterator.next(), iterator] as const;
+      });
+      try {
+        for (let next = first; !next.done; next = await rest.next()) yield next.value;
+      } finally {
+        await rest.return?.();
+      }
+    },
+    delete: (key, version) => retried(() => destination.delete(key, version)),
+    freeBytes: () => retried(() => destination.freeBytes()),
+  };
+}

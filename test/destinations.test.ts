@@ -1,0 +1,27 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { createLocal } from '../src/destinations/local/destination.ts';
+import { openMemory } from '../src/destinations/memory/destination.ts';
+import { createDestination } from '../src/destinations/registry.ts';
+import { withFaults } from '../src/destinations/wrap/fault.ts';
+import { withLimit } from '../src/destinations/wrap/limit.ts';
+import { withRetry } from '../src/destinations/wrap/retry.ts';
+import { destinationSuite } from './suites/destination.suite.ts';
+import { temporaryFolder } from './support/temp.ts';
+
+const newPath = async () => join(await temporaryFolder(), 'vault', randomBytes(4).toString('hex'));
+const local = async () => createLocal({ name: 'disk', path: await newPath() });
+const memory = async () => openMemory({ name: 'ram' });
+
+destinationSuite('local', local);
+destinationSuite('memory', memory);
+destinationSuite('local, as the registry makes it', async () =>
+  createDestination('disk', { type: 'local', path: await newPath() }),
+);
+destinationSuite('memory, one verb at a time', async () => withLimit(await memory(), 1));
+destinationSuite('local, failing every third call and tried again', async () => {
+  const script = (['put', 'get', 'stat', 'delete', 'freeBytes', 'list'] as const).flatMap((verb) =>
+    Array.from({ length: 100 }, (_, n) => ({ verb, nth: 3 * n + 2, kind: 'error-before' }) as const),
+  );
+  return withRetry(withFaults(await local(), script), { attempts: 20, sleep: async () => {} });
+});
