@@ -79,3 +79,10 @@ export const generationForged = defineError({
   say: (fact: { writer: string }) => `A prune generation is not signed by the writer that it names (${fact.writer}).`,
   hint: () => 'Nothing is pruned until it is gone. Find out who can write to the destination.',
 });
+
+export const ledgerDamaged = defineError({
+  code: 'ledger-damaged',
+  exit: 2,
+  say: (fact: { key: string; why: string }) => `Ledger entry ${fact.key} does not hold: ${fact.why}.`,
+  hint: () => "Run 'lifeboat evidence verify': it names every entry that was changed, and every gap in the chain.",
+});

@@ -1,0 +1,114 @@
+import type { CheckKind, CheckResult, CheckVerdict, DrillVerdict } from './checks.ts';
+
+/**
+ * What one drill leaves behind, for the ledger. This part is readable by everyone who can list the vault, so it names datasets
+ * and checks as the configuration does, and holds no table, no path and no value; those are in `DrillDetails`, which is
+ * sealed to the vault's recipients. Numbers are whole: milliseconds, bytes, counts.
+ */
+export interface DrillEvidence {
+  readonly drill: {
+    readonly id: string;
+    readonly system: string;
+    readonly environment: string;
+    /** UTC, ISO 8601. */
+    readonly started: string;
+    readonly ended: string;
+    readonly trigger: string;
+    readonly tool: string;
+    readonly configurationSha256: string;
+    readonly planSha256: string;
+  };
+  readonly scope: {
+    readonly datasets: readonly DatasetEvidence[];
+    readonly left: ReadonlyArray<{ readonly dataset: string; readonly reason: string }>;
+    readonly selection: string;
+  };
+  readonly place: PlaceEvidence;
+  readonly objectives: readonly ObjectiveEvidence[];
+  readonly phases: ReadonlyArray<{ readonly phase: string; readonly elapsedMs: number }>;
+  /** From the first step to the last check. */
+  readonly rtoMs: number;
+  readonly checks: readonly CheckEvidence[];
+  readonly steps: ReadonlyArray<{ readonly id: string; readonly notProved: string }>;
+  readonly outcome: { readonly verdict: DrillVerdict; readonly reasons: number };
+  readonly cleanUp: { readonly removed: boolean; readonly elapsedMs: number };
+  /** Requirements of frameworks that such a record is asked for under. */
+  readonly controls: readonly string[];
+}
+
+export interface DatasetEvidence {
+  readonly dataset: string;
+  readonly kind: string;
+  readonly restorePoint: string | null;
+  readonly time: string | null;
+  readonly manifestSha256: string | null;
+  readonly logicalBytes: number;
+  readonly destinations: readonly string[];
+}
+
+export interface PlaceEvidence {
+  readonly isolation: 'namespaces' | 'user-namespaces' | 'none';
+  readonly networkIsolated: boolean;
+  readonly filesIsolated: boolean;
+  /** What trying to get out showed: `tcp 192.0.2.1:443: ENETUNREACH`. */
+  readonly tried: readonly string[];
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+export interface ObjectiveEvidence {
+  readonly dataset: string;
+  readonly rpoMs: number;
+  readonly rpoMeasuredMs: number | null;
+  /** What the loss was measured from: the newest record that the restore brought back, or the restore point's own time. */
+  readonly rpoFrom: 'newest-record' | 'restore-point' | 'nothing';
+  readonly rtoMs: number;
+  readonly rtoMeasuredMs: number | null;
+}
+
+export interface CheckEvidence {
+  readonly id: string;
+  readonly kind: CheckKind;
+  readonly dataset: string | null;
+  readonly verdict: CheckVerdict;
+  readonly looked: number;
+  readonly emptyIsRight: boolean;
+  readonly reason: string | null;
+  readonly elapsedMs: number;
+}
+
+/** The rest of the evidence: sealed to the vault's recipients. */
+export interface DrillDetails {
+  readonly checks: ReadonlyArray<{
+    readonly id: string;
+    readonly expected: string;
+    readonly actual: string;
+    readonly message: string;
+  }>;
+  readonly why: readonly string[];
+  readonly notes: readonly string[];
+}
+
+export function isMet(objective: ObjectiveEvidence): boolean {
+  const { rpoMs, rpoMeasuredMs, rtoMs, rtoMeasuredMs } = objective;
+  return rpoMeasuredMs !== null && rpoMeasuredMs <= rpoMs && rtoMeasuredMs !== null && rtoMeasuredMs <= rtoMs;
+}
+
+export function checkEvidence(check: CheckResult): CheckEvidence {
+  return {
+    id: check.id,
+    kind: check.kind,
+    dataset: check.dataset ?? null,
+    verdict: check.verdict,
+    looked: Math.round(check.looked),
+    emptyIsRight: check.emptyIsRight === true,
+    reason: check.reason ?? null,
+    elapsedMs: Math.round(check.elapsedMs),
+  };
+}
+
+export const drillControls: readonly string[] = [
+  'SOC 2 A1.3',
+  'ISO 27001 A.8.13',
+  'NIST 800-53 CP-4, CP-9(1), CP-10',
+  'HIPAA 164.308(a)(7)(ii)(B), (D)',
+];
