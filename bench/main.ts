@@ -1,0 +1,189 @@
+/** `npm run bench -- --help` */
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startPostgres } from '../examples/private-postgres.ts';
+import { parseSize } from '../src/core/size.ts';
+import { type Comparison, compare, folderTargets } from './compare.ts';
+import { readConditions } from './conditions.ts';
+import type { MakeContender, Subject } from './contender.ts';
+import { borgContender } from './contenders/borg.ts';
+import { lifeboatContender } from './contenders/lifeboat.ts';
+import { pipeContender } from './contenders/pipe.ts';
+import { resticContender } from './contenders/restic.ts';
+import { changeDatabase, databaseBytes, databaseTargets, makeDatabase } from './databases.ts';
+import { requirePrograms } from './packages.ts';
+import { rowsOf, showComparison, showConditions } from './report.ts';
+import { measureStartUp, showStartUp } from './start-up.ts';
+import { changeTree, makeTree, type TreeKind, treeKinds, treeStats, treeTitles, warm } from './trees.ts';
+
+const usage = `Compares Lifeboat with restic, borg and plain pipes, in one run.
+
+  npm run bench                              generated trees and a generated PostgreSQL database
+  npm run bench -- /usr/lib                  a copy of this tree instead
+  npm run bench -- --only small --size 1GiB
+
+  --only WHAT[,WHAT]      ${[...treeKinds, 'postgres'].join(', ')} (default: all)
+  --tools NAME[,NAME]     lifeboat, restic, borg, pipe (default: all)
+  --size SIZE             of each generated subject (default 256MiB)
+  --runs N                paired runs (default 3)
+  --work DIR              where everything is made and removed again (default: the temporary folder)
+  --start-up              only measure how long help and status take to start
+  --install               install missing Debian packages (as root)
+`;
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    only: { type: 'string' },
+    tools: { type: 'string', default: 'lifeboat,restic,borg,pipe' },
+    size: { type: 'string', default: '256MiB' },
+    runs: { type: 'string', default: '3' },
+    work: { type: 'string', default: tmpdir() },
+    'start-up': { type: 'boolean', default: false },
+    install: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+const fileTools: Readonly<Record<string, MakeContender>> = {
+  lifeboat: lifeboatContender,
+  restic: resticContender,
+  borg: borgContender,
+  pipe: pipeContender,
+};
+const programsOf: Readonly<Record<string, readonly string[]>> = {
+  lifeboat: [],
+  restic: ['restic'],
+  borg: ['borg'],
+  pipe: ['age', 'age-keygen', 'zstd', 'tar'],
+  postgres: ['postgres', 'pg_dump'],
+};
+
+// The measured commands are process groups of their own, so an interrupt has to be handed on to them.
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
+
+const { signal } = interrupted;
+const say = (line: string) => process.stderr.write(`${line}\n`);
+
+try {
+  process.exitCode = flags.help ? showUsage() : await inWorkFolder(flags['start-up'] ? benchStartUp : bench);
+} catch (error) {
+  say(`bench: ${error instanceof Error ? error.message : error}`);
+  process.exitCode = 1;
+}
+
+function showUsage(): number {
+  process.stdout.write(usage);
+  return 0;
+}
+
+async function inWorkFolder(work: (folder: string) => Promise<number>): Promise<number> {
+  const folder = mkdtempSync(join(resolve(flags.work), 'lifeboat-bench-'));
+  try {
+    return await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function benchStartUp(work: string): Promise<number> {
+  const found = await measureStartUp(work);
+  process.stdout.write(`${showStartUp(found)}\n`);
+  return found.every(({ medianMs, limitMs }) => medianMs <= limitMs) ? 0 : 1;
+}
+
+async function bench(work: string): Promise<number> {
+  const tools = chosen(flags.tools, Object.keys(fileTools), '--tools');
+  const path = positionals[0];
+  const what = path ? [] : chosen(flags.only, [...treeKinds, 'postgres'], '--only');
+  const runs = Number(flags.runs);
+  if (!Number.isInteger(runs) || runs < 1) throw new Error('--runs takes a number from 1 on.');
+  const sizeBytes = parseSize(flags.size);
+  const needed = [...tools, ...(what.includes('postgres') ? ['postgres'] : [])].flatMap((name) => programsOf[name]!);
+  requirePrograms(needed, flags.install);
+
+  const conditions = readConditions(work, needed);
+  const comparisons: Comparison[] = [];
+  const trees = path ? [resolve(path)] : what.filter((name) => name !== 'postgres');
+  const makers = tools.map((name) => fileTools[name]!);
+  for (const tree of trees) comparisons.push(await benchTree(tree, work, sizeBytes, runs, makers));
+  if (what.includes('postgres')) {
+    const pair = makers.filter((make) => make === lifeboatContender || make === pipeContender);
+    if (pair.length > 0) comparisons.push(await benchPostgres(work, sizeBytes, runs, pair));
+  }
+  process.stdout.write(`\n${showConditions(conditions, runs)}\n`);
+  for (const comparison of comparisons) process.stdout.write(`\n${showComparison(comparison)}\n`);
+  process.stdout.write(`\nWritten to ${writeResults({ conditions, runs, comparisons })}\n`);
+  return 0;
+}
+
+async function benchTree(tree: string, work: string, sizeBytes: number, runs: number, make: readonly MakeContender[]) {
+  const generated = treeKinds.find((kind): kind is TreeKind => kind === tree);
+  const where = join(work, 'tree', basename(tree));
+  say(`\n${tree}: ${generated ? 'making' : 'copying'} the tree …`);
+  if (generated) makeTree(generated, where, sizeBytes);
+  else copyTree(tree, where);
+  await warm(where);
+  const subject: Subject = {
+    id: basename(tree),
+    title: generated ? treeTitles[generated] : tree,
+    kind: 'files',
+    where,
+    ...(await treeStats(where)),
+  };
+  const place = join(work, 'files');
+  try {
+    const change = (round: number) => changeTree(where, round);
+    return await compare({ subject, make, runs, work: place, change, ...folderTargets(subject, work), say, signal });
+  } finally {
+    for (const folder of [join(work, 'tree'), place]) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The tree is changed by 1 % in each run, so the user's own is not touched. */
+function copyTree(from: string, to: string): void {
+  mkdirSync(join(to, '..'), { recursive: true });
+  cpSync(from, to, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+}
+
+async function benchPostgres(work: string, sizeBytes: number, runs: number, make: readonly MakeContender[]) {
+  say('\npostgres: making the database …');
+  const server = await startPostgres(work);
+  try {
+    await makeDatabase(server, 'bench', sizeBytes);
+    const subject: Subject = {
+      id: 'postgres',
+      title: `PostgreSQL ${server.version}, tables like pgbench's and one of JSON`,
+      kind: 'postgres',
+      where: server.url('bench'),
+      bytes: await databaseBytes(server, 'bench'),
+    };
+    const change = (round: number) => changeDatabase(server, 'bench', round);
+    const targets = databaseTargets(server, 'bench');
+    return await compare({ subject, make, runs, work: join(work, 'databases'), change, ...targets, say, signal });
+  } finally {
+    await server.stop();
+  }
+}
+
+function chosen(words: string | undefined, known: readonly string[], flag: string): string[] {
+  const some = words === undefined ? [...known] : words.split(',').map((word) => word.trim());
+  const strange = some.find((word) => !known.includes(word));
+  if (strange !== undefined) throw new Error(`${flag} does not know '${strange}'. It knows: ${known.join(', ')}.`);
+  return some;
+}
+
+function writeResults(results: { conditions: unknown; runs: number; comparisons: readonly Comparison[] }): string {
+  const folder = join(import.meta.dirname, 'results');
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${new Date().toISOString().replace(/[:.]/g, '-')}.json`);
+  const comparisons = results.comparisons.map((comparison) => {
+    const { where: _, ...subject } = comparison.subject;
+    return { ...comparison, subject, rows: rowsOf(comparison) };
+  });
+  writeFileSync(file, `${JSON.stringify({ ...results, comparisons }, null, 2)}\n`);
+  return file;
+}

@@ -1,0 +1,39 @@
+import { execFileSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+import { findPostgres } from '../examples/private-postgres.ts';
+
+/** Programs that the contenders run, with the Debian package of each. */
+const packageOf: Readonly<Record<string, string>> = {
+  restic: 'restic',
+  borg: 'borgbackup',
+  age: 'age',
+  'age-keygen': 'age',
+  zstd: 'zstd',
+  tar: 'tar',
+  pg_dump: 'postgresql',
+  postgres: 'postgresql',
+};
+
+/** Makes sure that these programs are here. Installs only when asked; otherwise throws with the line that installs them. */
+export function requirePrograms(programs: readonly string[], install: boolean): void {
+  const missing = [...new Set(programs.filter((program) => !isHere(program)).map((program) => packageOf[program]!))];
+  if (missing.length === 0) return;
+  const line = `apt-get install ${missing.join(' ')}`;
+  if (!install) throw new Error(`Not here yet: ${missing.join(', ')}. Run \`${line}\` as root, or pass --install.`);
+  if (process.getuid?.() !== 0) throw new Error(`--install needs root. Run: sudo ${line}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  execFileSync('apt-get', ['install', '--yes', '--no-install-recommends', ...missing], { env, stdio: 'inherit' });
+}
+
+function isHere(program: string): boolean {
+  if (program === 'postgres') return findPostgres() !== undefined;
+  return (process.env.PATH ?? '').split(':').some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
