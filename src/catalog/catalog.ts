@@ -1,0 +1,89 @@
+import type { Problem } from '../core/run.ts';
+
+/**
+ * What happened on this host: runs, the rotation of verifications, drills. Told by operations, read by `status`. It is a
+ * memory, not a truth: what can be restored stands in the vault, and a lost catalog costs history only.
+ */
+export interface Catalog extends Disposable {
+  /** Set when the file was unusable and a new one was begun; the old one was moved aside, not deleted. */
+  readonly recovered?: Problem;
+
+  /** Notes that a run begins. @returns its id */
+  begin(run: BegunRun): string;
+  /** Notes how it ended. Call once. */
+  end(id: string, run: EndedRun): void;
+  /** Newest first. A run whose process is gone without a word is `vanished`. */
+  runs(wanted?: { readonly operation?: string; readonly dataset?: string; readonly limit?: number }): RunRecord[];
+
+  /** Notes that part `part` of `parts` (counted from 1) of a vault was verified. */
+  verified(part: VerifiedPart): void;
+  /** The part to verify next, so that every part has its turn: one that never had it, else the one longest ago. */
+  nextPart(vault: string, parts: number): number;
+  /** How far the rotation over `parts` is. */
+  rotation(vault: string, parts: number): Rotation;
+
+  /** Notes a drill's verdict. The evidence itself is in the vault's ledger. */
+  drilled(drill: DrillSummary): void;
+  /** Newest first. */
+  drills(limit?: number): DrillSummary[];
+}
+
+export interface BegunRun {
+  /** `backup`, `restore`, `verify`, `drill` … */
+  readonly operation: string;
+  readonly dataset?: string;
+  readonly startedMs: number;
+}
+
+export type RunOutcome = 'done' | 'no' | 'failed' | 'interrupted';
+
+export interface EndedRun {
+  readonly endedMs: number;
+  readonly outcome: RunOutcome;
+  readonly errorCode?: string;
+  readonly errorMessage?: string;
+  /** The restore point that it made or used. */
+  readonly restorePoint?: string;
+  readonly steps: ReadonlyArray<{ readonly step: string; readonly elapsedMs: number }>;
+  readonly problems: readonly Problem[];
+}
+
+export interface RunRecord extends BegunRun, Partial<EndedRun> {
+  readonly id: string;
+  readonly state: RunOutcome | 'running' | 'vanished';
+}
+
+export interface VerifiedPart {
+  readonly vault: string;
+  readonly part: number;
+  readonly parts: number;
+  readonly verifiedMs: number;
+  readonly ok: boolean;
+}
+
+export interface Rotation {
+  /** Parts that were found sound the last time they were looked at. */
+  readonly sound: number;
+  readonly damaged: readonly number[];
+  readonly parts: number;
+  /** When the part seen longest ago was seen; absent until every part had its turn. */
+  readonly completeSinceMs?: number;
+}
+
+export interface DrillSummary {
+  readonly id: string;
+  readonly startedMs: number;
+  readonly endedMs: number;
+  readonly verdict: 'proved' | 'failed' | 'inconclusive';
+  readonly checksPassed: number;
+  readonly checksTotal: number;
+  readonly rtoMs: number;
+  /** Per dataset: the restore point, what was lost, how long it took. */
+  readonly datasets: ReadonlyArray<{
+    readonly dataset: string;
+    readonly restorePoint: string;
+    readonly proved: boolean;
+    readonly rpoMs?: number;
+    readonly elapsedMs?: number;
+  }>;
+}

@@ -1,0 +1,49 @@
+/** Raised when the tables change. A catalog of another version is moved aside: it is history, not data. */
+export const catalogVersion = 1;
+
+export const catalogSchema = `
+CREATE TABLE run (
+  id TEXT PRIMARY KEY,
+  operation TEXT NOT NULL,
+  dataset TEXT,
+  started_ms INTEGER NOT NULL,
+  process INTEGER NOT NULL,
+  ended_ms INTEGER,
+  outcome TEXT,
+  error_code TEXT,
+  error_message TEXT,
+  restore_point TEXT
+) STRICT;
+CREATE INDEX run_by_time ON run (started_ms DESC);
+
+CREATE TABLE step (
+  run TEXT NOT NULL REFERENCES run (id) ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  step TEXT NOT NULL,
+  elapsed_ms REAL NOT NULL,
+  PRIMARY KEY (run, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE problem (
+  run TEXT NOT NULL REFERENCES run (id) ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  code TEXT NOT NULL,
+  message TEXT NOT NULL,
+  PRIMARY KEY (run, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE verified (
+  vault TEXT NOT NULL,
+  parts INTEGER NOT NULL,
+  part INTEGER NOT NULL,
+  verified_ms INTEGER NOT NULL,
+  ok INTEGER NOT NULL,
+  PRIMARY KEY (vault, parts, part)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE drill (
+  id TEXT PRIMARY KEY,
+  started_ms INTEGER NOT NULL,
+  summary TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+`;
