@@ -17,7 +17,7 @@ export interface SmallDisk {
 }
 
 /** Makes a small disk for the running test. Fails where this may not mount: these tests need root or sudo without password. */
-export async function smallDisk(sizeMiB: number): Promise<SmallDisk> {
+export async function smallDisk(sizeMiB: number, inodes = 1024): Promise<SmallDisk> {
   const prefix = await howToBeRoot();
   if (prefix === undefined) throw new Error('This test mounts a small disk: run the tests as root, or allow sudo.');
   const asRoot = async (...words: string[]) => {
@@ -41,7 +41,7 @@ export async function smallDisk(sizeMiB: number): Promise<SmallDisk> {
   await using file = await open(image, 'wx');
   await file.truncate(sizeMiB << 20);
   const owner = `root_owner=${process.getuid?.()}:${process.getgid?.()},lazy_itable_init=0,lazy_journal_init=0`;
-  await asRoot('mkfs.ext4', '-q', '-F', '-m', '0', '-E', owner, image);
+  await asRoot('mkfs.ext4', '-q', '-F', '-m', '0', '-N', `${inodes}`, '-E', owner, image);
   await mount(image, path);
   let cuts = 0;
 
