@@ -1,0 +1,59 @@
+import { hkdfSync } from 'node:crypto';
+import type { ChunkSizes } from './profiles.ts';
+
+/** How many bytes a 32-bit gear hash remembers: each step shifts by one bit. */
+const WINDOW = 32;
+
+/**
+ * Cuts bytes into chunks by content (FastCDC with normalised chunk sizes over a gear hash), so that an insertion changes the
+ * chunks around it and no others. The table is keyed: cut points of two vaults differ. The sizes stay hidden all the same,
+ * because a pack is one encrypted stream.
+ */
+export interface Chunker {
+  /**
+   * The end of the chunk that starts at `start`, looking no further than `end`. When `end` is not the end of the content, the
+   * caller asks again with more bytes if less than `maxBytes` were given.
+   */
+  cut(bytes: Uint8Array, start: number, end: number): number;
+  readonly sizes: ChunkSizes;
+}
+
+export function chunker(sizes: ChunkSizes, chunkKey: Uint8Array): Chunker {
+  if (sizes.fixed) {
+    return { sizes, cut: (_bytes, start, end) => Math.min(start + sizes.maxBytes, end) };
+  }
+  const gear = gearTable(chunkKey);
+  const { minBytes, averageBytes, maxBytes } = sizes;
+  const bits = Math.round(Math.log2(averageBytes));
+  // Two more bits before the average and two fewer after it: sizes gather around the average (FastCDC's level 2).
+  const hardMask = topBits(bits + 2);
+  const easyMask = topBits(bits - 2);
+
+  function cut(bytes: Uint8Array, start: number, end: number): number {
+    if (end - start <= minBytes) return end;
+    const last = Math.min(start + maxBytes, end);
+    const middle = Math.min(start + averageBytes, last);
+    let at = start + minBytes - WINDOW;
+    let hash = 0;
+    for (const warm = at + WINDOW; at < warm; at++) hash = ((hash << 1) + gear[bytes[at]!]!) | 0;
+    for (; at < middle; at++) {
+      hash = ((hash << 1) + gear[bytes[at]!]!) | 0;
+      if ((hash & hardMask) === 0) return at + 1;
+    }
+    for (; at < last; at++) {
+      hash = ((hash << 1) + gear[bytes[at]!]!) | 0;
+      if ((hash & easyMask) === 0) return at + 1;
+    }
+    return last;
+  }
+  return { sizes, cut };
+}
+
+function topBits(count: number): number {
+  return (-1 << (32 - count)) | 0;
+}
+
+function gearTable(chunkKey: Uint8Array): Int32Array {
+  const bytes = hkdfSync('sha256', chunkKey, new Uint8Array(0), 'lifeboat gear table 1', 1024);
+  return new Int32Array(bytes);
+}

@@ -1,0 +1,92 @@
+import { defineError } from '../core/errors.ts';
+
+export const entriesOutOfOrder = defineError({
+  code: 'entries-out-of-order',
+  exit: 2,
+  say: (fact: { first: string; second: string }) =>
+    `${fact.second} came after ${fact.first}, which is not the order of entries.`,
+  hint: () => 'This is a fault in Lifeboat. Earlier restore points are untouched. Please report it.',
+});
+
+export const vaultMissing = defineError({
+  code: 'vault-missing',
+  exit: 2,
+  say: (fact: { destinations: string }) => `There is no vault in ${fact.destinations} yet.`,
+  hint: () =>
+    "The first 'lifeboat backup' makes it. If there should be one, check the paths and mounts in lifeboat.yaml.",
+});
+
+export const vaultsDiffer = defineError({
+  code: 'vaults-differ',
+  exit: 2,
+  say: (fact: { one: string; other: string }) => `Destinations ${fact.one} and ${fact.other} hold different vaults.`,
+  hint: () => 'Each destination must be empty or hold a copy of the same vault. Check their paths in lifeboat.yaml.',
+});
+
+export const vaultReplaced = defineError({
+  code: 'vault-replaced',
+  exit: 2,
+  say: (fact: { destination: string }) =>
+    `Destination ${fact.destination} held this system's vault before and is empty now. Nothing was written to it.`,
+  hint: () =>
+    "Check that the right disk is mounted. If the loss is known and it should be filled anew, run 'lifeboat backup --refill'.",
+});
+
+export const noDestination = defineError({
+  code: 'no-destination-left',
+  exit: 2,
+  say: (fact: { why: string }) => `No destination can be written to: ${fact.why}`,
+  hint: () => "Nothing was lost: earlier restore points are whole. Run 'lifeboat check' to see each destination.",
+});
+
+export const backupRunning = defineError({
+  code: 'backup-running',
+  exit: 2,
+  say: () => 'Another lifeboat backup of this system is running.',
+  hint: () => 'Wait for it to end, or stop it: what it has sent so far is used again.',
+});
+
+export const writerKeysDamaged = defineError({
+  code: 'writer-keys-damaged',
+  exit: 2,
+  say: (fact: { file: string; why: string }) => `The writer's keys in ${fact.file} cannot be read: ${fact.why}.`,
+  hint: (fact) =>
+    `Restore points stay readable without them. Move ${fact.file} away and run 'lifeboat backup': it sends everything once again under new keys.`,
+});
+
+export const restorePointMissing = defineError({
+  code: 'restore-point-missing',
+  exit: 2,
+  say: (fact: { dataset: string; at: string }) => `There is no restore point of ${fact.dataset} for ${fact.at}.`,
+  hint: () => "Run 'lifeboat list' to see what there is.",
+});
+
+export const contentDamaged = defineError({
+  code: 'content-damaged',
+  exit: 2,
+  say: (fact: { what: string; why: string }) =>
+    `${fact.what} cannot be read back: ${fact.why}. Nothing wrong was written.`,
+  hint: () =>
+    "Run 'lifeboat verify --all': it names what is damaged and heals it from a sound copy. An earlier restore point may be whole.",
+});
+
+export const entryMissing = defineError({
+  code: 'entry-missing',
+  exit: 2,
+  say: (fact: { path: string }) => `The restore point does not hold ${fact.path}.`,
+  hint: () => "Paths are relative to the dataset. 'lifeboat list DATASET --files' prints them.",
+});
+
+export const unsafeEntry = defineError({
+  code: 'unsafe-entry',
+  exit: 2,
+  say: (fact: { path: string }) => `The restore point names ${fact.path}, which would be written outside the target.`,
+  hint: () => 'No backup of Lifeboat makes such a name: do not trust this restore point.',
+});
+
+export const targetFull = defineError({
+  code: 'target-full',
+  exit: 2,
+  say: (fact: { why: string }) => `There is no room where the restore writes: ${fact.why}`,
+  hint: () => 'What was there before is untouched. Make room, or restore elsewhere with --into.',
+});

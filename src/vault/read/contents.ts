@@ -1,0 +1,174 @@
+import { createHash } from 'node:crypto';
+import type { StoredEntry } from '../../core/entry.ts';
+import { type BytePath, comparePaths, isInside, isSafePath, showPath } from '../../core/paths.ts';
+import type { Destination } from '../../destinations/destination.ts';
+import type { Contents } from '../../sources/source.ts';
+import { contentDamaged, entryMissing, unsafeEntry } from '../errors.ts';
+import type { LocatedEntry } from '../format/entries.ts';
+import { newEntryReader } from '../format/entry-lines.ts';
+import { manifestKey, packKey } from '../format/keys.ts';
+import { decodeManifest, type Extent, type Manifest } from '../format/manifest.ts';
+import { openSmall } from '../small-objects.ts';
+import type { RestorePoint } from '../vault.ts';
+import { extractEntries } from './extract.ts';
+import { type Damage, fetchSound } from './objects.ts';
+import { type OpenedPack, openPackObject } from './pack.ts';
+
+/** Decrypted packs kept while a stream is read: content that was deduplicated comes back to the same few. */
+const KEPT_PACKS = 2;
+const ZEROS = new Uint8Array(64 * 1024);
+
+export interface ContentsOptions {
+  readonly destinations: readonly Destination[];
+  readonly identities: readonly string[];
+  readonly onDamage: (damage: Damage) => void;
+}
+
+/** Opens one restore point. Every object's hash is compared, and every content's SHA-256 when it was read to its end. */
+export async function openContents(point: RestorePoint, options: ContentsOptions): Promise<Contents> {
+  const [manifestId] = point.record.manifest;
+  const object = await fetchSound(options.destinations, manifestKey(manifestId), manifestId, options.onDamage);
+  const manifest = decodeManifest(await openSmall(object, options.identities));
+  const { vault, dataset, id } = point.record;
+  if (manifest.vault !== vault || manifest.dataset !== dataset || manifest.id !== id) {
+    throw contentDamaged({ what: `The manifest of ${dataset}`, why: 'it belongs to another restore point' });
+  }
+  const packs = packReader(options);
+  const located = () => locatedEntries(manifest, packs);
+
+  return {
+    facts: manifest.facts,
+    ...(manifest.expectations && { expectations: manifest.expectations }),
+    async *entries(): AsyncGenerator<StoredEntry> {
+      for await (const { entry } of located()) yield entry;
+    },
+    read: (path) => readFile(path, located, packs),
+    extract: (folder, extractOptions = {}) =>
+      extractEntries(chosen(located(), extractOptions.paths), {
+        folder,
+        stripPrefix: extractOptions.stripPrefix ?? '',
+        run: extractOptions.run,
+        isChosen: (path) => extractOptions.paths?.some((chosenPath) => isInside(path, chosenPath)) ?? true,
+        destinations: options.destinations,
+        identities: options.identities,
+        onDamage: options.onDamage,
+        locate: (path) => find(path, located),
+      }),
+  };
+}
+
+export interface PackReader {
+  get(pack: string): Promise<OpenedPack>;
+}
+
+/** Packs on demand, the newest few kept. */
+export function packReader({ destinations, identities, onDamage }: ContentsOptions): PackReader {
+  const kept = new Map<string, Promise<OpenedPack>>();
+  return {
+    get(pack) {
+      const known = kept.get(pack);
+      kept.delete(pack);
+      const opened =
+        known ??
+        fetchSound(destinations, packKey(pack), pack, onDamage).then((object) => openPackObject(object, identities));
+      kept.set(pack, opened);
+      for (const [oldest] of kept) {
+        if (kept.size <= KEPT_PACKS) break;
+        kept.delete(oldest);
+      }
+      return opened;
+    },
+  };
+}
+
+async function* readExtents(extents: readonly Extent[], packs: PackReader): AsyncGenerator<Uint8Array> {
+  for (const [index, extent] of extents.entries()) {
+    if (extent.pack === null) {
+      for (let left = extent.length; left > 0; left -= ZEROS.length)
+        yield ZEROS.subarray(0, Math.min(left, ZEROS.length));
+      continue;
+    }
+    const pack = await packs.get(extent.pack);
+    const following = extents[index + 1]?.pack;
+    // The next pack is on its way while this one is written out; a failure is met when its turn comes.
+    if (following && following !== extent.pack) packs.get(following).catch(() => {});
+    yield* pack.read(extent.offset, extent.length);
+  }
+}
+
+/** The body, checked against the manifest as it streams by. */
+async function* locatedEntries(manifest: Manifest, packs: PackReader): AsyncGenerator<LocatedEntry> {
+  const hash = createHash('sha256');
+  const reader = newEntryReader();
+  let sizeBytes = 0;
+  let last: BytePath | undefined;
+  const checked = function* (entries: readonly LocatedEntry[]) {
+    for (const located of entries) {
+      const { path } = located.entry;
+      if (!isSafePath(path)) throw unsafeEntry({ path: showPath(path) });
+      if (last !== undefined && comparePaths(last, path) >= 0)
+        throw contentDamaged({ what: showPath(path), why: 'it is out of order' });
+      last = path;
+      yield located;
+    }
+  };
+  for await (const piece of readExtents(manifest.body.extents, packs)) {
+    hash.update(piece);
+    sizeBytes += piece.length;
+    yield* checked(reader.push(piece));
+  }
+  if (sizeBytes !== manifest.body.sizeBytes || hash.digest('hex') !== manifest.body.sha256) {
+    throw contentDamaged({
+      what: `The list of entries of ${manifest.dataset}`,
+      why: 'its SHA-256 is not the recorded one',
+    });
+  }
+  yield* checked(reader.end());
+}
+
+async function find(path: BytePath, located: () => AsyncIterable<LocatedEntry>): Promise<LocatedEntry> {
+  for await (const found of located()) if (found.entry.path === path) return found;
+  throw entryMissing({ path: showPath(path) });
+}
+
+async function* readFile(
+  path: BytePath,
+  located: () => AsyncIterable<LocatedEntry>,
+  packs: PackReader,
+): AsyncGenerator<Uint8Array> {
+  const found = await find(path, located);
+  if (found.entry.type === 'hardlink') {
+    yield* readFile(found.entry.target, located, packs);
+    return;
+  }
+  if (found.entry.type !== 'file') throw entryMissing({ path: showPath(path) });
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  for await (const piece of readExtents(found.extents, packs)) {
+    hash.update(piece);
+    sizeBytes += piece.length;
+    yield piece;
+  }
+  if (sizeBytes !== found.entry.sizeBytes || hash.digest('hex') !== found.entry.sha256) {
+    throw contentDamaged({ what: showPath(path), why: 'its SHA-256 is not the recorded one' });
+  }
+}
+
+/** The entries that are, or lie in, one of `paths`; a path that nothing is at fails with `entry-missing`. */
+async function* chosen(
+  located: AsyncIterable<LocatedEntry>,
+  paths: readonly BytePath[] | undefined,
+): AsyncGenerator<LocatedEntry> {
+  if (paths === undefined) {
+    yield* located;
+    return;
+  }
+  const unseen = new Set(paths);
+  for await (const found of located) {
+    const holders = paths.filter((path) => isInside(found.entry.path, path));
+    for (const path of holders) unseen.delete(path);
+    if (holders.length > 0) yield found;
+  }
+  const [missing] = unseen;
+  if (missing !== undefined) throw entryMissing({ path: showPath(missing) });
+}

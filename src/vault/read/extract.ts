@@ -1,0 +1,248 @@
+import { chmodSync, lchownSync, linkSync, lutimesSync, mkdirSync, symlinkSync, utimesSync } from 'node:fs';
+import type { FolderEntry, HardlinkEntry, StoredEntry, SymlinkEntry } from '../../core/entry.ts';
+import { type BytePath, isInside, isSafePath, showPath, toBytes } from '../../core/paths.ts';
+import type { Problem, Run } from '../../core/run.ts';
+import type { Extracted } from '../../sources/source.ts';
+import { unsafeEntry } from '../errors.ts';
+import type { LocatedEntry } from '../format/entries.ts';
+import { packKey } from '../format/keys.ts';
+import type { ContentsOptions } from './contents.ts';
+import { type ExtractPool, startExtractPool } from './extract-pool.ts';
+import type { FileToWrite, Piece } from './messages.ts';
+import { fetchSound } from './objects.ts';
+
+/** Entries taken together: packs are read once a batch, and memory stays bounded however many there are. */
+const BATCH_ENTRIES = 20_000;
+const BATCH_EXTENTS = 100_000;
+
+export interface ExtractRequest extends ContentsOptions {
+  readonly folder: BytePath;
+  readonly stripPrefix: BytePath;
+  readonly run: Run | undefined;
+  isChosen(path: BytePath): boolean;
+  /** The entry at `path`, chosen or not: a hard link's other name. */
+  locate(path: BytePath): Promise<LocatedEntry>;
+}
+
+type StoredFile = Extract<StoredEntry, { type: 'file' }>;
+
+interface Batch {
+  readonly files: { entry: StoredFile; target: BytePath; extents: LocatedEntry['extents'] }[];
+  readonly links: { entry: SymlinkEntry | HardlinkEntry; target: BytePath }[];
+  extents: number;
+}
+
+/**
+ * Writes entries below a folder. Everything is created new: nothing that exists is opened, no link is followed, because links
+ * are made after the files of their batch and an entry's parent must be a folder made here.
+ */
+export async function extractEntries(
+  entries: AsyncIterable<LocatedEntry>,
+  request: ExtractRequest,
+): Promise<Extracted> {
+  const root = process.getuid?.() === 0;
+  await using pool = startExtractPool({ identities: request.identities, setOwner: root });
+  const state = {
+    folders: new Map<BytePath, FolderEntry | undefined>(),
+    /** A hard link whose first name was not chosen: that name → where its file is now. */
+    adopted: new Map<BytePath, BytePath>(),
+    problems: [] as Problem[],
+    files: 0,
+    bytes: 0,
+  };
+  let batch = emptyBatch();
+
+  const place = (path: BytePath): BytePath => {
+    const rest = request.stripPrefix === '' ? path : path.slice(request.stripPrefix.length + 1);
+    if (!isSafePath(rest)) throw unsafeEntry({ path: showPath(path) });
+    const parent = rest.lastIndexOf('/');
+    if (parent > 0) makeFolder(rest.slice(0, parent));
+    return `${request.folder}/${rest}`;
+  };
+
+  function makeFolder(rest: BytePath): void {
+    if (state.folders.has(rest)) return;
+    const parent = rest.lastIndexOf('/');
+    if (parent > 0) makeFolder(rest.slice(0, parent));
+    mkdirSync(toBytes(`${request.folder}/${rest}`), 0o700);
+    state.folders.set(rest, undefined);
+  }
+
+  async function flush(): Promise<void> {
+    const { files, bytes } = await writeFiles(batch, pool, request);
+    state.files += files;
+    state.bytes += bytes;
+    for (const { entry, target } of batch.links) makeLink(entry, target, request, state.adopted, root);
+    batch = emptyBatch();
+  }
+
+  for await (const { entry, extents } of entries) {
+    request.run?.signal.throwIfAborted();
+    const inside =
+      request.stripPrefix === '' || (isInside(entry.path, request.stripPrefix) && entry.path !== request.stripPrefix);
+    if (!inside) continue;
+    const target = place(entry.path);
+    if (entry.type === 'folder') {
+      const rest = target.slice(request.folder.length + 1);
+      makeFolder(rest);
+      state.folders.set(rest, entry);
+    } else if (entry.type === 'file') {
+      addFile(batch, entry, target, extents);
+    } else if (entry.type === 'symlink') {
+      batch.links.push({ entry, target });
+    } else if (entry.type === 'hardlink') {
+      await addHardlink(entry, target);
+    } else if (entry.type !== 'socket') {
+      state.problems.push({
+        code: 'special-file-skipped',
+        message: `${showPath(entry.path)} is a ${entry.type} and was not made.`,
+      });
+    }
+    if (batch.files.length + batch.links.length >= BATCH_ENTRIES || batch.extents >= BATCH_EXTENTS) {
+      await flush();
+      closeFolders(target.slice(request.folder.length + 1));
+    }
+  }
+  await flush();
+  closeFolders(undefined);
+  if (!root) noteOwners(state.problems, state.files);
+  return { files: state.files, bytes: state.bytes, problems: state.problems };
+
+  async function addHardlink(entry: HardlinkEntry, target: BytePath): Promise<void> {
+    if (request.isChosen(entry.target) || state.adopted.has(entry.target)) {
+      batch.links.push({ entry, target });
+      return;
+    }
+    const other = await request.locate(entry.target);
+    if (other.entry.type !== 'file') throw unsafeEntry({ path: showPath(entry.target) });
+    state.adopted.set(entry.target, target);
+    addFile(batch, other.entry, target, other.extents);
+  }
+
+  /** Sets the metadata of folders that nothing more is written into: all but those that hold `current`. Deepest first. */
+  function closeFolders(current: BytePath | undefined): void {
+    for (const [rest, entry] of [...state.folders].reverse()) {
+      if (current !== undefined && isInside(current, rest)) continue;
+      if (entry !== undefined) setFolderMetadata(toBytes(`${request.folder}/${rest}`), entry, root);
+      state.folders.delete(rest);
+    }
+  }
+}
+
+function emptyBatch(): Batch {
+  return { files: [], links: [], extents: 0 };
+}
+
+function addFile(batch: Batch, entry: StoredFile, target: BytePath, extents: LocatedEntry['extents']): void {
+  batch.files.push({ entry, target, extents });
+  batch.extents += extents.length;
+}
+
+/** Pack by pack, in the order in which they are first needed, so that each is fetched once a batch. */
+async function writeFiles(
+  batch: Batch,
+  pool: ExtractPool,
+  request: ExtractRequest,
+): Promise<{ files: number; bytes: number }> {
+  const byPack = new Map<string, { target: FileToWrite; pieces: Piece[]; whole: boolean }[]>();
+  const toFinish: FileToWrite[] = [];
+  for (const { entry, target, extents } of batch.files) {
+    const file = fileToWrite(entry, target);
+    const pieces = piecesByPack(extents);
+    const whole = pieces.size === 1;
+    for (const [pack, parts] of pieces) {
+      const files = byPack.get(pack);
+      const part = { target: file, pieces: parts, whole };
+      if (files === undefined) byPack.set(pack, [part]);
+      else files.push(part);
+    }
+    if (!whole) toFinish.push(file);
+  }
+  let files = 0;
+  let bytes = 0;
+  const note = (done: { files: number; bytes: number }) => {
+    files += done.files;
+    bytes += done.bytes;
+    request.run?.progress({ label: 'files', doneItems: files, doneBytes: bytes });
+  };
+  await atMost(pool.slots, byPack, async ([pack, parts]) => {
+    const object = await fetchSound(request.destinations, packKey(pack), pack, request.onDamage, request.run?.signal);
+    parts.sort((a, b) => a.pieces[0]!.offset - b.pieces[0]!.offset);
+    note(await pool.run({ type: 'pack', object: exactly(object), files: parts }));
+  });
+  await atMost(pool.slots, inSlices(toFinish, 64), async (slice) =>
+    note(await pool.run({ type: 'finish', files: slice })),
+  );
+  return { files, bytes };
+}
+
+function fileToWrite(entry: StoredFile, file: BytePath): FileToWrite {
+  const { sizeBytes, sha256, mode, uid, gid, mtimeNs } = entry;
+  return { file, sizeBytes, sha256, mode, uid, gid, mtimeNs };
+}
+
+function piecesByPack(extents: LocatedEntry['extents']): Map<string, Piece[]> {
+  const pieces = new Map<string, Piece[]>();
+  let at = 0;
+  for (const { pack, offset, length } of extents) {
+    if (pack !== null) {
+      const piece = { at, offset, length };
+      const known = pieces.get(pack);
+      if (known === undefined) pieces.set(pack, [piece]);
+      else known.push(piece);
+    }
+    at += length;
+  }
+  return pieces;
+}
+
+/** Runs `work` on every item, `most` at a time; the first failure ends it after those under way. */
+async function atMost<T>(most: number, items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items[Symbol.iterator]();
+  const line = async () => {
+    for (let next = queue.next(); !next.done; next = queue.next()) await work(next.value);
+  };
+  await Promise.all(Array.from({ length: most }, line));
+}
+
+function* inSlices<T>(items: readonly T[], size: number): Generator<T[]> {
+  for (let from = 0; from < items.length; from += size) yield items.slice(from, from + size);
+}
+
+function exactly(bytes: Uint8Array): ArrayBuffer {
+  const { buffer, byteOffset, byteLength } = bytes;
+  if (byteOffset === 0 && byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) return buffer;
+  return bytes.slice().buffer as ArrayBuffer;
+}
+
+function makeLink(
+  entry: SymlinkEntry | HardlinkEntry,
+  target: BytePath,
+  request: ExtractRequest,
+  adopted: ReadonlyMap<BytePath, BytePath>,
+  root: boolean,
+): void {
+  const at = toBytes(target);
+  if (entry.type === 'hardlink') {
+    if (!isSafePath(entry.target)) throw unsafeEntry({ path: showPath(entry.target) });
+    const stripped = request.stripPrefix === '' ? entry.target : entry.target.slice(request.stripPrefix.length + 1);
+    linkSync(toBytes(adopted.get(entry.target) ?? `${request.folder}/${stripped}`), at);
+    return;
+  }
+  symlinkSync(toBytes(entry.target), at);
+  if (root) lchownSync(at, entry.uid, entry.gid);
+  const seconds = Number(entry.mtimeNs) / 1e9;
+  lutimesSync(at, seconds, seconds);
+}
+
+function setFolderMetadata(at: Buffer, entry: FolderEntry, root: boolean): void {
+  if (root) lchownSync(at, entry.uid, entry.gid);
+  chmodSync(at, entry.mode);
+  const seconds = Number(entry.mtimeNs) / 1e9;
+  utimesSync(at, seconds, seconds);
+}
+
+function noteOwners(problems: Problem[], files: number): void {
+  if (files === 0) return;
+  problems.push({ code: 'owner-not-set', message: 'Owners were not set: only root can. The files belong to you.' });
+}

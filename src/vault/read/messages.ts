@@ -1,0 +1,53 @@
+import type { BytePath } from '../../core/paths.ts';
+
+/** What the extracting coordinator and its worker threads say to each other. */
+export interface ExtractWorkerData {
+  readonly identities: readonly string[];
+  /** Set owners: only root can. */
+  readonly setOwner: boolean;
+}
+
+export interface FileToWrite {
+  /** Absolute. */
+  readonly file: BytePath;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtimeNs: bigint;
+}
+
+/** Raw bytes `[offset, offset + length)` of a pack belong at `at` in the file. */
+export interface Piece {
+  readonly at: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export type ToExtractWorker =
+  /** Write what this pack holds. `whole` files get all their bytes here and are finished; others only their pieces. */
+  | {
+      readonly type: 'pack';
+      readonly job: number;
+      readonly object: ArrayBuffer;
+      readonly files: ReadonlyArray<{
+        readonly target: FileToWrite;
+        readonly pieces: readonly Piece[];
+        readonly whole: boolean;
+      }>;
+    }
+  /** All pieces are written (or there were none): compare the hash, set the metadata. */
+  | { readonly type: 'finish'; readonly job: number; readonly files: readonly FileToWrite[] };
+
+export type FromExtractWorker =
+  | { readonly type: 'done'; readonly job: number; readonly files: number; readonly bytes: number }
+  | {
+      readonly type: 'failed';
+      readonly error: {
+        readonly message: string;
+        readonly code?: string;
+        readonly hint?: string;
+        readonly errno?: string;
+      };
+    };

@@ -1,0 +1,78 @@
+import { openAll } from '../age/stream.ts';
+import { contentDamaged } from '../errors.ts';
+import { decodeToc, findToc, MAX_TOC_SIZE, type Toc } from '../format/toc.ts';
+import { decompress } from '../zstd.ts';
+
+/** Frames hold about 1 MiB, or one chunk of up to 4 MiB; no writer makes larger ones. */
+const MAX_FRAME_BYTES = 16 * 1024 * 1024;
+
+/** A decrypted pack: raw bytes by their offset in the decompressed pack. */
+export interface OpenedPack {
+  readonly toc: Toc;
+  readonly rawBytes: number;
+  /** The raw bytes `[offset, offset + length)`, in pieces, each valid until the next is asked for. */
+  read(offset: number, length: number): Generator<Uint8Array>;
+}
+
+/** `object`: the whole pack as stored. Errors: those of age, `toc-damaged`, `frame-damaged`. */
+export async function openPackObject(object: Uint8Array, identities: readonly string[]): Promise<OpenedPack> {
+  const plain = await openAll(object, identities);
+  const found = findToc(plain.subarray(Math.max(0, plain.length - MAX_TOC_SIZE)));
+  if (found.toc === undefined) throw contentDamaged({ what: 'A pack', why: 'its table of contents is cut short' });
+  const toc = decodeToc(found.toc);
+  return { toc, ...frameReader(plain, toc) };
+}
+
+function frameReader(plain: Uint8Array, toc: Toc): Omit<OpenedPack, 'toc'> {
+  const rawStarts: number[] = [];
+  const storedStarts: number[] = [];
+  let rawBytes = 0;
+  let stored = 0;
+  for (const frame of toc.frames) {
+    rawStarts.push(rawBytes);
+    storedStarts.push(stored);
+    rawBytes += frame.rawLength;
+    stored += frame.compressedLength;
+  }
+  let last: { number: number; raw: Uint8Array } | undefined;
+
+  function raw(number: number): Uint8Array {
+    if (last?.number === number) return last.raw;
+    const frame = toc.frames[number]!;
+    if (frame.rawLength > MAX_FRAME_BYTES)
+      throw contentDamaged({ what: 'A frame', why: `it claims ${frame.rawLength} bytes` });
+    const start = storedStarts[number]!;
+    const bytes = decompress(plain.subarray(start, start + frame.compressedLength), frame.rawLength);
+    if (bytes.length !== frame.rawLength)
+      throw contentDamaged({ what: 'A frame', why: 'its length is not the recorded one' });
+    last = { number, raw: bytes };
+    return bytes;
+  }
+
+  return {
+    rawBytes,
+    *read(offset, length) {
+      if (offset + length > rawBytes)
+        throw contentDamaged({ what: 'A pack', why: 'it is shorter than its restore point says' });
+      let number = lastStartAtOrBefore(rawStarts, offset);
+      for (let at = offset; at < offset + length; number++) {
+        const bytes = raw(number);
+        const from = at - rawStarts[number]!;
+        const to = Math.min(bytes.length, offset + length - rawStarts[number]!);
+        yield bytes.subarray(from, to);
+        at += to - from;
+      }
+    },
+  };
+}
+
+function lastStartAtOrBefore(starts: readonly number[], offset: number): number {
+  let low = 0;
+  let high = starts.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (starts[middle]! <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

@@ -1,0 +1,120 @@
+import { createHash, hash } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  ftruncateSync,
+  futimesSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
+import { showPath, toBytes } from '../../core/paths.ts';
+import { contentDamaged } from '../errors.ts';
+import type { FileToWrite, Piece } from './messages.ts';
+import type { OpenedPack } from './pack.ts';
+
+/** Up to here a file is put together in memory, hashed and written with one call each. */
+const ONE_WRITE_BYTES = 4 * 1024 * 1024;
+const { O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+
+/** Creates a file whose bytes all lie in `pack`; a hole is where no piece is. The hash is compared before it is finished. */
+export function writeWhole(target: FileToWrite, pieces: readonly Piece[], pack: OpenedPack, setOwner: boolean): void {
+  const file = openSync(toBytes(target.file), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  try {
+    const dense = pieces.reduce((sum, piece) => sum + piece.length, 0) === target.sizeBytes;
+    if (dense && target.sizeBytes <= ONE_WRITE_BYTES) {
+      const bytes = gather(target.sizeBytes, pieces, pack);
+      compare(target, hash('sha256', bytes, 'hex'));
+      writeFully(file, bytes, 0);
+    } else {
+      writePieces(file, pieces, pack);
+      ftruncateSync(file, target.sizeBytes);
+      compareWritten(target);
+    }
+    setMetadata(file, target, setOwner);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Writes some pieces of a file that other packs hold parts of too. */
+export function writePart(target: FileToWrite, pieces: readonly Piece[], pack: OpenedPack): void {
+  const file = openSync(toBytes(target.file), O_WRONLY | O_CREAT | O_NOFOLLOW, 0o600);
+  try {
+    writePieces(file, pieces, pack);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Compares the hash of a file written in parts, or of holes only, and sets its metadata. */
+export function finishFile(target: FileToWrite, setOwner: boolean): void {
+  const file = openSync(toBytes(target.file), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+  try {
+    ftruncateSync(file, target.sizeBytes);
+    compareWritten(target);
+    setMetadata(file, target, setOwner);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function gather(sizeBytes: number, pieces: readonly Piece[], pack: OpenedPack): Uint8Array {
+  if (pieces.length === 1) {
+    const [only, more] = [...pack.read(pieces[0]!.offset, sizeBytes)];
+    if (only !== undefined && more === undefined) return only;
+  }
+  const bytes = Buffer.allocUnsafe(sizeBytes);
+  for (const piece of pieces) {
+    let at = piece.at;
+    for (const part of pack.read(piece.offset, piece.length)) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+  }
+  return bytes;
+}
+
+function writePieces(file: number, pieces: readonly Piece[], pack: OpenedPack): void {
+  for (const piece of pieces) {
+    let at = piece.at;
+    for (const part of pack.read(piece.offset, piece.length)) {
+      writeFully(file, part, at);
+      at += part.length;
+    }
+  }
+}
+
+function writeFully(file: number, bytes: Uint8Array, at: number): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, at + done);
+}
+
+/** Read back through the page cache: the pieces came in any order, so no running hash could be kept. */
+function compareWritten(target: FileToWrite): void {
+  const file = openSync(toBytes(target.file), constants.O_RDONLY | O_NOFOLLOW);
+  try {
+    const running = createHash('sha256');
+    const buffer = Buffer.allocUnsafe(1024 * 1024);
+    for (let count = readSync(file, buffer); count > 0; count = readSync(file, buffer)) {
+      running.update(buffer.subarray(0, count));
+    }
+    compare(target, running.digest('hex'));
+  } finally {
+    closeSync(file);
+  }
+}
+
+function compare(target: FileToWrite, sha256: string): void {
+  if (sha256 === target.sha256) return;
+  throw contentDamaged({ what: showPath(target.file), why: 'its SHA-256 is not the recorded one' });
+}
+
+/** The owner first: changing it clears set-uid bits. The time last: everything else changes it. */
+function setMetadata(file: number, target: FileToWrite, setOwner: boolean): void {
+  if (setOwner) fchownSync(file, target.uid, target.gid);
+  fchmodSync(file, target.mode);
+  const seconds = Number(target.mtimeNs) / 1e9;
+  futimesSync(file, seconds, seconds);
+}

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { sentenceOf } from '../../core/errors.ts';
+import type { Run } from '../../core/run.ts';
+import type { Destination, Key } from '../../destinations/destination.ts';
+import { objectDamaged } from '../../destinations/errors.ts';
+import { noDestination } from '../errors.ts';
+
+/**
+ * The destinations of one run: the same bytes go to each, side by side. One that fails is left out for the rest of the run
+ * and reported; the others go on. Only when none is left does the run fail.
+ */
+export interface Copies {
+  readonly active: readonly Destination[];
+  /** Stores and confirms an object everywhere; the names of the destinations that hold it now. */
+  put(key: Key, body: Uint8Array): Promise<string[]>;
+  /** Leaves a destination out from now on. */
+  drop(destination: Destination, error: unknown): void;
+  readonly dropped: ReadonlyMap<string, unknown>;
+}
+
+export function copiesTo(destinations: readonly Destination[], run: Run): Copies {
+  let active = [...destinations];
+  const dropped = new Map<string, unknown>();
+
+  function drop(destination: Destination, error: unknown): void {
+    if (run.signal.aborted) throw run.signal.reason;
+    if (dropped.has(destination.name)) return;
+    active = active.filter((other) => other !== destination);
+    dropped.set(destination.name, error);
+    run.problem({ code: 'destination-failed', message: `${sentenceOf(error)} The other destinations go on.` });
+    if (active.length === 0) throw noDestination({ why: sentenceOf(error) }, { cause: error });
+  }
+
+  return {
+    get active() {
+      return active;
+    },
+    dropped,
+    drop,
+    async put(key, body) {
+      const sha256 = createHash('sha256').update(body).digest('hex');
+      const tried = [...active];
+      const results = await Promise.allSettled(
+        tried.map(async (destination) => {
+          await destination.put(key, body, { sha256, signal: run.signal });
+          await confirm(destination, key, body, sha256);
+        }),
+      );
+      const holders: string[] = [];
+      for (const [index, result] of results.entries()) {
+        const destination = tried[index]!;
+        if (result.status === 'fulfilled') holders.push(destination.name);
+        else drop(destination, result.reason);
+      }
+      return holders;
+    },
+  };
+}
+
+/** What the destination holds is what was sent: by its own checksum where it keeps one, by reading back where not. */
+async function confirm(destination: Destination, key: Key, body: Uint8Array, sha256: string): Promise<void> {
+  if (destination.capabilities.checksums) {
+    const { sizeBytes } = await destination.stat(key);
+    if (sizeBytes === body.length) return;
+    throw objectDamaged({ destination: destination.name, key, why: `it has ${sizeBytes} of ${body.length} bytes` });
+  }
+  const stored = await destination.get(key);
+  if (createHash('sha256').update(stored).digest('hex') === sha256) return;
+  throw objectDamaged({ destination: destination.name, key, why: 'it is not what was sent' });
+}

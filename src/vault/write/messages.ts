@@ -1,0 +1,94 @@
+import type { ChunkProfile } from '../../core/entry.ts';
+import type { BytePath } from '../../core/paths.ts';
+import type { Toc } from '../format/toc.ts';
+
+/**
+ * What the coordinator and its worker threads say to each other. Large buffers are transferred, never copied. Workers hold
+ * no decisions: the coordinator alone knows which chunks the vault has, and in which order frames go into packs.
+ */
+export interface StoreWorkerData {
+  readonly chunkKey: Uint8Array;
+  readonly recipients: readonly string[];
+}
+
+export type ToStoreWorker =
+  /** Read these files one after the other; they are small enough to share segments. */
+  | {
+      readonly type: 'read';
+      readonly job: number;
+      readonly profile: ChunkProfile;
+      readonly files: readonly FileToRead[];
+    }
+  /** The next bytes of a stream; all pieces of one job go to one worker. */
+  | {
+      readonly type: 'bytes';
+      readonly job: number;
+      readonly profile: ChunkProfile;
+      readonly bytes: ArrayBuffer;
+      readonly last: boolean;
+    }
+  /** For each chunk of the segment, in order: 1 when it must be stored, 0 when the vault has it. */
+  | { readonly type: 'answer'; readonly segment: number; readonly wanted: Uint8Array }
+  | { readonly type: 'compress'; readonly frame: number; readonly raw: ArrayBuffer }
+  | {
+      readonly type: 'seal';
+      readonly pack: number;
+      readonly frames: readonly ArrayBuffer[];
+      readonly toc: Toc;
+      /** Hide the exact size: for packs that are not full. */
+      readonly pad: boolean;
+    };
+
+export interface FileToRead {
+  readonly file: BytePath;
+  readonly sparse: boolean;
+}
+
+export type FromStoreWorker =
+  /** Chunks of `job`, in order. The worker keeps the bytes until the answer. */
+  | {
+      readonly type: 'segment';
+      readonly job: number;
+      readonly segment: number;
+      /** 20 bytes a chunk. */
+      readonly ids: Uint8Array;
+      readonly lengths: Uint32Array;
+    }
+  /** One file (or the stream) of `job` ended; its chunks were all sent in segments before. */
+  | { readonly type: 'content'; readonly job: number; readonly outcome: ContentOutcome }
+  /** The chunks that were wanted, `count` of them, laid one after the other. */
+  | { readonly type: 'frame'; readonly segment: number; readonly count: number; readonly raw: ArrayBuffer }
+  | { readonly type: 'segment-empty'; readonly segment: number }
+  /** One message of reading work was taken in. */
+  | { readonly type: 'read-done' }
+  | { readonly type: 'compressed'; readonly frame: number; readonly bytes: ArrayBuffer }
+  | {
+      readonly type: 'sealed';
+      readonly pack: number;
+      /** Lower-case hex of the SHA-256 of `object`. */
+      readonly id: string;
+      readonly object: ArrayBuffer;
+    }
+  | {
+      readonly type: 'failed';
+      readonly error: { readonly message: string; readonly code?: string; readonly hint?: string };
+    };
+
+export type ContentOutcome =
+  | {
+      readonly ok: true;
+      readonly sizeBytes: number;
+      /** Lower-case hex. */
+      readonly sha256: string;
+      /** Alternating: a number of chunks, then a number of zero bytes, then chunks … Holes only in sparse files. */
+      readonly layout: readonly number[];
+      /** The file was not the same before and after it was read. */
+      readonly changed: boolean;
+    }
+  | {
+      readonly ok: false;
+      readonly reason: 'unreadable' | 'vanished';
+      readonly message: string;
+      /** What had been cut before it failed. */
+      readonly layout: readonly number[];
+    };

@@ -1,0 +1,261 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { LifeboatError } from '../../core/errors.ts';
+import type { Toc } from '../format/toc.ts';
+import type { FromStoreWorker, StoreWorkerData, ToStoreWorker } from './messages.ts';
+import { appendFrame, type Frame, isFullPack, type OpenPack, openPack, type PackKind, tocOf } from './packing.ts';
+
+const MiB = 1024 * 1024;
+/** Raw bytes asked of workers and not compressed yet. */
+const MAX_RAW_BYTES = 16 * MiB;
+/** Sealed packs whose upload has not ended. */
+const MAX_UPLOADS = 2;
+const MAX_READS = 2;
+const MAX_COMPRESSING = 2;
+
+export interface SealedPack {
+  readonly kind: PackKind;
+  readonly id: string;
+  readonly object: Uint8Array;
+  readonly pack: OpenPack;
+  readonly toc: Toc;
+}
+
+/** What the pool asks of its owner. */
+export interface PoolOwner {
+  /** New chunks: decides which are wanted (in order) and gives their frames' identity. */
+  segment(job: number, ids: Uint8Array, lengths: Uint32Array): Wanted;
+  content(message: Extract<FromStoreWorker, { type: 'content' }>): void;
+  /** Stores a finished pack; the pool waits for it before it makes many more. */
+  sealed(pack: SealedPack): Promise<void>;
+}
+
+export interface Wanted {
+  readonly flags: Uint8Array;
+  readonly kind: PackKind;
+  readonly ids: Uint8Array[];
+  readonly places: Frame['places'];
+}
+
+export interface Pool {
+  /** Sends reading work; work of one `job` stays on one worker, in order. */
+  read(message: Extract<ToStoreWorker, { type: 'read' | 'bytes' }>): void;
+  /** Seals what is in the open pack of this kind, full or not. */
+  flush(kind: PackKind): void;
+  /** Resolves when `condition` holds; looked at again whenever anything happened. Rejects when the pool failed. */
+  until(condition: () => boolean): Promise<void>;
+  wakeUp(): void;
+  /** Reading work that was not begun, and whether frames or packs are under way. */
+  readonly load: { queuedReads: number; idle: boolean };
+  fail(error: unknown): void;
+  close(): Promise<void>;
+}
+
+interface Member {
+  readonly worker: Worker;
+  reads: number;
+  compressing: number;
+  sealing: number;
+}
+
+/**
+ * Worker threads and what is between them. Frames are compressed by whoever is free, in packs in the order they come back;
+ * everything in flight is bounded: by bytes asked for, by packs not yet stored.
+ */
+export function startPool(data: StoreWorkerData, owner: PoolOwner): Pool {
+  const members: Member[] = [];
+  const reads: Extract<ToStoreWorker, { type: 'read' | 'bytes' }>[] = [];
+  const homes = new Map<number, Member>();
+  const answers: { member: Member; segment: number; wanted: Wanted; rawBytes: number }[] = [];
+  const segments = new Map<Member, Map<number, { wanted: Wanted; next: number }>>();
+  const frames: { frame: Frame; raw: ArrayBuffer }[] = [];
+  const compressing = new Map<number, Frame>();
+  const sealing = new Map<number, { pack: OpenPack; toc: Toc }>();
+  const toSeal: { pack: OpenPack; pad: boolean }[] = [];
+  const open: Record<PackKind, OpenPack> = { data: openPack('data'), meta: openPack('meta') };
+  let rawBytes = 0;
+  let uploads = 0;
+  let nextNumber = 0;
+  let failure: unknown;
+  let closed = false;
+  let waiters: { condition: () => boolean; resolve: () => void; reject: (error: unknown) => void }[] = [];
+
+  const size = Math.max(1, Math.min(availableParallelism(), 8));
+  for (let index = 0; index < size; index++) {
+    const worker = new Worker(new URL('./store.worker.ts', import.meta.url), { workerData: data });
+    const member: Member = { worker, reads: 0, compressing: 0, sealing: 0 };
+    segments.set(member, new Map());
+    worker.on('message', (message: FromStoreWorker) => guarded(() => take(member, message)));
+    worker.on('error', fail);
+    worker.on('exit', (code) => closed || fail(new Error(`a worker thread ended (${code})`)));
+    members.push(member);
+  }
+
+  function guarded(work: () => void): void {
+    if (failure !== undefined) return;
+    try {
+      work();
+      dispatch();
+      wakeUp();
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  function take(member: Member, message: FromStoreWorker): void {
+    switch (message.type) {
+      case 'segment': {
+        const wanted = owner.segment(message.job, message.ids, message.lengths);
+        const bytes = wanted.places.reduce((sum, place) => sum + place.length, 0);
+        answers.push({ member, segment: message.segment, wanted, rawBytes: bytes });
+        return;
+      }
+      case 'frame': {
+        const segment = segments.get(member)!.get(message.segment)!;
+        const to = segment.next + message.count;
+        const frame: Frame = {
+          kind: segment.wanted.kind,
+          ids: segment.wanted.ids.slice(segment.next, to),
+          places: segment.wanted.places.slice(segment.next, to),
+          rawBytes: message.raw.byteLength,
+        };
+        segment.next = to;
+        if (to === segment.wanted.places.length) segments.get(member)!.delete(message.segment);
+        frames.push({ frame, raw: message.raw });
+        return;
+      }
+      case 'segment-empty':
+        segments.get(member)!.delete(message.segment);
+        return;
+      case 'content':
+        owner.content(message);
+        return;
+      case 'compressed': {
+        member.compressing--;
+        const frame = compressing.get(message.frame)!;
+        compressing.delete(message.frame);
+        rawBytes -= frame.rawBytes;
+        appendFrame(open[frame.kind], frame, message.bytes);
+        if (isFullPack(open[frame.kind])) queueSeal(frame.kind, false);
+        return;
+      }
+      case 'sealed': {
+        member.sealing--;
+        const { pack, toc } = sealing.get(message.pack)!;
+        sealing.delete(message.pack);
+        pack.handle.id = message.id;
+        uploads++;
+        const sealed = { kind: pack.kind, id: message.id, object: new Uint8Array(message.object), pack, toc };
+        owner.sealed(sealed).then(() => guarded(() => void uploads--), fail);
+        return;
+      }
+      case 'read-done':
+        member.reads--;
+        return;
+      case 'failed':
+        throw new LifeboatError(
+          message.error.code ?? 'store-failed',
+          2,
+          message.error.message,
+          message.error.hint ?? 'Run the backup again; what was already sent is used again.',
+        );
+    }
+  }
+
+  function queueSeal(kind: PackKind, pad: boolean): void {
+    if (open[kind].frames.length === 0) return;
+    toSeal.push({ pack: open[kind], pad });
+    open[kind] = openPack(kind);
+  }
+
+  function dispatch(): void {
+    while (toSeal.length > 0 && sealing.size === 0 && uploads < MAX_UPLOADS) {
+      const { pack, pad } = toSeal.shift()!;
+      const number = nextNumber++;
+      const toc = tocOf(pack);
+      sealing.set(number, { pack, toc });
+      const member = leastBusy();
+      member.sealing++;
+      const packFrames = pack.frames.splice(0);
+      post(member, { type: 'seal', pack: number, frames: packFrames, toc, pad }, packFrames);
+    }
+    while (frames.length > 0 && toSeal.length === 0) {
+      const member = leastBusy();
+      if (member.compressing >= MAX_COMPRESSING) break;
+      const { frame, raw } = frames.shift()!;
+      const number = nextNumber++;
+      compressing.set(number, frame);
+      member.compressing++;
+      post(member, { type: 'compress', frame: number, raw }, [raw]);
+    }
+    while (answers.length > 0 && (rawBytes === 0 || rawBytes + answers[0]!.rawBytes <= MAX_RAW_BYTES)) {
+      const { member, segment, wanted, rawBytes: bytes } = answers.shift()!;
+      rawBytes += bytes;
+      segments.get(member)!.set(segment, { wanted, next: 0 });
+      post(member, { type: 'answer', segment, wanted: wanted.flags });
+    }
+    for (let index = 0; index < reads.length; ) {
+      const message = reads[index]!;
+      const member =
+        homes.get(message.job) ?? members.reduce((best, other) => (other.reads < best.reads ? other : best));
+      if (message.type === 'read' && member.reads >= MAX_READS) break;
+      homes.set(message.job, member);
+      reads.splice(index, 1);
+      member.reads++;
+      post(member, message, message.type === 'bytes' ? [message.bytes] : []);
+      if (message.type === 'read' || message.last) homes.delete(message.job);
+    }
+  }
+
+  function leastBusy(): Member {
+    const work = (member: Member) => member.compressing + 3 * member.sealing + member.reads;
+    return members.reduce((best, member) => (work(member) < work(best) ? member : best));
+  }
+
+  function post(member: Member, message: ToStoreWorker, transfer: ArrayBuffer[] = []): void {
+    member.worker.postMessage(message, transfer);
+  }
+
+  function wakeUp(): void {
+    const ready = waiters.filter(({ condition }) => condition());
+    if (ready.length === 0) return;
+    waiters = waiters.filter((waiter) => !ready.includes(waiter));
+    for (const { resolve } of ready) resolve();
+  }
+
+  function fail(error: unknown): void {
+    failure ??= error ?? new Error('the store failed');
+    for (const { reject } of waiters) reject(failure);
+    waiters = [];
+  }
+
+  return {
+    read(message) {
+      reads.push(message);
+      guarded(() => {});
+    },
+    flush: (kind) => guarded(() => queueSeal(kind, true)),
+    until(condition) {
+      if (failure !== undefined) return Promise.reject(failure);
+      if (condition()) return Promise.resolve();
+      return new Promise((resolve, reject) => waiters.push({ condition, resolve, reject }));
+    },
+    wakeUp,
+    load: {
+      get queuedReads() {
+        return reads.length;
+      },
+      get idle() {
+        return (
+          reads.length + answers.length + frames.length + compressing.size + toSeal.length + sealing.size + uploads ===
+            0 && members.every((member) => member.reads === 0 && segments.get(member)!.size === 0)
+        );
+      },
+    },
+    fail,
+    async close() {
+      closed = true;
+      await Promise.all(members.map(({ worker }) => worker.terminate()));
+    },
+  };
+}

@@ -1,0 +1,206 @@
+import { join } from 'node:path';
+import type { ChunkProfile } from '../../core/entry.ts';
+import { defineError, sentenceOf } from '../../core/errors.ts';
+import type { Problem, Run } from '../../core/run.ts';
+import { newUlid } from '../../core/ulid.ts';
+import type { Capture, CaptureFacts } from '../../sources/source.ts';
+import { encodeIndexDelta, type IndexedPack } from '../format/index-delta.ts';
+import { indexKey, manifestKey, packKey } from '../format/keys.ts';
+import { encodeManifest } from '../format/manifest.ts';
+import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../format/record.ts';
+import { sealSmall } from '../small-objects.ts';
+import type { SealedPack } from './pool.ts';
+import { sha256Hex, type WriterSession } from './session.ts';
+import { type StoredBody, startStore } from './store.ts';
+import { readTreeCache, writeTreeCache } from './tree-cache.ts';
+
+export const packWithdrawn = defineError({
+  code: 'pack-withdrawn',
+  exit: 2,
+  say: (fact: { packs: number }) => `A prune marked ${fact.packs} packs while they were being used again.`,
+  hint: () => "Nothing was lost. Run 'lifeboat backup' again: it sends what is needed anew.",
+});
+
+/** Packs named by one index delta; flushed so that a crash of host and vault together costs little. */
+const PACKS_PER_DELTA = 16;
+
+export interface RestorePointRequest {
+  readonly dataset: string;
+  readonly kind: string;
+  readonly profile: ChunkProfile;
+  readonly capture: Capture;
+  /** When the capture's consistent moment was, milliseconds since 1970 UTC. */
+  readonly timeMs: number;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly retention: SnapshotRecord['retention'];
+}
+
+export interface WrittenRestorePoint {
+  readonly record: SnapshotRecord;
+  readonly key: string;
+  /** Destinations that hold the restore point whole. */
+  readonly heldBy: readonly string[];
+  /** Destinations that do not, and why. */
+  readonly missingAt: ReadonlyArray<{ readonly destination: string; readonly why: string }>;
+  readonly problems: readonly Problem[];
+  readonly unchangedFiles: number;
+}
+
+/** Stores a capture and commits it: packs, index, manifest, and the signed record last. What has no record does not exist. */
+export async function writeRestorePoint(
+  session: WriterSession,
+  request: RestorePointRequest,
+  run: Run,
+): Promise<WrittenRestorePoint> {
+  const { options, keys, index } = session;
+  const generation = await session.generation();
+  const treeFile = join(options.stateDir, 'trees', request.dataset);
+  const lastTree = readTreeCache(treeFile);
+  const nextTree = writeTreeCache(treeFile);
+  let storedBytes = 0;
+  const delivery = deliverIndex(session, run);
+
+  async function storePack({ id, object, kind, toc }: SealedPack): Promise<void> {
+    const holders = await session.copies.put(packKey(id), object);
+    const pack: IndexedPack = { id, sizeBytes: object.length, kind, toc };
+    index.addPack(pack, holders);
+    storedBytes += object.length;
+    await delivery.add(pack);
+  }
+
+  const store = startStore({
+    chunkKey: keys.chunkKey,
+    recipients: options.recipients,
+    profile: request.profile,
+    known: {
+      find: (id) => {
+        const place = index.find(id);
+        return place === undefined || generation.absent.has(place.pack) ? undefined : place;
+      },
+      hasPack: (pack) => index.hasPack(pack) && !generation.absent.has(pack),
+    },
+    run,
+    lastTree,
+    nextTree,
+    storePack,
+  });
+  try {
+    const { stored, facts } = await run.step('store', async () => {
+      for await (const entry of request.capture.entries) await store.add(entry);
+      const facts = await request.capture.finish();
+      return { stored: await store.finish(), facts };
+    });
+    await delivery.flush();
+    storedBytes += delivery.storedBytes();
+    const written = await run.step('commit', () =>
+      commit(session, request, stored, facts, storedBytes, generation.number, run),
+    );
+    nextTree.keep();
+    return written;
+  } catch (error) {
+    nextTree.discard();
+    throw error;
+  } finally {
+    lastTree.close();
+    await store.close();
+  }
+}
+
+/** Gathers finished packs and writes index deltas, so that the index can be rebuilt from the vault. */
+function deliverIndex({ keys, options, copies }: WriterSession, run: Run) {
+  let waiting: IndexedPack[] = [];
+  let storedBytes = 0;
+
+  async function flush(): Promise<void> {
+    const packs = waiting;
+    waiting = [];
+    if (packs.length === 0) return;
+    const object = await sealSmall(encodeIndexDelta({ packs }), [...options.recipients, keys.indexRecipient]);
+    await copies.put(indexKey(keys.writer, newUlid(run.clock.now(), options.random)), object);
+    storedBytes += object.length;
+  }
+  return {
+    async add(pack: IndexedPack): Promise<void> {
+      waiting.push(pack);
+      if (waiting.length >= PACKS_PER_DELTA) await flush();
+    },
+    flush,
+    storedBytes: () => storedBytes,
+  };
+}
+
+async function commit(
+  session: WriterSession,
+  request: RestorePointRequest,
+  stored: StoredBody,
+  captured: CaptureFacts,
+  storedBytes: number,
+  generation: number,
+  run: Run,
+): Promise<WrittenRestorePoint> {
+  const { options, keys, index, copies, vault } = session;
+  const id = newUlid(run.clock.now(), options.random);
+  const problems = [...captured.problems, ...stored.problems];
+  const manifest = await sealSmall(
+    encodeManifest({
+      vault,
+      dataset: request.dataset,
+      kind: request.kind,
+      id,
+      chunkKey: keys.chunkKey,
+      body: stored.body,
+      facts: captured.facts,
+      ...(captured.expectations && { expectations: captured.expectations }),
+      problems,
+    }),
+    options.recipients,
+  );
+  const manifestId = sha256Hex(manifest);
+  await copies.put(manifestKey(manifestId), manifest);
+
+  const now = await session.generation();
+  const withdrawn = [...stored.packs].filter((pack) => now.absent.has(pack));
+  if (now.number > generation && withdrawn.length > 0) throw packWithdrawn({ packs: withdrawn.length });
+
+  const record = signRecord(
+    {
+      format: 1,
+      vault,
+      system: options.system,
+      dataset: request.dataset,
+      kind: request.kind,
+      id,
+      time: new Date(request.timeMs).toISOString(),
+      committed: new Date(run.clock.now()).toISOString(),
+      tool: options.tool,
+      versions: request.versions,
+      sizes: {
+        logical: stored.sizes.logical,
+        added: stored.sizes.added,
+        stored: storedBytes + manifest.length,
+        entries: stored.sizes.entries,
+      },
+      packs: [...stored.packs].sort().map((pack) => [pack, index.packSize(pack)!] as const),
+      manifest: [manifestId, manifest.length],
+      problems: countByCode(problems),
+      retention: request.retention,
+      generation: now.number,
+      previous: index.get('last record hash') ?? null,
+    },
+    keys.signingKey,
+  );
+  const bytes = recordBytes(record);
+  const key = recordKey(record);
+  const heldBy = await copies.put(key, bytes);
+  index.set('last record hash', sha256Hex(bytes));
+  for (const name of heldBy) index.set(`last record ${name}`, key);
+  for (const { name } of options.destinations) if (!heldBy.includes(name)) index.set(`lagging ${name}`, 'yes');
+  const missingAt = [...copies.dropped].map(([destination, error]) => ({ destination, why: sentenceOf(error) }));
+  return { record, key, heldBy, missingAt, problems, unchangedFiles: stored.sizes.unchanged };
+}
+
+function countByCode(problems: readonly Problem[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { code } of problems) counts[code] = (counts[code] ?? 0) + 1;
+  return counts;
+}

@@ -1,0 +1,78 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { defineError } from '../../core/errors.ts';
+import { newHeader } from '../age/header.ts';
+import { CHUNK_SIZE, NONCE_SIZE, openChunk, payloadKey, sealChunk, sealedSize } from '../age/stream.ts';
+import { encodeToc, paddingFrame, paddingSize, type Toc } from '../format/toc.ts';
+
+export const memoryUnsound = defineError({
+  code: 'memory-unsound',
+  exit: 2,
+  say: (fact: { stage: string }) =>
+    `What was ${fact.stage} did not come back the same when it was checked before sending.`,
+  hint: () =>
+    'Nothing wrong was stored. This is how bad memory shows itself: test the memory of this machine, then run again.',
+});
+
+/** Puts frames, padding and table of contents into one age object. Every chunk is opened again before it counts as sealed. */
+export async function sealPack(
+  frames: readonly Uint8Array[],
+  toc: Toc,
+  pad: boolean,
+  recipients: readonly string[],
+): Promise<{ id: string; object: Uint8Array<ArrayBuffer> }> {
+  if (
+    frames.length !== toc.frames.length ||
+    frames.some((frame, at) => frame.length !== toc.frames[at]!.compressedLength)
+  ) {
+    throw memoryUnsound({ stage: 'gathered into a pack' });
+  }
+  const contents = encodeToc(toc);
+  const framesBytes = frames.reduce((sum, frame) => sum + frame.length, 0);
+  const parts = [...frames];
+  const gap = pad ? paddingSize(framesBytes + contents.length) : 0;
+  if (gap > 0) parts.push(paddingFrame(gap));
+  parts.push(contents);
+
+  const plainBytes = parts.reduce((sum, part) => sum + part.length, 0);
+  const { header, fileKey } = await newHeader(recipients);
+  const nonce = randomBytes(NONCE_SIZE);
+  const object = new Uint8Array(header.length + NONCE_SIZE + sealedSize(plainBytes));
+  object.set(header, 0);
+  object.set(nonce, header.length);
+  sealParts(parts, plainBytes, payloadKey(fileKey, nonce), object, header.length + NONCE_SIZE);
+  return { id: createHash('sha256').update(object).digest('hex'), object };
+}
+
+function sealParts(
+  parts: readonly Uint8Array[],
+  plainBytes: number,
+  key: Uint8Array,
+  into: Uint8Array,
+  at: number,
+): void {
+  const scratch = Buffer.allocUnsafe(CHUNK_SIZE);
+  let part = 0;
+  let taken = 0;
+  let sealed = 0;
+  for (let index = 0, done = 0; index === 0 || done < plainBytes; index++) {
+    let filled = 0;
+    while (filled < CHUNK_SIZE && part < parts.length) {
+      const source = parts[part]!;
+      const count = Math.min(CHUNK_SIZE - filled, source.length - taken);
+      scratch.set(source.subarray(taken, taken + count), filled);
+      filled += count;
+      taken += count;
+      if (taken === source.length) {
+        part++;
+        taken = 0;
+      }
+    }
+    done += filled;
+    const plain = scratch.subarray(0, filled);
+    const last = done === plainBytes;
+    const written = sealChunk(key, index, last, plain, into, at + sealed);
+    const reopened = openChunk(key, index, last, into.subarray(at + sealed, at + sealed + written));
+    if (Buffer.compare(reopened, plain) !== 0) throw memoryUnsound({ stage: 'encrypted' });
+    sealed += written;
+  }
+}

@@ -1,0 +1,130 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { parentPort, workerData } from 'node:worker_threads';
+import { LifeboatError, sentenceOf } from '../../core/errors.ts';
+import { compress, decompress } from '../zstd.ts';
+import type { FromStoreWorker, StoreWorkerData, ToStoreWorker } from './messages.ts';
+import { type Filler, filler, readFile, type SegmentFlow } from './read-files.ts';
+import { memoryUnsound, sealPack } from './seal.ts';
+import { ARENA_BYTES, chunkers, framesOf, type Segment } from './segment.ts';
+
+/** Segments that a worker may have out for an answer: one is filled while others are asked about. */
+const MAX_WAITING = 2;
+
+const port = parentPort;
+if (port === null) throw new Error('store.worker runs only as a worker thread');
+const data = workerData as StoreWorkerData;
+const chunkerOf = chunkers(data.chunkKey);
+
+const waiting = new Map<number, Segment>();
+const arenas: Buffer[] = [];
+let nextSegment = 0;
+let wake: (() => void) | undefined;
+
+function send(message: FromStoreWorker, transfer: ArrayBuffer[] = []): void {
+  port?.postMessage(message, transfer);
+}
+
+function flowOf(job: number): SegmentFlow {
+  return {
+    chunkKey: data.chunkKey,
+    takeArena: () => arenas.pop() ?? Buffer.allocUnsafeSlow(ARENA_BYTES),
+    async submit(segment) {
+      const number = nextSegment++;
+      waiting.set(number, segment);
+      const ids = new Uint8Array(Buffer.concat(segment.ids));
+      const lengths = Uint32Array.from(segment.lengths);
+      send({ type: 'segment', job, segment: number, ids, lengths }, [ids.buffer, lengths.buffer]);
+      // Frames to compress come in between, also when nothing holds the reading up.
+      await nextTurn();
+      while (waiting.size >= MAX_WAITING) await new Promise<void>((resolve) => (wake = resolve));
+    },
+  };
+}
+
+function answer(number: number, wanted: Uint8Array): void {
+  const segment = waiting.get(number);
+  if (segment === undefined) throw new Error(`no segment ${number}`);
+  let any = false;
+  for (const { raw, count } of framesOf(segment, wanted)) {
+    any = true;
+    send({ type: 'frame', segment: number, count, raw }, [raw]);
+  }
+  if (!any) send({ type: 'segment-empty', segment: number });
+  waiting.delete(number);
+  if (arenas.length < MAX_WAITING) arenas.push(segment.arena);
+  wake?.();
+}
+
+const streams = new Map<number, Filler>();
+
+async function takeBytes(message: Extract<ToStoreWorker, { type: 'bytes' }>): Promise<void> {
+  let stream = streams.get(message.job);
+  if (stream === undefined) {
+    stream = filler(flowOf(message.job), chunkerOf(message.profile));
+    stream.begin(Number.MAX_SAFE_INTEGER);
+    streams.set(message.job, stream);
+  }
+  const bytes = Buffer.from(message.bytes);
+  for (let taken = 0; taken < bytes.length; ) {
+    await stream.settle();
+    const count = bytes.copy(stream.room(), 0, taken);
+    stream.commit(count);
+    taken += count;
+  }
+  if (!message.last) return;
+  streams.delete(message.job);
+  const content = stream.end();
+  await stream.flush();
+  send({ type: 'content', job: message.job, outcome: { ok: true, ...content, changed: false } });
+}
+
+async function readAll(message: Extract<ToStoreWorker, { type: 'read' }>): Promise<void> {
+  const into = filler(flowOf(message.job), chunkerOf(message.profile));
+  const outcomes = [];
+  for (const file of message.files) outcomes.push(await readFile(into, file));
+  await into.flush();
+  for (const outcome of outcomes) send({ type: 'content', job: message.job, outcome });
+}
+
+async function takeIn(message: Extract<ToStoreWorker, { type: 'read' | 'bytes' }>): Promise<void> {
+  await (message.type === 'bytes' ? takeBytes(message) : readAll(message));
+  send({ type: 'read-done' });
+}
+
+function compressFrame(message: Extract<ToStoreWorker, { type: 'compress' }>): void {
+  const raw = new Uint8Array(message.raw);
+  const compressed = compress(raw);
+  if (Buffer.compare(decompress(compressed, raw.length), raw) !== 0) throw memoryUnsound({ stage: 'compressed' });
+  const bytes = exactly(compressed);
+  send({ type: 'compressed', frame: message.frame, bytes }, [bytes]);
+}
+
+async function seal(message: Extract<ToStoreWorker, { type: 'seal' }>): Promise<void> {
+  const frames = message.frames.map((frame) => new Uint8Array(frame));
+  const { id, object } = await sealPack(frames, message.toc, message.pad, data.recipients);
+  send({ type: 'sealed', pack: message.pack, id, object: object.buffer }, [object.buffer]);
+}
+
+/** The bytes in a buffer of their own size, which can be transferred. */
+function exactly(bytes: Buffer): ArrayBuffer {
+  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
+}
+
+function fail(error: unknown): void {
+  const known = error instanceof LifeboatError ? { code: error.code, hint: error.hint } : {};
+  send({ type: 'failed', error: { message: sentenceOf(error), ...known } });
+}
+
+let reading: Promise<void> = Promise.resolve();
+
+port.on('message', (message: ToStoreWorker) => {
+  try {
+    if (message.type === 'answer') answer(message.segment, message.wanted);
+    else if (message.type === 'compress') compressFrame(message);
+    else if (message.type === 'seal') seal(message).catch(fail);
+    // One content after the other: a filler's order is the content's order.
+    else reading = reading.then(() => takeIn(message)).catch(fail);
+  } catch (error) {
+    fail(error);
+  }
+});

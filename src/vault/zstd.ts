@@ -1,0 +1,28 @@
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { defineError, sentenceOf } from '../core/errors.ts';
+
+export const frameDamaged = defineError({
+  code: 'frame-damaged',
+  exit: 2,
+  say: (fact: { why: string }) => `A compressed frame cannot be read: ${fact.why}.`,
+  hint: () => "Run 'lifeboat verify --all': it names the pack and heals it from a sound copy.",
+});
+
+// Level 1: at two cores zstd is what a backup waits for, and frames of about 1 MiB make up for what a higher level would win
+// on single chunks. The checksum lets `zstd -d` alone notice damage.
+const PARAMETERS = {
+  params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 },
+};
+
+export function compress(raw: Uint8Array): Buffer {
+  return zstdCompressSync(raw, PARAMETERS);
+}
+
+/** @throws `frame-damaged` also when the result would be larger than `maxBytes`: a hostile frame cannot fill the memory. */
+export function decompress(bytes: Uint8Array, maxBytes: number): Buffer {
+  try {
+    return zstdDecompressSync(bytes, { maxOutputLength: Math.max(maxBytes, 1) });
+  } catch (error) {
+    throw frameDamaged({ why: sentenceOf(error) }, { cause: error });
+  }
+}
