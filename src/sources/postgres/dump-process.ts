@@ -1,0 +1,45 @@
+import { LifeboatError } from '../../core/errors.ts';
+import { startProcess } from '../../process/start.ts';
+import { DumpBroken } from './dump-reader.ts';
+import { DumpUnknown } from './dump-toc.ts';
+import { dumpBroken, dumpFailed } from './errors.ts';
+import type { DumpContents } from './expectations.ts';
+import { type ServerAddress, toolEnvironment } from './url.ts';
+
+export interface DumpOptions {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly contents: DumpContents;
+  readonly signal: AbortSignal;
+  /** What pg_dump said although it succeeded, line by line. */
+  readonly onWarning: (line: string) => void;
+}
+
+/** Runs pg_dump and hands out its bytes, read along by `contents`. Ends only if the dump is whole and pg_dump is content. */
+export async function* dumpStream(
+  address: ServerAddress,
+  options: DumpOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { contents, signal } = options;
+  const { database } = address;
+  // -Z0: the vault compresses, and finds what it already has only in bytes that are not compressed.
+  const args = ['--format=custom', '--compress=0', '--no-password', ...options.args];
+  await using dump = await startProcess(options.program, args, { ...toolEnvironment(address), signal });
+  try {
+    for await (const bytes of dump.output()) {
+      contents.reader.push(bytes);
+      yield bytes;
+    }
+    contents.reader.end();
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof DumpBroken || error instanceof DumpUnknown) {
+      throw dumpBroken({ database, why: error.message }, { cause: error });
+    }
+    if (error instanceof LifeboatError) throw dumpFailed({ database, why: error.message }, { cause: error });
+    throw error;
+  }
+  const lines = dump.tail().split('\n');
+  for (const line of lines)
+    if (line.trim() !== '') options.onWarning(line.trim().replace(/^pg_dump: (warning: )?/, ''));
+}

@@ -1,0 +1,144 @@
+import { defineError } from '../../core/errors.ts';
+
+/** Everywhere `server` is `host:port` or a socket's folder, never with a password. */
+export const urlWrong = defineError({
+  code: 'postgres-url-wrong',
+  exit: 64,
+  say: (fact: { why: string }) => `The PostgreSQL URL cannot be used: ${fact.why}.`,
+  hint: () =>
+    'Write postgres://user:password@host:5432/database, or postgres:///database?host=/var/run/postgresql for a socket.',
+});
+
+export const serverUnreachable = defineError({
+  code: 'postgres-unreachable',
+  exit: 2,
+  say: (fact: { server: string; why: string }) => `No PostgreSQL server answers at ${fact.server}: ${fact.why}.`,
+  hint: (fact) => `See whether it runs and listens there: pg_isready -h ${fact.server.replace(/:(\d+)$/, ' -p $1')}`,
+});
+
+export const passwordWrong = defineError({
+  code: 'postgres-password-wrong',
+  exit: 2,
+  say: (fact: { server: string; user: string; why: string }) =>
+    `The server at ${fact.server} does not let ${fact.user} in: ${fact.why}.`,
+  hint: (fact) => `Check the password that the URL refers to, the role ${fact.user}, and pg_hba.conf on the server.`,
+});
+
+export const databaseMissing = defineError({
+  code: 'postgres-database-missing',
+  exit: 2,
+  say: (fact: { server: string; database: string }) => `The server at ${fact.server} has no database ${fact.database}.`,
+  hint: (fact) =>
+    `List its databases with psql -l, and correct the name after the last slash of the URL (${fact.database}).`,
+});
+
+export const roleMissing = defineError({
+  code: 'postgres-role-missing',
+  exit: 2,
+  say: (fact: { server: string; user: string }) => `The server at ${fact.server} has no role ${fact.user}.`,
+  hint: (fact) =>
+    `Create it, or correct the user in the URL. As a superuser: CREATE ROLE ${fact.user} LOGIN PASSWORD '…';`,
+});
+
+export const rightsMissing = defineError({
+  code: 'postgres-rights-missing',
+  exit: 2,
+  /** `what`: a few of them, then how many more. */
+  say: (fact: { user: string; database: string; what: string; grant: string }) =>
+    `${fact.user} may not read all of ${fact.database}: ${fact.what}.`,
+  hint: (fact) => `As a superuser: ${fact.grant}`,
+});
+
+export const clientTooOld = defineError({
+  code: 'postgres-client-too-old',
+  exit: 2,
+  say: (fact: { tool: string; toolVersion: string; serverVersion: string; serverMajor: number }) =>
+    `${fact.tool} is ${fact.toolVersion}, but the server is ${fact.serverVersion}: an older client cannot dump a newer server.`,
+  hint: (fact) =>
+    `Install it: apt-get install postgresql-client-${fact.serverMajor} (from apt.postgresql.org where Debian has none).`,
+});
+
+export const serverTooOld = defineError({
+  code: 'postgres-server-too-old',
+  exit: 2,
+  say: (fact: { serverVersion: string }) => `PostgreSQL ${fact.serverVersion} is too old for Lifeboat.`,
+  hint: () => 'Version 12 is the oldest that works. Upgrade the server; until then keep your own pg_dump.',
+});
+
+export const dumpFailed = defineError({
+  code: 'postgres-dump-failed',
+  exit: 2,
+  say: (fact: { database: string; why: string }) => `The dump of ${fact.database} failed: ${fact.why}`,
+  hint: () => 'Nothing was recorded. Mend what it names and run the backup again.',
+});
+
+export const dumpBroken = defineError({
+  code: 'postgres-dump-broken',
+  exit: 2,
+  say: (fact: { database: string; why: string }) => `The dump of ${fact.database} is not whole: ${fact.why}.`,
+  hint: () => "If this is a restore, take another restore point or copy, and run 'lifeboat verify'. Else run it again.",
+});
+
+export const dumpIncomplete = defineError({
+  code: 'postgres-dump-incomplete',
+  exit: 2,
+  say: (fact: { database: string; what: string }) =>
+    `The dump of ${fact.database} is not what the server counted in the same snapshot: ${fact.what}.`,
+  hint: () => 'A TRUNCATE or a rewrite of the table during the backup does this. Run the backup again.',
+});
+
+export const queryFailed = defineError({
+  code: 'postgres-query-failed',
+  exit: 2,
+  say: (fact: { database: string; why: string }) => `A query on ${fact.database} failed: ${fact.why}.`,
+  hint: () => 'Mend what the server names, then run the command again.',
+});
+
+export const targetNotEmpty = defineError({
+  code: 'postgres-target-not-empty',
+  exit: 2,
+  say: (fact: { database: string; what: string }) =>
+    `Database ${fact.database} exists and holds ${fact.what}. It was not touched.`,
+  hint: () => 'Restore beside it with --into and another database name, or replace it with --force.',
+});
+
+export const extensionMissing = defineError({
+  code: 'postgres-extension-missing',
+  exit: 2,
+  say: (fact: { server: string; extensions: string; serverMajor: number; debianPackage: string }) =>
+    `The server at ${fact.server} lacks extensions that the backup needs: ${fact.extensions}.`,
+  hint: (fact) => `On the server's host: apt-get install ${fact.debianPackage}, then restore again.`,
+});
+
+export const restoreRightsMissing = defineError({
+  code: 'postgres-restore-rights-missing',
+  exit: 2,
+  say: (fact: { user: string; what: string }) => `${fact.user} may not ${fact.what} on this server.`,
+  hint: (fact) =>
+    `Restore with a superuser's URL in --into, or as a superuser: ALTER ROLE ${fact.user} CREATEDB CREATEROLE;`,
+});
+
+export const restoreFailed = defineError({
+  code: 'postgres-restore-failed',
+  exit: 2,
+  /** `left`: what could not be removed, or empty. */
+  say: (fact: { database: string; why: string; left: string }) =>
+    `The restore into ${fact.database} failed, and what was there is untouched: ${fact.why}${fact.left === '' ? '' : ` ${fact.left}`}`,
+  hint: () => 'Mend what it names and restore again.',
+});
+
+export const tableUnknown = defineError({
+  code: 'postgres-table-unknown',
+  exit: 64,
+  say: (fact: { tables: string; database: string }) =>
+    `The backup of ${fact.database} holds no data of ${fact.tables}.`,
+  hint: () => "Name tables as schema.table. 'lifeboat show' lists them.",
+});
+
+export const tablesReferred = defineError({
+  code: 'postgres-tables-referred',
+  exit: 2,
+  say: (fact: { tables: string; by: string }) =>
+    `${fact.tables} cannot be replaced alone: ${fact.by} refer to their rows. Nothing was touched.`,
+  hint: () => 'Choose those tables too, or restore beside with --into and a new database name, and copy what you need.',
+});

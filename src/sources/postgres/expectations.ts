@@ -1,0 +1,203 @@
+import { createHash } from 'node:crypto';
+import type { Expectations, TableExpectation } from '../../core/expectations.ts';
+import { type Connection, showTable } from './connection.ts';
+import { DumpBroken, type DumpReader, dumpReader } from './dump-reader.ts';
+import { columnsOf, type DumpEntry } from './dump-toc.ts';
+import { rowChecksum, textChecksum } from './row-checksum.ts';
+
+/** A checksum per table over COPY's text of its rows (`row-checksum.ts`), taken from the dump itself as it passes by. */
+export const algorithm = 'postgres-rowtext-1';
+
+/** A table, partition or foreign table as the catalog lists it. */
+export interface Relation {
+  readonly oid: string;
+  readonly schema: string;
+  readonly name: string;
+  /** `r` table or partition, `p` partitioned table, `f` foreign table. */
+  readonly kind: 'r' | 'p' | 'f';
+  /** Made by an extension, which brings its rows itself unless it marked them as the user's. */
+  readonly ofExtension: boolean;
+}
+
+export async function listRelations(connection: Connection): Promise<Relation[]> {
+  return connection.query<Relation>(`
+    SELECT c.oid::text, nspname AS schema, relname AS name, relkind AS kind,
+      EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') AS "ofExtension"
+    FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE relkind IN ('r', 'p', 'f') AND relpersistence <> 't' AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+    ORDER BY 2, 3`);
+}
+
+/**
+ * Counts the rows of every table, in the session's snapshot. Reads the table itself: an index that lacks rows must not lead the
+ * count astray, and a plain scan runs beside the dump's own, which has the pages in memory.
+ */
+export async function countRows(
+  connection: Connection,
+  relations: readonly Relation[],
+  onCounted: (done: number) => void,
+): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  const plain = ['enable_indexscan', 'enable_indexonlyscan', 'enable_bitmapscan'].map(
+    (name) => `SET LOCAL ${name} = off`,
+  );
+  await connection.query([...plain, 'SET LOCAL max_parallel_workers_per_gather = 0'].join(';'));
+  const tables = relations.filter(({ kind, ofExtension }) => kind === 'r' && !ofExtension);
+  // Many small tables: one round trip for a batch of them.
+  const batchSize = 50;
+  for (let at = 0; at < tables.length; at += batchSize) {
+    const batch = tables.slice(at, at + batchSize);
+    const selects = batch.map(
+      ({ oid, schema, name }) =>
+        `SELECT '${oid}' AS oid, count(*)::text AS rows FROM ONLY "${schema.replaceAll('"', '""')}"."${name.replaceAll('"', '""')}"`,
+    );
+    for (const { oid, rows } of await connection.query<{ oid: string; rows: string }>(selects.join(' UNION ALL '))) {
+      counts.set(oid, Number(rows));
+    }
+    onCounted(at + batch.length);
+  }
+  return counts;
+}
+
+/** What a dump holds, read from it as it passes by. */
+export interface DumpContents {
+  readonly reader: DumpReader;
+  readonly entries: readonly DumpEntry[];
+  /** By the table's number in the source's catalog. */
+  readonly tables: ReadonlyMap<string, { readonly rows: number; readonly checksum: string }>;
+  /** Sequences, materialised views, large objects, and which schema objects there are. */
+  others(): TableExpectation[];
+}
+
+export function readDump(checksums: boolean): DumpContents {
+  let entries: readonly DumpEntry[] = [];
+  const tables = new Map<string, { rows: number; checksum: string }>();
+  const largeObjects: string[] = [];
+  let largeObjectCount = 0;
+  const reader = dumpReader({
+    toc: (_header, all) => {
+      entries = all;
+    },
+    table: (entry) => {
+      const rows = rowChecksum(checksums ? columnsOf(entry.copy) : []);
+      return {
+        add: rows.add,
+        close() {
+          if (!rows.whole) throw new DumpBroken(`the rows of ${entry.tag} end too soon`);
+          tables.set(entry.oid, { rows: rows.rows, checksum: rows.checksum() });
+        },
+      };
+    },
+    largeObject: (oid) => {
+      const hash = createHash('sha256');
+      return {
+        add: (bytes, _view, start, end) => void hash.update(bytes.subarray(start, end)),
+        close() {
+          largeObjectCount++;
+          largeObjects.push(`${oid} ${hash.digest('base64')}`);
+          // Millions of them must not fill the memory.
+          if (largeObjects.length === 4096) foldLargeObjects();
+        },
+      };
+    },
+  });
+  const folded: string[] = [];
+  const foldLargeObjects = () => folded.push(textChecksum(largeObjects.splice(0)));
+
+  return {
+    reader,
+    get entries() {
+      return entries;
+    },
+    tables,
+    others() {
+      foldLargeObjects();
+      return [
+        ...entries.flatMap(derivedExpectation),
+        { table: 'large objects', rows: largeObjectCount, checksum: sumOf(folded) },
+        ...schemaExpectations(entries),
+      ];
+    },
+  };
+}
+
+/** Adds checksums up, lane by lane. */
+function sumOf(checksums: readonly string[]): string {
+  let [a, b] = [0, 0];
+  for (const checksum of checksums) {
+    a = (a + Number.parseInt(checksum.slice(0, 8), 16)) >>> 0;
+    b = (b + Number.parseInt(checksum.slice(8), 16)) >>> 0;
+  }
+  return a.toString(16).padStart(8, '0') + b.toString(16).padStart(8, '0');
+}
+
+/**
+ * A sequence has a value and no rows. Of a materialised view only whether it was filled can be demanded: a restore computes it
+ * anew, from today's definition of its query, while the source's may be older than the tables it was made from.
+ */
+function derivedExpectation(entry: DumpEntry): TableExpectation[] {
+  const name = showTable(decode(entry.namespace), decode(entry.tag));
+  if (entry.kind === 'SEQUENCE SET') {
+    const value = /, (-?\d+), (true|false)\);\s*$/.exec(entry.definition);
+    return [
+      { table: `sequence ${name}`, rows: 1, checksum: `${value?.[1]} ${value?.[2] === 'true' ? 'used' : 'next'}` },
+    ];
+  }
+  if (entry.kind === 'MATERIALIZED VIEW DATA') {
+    return [{ table: `materialized view ${name}`, rows: 1, checksum: 'filled' }];
+  }
+  return [];
+}
+
+/** Kinds that every PostgreSQL version lists in the same way. */
+const comparedKinds = [
+  ...['SCHEMA', 'EXTENSION', 'TYPE', 'DOMAIN', 'FUNCTION', 'PROCEDURE', 'AGGREGATE', 'OPERATOR', 'OPERATOR CLASS'],
+  ...['OPERATOR FAMILY', 'COLLATION', 'CONVERSION', 'CAST', 'TEXT SEARCH CONFIGURATION', 'TEXT SEARCH DICTIONARY'],
+  ...['TABLE', 'VIEW', 'MATERIALIZED VIEW', 'FOREIGN TABLE', 'SEQUENCE', 'DEFAULT', 'INDEX', 'CONSTRAINT'],
+  ...['CHECK CONSTRAINT', 'FK CONSTRAINT', 'TRIGGER', 'EVENT TRIGGER', 'RULE', 'POLICY', 'ROW SECURITY', 'STATISTICS'],
+  ...['SERVER', 'USER MAPPING', 'PUBLICATION', 'COMMENT', 'DEFAULT ACL', 'ACL'],
+];
+
+/** Which objects there are, and whose: one line per kind. Their definitions are spelled differently by other versions. */
+function schemaExpectations(entries: readonly DumpEntry[]): TableExpectation[] {
+  const names = new Map<string, string[]>();
+  for (const { kind, namespace, tag, owner } of entries) {
+    // The database's own rights and comment are under its name, and a drill's copy has another.
+    if (!comparedKinds.includes(kind) || tag.startsWith('DATABASE ')) continue;
+    const list = names.get(kind) ?? [];
+    list.push(JSON.stringify([namespace, tag, tag === 'public' ? '' : owner]));
+    names.set(kind, list);
+  }
+  return [...names]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([kind, list]) => ({ table: `schema: ${kind}`, rows: list.length, checksum: textChecksum(list) }));
+}
+
+/** Names in the dump are bytes. Only for people: what is not UTF-8 stays as it is. */
+function decode(name: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(name, 'latin1'));
+  } catch {
+    return name;
+  }
+}
+
+/** Joins what the catalog lists and what the dump holds. `excluded`: number of a table → why its rows are left out. */
+export function expectationsOf(
+  relations: readonly Relation[],
+  contents: DumpContents,
+  excluded: ReadonlyMap<string, string>,
+  checksums: boolean,
+): Expectations {
+  const tables = relations.flatMap((relation): TableExpectation[] => {
+    const table = showTable(relation.schema, relation.name);
+    const reason = excluded.get(relation.oid);
+    if (reason !== undefined && relation.kind === 'r')
+      return [{ table, rows: 0, reason: `its rows are excluded: ${reason}` }];
+    const found = contents.tables.get(relation.oid);
+    if (found === undefined) return [];
+    if (!checksums) return [{ table, rows: found.rows, reason: 'only rows are counted, as configured' }];
+    return [{ table, rows: found.rows, checksum: found.checksum }];
+  });
+  return { algorithm, tables: [...tables, ...contents.others()] };
+}

@@ -1,0 +1,169 @@
+import type { Problem } from '../../core/run.ts';
+import { type Connection, quoteName, quoteText } from './connection.ts';
+import type { ServerVersion } from './tools.ts';
+
+interface Role {
+  readonly name: string;
+  readonly isBootstrap: boolean;
+  readonly attributes: readonly string[];
+  readonly connectionLimit: number;
+  readonly validUntil: string | null;
+  readonly password: string | null;
+  readonly comment: string | null;
+}
+
+interface Membership {
+  readonly role: string;
+  readonly member: string;
+  readonly admin: boolean;
+  /** Null before PostgreSQL 16. */
+  readonly inherit: boolean | null;
+  readonly set: boolean | null;
+}
+
+export interface Globals {
+  /** Creates the roles that are missing where it runs, and changes none that is there. Holds password hashes. */
+  readonly script: string;
+  readonly roles: readonly string[];
+  readonly problems: readonly Problem[];
+}
+
+/** The roles that this database needs: owners, the granted, those of its settings, and whom membership ties to them. */
+export async function captureGlobals(connection: Connection, version: ServerVersion): Promise<Globals> {
+  const [rights] = await connection.query<{ passwords: boolean }>(
+    "SELECT has_column_privilege('pg_authid', 'rolpassword', 'SELECT') AS passwords",
+  );
+  const passwords = rights?.passwords === true;
+  const roles = await connection.query<Role>(rolesQuery(passwords));
+  const names = roles.map(({ name }) => name);
+  const memberships = await connection.query<Membership>(membershipQuery, [names]);
+  const settings = await connection.query<{ role: string; name: string; value: string }>(settingQuery, [names]);
+  const tablespaces = await connection.query<{ name: string; location: string }>(
+    "SELECT spcname AS name, pg_tablespace_location(oid) AS location FROM pg_tablespace WHERE spcname !~ '^pg_' ORDER BY 1",
+  );
+
+  const body = [
+    ...roles.map(createRole),
+    ...memberships.map((membership) => ifCreated(membership.member, grantMembership(membership))),
+    ...settings.map(({ role, name, value }) =>
+      ifCreated(role, `ALTER ROLE ${quoteName(role)} SET ${setClause(name, value)};`),
+    ),
+  ].join('\n');
+  const script = [
+    `-- Roles of a PostgreSQL ${version.text} database. Creates those that are missing, and changes none that exist.`,
+    ...tablespaces.map(
+      ({ name, location }) =>
+        `-- Tablespace: ${oneLine(`CREATE TABLESPACE ${quoteName(name)} LOCATION ${quoteText(location)};`)}`,
+    ),
+    ...(roles.length === 0 ? [] : [doBlock(`DECLARE created name[] := '{}';\nBEGIN\n${body}\nEND`)]),
+    '',
+  ].join('\n');
+  const withLogin = roles.filter(({ attributes }) => attributes.includes('LOGIN'));
+  const problems: Problem[] = [];
+  if (!passwords && withLogin.length > 0) {
+    const message = `Passwords of ${withLogin.length} roles are not in the backup: only a superuser may read them. Restored roles will have none.`;
+    problems.push({ code: 'role-passwords-absent', message });
+  }
+  return { script, roles: names, problems };
+}
+
+/** The bootstrap superuser is the target's own affair: if it must exist as an owner, it comes without login or password. */
+function createRole(role: Role): string {
+  const clauses = role.isBootstrap ? ['SUPERUSER', 'NOLOGIN'] : [...role.attributes];
+  if (!role.isBootstrap) {
+    clauses.push(`CONNECTION LIMIT ${role.connectionLimit}`);
+    if (role.validUntil !== null) clauses.push(`VALID UNTIL ${quoteText(role.validUntil)}`);
+    if (role.password !== null) clauses.push(`PASSWORD ${quoteText(role.password)}`);
+  }
+  const name = quoteName(role.name);
+  const comment = role.comment === null ? '' : ` COMMENT ON ROLE ${name} IS ${quoteText(role.comment)};`;
+  return `IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${quoteText(role.name)}) THEN CREATE ROLE ${name} WITH ${clauses.join(' ')};${comment} created := created || ${quoteText(role.name)}::name; END IF;`;
+}
+
+function grantMembership({ role, member, admin, inherit, set }: Membership): string {
+  const options =
+    inherit === null || set === null
+      ? admin
+        ? ' WITH ADMIN OPTION'
+        : ''
+      : ` WITH ADMIN ${admin}, INHERIT ${inherit}, SET ${set}`;
+  return `GRANT ${quoteName(role)} TO ${quoteName(member)}${options};`;
+}
+
+function ifCreated(role: string, statement: string): string {
+  return `IF ${quoteText(role)}::name = ANY(created) THEN ${statement} END IF;`;
+}
+
+/** Settings whose value is a list of names: each must be quoted alone. PostgreSQL's dump tools have the same list. */
+const listSettings = new Set([
+  ...['local_preload_libraries', 'search_path', 'session_preload_libraries', 'shared_preload_libraries'],
+  ...['temp_tablespaces', 'unix_socket_directories'],
+]);
+
+/** `name TO value`, for ALTER ROLE and ALTER DATABASE. The name may be an extension's: `app.tenant`. */
+export function setClause(name: string, value: string): string {
+  const left = name.split('.').map(quoteName).join('.');
+  if (!listSettings.has(name.toLowerCase())) return `${left} TO ${quoteText(value)}`;
+  const items = [...value.matchAll(/"((?:[^"]|"")*)"|[^\s,"][^,]*/g)].map(([bare, quoted]) =>
+    quoted === undefined ? bare.trim() : quoted.replaceAll('""', '"'),
+  );
+  return `${left} TO ${items.length === 0 ? "''" : items.map(quoteText).join(', ')}`;
+}
+
+/** An anonymous block whatever its text holds. */
+function doBlock(body: string): string {
+  let mark = '$lifeboat$';
+  for (let at = 0; body.includes(mark); at++) mark = `$lifeboat${at}$`;
+  return `DO ${mark}\n${body}\n${mark};`;
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/[\r\n]/g, ' ');
+}
+
+const rolesQuery = (passwords: boolean) => `
+  WITH RECURSIVE this AS (SELECT oid, datdba, datacl FROM pg_database WHERE datname = current_database()),
+  used AS (
+    SELECT refobjid AS oid FROM pg_shdepend, this WHERE refclassid = 'pg_authid'::regclass
+      AND (dbid = this.oid OR (classid = 'pg_database'::regclass AND objid = this.oid))
+    UNION SELECT datdba FROM this
+    UNION SELECT setrole FROM pg_db_role_setting, this WHERE setdatabase = this.oid
+    UNION SELECT grantee FROM this, aclexplode(datacl)
+    UNION SELECT 10 WHERE EXISTS (
+      SELECT FROM (
+        SELECT 'pg_class'::regclass AS classid, oid FROM pg_class WHERE relowner = 10 AND relkind <> 't'
+        UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE proowner = 10
+        UNION ALL SELECT 'pg_type'::regclass, oid FROM pg_type WHERE typowner = 10
+        UNION ALL SELECT 'pg_namespace'::regclass, oid FROM pg_namespace WHERE nspowner = 10 AND nspname !~ '^pg_'
+      ) owned
+      WHERE oid >= 16384
+        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = owned.classid AND objid = owned.oid AND deptype = 'e'))
+  ),
+  tied AS (
+    SELECT oid FROM used
+    UNION
+    SELECT CASE WHEN m.member = tied.oid THEN m.roleid ELSE m.member END
+    FROM tied JOIN pg_roles r ON r.oid = tied.oid
+    JOIN pg_auth_members m ON m.member = tied.oid OR (m.roleid = tied.oid AND r.rolname !~ '^pg_')
+  )
+  SELECT rolname AS name, r.oid = 10 AS "isBootstrap",
+    ARRAY[CASE WHEN rolsuper THEN '' ELSE 'NO' END || 'SUPERUSER', CASE WHEN rolinherit THEN '' ELSE 'NO' END || 'INHERIT',
+      CASE WHEN rolcreaterole THEN '' ELSE 'NO' END || 'CREATEROLE', CASE WHEN rolcreatedb THEN '' ELSE 'NO' END || 'CREATEDB',
+      CASE WHEN rolcanlogin THEN '' ELSE 'NO' END || 'LOGIN', CASE WHEN rolreplication THEN '' ELSE 'NO' END || 'REPLICATION',
+      CASE WHEN rolbypassrls THEN '' ELSE 'NO' END || 'BYPASSRLS'] AS attributes,
+    rolconnlimit AS "connectionLimit", rolvaliduntil::text AS "validUntil",
+    ${passwords ? 'rolpassword' : 'NULL'} AS password, shobj_description(r.oid, 'pg_authid') AS comment
+  FROM tied JOIN ${passwords ? 'pg_authid' : 'pg_roles'} r ON r.oid = tied.oid
+  WHERE rolname !~ '^pg_' ORDER BY rolname`;
+
+const membershipQuery = `
+  SELECT r.rolname AS role, m.rolname AS member, a.admin_option AS admin,
+    (j->>'inherit_option')::boolean AS inherit, (j->>'set_option')::boolean AS "set"
+  FROM pg_auth_members a JOIN pg_roles r ON r.oid = roleid JOIN pg_roles m ON m.oid = member,
+    LATERAL (SELECT to_jsonb(a) AS j) json
+  WHERE m.rolname = ANY($1) ORDER BY 1, 2`;
+
+const settingQuery = `
+  SELECT rolname AS role, split_part(entry, '=', 1) AS name, substr(entry, strpos(entry, '=') + 1) AS value
+  FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = setrole, unnest(setconfig) entry
+  WHERE setdatabase = 0 AND rolname = ANY($1) ORDER BY 1, 2`;

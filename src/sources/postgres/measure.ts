@@ -1,0 +1,132 @@
+import type { Expectations } from '../../core/expectations.ts';
+import type { Run } from '../../core/run.ts';
+import type { Measurement } from '../source.ts';
+import { type Connection, connect, quoteName, sqlState } from './connection.ts';
+import { dumpStream } from './dump-process.ts';
+import { expectationsOf, listRelations, readDump } from './expectations.ts';
+import { serverVersionOf } from './facts.ts';
+import type { PostgresOptions } from './postgres.ts';
+import { findClient } from './tools.ts';
+import type { ServerAddress } from './url.ts';
+
+type Integrity = Measurement['integrity'][number];
+
+/**
+ * Dumps the restored copy and reads along as the capture did, so that equal means: the same rows and values can be had from it
+ * again. Then the engine's own checks. Writes to the copy: it makes the extension amcheck there.
+ */
+export async function measurePostgres(
+  address: ServerAddress,
+  options: PostgresOptions,
+  expected: Expectations,
+  run: Run,
+): Promise<Measurement> {
+  await using connection = await connect(address, run.signal);
+  const version = await serverVersionOf(connection);
+  const pgDump = await findClient('pg_dump', version, { ...options.clients, signal: run.signal });
+  const checksums = expected.tables.some(({ checksum }) => checksum !== undefined);
+  const contents = readDump(checksums);
+  const relations = await listRelations(connection);
+  const stream = dumpStream(address, {
+    program: pgDump.path,
+    args: [],
+    contents,
+    signal: run.signal,
+    onWarning: () => {},
+  });
+  let doneBytes = 0;
+  for await (const bytes of stream) {
+    doneBytes += bytes.length;
+    run.progress({ label: 'rows read back', doneBytes });
+  }
+  const actual = expectationsOf(relations, contents, new Map(), checksums);
+  return { actual, integrity: [await checkValidity(connection), ...(await checkStorage(connection, run))] };
+}
+
+/** An index that is not valid answers nothing; a constraint that is not validated proves nothing. */
+async function checkValidity(connection: Connection): Promise<Integrity> {
+  const found = await connection.query<{ what: string; ok: boolean }>(`
+    SELECT format('index %s', indexrelid::regclass) AS what, indisvalid AND indisready AS ok
+    FROM pg_index WHERE indexrelid >= 16384
+    UNION ALL
+    SELECT format('constraint %I of %s', conname, conrelid::regclass), convalidated FROM pg_constraint
+    WHERE conrelid <> 0 AND oid >= 16384`);
+  const bad = found.filter(({ what, ok }) => !ok && what.startsWith('index')).map(({ what }) => what);
+  const unproved = found.filter(({ what, ok }) => !ok && what.startsWith('constraint')).map(({ what }) => what);
+  const detail = [
+    ...(bad.length > 0 ? [`not valid: ${bad.slice(0, 5).join(', ')}`] : []),
+    ...(unproved.length > 0 ? [`as NOT VALID in the source: ${unproved.slice(0, 5).join(', ')}`] : []),
+  ].join('; ');
+  return { name: 'indexes and constraints', ok: bad.length === 0, looked: found.length, detail: detail || 'all valid' };
+}
+
+/** amcheck: every B-tree index against its table and its own order, and every table's pages. */
+async function checkStorage(connection: Connection, run: Run): Promise<Integrity[]> {
+  const [amcheck] = await connection.query<{ heap: boolean }>(
+    "SELECT bool_or(version >= '1.3') AS heap FROM pg_available_extension_versions WHERE name = 'amcheck' HAVING count(*) > 0",
+  );
+  if (amcheck === undefined) return [];
+  const schema = 'lifeboat_amcheck';
+  const quoted = quoteName(schema);
+  const [present] = await connection.query<{ schema: string }>(
+    "SELECT nspname AS schema FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'amcheck'",
+  );
+  try {
+    if (present === undefined)
+      await connection.query(`CREATE SCHEMA ${quoted}; CREATE EXTENSION amcheck SCHEMA ${quoted}`);
+  } catch (error) {
+    // Only a superuser may; the rows were all read anyway.
+    if (sqlState(error) === '42501') return [];
+    throw error;
+  }
+  try {
+    const where = present === undefined ? quoted : quoteName(present.schema);
+    const checks = [await checkIndexes(connection, where, run)];
+    if (amcheck.heap) checks.push(await checkTables(connection, where, run));
+    return checks;
+  } finally {
+    if (present === undefined) await connection.query(`DROP EXTENSION amcheck; DROP SCHEMA ${quoted}`);
+  }
+}
+
+async function checkIndexes(connection: Connection, schema: string, run: Run): Promise<Integrity> {
+  const indexes = await connection.query<{ oid: string; name: string }>(`
+    SELECT c.oid::text, c.oid::regclass::text AS name FROM pg_class c JOIN pg_am a ON a.oid = relam
+    JOIN pg_index ON indexrelid = c.oid
+    WHERE amname = 'btree' AND relkind = 'i' AND relpersistence <> 't' AND indisvalid`);
+  return checkEach('amcheck: indexes', indexes, run, (oid) =>
+    connection.query(`SELECT ${schema}.bt_index_check(${oid}::regclass, heapallindexed => true)`).then(() => undefined),
+  );
+}
+
+async function checkTables(connection: Connection, schema: string, run: Run): Promise<Integrity> {
+  const tables = await connection.query<{ oid: string; name: string }>(`
+    SELECT oid::text, oid::regclass::text AS name FROM pg_class
+    WHERE relkind IN ('r', 'm', 't') AND relam = (SELECT oid FROM pg_am WHERE amname = 'heap') AND relpersistence <> 't'`);
+  return checkEach('amcheck: tables', tables, run, async (oid) => {
+    const [found] = await connection.query<{ msg: string }>(
+      `SELECT msg FROM ${schema}.verify_heapam(${oid}::regclass) LIMIT 1`,
+    );
+    return found?.msg;
+  });
+}
+
+/** `check` gives what is wrong, or throws PostgreSQL's own complaint of class XX (damage). */
+async function checkEach(
+  name: string,
+  things: readonly { readonly oid: string; readonly name: string }[],
+  run: Run,
+  check: (oid: string) => Promise<string | undefined>,
+): Promise<Integrity> {
+  const damaged: string[] = [];
+  for (const [at, { oid, name: thing }] of things.entries()) {
+    run.progress({ label: name, doneItems: at, totalItems: things.length });
+    const wrong = await check(oid).catch((error: unknown) => {
+      if (sqlState(error)?.startsWith('XX')) return (error as Error).message;
+      throw error;
+    });
+    if (wrong !== undefined) damaged.push(`${thing}: ${wrong}`);
+  }
+  const detail = damaged.length === 0 ? `${things.length} sound` : damaged.slice(0, 5).join('; ');
+  return { name, ok: damaged.length === 0, looked: things.length, detail };
+}

@@ -1,0 +1,126 @@
+import type { Problem } from '../../core/run.ts';
+import { startProcess } from '../../process/start.ts';
+import type { Restored, RestoreTarget } from '../source.ts';
+import { connect, quoteName, quoteText, showTable } from './connection.ts';
+import { freeName, swapIn } from './databases.ts';
+import { type ChosenTable, chooseTables, entriesForTables, sequenceValues } from './dump-tables.ts';
+import type { DumpEntry } from './dump-toc.ts';
+import { tablesReferred } from './errors.ts';
+import { openDump, restoreProgram, writeList } from './load.ts';
+import { type Restoring, restoreBeside, type TargetState } from './restore.ts';
+import { findClient } from './tools.ts';
+import { showAddress, toolEnvironment, withDatabase } from './url.ts';
+
+/**
+ * Restores chosen tables. Without force they come in a database of their own, beside the target: with all definitions of the
+ * backup, the rows of the chosen tables, and no foreign keys to tables whose rows are not there. With force their rows replace
+ * those in the target, in one transaction.
+ */
+export async function restoreTables(work: Restoring, target: RestoreTarget, state: TargetState): Promise<Restored> {
+  const { address, admin, run } = work;
+  if (target.force && state.holds !== undefined) return replaceRows(work, target.only);
+  const beside = state.holds === undefined && target.into !== undefined;
+  const database = beside
+    ? address.database
+    : await freeName(admin, address.database, `__tables_${run.clock.now().toString(36)}`);
+  const { bytes, problems } = await restoreBeside(
+    work,
+    (newDatabase) => swapIn(admin, { newDatabase, database, exists: beside && state.exists, run }),
+    (entries) => entriesForTables(entries, chooseTables(entries, target.only, work.facts.database)),
+  );
+  return { where: showAddress(withDatabase(address, database)), files: 0, bytes, problems };
+}
+
+/**
+ * Empties the tables and fills them from the backup. Sound only if nothing else refers to their rows: TRUNCATE refuses
+ * otherwise, and so do we, before. The tables' own foreign keys are checked by the server while the rows come in. Triggers of
+ * the application rest meanwhile: what they did is in the backup already. Sequences only ever move forward. The transaction is
+ * committed after the dump's last byte was found to be sound.
+ */
+async function replaceRows(work: Restoring, only: readonly string[]): Promise<Restored> {
+  const { address, version, options, run, facts } = work;
+  await using dump = await openDump(work);
+  const chosen = chooseTables(dump.entries, only, facts.database);
+  const { before, after } = await scriptsAround(work, chosen, dump.entries);
+
+  const psql = await findClient('psql', version, { ...options.clients, signal: run.signal });
+  const pgRestore = await restoreProgram(work);
+  await using list = await writeList(new Set(chosen.map(({ data }) => data.dumpId)), dump.entries);
+  await using rows = await startProcess(pgRestore.path, ['--data-only', `--use-list=${list.path}`, '--file=-'], {
+    signal: run.signal,
+    input: dump.stream(),
+  });
+  let bytes = 0;
+  async function* script(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from(before);
+    yield* rows.output();
+    bytes = await dump.finish();
+    yield Buffer.from(after);
+  }
+  const args = ['--no-psqlrc', '--quiet', '--no-password', '--output=/dev/null', '--set=ON_ERROR_STOP=1'];
+  await using load = await startProcess(psql.path, args, {
+    ...toolEnvironment(address),
+    signal: run.signal,
+    input: script(),
+    stdout: 'tail',
+  });
+  await load.completed();
+  const problems: Problem[] = [];
+  return { where: showAddress(address), files: 0, bytes, problems };
+}
+
+async function scriptsAround(
+  work: Restoring,
+  chosen: readonly ChosenTable[],
+  entries: readonly DumpEntry[],
+): Promise<{ before: string; after: string }> {
+  await using connection = await connect(work.address, work.run.signal);
+  const tables = chosen.map(({ data }) => `${quoteName(text(data.namespace))}.${quoteName(text(data.tag))}`);
+  const referring = await connection.query<{ by: string }>(
+    `SELECT DISTINCT conrelid::regclass::text AS by FROM pg_constraint
+     WHERE contype = 'f' AND confrelid = ANY($1::regclass[]) AND conrelid <> ALL($1::regclass[])`,
+    [tables],
+  );
+  if (referring.length > 0) {
+    const shown = chosen.map(({ data }) => showTable(text(data.namespace), text(data.tag))).join(', ');
+    throw tablesReferred({ tables: shown, by: referring.map(({ by }) => by).join(', ') });
+  }
+  const triggers = await connection.query<{ off: string; on: string }>(
+    `SELECT format('ALTER TABLE ONLY %s DISABLE TRIGGER %I;', tgrelid::regclass, tgname) AS off,
+       format('ALTER TABLE ONLY %s ENABLE %sTRIGGER %I;', tgrelid::regclass,
+         CASE tgenabled WHEN 'R' THEN 'REPLICA ' WHEN 'A' THEN 'ALWAYS ' ELSE '' END, tgname) AS on
+     FROM pg_trigger WHERE tgrelid = ANY($1::regclass[]) AND NOT tgisinternal AND tgenabled <> 'D'`,
+    [tables],
+  );
+  const sequences = await connection.query<{ name: string; schema: string; regclass: string }>(
+    `SELECT s.relname AS name, nspname AS schema, s.oid::regclass::text AS regclass
+     FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' JOIN pg_namespace n ON n.oid = s.relnamespace
+     WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY($1::regclass[])
+       AND d.deptype IN ('a', 'i')`,
+    [tables],
+  );
+  const values = sequenceValues(entries);
+  const forward = sequences.flatMap(({ name, schema, regclass }) => {
+    const value = values.get(`${schema}\0${name}`);
+    if (value === undefined) return [];
+    const [as, sequence] = [value.used, quoteText(regclass)];
+    return [
+      `SELECT pg_catalog.setval(${sequence}, ${value.last}, ${as}) FROM ${regclass} s, pg_catalog.pg_sequence q
+       WHERE q.seqrelid = ${sequence}::pg_catalog.regclass AND (s.last_value < ${value.last}) = (q.seqincrement > 0);`,
+    ];
+  });
+  const lines = (statements: readonly string[]) => `${statements.join('\n')}\n`;
+  return {
+    before: lines([
+      'BEGIN;',
+      'SET LOCAL lock_timeout = 60000;',
+      ...triggers.map(({ off }) => off),
+      `TRUNCATE ONLY ${tables.join(', ONLY ')};`,
+    ]),
+    after: lines([...triggers.map(({ on }) => on), ...forward, 'COMMIT;']),
+  };
+}
+
+function text(bytes: string): string {
+  return Buffer.from(bytes, 'latin1').toString('utf8');
+}

@@ -1,0 +1,151 @@
+import { LifeboatError, sentenceOf } from '../../core/errors.ts';
+import type { Problem, Run } from '../../core/run.ts';
+import type { Contents, Restored, RestoreTarget } from '../source.ts';
+import { globalsPath } from './capture.ts';
+import { type Connection, connect, quoteName } from './connection.ts';
+import { applyProperties, createDatabase, dropDatabase, freeName, swapIn } from './databases.ts';
+import { databaseMissing, restoreFailed, targetNotEmpty } from './errors.ts';
+import { type DatabaseFacts, databaseFacts, serverVersionOf } from './facts.ts';
+import { loadDump } from './load.ts';
+import type { PostgresOptions } from './postgres.ts';
+import { restoreTables } from './restore-tables.ts';
+import { checkTarget, createMissingRoles, dropRoles } from './target.ts';
+import type { ServerVersion } from './tools.ts';
+import { parseUrl, type ServerAddress, showAddress, withDatabase } from './url.ts';
+
+/**
+ * Restores into a new database beside the target and gives it the target's name at the very end, so that whatever fails before
+ * leaves the target as it was.
+ */
+export async function restorePostgres(
+  source: ServerAddress,
+  options: PostgresOptions,
+  contents: Contents,
+  target: RestoreTarget,
+  run: Run,
+): Promise<Restored> {
+  const facts = databaseFacts.parse(contents.facts);
+  const address = target.into === undefined ? source : parseUrl(target.into);
+  await using admin = await connectBeside(address, run.signal);
+  const version = await serverVersionOf(admin);
+  const state = await stateOf(admin, address, run.signal);
+  const work = { address, admin, version, facts, contents, options, run };
+  if (target.only.length > 0) return restoreTables(work, target, state);
+  if (state.holds !== undefined && !target.force) {
+    throw targetNotEmpty({ database: address.database, what: state.holds });
+  }
+  const { database, bytes, problems } = await restoreBeside(work, (name) =>
+    swapIn(admin, { newDatabase: name, database: address.database, exists: state.exists, run }),
+  );
+  return { where: showAddress(withDatabase(address, database)), files: 0, bytes, problems };
+}
+
+/** One restore: where to, from what. */
+export interface Restoring {
+  readonly address: ServerAddress;
+  /** A session in another database of the same server. */
+  readonly admin: Connection;
+  readonly version: ServerVersion;
+  readonly facts: DatabaseFacts;
+  readonly contents: Contents;
+  readonly options: PostgresOptions;
+  readonly run: Run;
+}
+
+/**
+ * Fills a new database and hands its name to `publish`, which gives it the right one. Removes it, and the roles it made, when
+ * anything fails. `choose` picks what is restored; everything when absent.
+ */
+export async function restoreBeside(
+  work: Restoring,
+  publish: (name: string) => Promise<readonly Problem[]>,
+  choose?: Parameters<typeof loadDump>[2],
+): Promise<{ database: string; bytes: number; problems: Problem[] }> {
+  const { address, admin, version, facts, contents, run } = work;
+  const { database } = address;
+  const { noTablespaces, problems } = await checkTarget(work);
+  const name = await freeName(admin, database, `__lifeboat_${run.clock.now().toString(36)}`);
+  let roles: readonly string[] = [];
+  let created = false;
+  try {
+    roles = await run.step('roles', async () =>
+      createMissingRoles(admin, facts, await readText(contents, globalsPath)),
+    );
+    await createDatabase(admin, name, facts, { version, noTablespaces });
+    created = true;
+    const inside = withDatabase(address, name);
+    const bytes = await run.step('load', () => loadDump(work, inside, choose, { noTablespaces }));
+    await run.step('analyze', async () => {
+      await using connection = await connect(inside, run.signal);
+      // A database without statistics answers, but slowly: nobody should find that out after a disaster.
+      await connection.query('ANALYZE');
+    });
+    await applyProperties(admin, name, facts);
+    problems.push(...(await run.step('publish', () => publish(name))));
+    return { database, bytes, problems };
+  } catch (error) {
+    const left = await removeAgain(work, created ? name : undefined, roles);
+    if (run.signal.aborted || (error instanceof LifeboatError && left === '')) throw error;
+    throw restoreFailed({ database, why: sentenceOf(error), left }, { cause: error });
+  }
+}
+
+async function removeAgain(work: Restoring, name: string | undefined, roles: readonly string[]): Promise<string> {
+  try {
+    // Its own session: the run's may have been aborted with the run.
+    await using admin = await connectBeside(work.address);
+    if (name !== undefined) await dropDatabase(admin, name, work.version);
+    await dropRoles(admin, roles);
+    return '';
+  } catch (error) {
+    const things = [
+      ...(name === undefined ? [] : [`database ${quoteName(name)}`]),
+      ...roles.map((role) => `role ${quoteName(role)}`),
+    ];
+    return `Left behind, for you to drop: ${things.join(', ')} (${sentenceOf(error)}).`;
+  }
+}
+
+/** A session on the server that is not in the database itself: that could be neither renamed nor dropped. */
+export async function connectBeside(address: ServerAddress, signal?: AbortSignal): Promise<Connection> {
+  const others = ['postgres', 'template1', 'defaultdb'].filter((name) => name !== address.database);
+  let failure: unknown;
+  for (const name of others) {
+    try {
+      return await connect(withDatabase(address, name), signal);
+    } catch (error) {
+      if (!databaseMissing.is(error)) throw error;
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+export interface TargetState {
+  readonly exists: boolean;
+  /** What is in it, for people; undefined when it is empty or does not exist. */
+  readonly holds: string | undefined;
+}
+
+async function stateOf(admin: Connection, address: ServerAddress, signal: AbortSignal): Promise<TargetState> {
+  const found = await admin.query('SELECT FROM pg_database WHERE datname = $1', [address.database]);
+  if (found.length === 0) return { exists: false, holds: undefined };
+  await using connection = await connect(address, signal);
+  const [holds] = await connection.query<{ relations: number; others: number }>(`
+    SELECT (SELECT count(*) FROM pg_class WHERE oid >= 16384 AND relkind <> 't')::int AS relations,
+      ((SELECT count(*) FROM pg_proc WHERE oid >= 16384) + (SELECT count(*) FROM pg_type WHERE oid >= 16384)
+        + (SELECT count(*) FROM pg_namespace WHERE oid >= 16384 AND nspname !~ '^pg_(toast_)?temp_')
+        + (SELECT count(*) FROM pg_largeobject_metadata))::int AS others`);
+  const { relations = 0, others = 0 } = holds ?? {};
+  if (relations + others === 0) return { exists: true, holds: undefined };
+  return {
+    exists: true,
+    holds: relations > 0 ? `${relations} tables, indexes and other relations` : `${others} objects`,
+  };
+}
+
+async function readText(contents: Contents, path: string): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const bytes of contents.read(path)) chunks.push(bytes);
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,84 @@
+import { sentenceOf } from '../../core/errors.ts';
+import type { Problem } from '../../core/run.ts';
+import { type Connection, quoteName, sqlState } from './connection.ts';
+import { extensionMissing, restoreRightsMissing } from './errors.ts';
+import type { DatabaseFacts } from './facts.ts';
+import type { Restoring } from './restore.ts';
+import { showServer } from './url.ts';
+
+/** Finds what would end the restore half-way: rights, extensions, tablespaces. */
+export async function checkTarget({
+  address,
+  admin,
+  version,
+  facts,
+}: Restoring): Promise<{ noTablespaces: boolean; problems: Problem[] }> {
+  const problems: Problem[] = [];
+  const [role] = await admin.query<{ may: boolean }>(
+    'SELECT rolsuper OR rolcreatedb AS may FROM pg_roles WHERE rolname = current_user',
+  );
+  if (role?.may !== true) throw restoreRightsMissing({ user: address.user, what: 'create databases' });
+
+  const available = await admin.query<{ name: string; version: string }>(
+    'SELECT name, default_version AS version FROM pg_available_extensions',
+  );
+  const versions = new Map(available.map(({ name, version }) => [name, version]));
+  const missing = facts.extensions.filter(({ name }) => !versions.has(name)).map(({ name }) => name);
+  if (missing.length > 0) {
+    const debianPackage = missing.map((name) => packageOf(name, version.major)).join(' ');
+    const server = showServer(address);
+    throw extensionMissing({ server, extensions: missing.join(', '), serverMajor: version.major, debianPackage });
+  }
+  for (const extension of facts.extensions) {
+    const installs = versions.get(extension.name);
+    if (installs === extension.version) continue;
+    const message = `Extension ${extension.name} was ${extension.version} and comes back as ${installs}, the version of this server.`;
+    problems.push({ code: 'extension-version-differs', message });
+  }
+
+  const tablespaces = await admin.query<{ name: string }>('SELECT spcname AS name FROM pg_tablespace');
+  const absent = facts.tablespaces.filter((name) => !tablespaces.some((tablespace) => tablespace.name === name));
+  if (absent.length > 0) {
+    const message = `This server lacks tablespaces ${absent.join(', ')}: everything goes into its default one.`;
+    problems.push({ code: 'tablespaces-missing', message });
+  }
+  return { noTablespaces: absent.length > 0, problems };
+}
+
+/** Extensions that come with PostgreSQL are in its own package; Debian names the others' after them. */
+function packageOf(extension: string, serverMajor: number): string {
+  const others: Readonly<Record<string, string>> = {
+    vector: 'pgvector',
+    pg_cron: 'cron',
+    postgis_topology: 'postgis-3',
+  };
+  const contrib =
+    /^(amcheck|bloom|btree_gi[ns]t?|citext|cube|dblink|dict_|earthdistance|file_fdw|fuzzystrmatch|hstore|intarray|isn|lo|ltree|pg_trgm|pgcrypto|pgrowlocks|pgstattuple|postgres_fdw|seg|sslinfo|tablefunc|unaccent|uuid-ossp|xml2|pg_stat_statements)/;
+  if (contrib.test(extension)) return `postgresql-contrib`;
+  if (extension.startsWith('postgis')) return `postgresql-${serverMajor}-postgis-3`;
+  return `postgresql-${serverMajor}-${others[extension] ?? extension.replaceAll('_', '-')}`;
+}
+
+/** Creates the roles that this server lacks; those it has stay as they are. @returns the created. */
+export async function createMissingRoles(
+  admin: Connection,
+  facts: DatabaseFacts,
+  script: string,
+): Promise<readonly string[]> {
+  const present = await admin.query<{ name: string }>('SELECT rolname AS name FROM pg_roles');
+  const missing = facts.roles.filter((role) => !present.some(({ name }) => name === role));
+  if (missing.length === 0) return [];
+  try {
+    // One statement, one transaction: all of them or none.
+    await admin.query(script);
+  } catch (error) {
+    if (sqlState(error) !== '42501') throw error;
+    const what = `create the roles that the backup needs (${missing.join(', ')}): ${sentenceOf(error)}`;
+    throw restoreRightsMissing({ user: admin.address.user, what }, { cause: error });
+  }
+  return missing;
+}
+
+export async function dropRoles(admin: Connection, roles: readonly string[]): Promise<void> {
+  if (roles.length > 0) await admin.query(`DROP ROLE IF EXISTS ${roles.map(quoteName).join(', ')}`);
+}
