@@ -1,0 +1,81 @@
+import { defineError } from '../core/errors.ts';
+
+/** What any source may have to say about a dataset or the target of a restore. */
+
+export const datasetVanished = defineError({
+  code: 'dataset-vanished',
+  exit: 2,
+  say: (fact: { path: string; why: string }) =>
+    `${fact.path} ${fact.why}. Nothing was backed up from it, and earlier restore points are untouched.`,
+  hint: (fact) =>
+    `Mount it, or correct its path in lifeboat.yaml. To bring it back: lifeboat restore, into ${fact.path}.`,
+});
+
+export const datasetUnreadable = defineError({
+  code: 'dataset-unreadable',
+  exit: 2,
+  say: (fact: { path: string; why: string }) => `${fact.path} cannot be read: ${fact.why}.`,
+  hint: () => 'Run Lifeboat as a user who may read it, or correct its owner and permissions.',
+});
+
+export const excludeInvalid = defineError({
+  code: 'exclude-invalid',
+  exit: 64,
+  say: (fact: { pattern: string; why: string }) =>
+    `The exclude pattern '${fact.pattern}' is not understood: ${fact.why}.`,
+  hint: () =>
+    "Patterns know *, **, ?, a leading '/', a trailing '/', and a backslash before a character meant as it is.",
+});
+
+export const targetNotEmpty = defineError({
+  code: 'target-not-empty',
+  exit: 2,
+  say: (fact: { target: string }) => `${fact.target} exists and is not empty. It was left as it is.`,
+  hint: () => 'Restore into another place with --into, or replace what is there with --force.',
+});
+
+export const targetUnsuitable = defineError({
+  code: 'target-unsuitable',
+  exit: 2,
+  say: (fact: { target: string; why: string }) => `${fact.target} cannot be restored to: ${fact.why}.`,
+  hint: () => 'Name another place with --into.',
+});
+
+export const targetTooSmall = defineError({
+  code: 'target-too-small',
+  exit: 2,
+  say: (fact: { target: string; neededBytes: number; freeBytes: number }) =>
+    `${fact.target} has ${mebibytes(fact.freeBytes)} MiB free, and ${mebibytes(fact.neededBytes)} MiB are needed. Nothing was written.`,
+  hint: () => 'Make room, or name a place on a larger disk.',
+});
+
+export const restoreInterrupted = defineError({
+  code: 'restore-interrupted',
+  exit: 2,
+  say: (fact: { target: string; old: string }) =>
+    `A restore of ${fact.target} was interrupted. What was there before is whole, in ${fact.old}.`,
+  hint: (fact) =>
+    `Run the restore again: it first puts back what was there. Or by hand: mv '${fact.old}' '${fact.target}'`,
+});
+
+export const restoreRunning = defineError({
+  code: 'restore-running',
+  exit: 2,
+  say: (fact: { target: string; pid: number }) => `Process ${fact.pid} is restoring ${fact.target} right now.`,
+  hint: (fact) => `Wait until it has ended, or stop it: kill ${fact.pid}`,
+});
+
+export const chosenMissing = defineError({
+  code: 'chosen-missing',
+  exit: 2,
+  say: (fact: { chosen: string; what: 'path' | 'table' }) =>
+    `This restore point holds no ${fact.what} '${fact.chosen}'. Nothing was written.`,
+  hint: (fact) =>
+    fact.what === 'path'
+      ? 'Paths are relative to the dataset and have no wildcards. Another restore point may hold it: lifeboat list.'
+      : 'Write the name as the database has it. Another restore point may hold it: lifeboat list.',
+});
+
+function mebibytes(bytes: number): string {
+  return Math.ceil(bytes / (1 << 20)).toLocaleString('en');
+}

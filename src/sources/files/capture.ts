@@ -1,0 +1,154 @@
+import { lstatSync } from 'node:fs';
+import { setImmediate as breathe } from 'node:timers/promises';
+import { systemClock } from '../../core/clock.ts';
+import type { Entry } from '../../core/entry.ts';
+import type { BytePath } from '../../core/paths.ts';
+import type { Run } from '../../core/run.ts';
+import { onDisk } from '../file-system.ts';
+import type { Capture, CaptureFacts } from '../source.ts';
+import { entryOf } from './entry-of.ts';
+import { compileExcludes, type ExcludeRule } from './excludes.ts';
+import { startNamesChecksum } from './names-checksum.ts';
+import { startProblems } from './problems.ts';
+import { type MutableEntry, type WalkEvents, walk } from './walk.ts';
+import { openXattrReader, type XattrReader } from './xattrs.ts';
+
+export interface CaptureOptions {
+  /** As configured, for the facts. */
+  readonly path: string;
+  /** The folder, absolute, with no symbolic link in it. For a single file, the folder that it is in. */
+  readonly root: BytePath;
+  /** The single file's name. */
+  readonly only?: BytePath;
+  readonly rules: ReadonlyArray<ExcludeRule & { readonly isDefault: boolean }>;
+  readonly cacheFolders: boolean;
+  readonly oneFileSystem: boolean;
+  readonly xattrs: boolean;
+}
+
+/** The metadata of the dataset's own folder, which is no entry. Numbers that JSON cannot hold are text. */
+export interface RootFacts {
+  readonly type: 'folder' | 'file';
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtimeNs: string;
+  readonly xattrs?: Readonly<Record<string, string>>;
+}
+
+/** Entries that one getfattr looks at: enough to be worth a process, little to hold. */
+const XATTR_BATCH = 4096;
+
+/** A capture that is told which files its reader had to leave out, so that nobody expects them back. */
+export interface FilesCapture extends Capture {
+  finish(leftOut?: Iterable<BytePath>): Promise<CaptureFacts>;
+}
+
+export async function captureFiles(options: CaptureOptions, run: Run): Promise<FilesCapture> {
+  const { path, root, only, rules } = options;
+  const dataset = only === undefined ? root : `${root}/${only}`;
+  const problems = startProblems();
+  const counts = rules.map(() => 0);
+  const seen = { cacheFolders: 0, vanished: 0, leftovers: 0 };
+  const names = startNamesChecksum();
+  const found = lstatSync(onDisk(dataset), { bigint: true });
+  const readXattrs = options.xattrs ? await openXattrReader(run.signal) : undefined;
+  if (options.xattrs && readXattrs === undefined) {
+    problems.add(
+      'xattrs-not-captured',
+      'ACLs and extended attributes were not backed up: getfattr is missing (apt-get install attr).',
+    );
+  }
+  const events: WalkEvents = {
+    excluded: (rule) => void counts[rule]!++,
+    cacheFolder: () => void seen.cacheFolders++,
+    vanished: () => void seen.vanished++,
+    leftover: () => void seen.leftovers++,
+    problem: problems.add,
+  };
+  const now = systemClock.now;
+  const batches = () => walk({ ...options, excludes: compileExcludes(rules), now, events });
+
+  async function* entries(): AsyncGenerator<Entry, void, undefined> {
+    let done = 0;
+    for await (const batch of readXattrs === undefined ? paced(batches()) : withXattrs(batches(), root, readXattrs)) {
+      run.signal.throwIfAborted();
+      for (const entry of batch) {
+        names.add(only === undefined ? entry : { type: 'file', path: '' });
+        yield entry;
+      }
+      done += batch.length;
+      run.progress({ label: 'entries', doneItems: done });
+    }
+  }
+
+  const rootXattrs = await readXattrs?.([dataset]);
+  return {
+    entries: entries(),
+    async finish(leftOut = []) {
+      for (const file of leftOut) names.remove(only === undefined ? file : '');
+      const { mode, uid, gid, mtimeNs } = entryOf('', found);
+      const xattrs = rootXattrs?.get(dataset);
+      const type = only === undefined ? 'folder' : 'file';
+      const rootFacts: RootFacts = { type, mode, uid, gid, mtimeNs: String(mtimeNs), ...(xattrs && { xattrs }) };
+      return {
+        facts: {
+          path,
+          root: rootFacts,
+          excluded: rules.map((rule, at) => ({ ...rule, count: counts[at]! })).filter((rule) => rule.count > 0),
+          ...seen,
+        },
+        expectations: names.expectations(),
+        problems: problems.list(),
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      // Nothing is held: the walk ends with its reader.
+    },
+  };
+}
+
+/** Gives way between batches, so that the threads that read the files are answered meanwhile. */
+async function* paced(batches: Iterable<MutableEntry[]>): AsyncGenerator<MutableEntry[], void, undefined> {
+  for (const batch of batches) {
+    yield batch;
+    await breathe();
+  }
+}
+
+/** Adds the attributes. While getfattr looks at one group of entries, the walk lists the next. */
+async function* withXattrs(
+  batches: Iterable<MutableEntry[]>,
+  root: BytePath,
+  read: XattrReader,
+): AsyncGenerator<MutableEntry[], void, undefined> {
+  const begin = (group: MutableEntry[]) => {
+    const attributes = read(group.map((entry) => `${root}/${entry.path}`));
+    // It is awaited one group later; a failure must wait for that without ending the process.
+    attributes.catch(() => {});
+    return { group, attributes };
+  };
+  const complete = async ({ group, attributes }: ReturnType<typeof begin>) => {
+    const found = await attributes;
+    if (found.size === 0) return group;
+    for (const entry of group) {
+      const xattrs = found.get(`${root}/${entry.path}`);
+      if (xattrs !== undefined) entry.xattrs = xattrs;
+    }
+    return group;
+  };
+
+  let before: ReturnType<typeof begin> | undefined;
+  let group: MutableEntry[] = [];
+  for await (const batch of paced(batches)) {
+    group.push(...batch);
+    if (group.length < XATTR_BATCH) continue;
+    const started = begin(group);
+    group = [];
+    if (before !== undefined) yield await complete(before);
+    before = started;
+  }
+  const last = group.length > 0 ? begin(group) : undefined;
+  if (before !== undefined) yield await complete(before);
+  if (last !== undefined) yield await complete(last);
+}

@@ -1,0 +1,46 @@
+import { lstatSync } from 'node:fs';
+import { systemClock } from '../../core/clock.ts';
+import type { Expectations } from '../../core/expectations.ts';
+import { pathFromText } from '../../core/paths.ts';
+import type { Run } from '../../core/run.ts';
+import { onDisk } from '../file-system.ts';
+import type { Contents, Measurement } from '../source.ts';
+import { compareEntries } from './compare.ts';
+import { compileExcludes } from './excludes.ts';
+import { startNamesChecksum } from './names-checksum.ts';
+import { type WalkEvents, walk } from './walk.ts';
+
+const silent: WalkEvents = {
+  excluded() {},
+  cacheFolder() {},
+  vanished() {},
+  leftover() {},
+  problem() {},
+};
+
+/**
+ * Lists a restored copy as a capture would, and leaves nothing out. With the restore point's contents it also reads every
+ * file and compares it, byte for byte by its SHA-256, and names what differs.
+ */
+export async function measureFiles(
+  where: string,
+  _expected: Expectations,
+  run: Run,
+  contents?: Contents,
+): Promise<Measurement> {
+  const path = pathFromText(where);
+  const isFolder = lstatSync(onDisk(path)).isDirectory();
+  const split = path.lastIndexOf('/');
+  const place = isFolder ? { root: path } : { root: path.slice(0, split), only: path.slice(split + 1) };
+  const names = startNamesChecksum();
+  const nothing = { excludes: compileExcludes([]), cacheFolders: false, oneFileSystem: false };
+  for (const batch of walk({ ...place, ...nothing, now: systemClock.now, events: silent })) {
+    run.signal.throwIfAborted();
+    for (const entry of batch) names.add(isFolder ? entry : { type: 'file', path: '' });
+  }
+  const integrity =
+    contents === undefined
+      ? []
+      : [await compareEntries(isFolder ? (entry) => `${path}/${entry}` : () => path, contents, run)];
+  return { actual: names.expectations(), integrity };
+}

@@ -1,0 +1,88 @@
+import { realpathSync } from 'node:fs';
+import { opendir, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { BytePath } from '../../core/paths.ts';
+import type { Problem } from '../../core/run.ts';
+import { datasetUnreadable, datasetVanished, restoreInterrupted } from '../errors.ts';
+import { keptOld } from '../exchange.ts';
+import { codeOf } from '../file-system.ts';
+import type { Inspection, Source } from '../source.ts';
+import { captureFiles } from './capture.ts';
+import { defaultExcludes } from './default-excludes.ts';
+import { compileExcludes, type ExcludeRule } from './excludes.ts';
+import { measureFiles } from './measure.ts';
+import { expectedMounts, mountPoints } from './mounts.ts';
+import { restoreFiles } from './restore.ts';
+
+export interface FilesOptions {
+  readonly name: string;
+  /** A folder or a single file, absolute. A symbolic link is followed. */
+  readonly path: string;
+  readonly exclude: readonly ExcludeRule[];
+  readonly defaultExcludes: boolean;
+  readonly oneFileSystem: boolean;
+  readonly xattrs: boolean;
+}
+
+/** @throws `exclude-invalid` */
+export function filesSource(options: FilesOptions) {
+  const path = resolve(options.path);
+  const rules = [
+    ...options.exclude.map((rule) => ({ pattern: rule.pattern, reason: rule.reason, isDefault: false })),
+    ...(options.defaultExcludes ? defaultExcludes.map((rule) => ({ ...rule, isDefault: true })) : []),
+  ];
+  compileExcludes(rules);
+  return {
+    kind: 'files',
+    profile: 'files',
+    location: path,
+    hostPaths: [path],
+    inspect: () => inspectFiles(path),
+    async capture(run) {
+      await inspectFiles(path);
+      const real: BytePath = realpathSync.native(path, { encoding: 'latin1' });
+      const isFolder = (await stat(path)).isDirectory();
+      const split = real.lastIndexOf('/');
+      const where = isFolder ? { root: real } : { root: real.slice(0, split), only: real.slice(split + 1) };
+      const { oneFileSystem, xattrs, defaultExcludes: cacheFolders } = options;
+      return captureFiles({ path, ...where, rules: isFolder ? rules : [], cacheFolders, oneFileSystem, xattrs }, run);
+    },
+    restore: (contents, target, run) => restoreFiles(contents, target, path, run),
+    measure: measureFiles,
+  } as const satisfies Source;
+}
+
+/** @throws `dataset-vanished`, `dataset-unreadable`, `restore-interrupted` */
+async function inspectFiles(path: string): Promise<Inspection> {
+  const problems: Problem[] = [];
+  const found = await stat(path).catch(async (error: unknown) => {
+    const code = codeOf(error);
+    if (code === 'EACCES' || code === 'ELOOP') throw datasetUnreadable({ path, why: code }, { cause: error });
+    const old = await keptOld(path);
+    if (old !== undefined) throw restoreInterrupted({ target: path, old });
+    throw datasetVanished({ path, why: code === 'ENOENT' ? 'does not exist' : `is gone (${code})` }, { cause: error });
+  });
+  if (found.isFile()) return { versions: {}, sizeBytes: found.size, problems };
+  if (!found.isDirectory()) throw datasetUnreadable({ path, why: 'it is neither a folder nor a file' });
+  await refuseUnmounted(path);
+  try {
+    await using folder = await opendir(path);
+    if ((await folder.read()) === null) {
+      problems.push({ code: 'folder-empty', message: `${path} is empty. If it should not be: is its disk mounted?` });
+    }
+  } catch (error) {
+    throw datasetUnreadable({ path, why: codeOf(error) }, { cause: error });
+  }
+  return { versions: {}, problems };
+}
+
+/** A folder whose disk is not mounted looks like an empty folder; a backup of it would look like a good one. */
+async function refuseUnmounted(path: string): Promise<void> {
+  const [expected, mounted] = await Promise.all([expectedMounts(), mountPoints()]);
+  if (mounted.size === 0) return;
+  for (let at = path; at !== dirname(at); at = dirname(at)) {
+    if (!expected.has(at) || mounted.has(at)) continue;
+    const what = at === path ? 'is not mounted' : `lies on ${at}, which is not mounted`;
+    throw datasetVanished({ path, why: `${what}, though /etc/fstab names it` });
+  }
+}

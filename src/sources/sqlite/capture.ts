@@ -1,0 +1,123 @@
+import { rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { backup, type DatabaseSync } from 'node:sqlite';
+import type { Entry } from '../../core/entry.ts';
+import { pathFromText } from '../../core/paths.ts';
+import type { Problem, Run } from '../../core/run.ts';
+import type { Capture } from '../source.ts';
+import { copyIncomplete } from './errors.ts';
+import { type Looked, lookInto } from './look.ts';
+import { openSnapshot } from './open.ts';
+import { makeWorkFolder } from './work-folder.ts';
+
+/** What a restore or a reader may want to know of the database. */
+export interface SqliteFacts {
+  readonly path: string;
+  readonly pageSize: number;
+  readonly pageCount: number;
+  readonly journalMode: string;
+  readonly userVersion: number;
+  readonly applicationId: number;
+  readonly autoVacuum: number;
+  readonly encoding: string;
+}
+
+/** Pages copied between two looks at the abort signal. */
+const STEP_PAGES = 4096;
+
+/**
+ * Copies the database with SQLite's online backup inside *one* read transaction, so that it never starts over however much is
+ * written meanwhile (Q21), and keeps every page in its place, so that unchanged pages are recognised (VACUUM INTO would move
+ * them all). Writers are not blocked in WAL mode; with a rollback journal their commits wait while pages are copied, so
+ * nothing else happens in that time. Rows are counted on the copy afterwards, in a thread, while the vault reads it: the copy
+ * *is* the snapshot; that it is all of it is checked against page count and schema read from the source's own transaction.
+ */
+export async function captureSqlite(path: string, workFolder: string, run: Run): Promise<Capture> {
+  const found = await stat(path, { bigint: true });
+  using source = await openSnapshot(path, run);
+  const facts = factsOf(source, path);
+  const sizeBytes = facts.pageSize * facts.pageCount;
+  const folder = await makeWorkFolder(workFolder, sizeBytes);
+  const copy = join(folder, 'copy.db');
+  const stop = new AbortController();
+  let looking: Promise<Looked> | undefined;
+  try {
+    if (facts.pageCount > 0) {
+      await copyPages(source, copy, run);
+      const copied = (await stat(copy)).size;
+      if (copied !== sizeBytes) {
+        throw copyIncomplete({ path, expected: `${sizeBytes} bytes`, actual: `${copied} bytes` });
+      }
+      const look = { path: copy, isCopy: true, integrity: 'quick', foreignKeys: false, expectations: true } as const;
+      looking = lookInto(look, AbortSignal.any([run.signal, stop.signal]));
+      looking.catch(() => {});
+    }
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+  const expectedSchema = schemaCount(source);
+
+  const entry: Entry = {
+    type: 'file',
+    path: pathFromText(basename(path)),
+    mode: Number(found.mode & 0o7777n),
+    uid: Number(found.uid),
+    gid: Number(found.gid),
+    mtimeNs: found.mtimeNs,
+    sizeBytes,
+    content:
+      facts.pageCount === 0 ? { from: 'bytes', bytes: new Uint8Array() } : { from: 'file', file: pathFromText(copy) },
+  };
+  return {
+    entries: (async function* () {
+      yield entry;
+    })(),
+    async finish() {
+      const looked = await looking;
+      const problems: Problem[] = (looked?.integrity ?? [])
+        .filter(({ ok }) => !ok)
+        .map(({ detail }) => ({ code: 'sqlite-damaged', message: `${path} is damaged as it stands: ${detail}.` }));
+      const expectations = looked?.expectations ?? { algorithm: 'sqlite-rowtext-1', tables: [] };
+      const schema = expectations.tables.find(({ table }) => table === 'sqlite_schema');
+      if ((schema?.rows ?? 0) !== expectedSchema) {
+        throw copyIncomplete({ path, expected: `${expectedSchema} objects`, actual: `${schema?.rows ?? 0}` });
+      }
+      return { facts: { ...facts }, expectations, problems };
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await looking?.catch(() => {});
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function copyPages(source: DatabaseSync, copy: string, run: Run): Promise<void> {
+  await backup(source, copy, {
+    rate: STEP_PAGES,
+    progress: ({ totalPages, remainingPages }) => {
+      run.signal.throwIfAborted();
+      run.progress({ label: 'pages', doneItems: totalPages - remainingPages, totalItems: totalPages });
+    },
+  });
+  run.signal.throwIfAborted();
+}
+
+export function factsOf(database: DatabaseSync, path: string): SqliteFacts {
+  const pragma = (name: string) => Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
+  return {
+    path,
+    pageSize: Number(pragma('page_size')),
+    pageCount: Number(pragma('page_count')),
+    journalMode: String(pragma('journal_mode')),
+    userVersion: Number(pragma('user_version')),
+    applicationId: Number(pragma('application_id')),
+    autoVacuum: Number(pragma('auto_vacuum')),
+    encoding: String(pragma('encoding')),
+  };
+}
+
+function schemaCount(database: DatabaseSync): number {
+  return Number(database.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.n);
+}

@@ -1,0 +1,16 @@
+import { DatabaseSync } from 'node:sqlite';
+import { parentPort, workerData } from 'node:worker_threads';
+import { checkForeignKeys, checkIntegrity } from './integrity.ts';
+import type { Look, Looked } from './look.ts';
+import { openCopy } from './open.ts';
+import { expectationsOf } from './row-checksums.ts';
+
+const look = workerData as Look;
+using database = look.isCopy ? openCopy(look.path) : new DatabaseSync(look.path, { readOnly: true, timeout: 10_000 });
+// One snapshot for all that is asked.
+database.exec('BEGIN');
+const looked: Looked = {
+  integrity: [checkIntegrity(database, look.integrity), ...(look.foreignKeys ? [checkForeignKeys(database)] : [])],
+  ...(look.expectations && { expectations: expectationsOf(database) }),
+};
+parentPort?.postMessage(looked);

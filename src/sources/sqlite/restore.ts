@@ -1,0 +1,82 @@
+import { mkdir, open, readdir, readFile, readlink, realpath, stat, statfs } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { StoredEntry } from '../../core/entry.ts';
+import { pathFromText, showPath } from '../../core/paths.ts';
+import type { Problem, Run } from '../../core/run.ts';
+import { targetNotEmpty, targetTooSmall, targetUnsuitable } from '../errors.ts';
+import { type Move, openWorkFolder } from '../exchange.ts';
+import { exists, nameOf, onDisk, parentOf } from '../file-system.ts';
+import type { Contents, Restored, RestoreTarget } from '../source.ts';
+import { targetInUse } from './errors.ts';
+import { lookInto } from './look.ts';
+
+/** What SQLite keeps beside a database, and would apply to whatever database comes to lie there (Q12). */
+const sidecars = ['-wal', '-shm', '-journal'];
+
+/** Restores the whole database. Never half: see exchange.ts. */
+export async function restoreSqlite(
+  contents: Contents,
+  target: RestoreTarget,
+  home: string,
+  run: Run,
+): Promise<Restored> {
+  const entry = await databaseOf(contents);
+  const into = await placeOf(target.into ?? home, showPath(entry.path));
+  const to = pathFromText(into);
+  await mkdir(dirname(into), { recursive: true });
+  await using work = await openWorkFolder(parentOf(to), nameOf(to));
+  if (await exists(to)) {
+    if (!target.force) throw targetNotEmpty({ target: into });
+    await refuseInUse(into);
+  }
+  const { bavail, bsize } = await statfs(dirname(into));
+  if (entry.sizeBytes > bavail * bsize) {
+    throw targetTooSmall({ target: into, neededBytes: entry.sizeBytes, freeBytes: bavail * bsize });
+  }
+  const extracted = await contents.extract(work.fresh, { run });
+  const fresh = `${work.fresh}/${entry.path}`;
+  const problems = [...extracted.problems, ...(await checked(showPath(fresh), entry.sizeBytes, run))];
+  await using file = await open(onDisk(fresh), 'r');
+  await file.sync();
+  const gone: Move[] = [{ to }];
+  for (const ending of sidecars) if (await exists(to + ending)) gone.push({ to: to + ending });
+  // First everything old goes, so that at no instant the new database lies beside an old log.
+  await work.exchange([...gone, { from: fresh, to }]);
+  return { where: into, files: extracted.files, bytes: extracted.bytes, problems };
+}
+
+async function databaseOf(contents: Contents): Promise<StoredEntry & { type: 'file' }> {
+  for await (const entry of contents.entries()) if (entry.type === 'file') return entry;
+  throw new Error('not the contents of a sqlite dataset');
+}
+
+/** The database's file: in the folder, if `text` names one. A symbolic link stays, and what it points to is replaced. */
+async function placeOf(text: string, name: string): Promise<string> {
+  const path = await realpath(resolve(text)).catch(() => resolve(text));
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) return join(path, name);
+  if (found !== undefined && !found.isFile()) throw targetUnsuitable({ target: path, why: 'it is no file' });
+  return path;
+}
+
+/** The bytes are those that were backed up, whatever the check says: so a defect is told, and not in the way. */
+async function checked(path: string, sizeBytes: number, run: Run): Promise<Problem[]> {
+  if (sizeBytes === 0) return [];
+  const look = { path, isCopy: true, integrity: 'full', foreignKeys: false, expectations: false } as const;
+  const { integrity } = await lookInto(look, run.signal);
+  return integrity
+    .filter(({ ok }) => !ok)
+    .map(({ detail }) => ({ code: 'sqlite-damaged', message: `It was damaged when it was backed up: ${detail}.` }));
+}
+
+/** A program that has the old file open would go on writing into a file that has no name any more. */
+async function refuseInUse(target: string): Promise<void> {
+  for (const pid of await readdir('/proc').catch(() => [])) {
+    if (!/^\d+$/.test(pid)) continue;
+    for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => [])) {
+      if ((await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')) !== target) continue;
+      const program = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => basename(target));
+      throw targetInUse({ target, program: program.trim(), pid: Number(pid) });
+    }
+  }
+}

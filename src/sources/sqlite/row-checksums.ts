@@ -1,0 +1,94 @@
+import { hash } from 'node:crypto';
+import type { DatabaseSync } from 'node:sqlite';
+import { sentenceOf } from '../../core/errors.ts';
+import type { Expectations, TableExpectation } from '../../core/expectations.ts';
+
+/**
+ * `sqlite-rowtext-1`. Per table the exact number of rows and the sum, over rows, of the SHA-256 of the row's text, in four
+ * lanes of 32 bits. A row's text is its columns in order, each followed by a comma: `n` for NULL, `i` and the integer, `r` and
+ * the real as SQL's quote() writes it (exact), `t`, the size in bytes, `:` and the text, `b` and the blob in hexadecimal. So
+ * 1, 1.0, '1' and x'31' differ, and no two rows share a text.
+ *
+ * Every table with pages of its own counts: WITHOUT ROWID ones, SQLite's own (sqlite_sequence), the shadow tables of virtual
+ * ones. Virtual tables themselves do not (their module may not be here), nor virtual generated columns (they are computed).
+ * `sqlite_schema` stands for all definitions: its rows are type, name, table and SQL of each object.
+ */
+export function expectationsOf(database: DatabaseSync): Expectations {
+  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 ORDER BY name");
+  const names = tables.all().map((row) => String(row.name));
+  return {
+    algorithm: 'sqlite-rowtext-1',
+    tables: [
+      checksumRows(database, 'sqlite_schema', ['type', 'name', 'tbl_name', 'sql'].map(quoteName)),
+      ...names.map((name) => measureTable(database, name)),
+    ],
+  };
+}
+
+function measureTable(database: DatabaseSync, name: string): TableExpectation {
+  const columns = database
+    .prepare('SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (0, 3) ORDER BY cid')
+    .all(name)
+    .map((row) => quoteName(String(row.name)));
+  return checksumRows(database, name, columns);
+}
+
+function checksumRows(database: DatabaseSync, name: string, columns: readonly string[]): TableExpectation {
+  const table = displayName(name);
+  const lanes = new Uint32Array(4);
+  let rows = 0;
+  try {
+    const statement = database.prepare(`SELECT CAST(${rowText(columns)} AS BLOB) FROM main.${quoteName(name)}`);
+    statement.setReturnArrays(true);
+    for (const row of statement.iterate() as Iterable<unknown>) {
+      const digest = hash('sha256', (row as [Uint8Array])[0], 'buffer');
+      for (let lane = 0; lane < 4; lane++) lanes[lane]! += digest.readUInt32LE(lane * 4);
+      rows++;
+    }
+  } catch (error) {
+    // A row whose text is longer than SQLite allows, or a damaged page: the rows may still be counted.
+    return { table, rows: countRows(database, name) ?? rows, reason: sentenceOf(error) };
+  }
+  return { table, rows, checksum: Array.from(lanes, (lane) => lane.toString(16).padStart(8, '0')).join('') };
+}
+
+function countRows(database: DatabaseSync, name: string): number | undefined {
+  try {
+    return Number(database.prepare(`SELECT count(*) AS n FROM main.${quoteName(name)}`).get()?.n);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A function takes at most 1000 arguments, an expression nests at most 1000 deep, a table has up to 2000 columns. */
+const GROUP = 100;
+
+function rowText(columns: readonly string[]): string {
+  const groups: string[] = [];
+  for (let at = 0; at < columns.length; at += GROUP) {
+    groups.push(
+      `concat(${columns
+        .slice(at, at + GROUP)
+        .map(columnText)
+        .join(',')})`,
+    );
+  }
+  return groups.length === 1 ? groups[0]! : `concat(${groups.join(',')})`;
+}
+
+function columnText(column: string): string {
+  return (
+    `CASE typeof(${column}) WHEN 'null' THEN 'n,' WHEN 'integer' THEN 'i'||${column}||','` +
+    ` WHEN 'real' THEN 'r'||quote(${column})||','` +
+    ` WHEN 'text' THEN 't'||octet_length(${column})||':'||${column}||',' ELSE 'b'||hex(${column})||',' END`
+  );
+}
+
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** As one would write it in SQL. */
+function displayName(name: string): string {
+  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ? name : quoteName(name);
+}

@@ -1,0 +1,70 @@
+import { stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { resolve } from 'node:path';
+import { sentenceOf } from '../../core/errors.ts';
+import type { Problem, Run } from '../../core/run.ts';
+import { datasetUnreadable, datasetVanished, restoreInterrupted } from '../errors.ts';
+import { keptOld } from '../exchange.ts';
+import { codeOf } from '../file-system.ts';
+import type { Inspection, Source } from '../source.ts';
+import { captureSqlite, factsOf } from './capture.ts';
+import { lookInto } from './look.ts';
+import { openSnapshot } from './open.ts';
+import { restoreSqlite } from './restore.ts';
+
+export interface SqliteOptions {
+  readonly name: string;
+  /** The database file, absolute. */
+  readonly path: string;
+  /** An existing folder with room for a copy of the database; the system's temporary folder when absent. */
+  readonly workFolder?: string;
+}
+
+export function sqliteSource(options: SqliteOptions) {
+  const path = resolve(options.path);
+  const workFolder = options.workFolder ?? tmpdir();
+  return {
+    kind: 'sqlite',
+    profile: 'pages',
+    location: path,
+    hostPaths: [path],
+    inspect: (run) => inspectSqlite(path, run),
+    async capture(run) {
+      await findFile(path);
+      return captureSqlite(path, workFolder, run);
+    },
+    restore: (contents, target, run) => restoreSqlite(contents, target, path, run),
+    async measure(where, expected, run) {
+      if ((await stat(where)).size === 0) {
+        return { actual: { algorithm: expected.algorithm, tables: [] }, integrity: [] };
+      }
+      const look = { path: where, isCopy: false, integrity: 'full', foreignKeys: true, expectations: true } as const;
+      const { integrity, expectations } = await lookInto(look, run.signal);
+      if (expectations === undefined) throw new Error('asked for expectations, got none');
+      return { actual: expectations, integrity };
+    },
+  } as const satisfies Source;
+}
+
+/** @throws `dataset-vanished`, `dataset-unreadable`, `restore-interrupted`, `sqlite-…` */
+async function inspectSqlite(path: string, run: Run): Promise<Inspection> {
+  const sizeBytes = await findFile(path);
+  using database = await openSnapshot(path, run);
+  const facts = factsOf(database, path);
+  const version = String(database.prepare('SELECT sqlite_version() AS v').get()?.v);
+  const problems: Problem[] = [];
+  return { versions: { sqlite: version, journalMode: facts.journalMode }, sizeBytes, problems };
+}
+
+async function findFile(path: string): Promise<number> {
+  const found = await stat(path).catch(async (error: unknown) => {
+    const old = await keptOld(path);
+    if (old !== undefined) throw restoreInterrupted({ target: path, old });
+    const code = codeOf(error);
+    if (code !== 'ENOENT' && code !== 'ENOTDIR')
+      throw datasetUnreadable({ path, why: sentenceOf(error) }, { cause: error });
+    throw datasetVanished({ path, why: 'does not exist' }, { cause: error });
+  });
+  if (!found.isFile()) throw datasetUnreadable({ path, why: 'it is no file' });
+  return found.size;
+}
