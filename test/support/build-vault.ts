@@ -1,0 +1,255 @@
+import { createHash, createHmac } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { constants, zstdCompressSync } from 'node:zlib';
+import type { RandomBytes } from '../../src/core/clock.ts';
+import type { StoredEntry } from '../../src/core/entry.ts';
+import type { Expectations } from '../../src/core/expectations.ts';
+import { newUlid } from '../../src/core/ulid.ts';
+import { newHeader } from '../../src/vault/age/header.ts';
+import { sealAll } from '../../src/vault/age/stream.ts';
+import { encodeEntry } from '../../src/vault/format/entries.ts';
+import { encodeIndexDelta, type IndexedPack } from '../../src/vault/format/index-delta.ts';
+import { indexKey, manifestKey, packKey, RESCUE_KEY, VAULT_KEY } from '../../src/vault/format/keys.ts';
+import { type Extent, encodeManifest } from '../../src/vault/format/manifest.ts';
+import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
+import { newSigningKey, publicKeyOf, writerId } from '../../src/vault/format/signing.ts';
+import { encodeToc, type Frame, paddingFrame, paddingSize } from '../../src/vault/format/toc.ts';
+import { encodeVaultFile } from '../../src/vault/format/vault-file.ts';
+
+/** The plainest writer that keeps to docs/vault-format.md: everything in memory, fixed chunks, no threads. For tests. */
+export interface VaultBuilder {
+  readonly objects: ReadonlyMap<string, Uint8Array>;
+  /** Commits one restore point. Entries must be in the order of `comparePaths`. */
+  commit(point: NewPoint): Promise<SnapshotRecord>;
+}
+
+export interface NewPoint {
+  readonly dataset: string;
+  readonly kind: string;
+  readonly time: string;
+  readonly entries: readonly NewEntry[];
+  readonly facts?: Record<string, unknown>;
+  readonly expectations?: Expectations;
+  /** Changes the list of entries after it was made: what a hostile writer would do. */
+  readonly amendBody?: (body: string) => string;
+}
+
+type Stored<Type> = Extract<StoredEntry, { type: Type }>;
+/** A file is given as its parts: bytes, or a number of zeros that become a hole. */
+export type NewEntry =
+  | Exclude<StoredEntry, { type: 'file' }>
+  | (Omit<Stored<'file'>, 'sizeBytes' | 'sha256'> & { readonly parts: ReadonlyArray<Uint8Array | number> });
+
+export interface BuilderOptions {
+  readonly recipients: readonly string[];
+  readonly random: RandomBytes;
+  readonly chunkSize: number;
+  readonly frameSize: number;
+  /** Raw bytes after which a pack is full. */
+  readonly packSize: number;
+  readonly rescue?: Uint8Array;
+}
+
+interface Chunk {
+  readonly id: string;
+  readonly bytes: Uint8Array;
+}
+
+/** A piece of content before its pack has a name: a chunk's id, or a hole. */
+type Piece = { readonly id: string; readonly length: number } | { readonly id: null; readonly length: number };
+
+export function buildVault(options: BuilderOptions): VaultBuilder {
+  const { random, recipients } = options;
+  const objects = new Map<string, Uint8Array>();
+  const places = new Map<string, Extent>();
+  const chunkKey = random(32);
+  const { privateKey } = newSigningKey();
+  const vault = newUlid(Date.UTC(2026, 0, 1), random);
+  let previous: string | null = null;
+
+  objects.set(VAULT_KEY, encodeVaultFile({ format: 1, vault, created: '2026-01-01T00:00:00.000Z' }));
+  if (options.rescue) objects.set(RESCUE_KEY, options.rescue);
+
+  async function seal(plain: Uint8Array): Promise<Uint8Array> {
+    const { header, fileKey } = await newHeader(recipients);
+    return sealAll(header, fileKey, random(16), plain);
+  }
+
+  function cut(parts: ReadonlyArray<Uint8Array | number>, into: Map<string, Chunk>): Piece[] {
+    return parts.flatMap((part): Piece[] => {
+      if (typeof part === 'number') return part === 0 ? [] : [{ id: null, length: part }];
+      const pieces: Piece[] = [];
+      for (let at = 0; at < part.length; at += options.chunkSize) {
+        const bytes = part.subarray(at, at + options.chunkSize);
+        const digest = createHash('sha256').update(bytes).digest();
+        const id = createHmac('sha256', chunkKey).update(digest).digest('hex').slice(0, 40);
+        if (!places.has(id)) into.set(id, { id, bytes });
+        pieces.push({ id, length: bytes.length });
+      }
+      return pieces;
+    });
+  }
+
+  /** Writes the new chunks into packs and notes where each is. */
+  async function flush(chunks: readonly Chunk[], kind: IndexedPack['kind']): Promise<IndexedPack[]> {
+    const packs: IndexedPack[] = [];
+    for (const group of groups(chunks, options.packSize)) {
+      const { plain, toc } = packPlain(group, options.frameSize);
+      const file = await seal(plain);
+      const id = createHash('sha256').update(file).digest('hex');
+      objects.set(packKey(id), file);
+      packs.push({ id, sizeBytes: file.length, kind, toc });
+      let offset = 0;
+      for (const chunk of group) {
+        places.set(chunk.id, { pack: id, offset, length: chunk.bytes.length });
+        offset += chunk.bytes.length;
+      }
+    }
+    return packs;
+  }
+
+  const locate = (pieces: readonly Piece[]) =>
+    merged(pieces.map(({ id, length }) => (id === null ? { pack: null, offset: 0, length } : places.get(id)!)));
+
+  return {
+    objects,
+    async commit(point) {
+      const fresh = new Map<string, Chunk>();
+      const files = point.entries.map((entry) => (entry.type === 'file' ? cut(entry.parts, fresh) : []));
+      const packs = await flush([...fresh.values()], 'data');
+      const extents = files.map(locate);
+      const stored = point.entries.map(storedEntry);
+      const lines = stored.map((entry, at) => encodeEntry(entry, extents[at] ?? [])).join('');
+      const body = Buffer.from(point.amendBody?.(lines) ?? lines, 'latin1');
+      const bodyChunks = new Map<string, Chunk>();
+      const bodyPieces = cut([body], bodyChunks);
+      packs.push(...(await flush([...bodyChunks.values()], 'meta')));
+      const bodyExtents = locate(bodyPieces);
+      const id = newUlid(Date.parse(point.time), random);
+      const writer = writerId(publicKeyOf(privateKey));
+      if (packs.length > 0) {
+        const delta = zstdCompressSync(encodeIndexDelta({ packs }));
+        objects.set(indexKey(writer, newUlid(Date.parse(point.time), random)), await seal(delta));
+      }
+      const manifest = await seal(
+        zstdCompressSync(
+          encodeManifest({
+            vault,
+            dataset: point.dataset,
+            kind: point.kind,
+            id,
+            chunkKey,
+            body: { sizeBytes: body.length, sha256: hex(body), extents: bodyExtents },
+            facts: point.facts ?? {},
+            ...(point.expectations && { expectations: point.expectations }),
+            problems: [],
+          }),
+        ),
+      );
+      objects.set(manifestKey(hex(manifest)), manifest);
+      const used = [...new Set([...extents.flat(), ...bodyExtents].flatMap(({ pack }) => pack ?? []))].sort();
+      const record = signRecord(
+        {
+          format: 1,
+          vault,
+          system: 'example',
+          dataset: point.dataset,
+          kind: point.kind,
+          id,
+          time: point.time,
+          committed: point.time,
+          tool: 'lifeboat 0.1.0',
+          versions: {},
+          sizes: {
+            logical: stored.reduce((sum, entry) => sum + (entry.type === 'file' ? entry.sizeBytes : 0), 0),
+            added: [...fresh.values()].reduce((sum, chunk) => sum + chunk.bytes.length, 0),
+            stored: packs.reduce((sum, pack) => sum + pack.sizeBytes, 0),
+            entries: stored.length,
+          },
+          packs: used.map((pack) => [pack, objects.get(packKey(pack))!.length] as const),
+          manifest: [hex(manifest), manifest.length],
+          problems: {},
+          retention: { class: 'daily', until: '2036-01-01T00:00:00.000Z' },
+          generation: 0,
+          previous,
+        },
+        privateKey,
+      );
+      const bytes = recordBytes(record);
+      previous = hex(bytes);
+      objects.set(recordKey(record), bytes);
+      return record;
+    },
+  };
+}
+
+/** The plaintext of a pack: frames, padding, table of contents. */
+export function packPlain(chunks: readonly Chunk[], frameSize: number) {
+  const parts: Uint8Array[] = [];
+  const frames: Frame[] = [];
+  for (const group of groups(chunks, frameSize)) {
+    const raw = Buffer.concat(group.map((chunk) => chunk.bytes));
+    const frame = zstdCompressSync(raw, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+    parts.push(frame);
+    frames.push({ compressedLength: frame.length, rawLength: raw.length, chunkCount: group.length });
+  }
+  const ids = Buffer.from(chunks.map((chunk) => chunk.id).join(''), 'hex');
+  const toc = { frames, chunks: { ids, lengths: Uint32Array.from(chunks, (chunk) => chunk.bytes.length) } };
+  const tail = encodeToc(toc);
+  const padding = paddingSize(parts.reduce((sum, part) => sum + part.length, tail.length));
+  if (padding > 0) parts.push(paddingFrame(padding));
+  return { plain: Buffer.concat([...parts, tail]), toc };
+}
+
+/** Writes `objects` into `folder`, as a local destination holds them. */
+export function writeObjects(objects: ReadonlyMap<string, Uint8Array>, folder: string): void {
+  for (const [key, bytes] of objects) {
+    mkdirSync(dirname(join(folder, key)), { recursive: true });
+    writeFileSync(join(folder, key), bytes);
+  }
+}
+
+function storedEntry(entry: NewEntry): StoredEntry {
+  if (entry.type !== 'file') return entry;
+  const { parts, ...rest } = entry;
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  for (const part of parts) {
+    const bytes = typeof part === 'number' ? Buffer.alloc(part) : part;
+    hash.update(bytes);
+    sizeBytes += bytes.length;
+  }
+  return { ...rest, sizeBytes, sha256: hash.digest('hex') };
+}
+
+/** Neighbours in one pack, and neighbouring holes, become one extent. */
+function merged(extents: readonly Extent[]): Extent[] {
+  const result: Extent[] = [];
+  for (const extent of extents) {
+    const last = result.at(-1);
+    const adjoins =
+      last && last.pack === extent.pack && (extent.pack === null || last.offset + last.length === extent.offset);
+    if (adjoins) result[result.length - 1] = { ...last, length: last.length + extent.length };
+    else result.push(extent);
+  }
+  return result;
+}
+
+function groups(chunks: readonly Chunk[], sizeBytes: number): Chunk[][] {
+  const result: Chunk[][] = [];
+  let held = sizeBytes;
+  for (const chunk of chunks) {
+    if (held >= sizeBytes) {
+      result.push([]);
+      held = 0;
+    }
+    result.at(-1)!.push(chunk);
+    held += chunk.bytes.length;
+  }
+  return result;
+}
+
+function hex(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
