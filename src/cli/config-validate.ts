@@ -1,3 +1,4 @@
+import { countOf } from '../core/size.ts';
 import { defineCommand } from './command.ts';
 import { exitCodes } from './exit.ts';
 
@@ -16,7 +17,7 @@ export const configValidate = defineCommand({
     };
     out.answer(found, ({ datasets, destinations }, style) =>
       [
-        `${style.good('✓')} ${file} is valid: ${datasets.length} datasets (${datasets.join(', ')}), ${destinations.length} destinations (${destinations.join(', ')}).`,
+        `${style.good('✓')} ${file} is valid: ${countOf(datasets.length, 'dataset')} (${datasets.join(', ')}), ${countOf(destinations.length, 'destination')} (${destinations.join(', ')}).`,
         ...warnings.map((warning) => `${style.warn('!')} ${warning.message}`),
       ].join('\n'),
     );

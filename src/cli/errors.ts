@@ -36,3 +36,32 @@ export const interrupted = defineError({
   say: () => 'Interrupted. Nothing half-done is left behind as if it were whole.',
   hint: () => 'Run the same command again: what was already stored is used again.',
 });
+
+export const keyFileExists = defineError({
+  code: 'key-file-exists',
+  exit: 64,
+  say: (fact: { file: string }) => `${fact.file} exists. It was left as it is: a private key is never overwritten.`,
+  hint: () => 'Name another file. Keep the old key as long as there are backups that only it opens.',
+});
+
+export const keyFileUnwritable = defineError({
+  code: 'key-file-unwritable',
+  exit: 2,
+  say: (fact: { file: string; why: string }) => `The key file ${fact.file} cannot be written: ${fact.why}.`,
+  hint: () => 'Check the folder, its owner and its free space.',
+});
+
+export const configExists = defineError({
+  code: 'config-exists',
+  exit: 64,
+  say: (fact: { file: string }) => `${fact.file} exists. It was left as it is.`,
+  hint: () =>
+    'See what would be written with --dry-run, or write it anew with --force: the keys that it names are kept.',
+});
+
+export const configUnwritable = defineError({
+  code: 'config-unwritable',
+  exit: 2,
+  say: (fact: { file: string; why: string }) => `${fact.file} cannot be written: ${fact.why}.`,
+  hint: () => 'Check the folder, its owner and its free space.',
+});

@@ -1,9 +1,145 @@
+import { existsSync } from 'node:fs';
+import { appendFile, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Discovery, discover } from '../config/discover.ts';
+import { loadSystem } from '../config/load.ts';
+import { findLocalPostgres } from '../config/local-postgres.ts';
+import { type StarterRecipient, starterConfig } from '../config/starter.ts';
+import { sentenceOf } from '../core/errors.ts';
+import { generateIdentity } from '../vault/age/identity.ts';
 import { defineCommand, flag } from './command.ts';
+import { configExists, configUnwritable } from './errors.ts';
 import { exitCodes } from './exit.ts';
+import { dailyKey, keysFolder, offlineKey } from './identities.ts';
+import { recipientInFile, writeKeyFile } from './key-files.ts';
+import type { Style } from './output.ts';
+
+interface Initiated {
+  readonly written: boolean;
+  readonly config: string;
+  /** Key files that were made. */
+  readonly keys: readonly string[];
+  readonly found: Discovery;
+  /** The configuration's text. */
+  readonly text: string;
+}
+
 export const init = defineCommand({
-  description: 'x',
-  options: { force: flag('x') },
-  async run() {
+  description: `Finds SQLite databases, upload folders, DATABASE_URL in .env, compose services and PostgreSQL on this host, in
+the current folder and below. Writes a commented lifeboat.yaml without secrets, and two key pairs.`,
+  options: {
+    dryRun: flag('print the configuration, write nothing'),
+    force: flag('write the configuration anew; its keys are kept, the old file becomes .old'),
+  },
+  async run({ options, common, env, clock, out }) {
+    const file = resolve(common.config);
+    const folder = dirname(file);
+    const schema = fileURLToPath(new URL('../../schema/lifeboat.schema.json', import.meta.url));
+    if (existsSync(file) && !options.force && !options.dryRun) throw configExists({ file: common.config });
+
+    const found = discover(folder, await findLocalPostgres());
+    if (options.dryRun) {
+      const text = starterConfig(found, [{ recipient: '(two, made by lifeboat init)' }], schema);
+      out.answer<Initiated>({ written: false, config: file, keys: [], found, text }, (document) => document.text);
+      return exitCodes.ok;
+    }
+    const { recipients, keys } = await obtainKeys(file, folder, env, clock.now());
+    const text = starterConfig(found, recipients, schema);
+    await writeConfig(file, text, options.force);
+    await ignoreInGit(folder);
+    out.answer<Initiated>({ written: true, config: file, keys, found, text }, (document, style) =>
+      describe(document, common.config, folder, style),
+    );
     return exitCodes.ok;
   },
 });
+
+interface Obtained {
+  readonly recipients: readonly StarterRecipient[];
+  /** Key files that were made. */
+  readonly keys: readonly string[];
+}
+
+/** Recipients of a configuration that is there are kept, whatever else is written anew: its backups must stay readable. */
+async function obtainKeys(
+  file: string,
+  folder: string,
+  env: Readonly<Record<string, string | undefined>>,
+  nowMs: number,
+): Promise<Obtained> {
+  const earlier = (existsSync(file) ? earlierRecipients(file, env) : []).map((recipient) => ({ recipient }));
+  if (earlier.length >= 2) return { recipients: earlier, keys: [] };
+
+  const keys: string[] = [];
+  const obtain = async (name: string, purpose: string): Promise<StarterRecipient> => {
+    const keyFile = join(folder, keysFolder, name);
+    const existing = await recipientInFile(keyFile);
+    if (existing) return { recipient: existing, purpose };
+    const pair = await generateIdentity();
+    await writeKeyFile(keyFile, pair, purpose, nowMs);
+    keys.push(keyFile);
+    return { recipient: pair.recipient, purpose };
+  };
+  const daily = earlier[0] ?? (await obtain(dailyKey, 'daily: for restores and drills'));
+  const offline = await obtain(offlineKey, 'offline: keep its private key away from this machine');
+  return { recipients: [daily, offline], keys };
+}
+
+function earlierRecipients(file: string, env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  try {
+    return loadSystem(file, env).vault.recipients;
+  } catch {
+    // With --force a configuration that cannot be read is replaced; its keys are files and are found there.
+    return [];
+  }
+}
+
+async function writeConfig(file: string, text: string, force: boolean): Promise<void> {
+  try {
+    if (!force) return await writeFile(file, text, { flag: 'wx' });
+    await writeFile(`${file}.new`, text);
+    if (existsSync(file)) await rename(file, `${file}.old`);
+    await rename(`${file}.new`, file);
+  } catch (cause) {
+    throw configUnwritable({ file, why: sentenceOf(cause) }, { cause });
+  }
+}
+
+/** Private keys and backups are not for a repository. */
+async function ignoreInGit(folder: string): Promise<void> {
+  if (!isInGit(folder)) return;
+  const file = join(folder, '.gitignore');
+  const text = await readFile(file, 'utf8').catch(() => '');
+  const present = new Set(text.split(/\r?\n/).map((line) => line.trim()));
+  const missing = [`/${keysFolder}/`, '/backups/'].filter((line) => !present.has(line));
+  if (missing.length > 0)
+    await appendFile(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${missing.join('\n')}\n`);
+}
+
+function isInGit(folder: string): boolean {
+  for (let here = folder; ; here = dirname(here)) {
+    if (existsSync(join(here, '.git'))) return true;
+    if (here === dirname(here)) return false;
+  }
+}
+
+function describe({ found, keys }: Initiated, config: string, folder: string, style: Style): string {
+  const shown = (path: string) => relative(process.cwd(), path) || path;
+  const offline = keys.find((key) => key.endsWith(offlineKey));
+  const lines = [`${style.good('✓')} Wrote ${config}.`];
+  for (const { name, why } of found.datasets) lines.push(`  ${style.bold(name)}: ${why}`);
+  for (const { what, why } of found.unprotected) lines.push(`${style.warn('!')} Not protected yet: ${what}: ${why}.`);
+  if (found.datasets.length === 0) lines.push(`${style.warn('!')} Found nothing to protect: name it under datasets.`);
+  if (keys.length > 0) lines.push(`${style.good('✓')} Made ${keys.map(shown).join(' and ')}.`);
+  if (offline) {
+    lines.push(
+      '',
+      style.bold(`Move ${shown(offline)} away from this machine now: a USB stick in a safe, a password manager.`),
+    );
+    lines.push('Without one of these two keys nobody can restore, not even you.');
+  }
+  const identity = shown(join(folder, keysFolder, dailyKey));
+  lines.push('', 'Next:', '  lifeboat check', '  lifeboat backup', `  lifeboat drill --identity ${identity}`);
+  return lines.join('\n');
+}

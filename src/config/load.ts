@@ -28,7 +28,8 @@ export function loadSystem(file: string, env: Readonly<Record<string, string | u
   if (mistakes.length > 0) throw document.error(mistakes);
 
   const absolute = resolve(file);
-  const context = { env, root: dirname(absolute) };
+  const root = dirname(absolute);
+  const context = { env, root, ...(shape.envFile !== undefined && { envFile: resolve(root, shape.envFile) }) };
   const destinations = mapValues(shape.destinations, (config) => buildDestination(config, context));
   const datasets = mapValues(shape.datasets, (config, name) => buildDataset(name, config, context));
   refuseNesting(destinations, datasets);
@@ -37,7 +38,7 @@ export function loadSystem(file: string, env: Readonly<Record<string, string | u
     name: shape.system,
     environment: shape.environment,
     file: absolute,
-    root: context.root,
+    root,
     stateDir: stateDirOf(shape.system, absolute, env),
     digest: createHash('sha256').update(bytes).digest('hex'),
     vault: { recipients: [...new Set(shape.vault.recipients)] },

@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { sentenceOf } from '../core/errors.ts';
-import { fillTemplate, parseTemplate } from '../core/template.ts';
+import { fillTemplate, parseTemplate, variablesOf } from '../core/template.ts';
+import { parseEnvFile } from './env-file.ts';
 import { maskPasswords, secretUnavailable } from './errors.ts';
 import type { Expandable } from './system.ts';
 
@@ -11,6 +12,8 @@ export interface ReferenceContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** `${file:…}` starts and `${command:…}` runs here. */
   readonly root: string;
+  /** A `.env` file, absolute, whose variables stand in where the environment has none. */
+  readonly envFile?: string;
 }
 
 const commandTimeoutMs = 30_000;
@@ -65,7 +68,8 @@ async function expandText(
   context: ReferenceContext,
   variables: Readonly<Record<string, string>>,
 ): Promise<string> {
-  const lookUp = (name: string) => (Object.hasOwn(variables, name) ? variables[name] : context.env[name]);
+  const inFile = await envFileOf(text, context, variables);
+  const lookUp = (name: string) => [variables, context.env, inFile].find((place) => Object.hasOwn(place, name))?.[name];
   let result = '';
   let from = 0;
   for (const found of text.matchAll(outside)) {
@@ -76,6 +80,20 @@ async function expandText(
     from = found.index + whole.length;
   }
   return result + fillTemplate(text.slice(from), lookUp);
+}
+
+/** Read only when a variable is found nowhere else. */
+async function envFileOf(
+  text: string,
+  { env, envFile }: ReferenceContext,
+  variables: Readonly<Record<string, string>>,
+): Promise<Readonly<Record<string, string>>> {
+  if (envFile === undefined || variablesOf(text).every((name) => name in variables || name in env)) return {};
+  try {
+    return parseEnvFile(await readFile(envFile, 'utf8'));
+  } catch (cause) {
+    throw secretUnavailable({ reference: `envFile: ${envFile}`, why: sentenceOf(cause) }, { cause });
+  }
 }
 
 async function fromFile(path: string, context: ReferenceContext): Promise<string> {

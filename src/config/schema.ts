@@ -191,6 +191,7 @@ export const configSchema = object({
   version: z.literal(1, { error: 'must be 1' }),
   system: name,
   environment: name.default('production'),
+  envFile: path.optional(),
   vault: object({
     recipients: z.array(recipient).min(1, 'needs at least one recipient; lifeboat keys new makes a key pair'),
   }),

@@ -38,3 +38,8 @@ export function formatSize(bytes: number): string {
 export function formatCount(count: number | bigint): string {
   return count.toLocaleString('en-US');
 }
+
+/** `1 file`, `2,000 files` */
+export function countOf(count: number, one: string, many = `${one}s`): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`;
+}

@@ -1,0 +1,33 @@
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { sentenceOf } from '../core/errors.ts';
+import type { KeyPair } from '../vault/age/identity.ts';
+import { keyFileExists, keyFileUnwritable } from './errors.ts';
+
+/**
+ * Writes an identity file as `age-keygen` does, readable by its owner only, durable before it returns. An existing file is
+ * never replaced: a lost private key is a lost backup.
+ * @throws `key-file-exists`, `key-file-unwritable`
+ */
+export async function writeKeyFile(file: string, pair: KeyPair, purpose: string, nowMs: number): Promise<void> {
+  const text = `# Lifeboat, ${purpose}
+# created: ${new Date(nowMs).toISOString()}
+# public key: ${pair.recipient}
+${pair.identity}
+`;
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await using handle = await open(file, 'wx', 0o600);
+    await handle.writeFile(text);
+    await handle.sync();
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') throw keyFileExists({ file }, { cause });
+    throw keyFileUnwritable({ file, why: sentenceOf(cause) }, { cause });
+  }
+}
+
+/** The recipient that a file written by `writeKeyFile` or `age-keygen` names. */
+export async function recipientInFile(file: string): Promise<string | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return /^# public key: (age1[a-z0-9]+)$/m.exec(text)?.[1];
+}

@@ -1,0 +1,197 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { type ComposeService, readCompose } from './compose.ts';
+import { parseEnvFile } from './env-file.ts';
+import { scanTree } from './scan-tree.ts';
+
+/** What `lifeboat init` found in a project folder. */
+export interface Discovery {
+  /** A name for the system, fit for the configuration. */
+  readonly system: string;
+  readonly datasets: readonly Proposal[];
+  /** What is there, and what this version cannot protect or cannot reach. */
+  readonly unprotected: readonly Unprotected[];
+  /** `.env`, when a proposal refers to a variable in it. */
+  readonly envFile?: string;
+  /** How the application starts, as package.json says. */
+  readonly start?: string;
+}
+
+/** Paths are relative to the folder and begin with `./`. */
+export type Proposal = { readonly name: string; readonly why: string } & (
+  | { readonly type: 'sqlite'; readonly path: string }
+  | { readonly type: 'files'; readonly path: string; readonly exclude: Readonly<Record<string, string>> }
+  | { readonly type: 'postgres'; readonly url: string }
+);
+
+export interface Unprotected {
+  readonly what: string;
+  readonly why: string;
+}
+
+const engines: ReadonlyArray<readonly [RegExp, string]> = [
+  [/^(mysql|mariadb)/, 'MySQL or MariaDB'],
+  [/^mongodb/, 'MongoDB'],
+  [/^(redis|rediss|valkey)/, 'Redis or Valkey'],
+  [/^amqps?/, 'RabbitMQ'],
+];
+const notYet = 'this version protects SQLite, PostgreSQL and files';
+
+/**
+ * Looks at `folder` and below; reads no more than names, headers, `.env`, package.json and compose files.
+ * @param localPostgres where a server of this host answers, if one does
+ */
+export function discover(folder: string, localPostgres?: string): Discovery {
+  const unprotected: Unprotected[] = [];
+  const names = new Set<string>();
+  const named = (wish: string) => uniqueName(wish, names);
+
+  const env = readEnv(folder);
+  const postgres = findInEnv(env, unprotected, named);
+  const tree = scanTree(folder);
+  if (tree.cut) unprotected.push({ what: 'folders beyond the first 50,000 entries', why: 'they were not looked at' });
+  const sqlite: Proposal[] = tree.databases.map((path) => ({
+    name: named(tree.databases.length === 1 ? 'app-db' : basename(path).replace(/\.[^.]*$/, '')),
+    why: 'a SQLite database',
+    type: 'sqlite',
+    path,
+  }));
+  const uploads: Proposal[] = tree.uploads.map((path) => ({
+    name: named(basename(path)),
+    why: 'an upload folder',
+    type: 'files',
+    path,
+    exclude: Object.fromEntries(sqlite.flatMap((one) => (one.type === 'sqlite' ? insideExclusion(one, path) : []))),
+  }));
+  const settings: Proposal[] = env
+    ? [
+        {
+          name: named('settings'),
+          why: 'settings and secrets of the application',
+          type: 'files',
+          path: './.env',
+          exclude: {},
+        },
+      ]
+    : [];
+  const compose = findInCompose(folder, postgres.length > 0, unprotected, named);
+
+  if (localPostgres !== undefined && postgres.length + compose.length === 0) {
+    const why = 'which of its databases is yours cannot be told: add a dataset of type postgres with its url';
+    unprotected.push({ what: `PostgreSQL on this host (${localPostgres})`, why });
+  }
+
+  const start = readPackage(folder).start;
+  return {
+    system: systemName(folder),
+    datasets: [...postgres, ...compose, ...sqlite, ...uploads, ...settings],
+    unprotected,
+    ...(env && [...postgres, ...compose].length > 0 && { envFile: './.env' }),
+    ...(start !== undefined && { start }),
+  };
+}
+
+type Named = (wish: string) => string;
+
+function findInEnv(env: Record<string, string> | undefined, unprotected: Unprotected[], named: Named): Proposal[] {
+  const found: Proposal[] = [];
+  const seen = new Set<string>();
+  for (const [key, value] of Object.entries(env ?? {})) {
+    const scheme = /^([a-z][a-z0-9+]*):\/\//.exec(value)?.[1];
+    if (scheme === undefined || seen.has(value)) continue;
+    seen.add(value);
+    if (/^postgres(ql)?$/.test(scheme)) {
+      found.push({ name: named('app-db'), why: `PostgreSQL, ${key} in .env`, type: 'postgres', url: `\${${key}}` });
+    }
+    const engine = engines.find(([pattern]) => pattern.test(scheme))?.[1];
+    if (engine) unprotected.push({ what: `${engine} (${key} in .env)`, why: notYet });
+  }
+  return found;
+}
+
+function findInCompose(folder: string, hasPostgres: boolean, unprotected: Unprotected[], named: Named): Proposal[] {
+  const found: Proposal[] = [];
+  for (const service of readCompose(folder)) {
+    if (service.kind === 'postgres') {
+      const url = composeUrl(service);
+      if (hasPostgres) continue;
+      if (url)
+        found.push({
+          name: named(service.name),
+          why: `PostgreSQL, service ${service.name} in ${service.file}`,
+          type: 'postgres',
+          url,
+        });
+      else
+        unprotected.push({
+          what: `PostgreSQL (service ${service.name} in ${service.file})`,
+          why: 'it publishes no port to reach it by',
+        });
+    } else if (service.kind !== undefined) {
+      unprotected.push({ what: `${service.kind} (service ${service.name} in ${service.file})`, why: notYet });
+    } else {
+      for (const volume of service.volumes) {
+        unprotected.push({
+          what: `volume ${volume} (service ${service.name} in ${service.file})`,
+          why: 'container volumes are not looked into',
+        });
+      }
+    }
+  }
+  return found;
+}
+
+function composeUrl(service: ComposeService): string | undefined {
+  if (service.publishedPort === undefined) return undefined;
+  // The password stays where it is: the configuration holds references only.
+  return `postgres://\${POSTGRES_USER:-postgres}:\${POSTGRES_PASSWORD}@127.0.0.1:${service.publishedPort}/\${POSTGRES_DB:-postgres}`;
+}
+
+/** A database that lives in an upload folder is protected as a database: a copy of its file may be torn. */
+function insideExclusion(database: { name: string; path: string }, folder: string): [string, string][] {
+  if (!database.path.startsWith(`${folder}/`)) return [];
+  const inside = database.path.slice(folder.length).replace(/[*?\\[\]]/g, '\\$&');
+  const reason = `protected as ${database.name}`;
+  return ['', '-wal', '-shm', '-journal'].map((suffix) => [inside + suffix, reason]);
+}
+
+function readEnv(folder: string): Record<string, string> | undefined {
+  const file = join(folder, '.env');
+  return existsSync(file) ? parseEnvFile(readFileSync(file, 'utf8').slice(0, 256 * 1024)) : undefined;
+}
+
+function readPackage(folder: string): { name?: string; start?: string } {
+  try {
+    const document: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    if (document === null || typeof document !== 'object') return {};
+    const name = 'name' in document && typeof document.name === 'string' ? { name: document.name } : {};
+    const scripts = 'scripts' in document ? document.scripts : undefined;
+    const starts = scripts !== null && typeof scripts === 'object' && 'start' in scripts;
+    return { ...name, ...(starts && { start: 'npm start' }) };
+  } catch {
+    // No package.json, or one that is not JSON: then it says nothing.
+    return {};
+  }
+}
+
+function systemName(folder: string): string {
+  const name = readPackage(folder).name?.replace(/^@.*\//, '') ?? basename(folder);
+  return cleanName(name) || cleanName(basename(dirname(folder))) || 'system';
+}
+
+function uniqueName(wish: string, taken: Set<string>): string {
+  const base = cleanName(wish) || 'data';
+  let name = base;
+  for (let count = 2; taken.has(name); count++) name = `${base.slice(0, 36)}-${count}`;
+  taken.add(name);
+  return name;
+}
+
+function cleanName(text: string): string {
+  return text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 40)
+    .replace(/-+$/, '');
+}

@@ -1,0 +1,75 @@
+import { closeSync, type Dirent, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface Tree {
+  /** SQLite databases, told by their first bytes, whatever their name. */
+  readonly databases: readonly string[];
+  readonly uploads: readonly string[];
+  /** More entries than were looked at. */
+  readonly cut: boolean;
+}
+
+const skipped = new Set(
+  'node_modules .git .hg .svn vendor dist build target .next .nuxt .cache .venv venv __pycache__ tmp temp backups lifeboat-keys'.split(
+    ' ',
+  ),
+);
+const uploadNames = new Set(
+  'uploads upload storage media attachments avatars user-files userfiles user_files'.split(' '),
+);
+const maxDepth = 5;
+const maxEntries = 50_000;
+const sqliteMagic = 'SQLite format 3\0';
+
+/** Breadth first, so that what lies near the top is seen before a huge folder uses up the look. Links are not followed. */
+export function scanTree(root: string): Tree {
+  const databases: string[] = [];
+  const uploads: string[] = [];
+  let entries = 0;
+  let folders: { path: string; inUploads: boolean }[] = [{ path: '.', inUploads: false }];
+  for (let depth = 0; depth < maxDepth && folders.length > 0; depth++) {
+    const next: typeof folders = [];
+    for (const { path: folder, inUploads } of folders) {
+      for (const entry of list(join(root, folder))) {
+        if (++entries > maxEntries) return { databases, uploads, cut: true };
+        const path = `${folder}/${entry.name}`;
+        if (entry.isDirectory() && !skipped.has(entry.name)) {
+          const holdsUploads = uploadNames.has(entry.name.toLowerCase());
+          if (holdsUploads && !inUploads) uploads.push(path);
+          next.push({ path, inUploads: inUploads || holdsUploads });
+        } else if (entry.isFile() && isSqlite(join(root, path))) {
+          databases.push(path);
+        }
+      }
+    }
+    folders = next;
+  }
+  return { databases, uploads, cut: false };
+}
+
+function list(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  } catch {
+    // A folder that this user may not enter holds nothing that this user's backup could read.
+    return [];
+  }
+}
+
+function isSqlite(file: string): boolean {
+  try {
+    const { size } = statSync(file);
+    // A database is a whole number of pages, and no page is smaller.
+    if (size === 0 || size % 512 !== 0) return false;
+    const descriptor = openSync(file, 'r');
+    try {
+      const head = Buffer.alloc(sqliteMagic.length);
+      readSync(descriptor, head, 0, head.length, 0);
+      return head.toString('latin1') === sqliteMagic;
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    return false;
+  }
+}
