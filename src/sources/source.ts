@@ -102,9 +102,10 @@ export interface Source {
 
   /**
    * Measures a restored copy at `where` (a path or connection URL) with the same algorithm as the expectations, and runs the
-   * engine's own integrity checks. Used by drills, on a sandboxed copy only.
+   * engine's own integrity checks. Used by drills, on a sandboxed copy only. With the restore point's `contents`, sources
+   * whose expectations leave bytes out also compare those.
    */
-  measure(where: string, expected: Expectations, run: Run): Promise<Measurement>;
+  measure(where: string, expected: Expectations, run: Run, contents?: Contents): Promise<Measurement>;
 }
 
 export interface Measurement {
