@@ -17,6 +17,7 @@ import { requirePrograms } from './packages.ts';
 import { rowsOf, showComparison, showConditions } from './report.ts';
 import { measureStartUp, showStartUp } from './start-up.ts';
 import { changeTree, makeTree, type TreeKind, treeKinds, treeStats, treeTitles, warm } from './trees.ts';
+import { measureVault, showVault } from './vault.ts';
 
 const usage = `Compares Lifeboat with restic, borg and plain pipes, in one run.
 
@@ -30,6 +31,7 @@ const usage = `Compares Lifeboat with restic, borg and plain pipes, in one run.
   --runs N                paired runs (default 3)
   --work DIR              where everything is made and removed again (default: the temporary folder)
   --start-up              only measure how long help and status take to start
+  --vault                 only measure the steps of the vault, each in one thread
   --install               install missing Debian packages (as root)
 `;
 
@@ -42,6 +44,7 @@ const { values: flags, positionals } = parseArgs({
     runs: { type: 'string', default: '3' },
     work: { type: 'string', default: tmpdir() },
     'start-up': { type: 'boolean', default: false },
+    vault: { type: 'boolean', default: false },
     install: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -69,15 +72,12 @@ const { signal } = interrupted;
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 try {
-  process.exitCode = flags.help ? showUsage() : await inWorkFolder(flags['start-up'] ? benchStartUp : bench);
+  if (flags.help) process.stdout.write(usage);
+  else if (flags.vault) process.stdout.write(`${showVault(measureVault())}\n`);
+  else process.exitCode = await inWorkFolder(flags['start-up'] ? benchStartUp : bench);
 } catch (error) {
   say(`bench: ${error instanceof Error ? error.message : error}`);
   process.exitCode = 1;
-}
-
-function showUsage(): number {
-  process.stdout.write(usage);
-  return 0;
 }
 
 async function inWorkFolder(work: (folder: string) => Promise<number>): Promise<number> {
