@@ -1,0 +1,132 @@
+import { globSync, readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { expect, test } from 'vitest';
+import { errorsPage, writeErrorsPage } from './support/errors-doc.ts';
+
+const root = resolve(import.meta.dirname, '..');
+const isTest = (file: string) => file.endsWith('.test.ts');
+
+interface SourceFile {
+  /** Relative to the root. */
+  readonly path: string;
+  readonly text: string;
+}
+
+const files: SourceFile[] = await Promise.all(
+  globSync('{src,test,bench,examples}/**/*.ts', { cwd: root })
+    .filter((path) => !/node_modules|test\/fixtures/.test(path))
+    .map(async (path) => ({ path, text: await readFile(join(root, path), 'utf8') })),
+);
+const product = files.filter(({ path }) => path.startsWith('src/') && !isTest(path));
+
+const parts = ['config', 'vault', 'destinations', 'sources', 'process', 'sandbox', 'catalog'];
+
+/** The layers of CONTRIBUTING.md: what the files of a folder may import besides their own folder. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  config: ['core/'],
+  // Ports and what works over any of them, never an adapter. `Contents` of the source port is what the vault hands out.
+  vault: ['core/', ...['destination', 'errors', 'copy'].map((file) => `destinations/${file}.ts`), 'sources/source.ts'],
+  destinations: ['core/', 'process/'],
+  sources: ['core/', 'process/'],
+  process: ['core/'],
+  sandbox: ['core/', 'process/'],
+  catalog: ['core/'],
+  operations: ['core/', '../package.json', ...parts.map((part) => `${part}/`)],
+  cli: ['core/', '../package.json', ...parts.map((part) => `${part}/`), 'operations/'],
+  'main.ts': ['core/', 'cli/'],
+};
+
+/** Folders of one adapter each, which only the registry of their port names. */
+const adapters = ['destinations/local', 'destinations/memory', 'sources/files', 'sources/postgres', 'sources/sqlite'];
+
+/** What a file imports from the project, relative to src/. Types count: a layer that knows a type knows the other layer. */
+function importsOf({ path, text }: SourceFile): string[] {
+  const specifiers = text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"](\.[^'"]+)['"]/g);
+  return [...specifiers].map(([, specifier]) =>
+    relative(join(root, 'src'), join(root, dirname(path), specifier as string)),
+  );
+}
+
+const inSource = (path: string) => relative('src', path);
+const folderOf = (path: string) => path.split('/')[0] as string;
+
+test('imports point one way', () => {
+  const wrong = product.flatMap((file) => {
+    const us = folderOf(inSource(file.path));
+    const allowed = mayImport[us] ?? [];
+    return importsOf(file)
+      .filter((target) => folderOf(target) !== us && !allowed.some((prefix) => target.startsWith(prefix)))
+      .map((target) => `${file.path} imports ${target}`);
+  });
+  expect(wrong).toEqual([]);
+});
+
+test('only its registry names an adapter', () => {
+  const wrong = product.flatMap((file) => {
+    const us = inSource(file.path);
+    return importsOf(file).flatMap((target) => {
+      const adapter = adapters.find((folder) => target.startsWith(`${folder}/`));
+      if (adapter === undefined || us.startsWith(`${adapter}/`)) return [];
+      return us === `${folderOf(adapter)}/registry.ts` ? [] : [`${file.path} imports ${target}`];
+    });
+  });
+  expect(wrong).toEqual([]);
+});
+
+test('every adapter is known to this test', () => {
+  const notAdapters = ['destinations/wrap'];
+  const found = ['destinations', 'sources'].flatMap((port) =>
+    readdirSync(join(root, 'src', port), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => `${port}/${entry.name}`),
+  );
+  expect(found.filter((folder) => !notAdapters.includes(folder)).sort()).toEqual(adapters);
+});
+
+test('there is no folder that the layout does not name', () => {
+  const folders = (path: string) =>
+    readdirSync(join(root, path), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+  const known = ['.ci', '.git', 'bench', 'bin', 'docs', 'examples', 'node_modules', 'rescue', 'schema', 'src', 'test'];
+  const ignored = ['.lifeboat-demo'];
+  expect(folders('.').filter((name) => !known.includes(name) && !ignored.includes(name))).toEqual([]);
+  expect(folders('src').filter((name) => mayImport[name] === undefined)).toEqual([]);
+});
+
+test('a file fits a head: at most 400 lines', () => {
+  const long = files.map(({ path, text }) => [path, text.split('\n').length - 1] as const);
+  expect(long.filter(([, lines]) => lines > 400)).toEqual([]);
+});
+
+test('a file is named after what it is about', () => {
+  const empty = /^(utils?|helpers?|common|managers?|misc|stuff)$/;
+  const wordsOf = (path: string) => path.split('/').flatMap((name) => basename(name, '.ts').split(/[-.]/));
+  expect(files.map(({ path }) => path).filter((path) => wordsOf(path).some((word) => empty.test(word)))).toEqual([]);
+});
+
+test('the time of day and chance come from src/core/clock.ts alone', () => {
+  const impure = /\bDate\.now\(|\bMath\.random\(|\bnew Date\(\s*\)/;
+  const wrong = product.filter(({ path, text }) => path !== 'src/core/clock.ts' && impure.test(withoutComments(text)));
+  expect(wrong.map(({ path }) => path)).toEqual([]);
+});
+
+test('nothing is left for later, and no check is switched off', () => {
+  const later = new RegExp(
+    `\\b(${['TO', 'FIX', 'X'].map((start, at) => start + ['DO', 'ME', 'XX'][at]).join('|')})\\b`,
+  );
+  const off = /@ts-(ignore|expect-error|nocheck)|\b(test|it|describe)\.(skip|only|todo|fails)\b/;
+  const found = files.filter(({ path, text }) => path !== 'test/tidy.test.ts' && (later.test(text) || off.test(text)));
+  expect(found.map(({ path }) => path)).toEqual([]);
+});
+
+test('docs/errors.md lists every error', async () => {
+  const page = await readFile(errorsPage, 'utf8').catch(() => '');
+  expect(page === (await writeErrorsPage()), 'run: bin/node test/support/errors-doc.ts').toBe(true);
+});
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '');
+}
