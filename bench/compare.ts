@@ -6,7 +6,7 @@ import { type Measured, measure } from './measure.ts';
 import { treeStats } from './trees.ts';
 
 /** One contender's figures of one phase, one per run, in the order of the runs. */
-export interface Figures {
+interface Figures {
   readonly contender: string;
   readonly phase: Phase;
   readonly wallMs: number[];

@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
+import { aptInstall } from '../examples/apt.ts';
 import { findPostgres } from '../examples/private-postgres.ts';
 
 /** Programs that the contenders run, with the Debian package of each. */
@@ -22,8 +22,8 @@ export function requirePrograms(programs: readonly string[], install: boolean): 
   const line = `apt-get install ${missing.join(' ')}`;
   if (!install) throw new Error(`Not here yet: ${missing.join(', ')}. Run \`${line}\` as root, or pass --install.`);
   if (process.getuid?.() !== 0) throw new Error(`--install needs root. Run: sudo ${line}`);
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  execFileSync('apt-get', ['install', '--yes', '--no-install-recommends', ...missing], { env, stdio: 'inherit' });
+  process.stderr.write(`Installing ${missing.join(', ')} …\n`);
+  aptInstall(missing);
 }
 
 function isHere(program: string): boolean {

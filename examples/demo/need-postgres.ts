@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { aptInstall } from '../apt.ts';
 import { findPostgres } from '../private-postgres.ts';
 
 /** PostgreSQL's programs are here when it returns: installed when root, otherwise the error names the package. */
@@ -8,8 +8,5 @@ export function needPostgres(say: (text: string) => void): void {
     throw new Error('PostgreSQL is not installed. Run: sudo apt-get install postgresql');
   }
   say('PostgreSQL is not installed: installing the Debian package postgresql …');
-  const apt = (...words: string[]) =>
-    execFileSync('apt-get', words, { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, stdio: 'pipe' });
-  apt('update');
-  apt('install', '--yes', '--no-install-recommends', 'postgresql');
+  aptInstall(['postgresql']);
 }
