@@ -24,7 +24,7 @@ const handlers: Handlers = {
   run: (order) => run(order),
   look: ({ name }) => look(name),
   stop: ({ name, signal, graceMs }) => stop(name, signal, graceMs),
-  http: (order) => request(order),
+  http: (order) => request(order).catch((error: unknown) => ({ failed: sentenceOf(error) || String(error) })),
 };
 
 async function answer(line: string): Promise<void> {

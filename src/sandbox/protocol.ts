@@ -16,7 +16,8 @@ export interface Calls {
     ask: { readonly name: string; readonly signal: NodeJS.Signals; readonly graceMs: number };
     answer: ProcessState;
   };
-  http: { ask: HttpOrder; answer: HttpAnswer };
+  /** A request that gets no answer is no failure of ours: the answer says why. */
+  http: { ask: HttpOrder; answer: HttpAnswer | { readonly failed: string } };
 }
 
 export type CallName = keyof Calls;

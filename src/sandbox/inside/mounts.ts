@@ -137,7 +137,9 @@ export function place(places: readonly Placement[]): string[] {
   for (const { from, to, gone } of places) {
     try {
       const writable = layered.some((folder) => isBelow(dirname(to), folder));
-      if (!writable) throw new Error('its folder is read-only here');
+      // A folder can be covered wherever it is; a file needs its neighbours' folder, where the engine writes its journal.
+      const coverable = gone.length === 0 && existsSync(to);
+      if (!writable && !coverable) throw new Error('its folder is read-only here');
       // An old write-ahead log beside a restored database would be replayed into it.
       for (const name of gone) rmSync(join(dirname(to), name), { force: true });
       const folder = statSync(from).isDirectory();

@@ -1,0 +1,126 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type AppConfig, type Expandable, restoredVariable } from '../../config/system.ts';
+import { roughDuration } from '../../core/duration.ts';
+import type { Run } from '../../core/run.ts';
+import { variablesOf } from '../../core/template.ts';
+import { redactor } from '../../process/redact.ts';
+import { sandboxNotIsolated } from '../../sandbox/errors.ts';
+import type { Placement } from '../../sandbox/protocol.ts';
+import type { Drill, Finding } from './parts.ts';
+
+const processName = 'application';
+
+/**
+ * Starts the application on the restored data and waits until it answers.
+ * @throws `sandbox-not-isolated` when it could reach the network and that was not allowed
+ */
+export async function startApplication(app: AppConfig, drill: Drill, run: Run): Promise<Finding> {
+  const { sandbox, options, variables } = drill;
+  const { isolation, agent } = sandbox;
+  const { signal } = run;
+  if (!isolation.network && !options.allowNetwork) throw sandboxNotIsolated({ why: whyOpen(drill) });
+  drill.notes.push(...(await sandbox.place(placementsOf(drill))));
+  variables.PORT = String((await agent.call('port', {}, { signal })).port);
+  for (const copy of drill.copies.values()) variables[restoredVariable(copy.dataset)] = copy.inside;
+  const env = await bareEnvironment(drill);
+  for (const [name, value] of Object.entries(app.env)) env[name] = await expandNoting(value, drill);
+  const ready = await expandNoting(app.ready, drill);
+
+  const order = { name: processName, words: ['/bin/sh', '-c', app.start], env, directory: app.directory };
+  await agent.call('start', order, { signal });
+  const finding = await untilReady(app, ready, drill, run);
+  if (finding.verdict === 'pass') drill.application = { origin: new URL(ready).origin };
+  return finding;
+}
+
+export async function stopApplication(drill: Drill): Promise<void> {
+  const { agent } = drill.sandbox;
+  await agent.call('stop', { name: processName, signal: 'SIGTERM', graceMs: 5000 }).catch(() => {});
+}
+
+async function untilReady(app: AppConfig, ready: string, drill: Drill, run: Run): Promise<Finding> {
+  const { agent } = drill.sandbox;
+  const expected = `${app.ready.shown} answers within ${roughDuration(app.readyTimeoutMs)}`;
+  const deadline = run.clock.elapsed() + app.readyTimeoutMs;
+  let last = 'it was never asked';
+  let looked = 0;
+  while (run.clock.elapsed() < deadline) {
+    const order = { method: 'GET', url: ready, headers: {}, timeoutMs: 10_000 };
+    const answer = await agent.call('http', order, { signal: run.signal });
+    looked++;
+    last = 'failed' in answer ? answer.failed : `status ${answer.status}`;
+    if (!('failed' in answer) && answer.status >= 200 && answer.status < 400) {
+      return { verdict: 'pass', looked, expected, actual: last, message: `The application answers (${last}).` };
+    }
+    const { running, exitCode, signal, tail } = await agent.call('look', { name: processName }, { signal: run.signal });
+    if (!running) {
+      const how = exitCode === null ? `signal ${signal}` : `exit code ${exitCode}`;
+      const message = `The application ended with ${how} before it was ready. It said: ${lastLines(tail, drill.secrets)}`;
+      return { verdict: 'fail', looked, expected, actual: how, message };
+    }
+    await sleep(100, undefined, { signal: run.signal });
+  }
+  const { tail } = await agent.call('look', { name: processName }, { signal: run.signal });
+  const said = lastLines(tail, drill.secrets);
+  const message = `The application was not ready after ${roughDuration(app.readyTimeoutMs)}; last: ${last}. It said: ${said || 'nothing'}`;
+  return { verdict: 'fail', looked, expected, actual: last, message };
+}
+
+/** Only what a program needs to run, and what the drill says: production's environment stays outside. */
+export async function bareEnvironment(drill: Drill): Promise<Record<string, string>> {
+  const { sandbox, variables } = drill;
+  return {
+    PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin',
+    HOME: sandbox.inside(`${sandbox.folder}/home`),
+    TMPDIR: sandbox.inside(`${sandbox.folder}/tmp`),
+    LANG: 'C.UTF-8',
+    ...variables,
+  };
+}
+
+/** The text with its references filled in. What came from outside the drill is a secret from then on. */
+export async function expandNoting(
+  text: Expandable,
+  drill: Drill,
+  variables: Readonly<Record<string, string>> = drill.variables,
+): Promise<string> {
+  const value = await text.expand(variables);
+  const outside = variablesOf(text.shown).filter((name) => !Object.hasOwn(variables, name));
+  const hidden = outside.length > 0 || /\$\{(file|command):|\*{4}/.test(text.shown);
+  for (const secret of hidden ? [value, ...outside.map((name) => process.env[name] ?? '')] : []) {
+    // Shorter values are words like `true`: without them no message would be left.
+    if (secret.length >= 6) drill.secrets.add(secret);
+  }
+  return value;
+}
+
+/** The end of what a program printed, as one line, without secrets. */
+export function lastLines(tail: string, secrets: ReadonlySet<string>): string {
+  const lines = redactor([...secrets])
+    .redact(tail)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: colours of a program's log must not reach a report
+    .replace(/\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]/g, '')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const last = lines.slice(-5).join(' · ');
+  return last.length > 600 ? `…${last.slice(-600)}` : last;
+}
+
+function whyOpen(drill: Drill): string {
+  const { isolation } = drill.sandbox;
+  if (isolation.footing === 'none') return isolation.notes[0] ?? 'this system has no namespaces for it';
+  const reached = isolation.probes.filter((one) => one.reached).map((one) => `${one.target} (${one.what})`);
+  return `from inside it reached ${reached.join(', ')}`;
+}
+
+/** Restored files and folders, on their production paths too. */
+function placementsOf(drill: Drill): Placement[] {
+  return [...drill.copies.values()].flatMap((copy) => {
+    const config = drill.parts.system.datasets[copy.dataset];
+    if (config === undefined || config.type === 'postgres') return [];
+    const name = config.path.slice(config.path.lastIndexOf('/') + 1);
+    const gone = config.type === 'sqlite' ? ['-wal', '-shm', '-journal'].map((end) => `${name}${end}`) : [];
+    return [{ from: copy.inside, to: config.path, gone }];
+  });
+}

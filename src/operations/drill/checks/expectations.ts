@@ -1,0 +1,85 @@
+import type { Expectations, TableExpectation } from '../../../core/expectations.ts';
+import { formatCount } from '../../../core/size.ts';
+import type { Finding } from '../parts.ts';
+
+/** Differences that are named; further ones are counted. */
+const named = 10;
+
+/** Equality of what was recorded in the backup's own snapshot with what the restored copy holds. */
+export function checkExpectations(
+  recorded: Expectations | undefined,
+  actual: Expectations | undefined,
+  whyAbsent: string,
+): Finding {
+  if (recorded === undefined || actual === undefined) {
+    return {
+      verdict: 'skip',
+      looked: 0,
+      expected: 'counts and checksums recorded by the backup',
+      actual: 'none',
+      message: `This restore point records nothing that a restore could be compared with: ${whyAbsent}`,
+    };
+  }
+  if (recorded.algorithm !== actual.algorithm) {
+    return {
+      verdict: 'fail',
+      looked: 0,
+      expected: recorded.algorithm,
+      actual: actual.algorithm,
+      message: `Recorded with ${recorded.algorithm}, measured with ${actual.algorithm}: they cannot be compared.`,
+    };
+  }
+  const differences = compare(recorded.tables, actual.tables);
+  const rows = total(recorded.tables);
+  const looked = total(actual.tables);
+  const expected = inWords(recorded.tables);
+  if (differences.length > 0) {
+    const more = differences.length > named ? ` And ${differences.length - named} more.` : '';
+    const message = `${differences.slice(0, named).join(' ')}${more}`;
+    return { verdict: 'fail', looked, expected, actual: inWords(actual.tables), message };
+  }
+  const counted = recorded.tables.filter((table) => table.checksum === undefined).length;
+  const byCount = counted === 0 ? '' : `; ${counted} of them by count alone`;
+  return {
+    verdict: 'pass',
+    looked,
+    // Nothing was there, that was recorded, and nothing is there now.
+    emptyIsRight: rows === 0,
+    expected,
+    actual: inWords(actual.tables),
+    message: `${expected} are as they were recorded${byCount}.`,
+  };
+}
+
+function compare(recorded: readonly TableExpectation[], actual: readonly TableExpectation[]): string[] {
+  const found = new Map(actual.map((table) => [table.table, table]));
+  const differences: string[] = [];
+  for (const want of recorded) {
+    const have = found.get(want.table);
+    found.delete(want.table);
+    if (have === undefined) differences.push(`${want.table} is missing; it had ${rowsOf(want)}.`);
+    else if (have.rows !== want.rows) {
+      const change = have.rows < want.rows ? `${formatCount(want.rows - have.rows)} missing` : 'more than recorded';
+      differences.push(`${want.table} has ${rowsOf(have)} instead of ${formatCount(want.rows)}: ${change}.`);
+    } else if (want.checksum !== undefined && have.checksum !== want.checksum) {
+      differences.push(`${want.table} has the ${rowsOf(want)} that were recorded, but not their contents.`);
+    }
+  }
+  for (const extra of found.values()) differences.push(`${extra.table} was not recorded; it has ${rowsOf(extra)}.`);
+  return differences;
+}
+
+function total(tables: readonly TableExpectation[]): number {
+  return tables.reduce((sum, { rows }) => sum + rows, 0);
+}
+
+function rowsOf({ rows, table }: TableExpectation): string {
+  const one = table === 'files' ? 'file' : 'row';
+  return `${formatCount(rows)} ${one}${rows === 1 ? '' : 's'}`;
+}
+
+function inWords(tables: readonly TableExpectation[]): string {
+  const [only] = tables;
+  if (tables.length === 1 && only?.table === 'files') return rowsOf(only);
+  return `${formatCount(total(tables))} rows in ${formatCount(tables.length)} tables`;
+}

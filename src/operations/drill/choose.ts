@@ -1,0 +1,63 @@
+import type { Run } from '../../core/run.ts';
+import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
+import { noSuchDataset } from './errors.ts';
+import type { DrillOptions, DrillParts } from './parts.ts';
+
+export interface Scope {
+  readonly datasets: readonly string[];
+  /** Datasets that this drill leaves out, each with its written reason. */
+  readonly left: ReadonlyArray<{ readonly dataset: string; readonly reason: string }>;
+}
+
+/** @throws `drill-dataset-unknown` */
+export function scopeOf(parts: DrillParts, options: DrillOptions): Scope {
+  const all = Object.keys(parts.system.datasets);
+  for (const dataset of options.datasets) {
+    if (!all.includes(dataset)) throw noSuchDataset({ dataset, known: all.join(', ') });
+  }
+  const left = all.flatMap((dataset) => {
+    if (options.datasets.includes(dataset)) return [];
+    const skipped = parts.system.drill.skip.find(({ what }) => what === dataset);
+    if (skipped !== undefined) return [{ dataset, reason: skipped.reason }];
+    return options.datasets.length === 0 ? [] : [{ dataset, reason: 'not chosen for this drill' }];
+  });
+  return { datasets: all.filter((dataset) => !left.some((one) => one.dataset === dataset)), left };
+}
+
+export interface Found {
+  readonly points: ReadonlyMap<string, RestorePoint>;
+  /** Records that were not believed, one sentence each. */
+  readonly suspect: readonly string[];
+}
+
+/** The newest restore point of each dataset, or the newest that is not younger than `atMs`. */
+export async function findPoints(
+  vault: VaultReader,
+  datasets: readonly string[],
+  atMs: number | undefined,
+  run: Run,
+): Promise<Found> {
+  const points = new Map<string, RestorePoint>();
+  const suspect: string[] = [];
+  for (const dataset of datasets) {
+    run.signal.throwIfAborted();
+    const found = await vault.restorePoints(dataset);
+    suspect.push(...found.suspect.map(({ key, why }) => `${key} was not believed: ${why}`));
+    for (const point of found.points) {
+      if (point.record.dataset !== dataset || (atMs !== undefined && timeOf(point) > atMs)) continue;
+      const best = points.get(dataset);
+      if (best === undefined || isNewer(point, best)) points.set(dataset, point);
+    }
+  }
+  return { points, suspect };
+}
+
+/** The consistent moment that a restore point brings back, milliseconds since 1970 UTC. */
+export function timeOf(point: RestorePoint): number {
+  return Date.parse(point.record.time);
+}
+
+function isNewer(a: RestorePoint, b: RestorePoint): boolean {
+  const [x, y] = [timeOf(a), timeOf(b)];
+  return x === y ? a.record.id > b.record.id : x > y;
+}

@@ -1,0 +1,39 @@
+import { type LifeboatError, sentenceOf } from '../../core/errors.ts';
+import type { Finding } from './parts.ts';
+
+/** Errors that tell of the place of the drill, not of the backup or the plan. */
+const ofThePlace = new Set([
+  'destination-unreachable',
+  'destination-denied',
+  'sandbox-too-small',
+  'sandbox-not-isolated',
+  'sandbox-failed',
+  'sandbox-server-missing',
+  'target-too-small',
+  'tool-missing',
+  'postgres-client-too-old',
+]);
+
+const ofTheSystem = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EROFS', 'EAGAIN', 'ETIMEDOUT']);
+/** PostgreSQL: no space, no memory, too many connections, shut down, cannot connect. */
+const ofTheServer = /^(53|57P0|58|08)/;
+
+/**
+ * Whether something other than the backup or the plan went wrong. In doubt it is the backup: an alarm that turns out to be
+ * none costs a look, a bad backup taken for bad luck costs the data.
+ */
+export function isFaultOfThePlace(error: unknown): boolean {
+  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+    const code = (at as Partial<LifeboatError> & NodeJS.ErrnoException).code;
+    if (code === undefined) continue;
+    if (ofThePlace.has(code) || ofTheSystem.has(code) || (/^[0-9A-Z]{5}$/.test(code) && ofTheServer.test(code)))
+      return true;
+  }
+  return false;
+}
+
+/** What a check that threw has to say. */
+export function findingOf(error: unknown, expected: string): Finding {
+  const message = sentenceOf(error) || String(error);
+  return { verdict: isFaultOfThePlace(error) ? 'error' : 'fail', looked: 0, expected, actual: 'an error', message };
+}

@@ -1,0 +1,163 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../../core/canonical-json.ts';
+import { sentenceOf } from '../../core/errors.ts';
+import {
+  checkEvidence,
+  type DrillDetails,
+  type DrillEvidence,
+  drillControls,
+  isMet,
+  type ObjectiveEvidence,
+} from '../../core/evidence.ts';
+import type { Run } from '../../core/run.ts';
+import { judge } from '../../core/verdict.ts';
+import { redactor } from '../../process/redact.ts';
+import type { Sandbox } from '../../sandbox/sandbox.ts';
+import { type Found, timeOf } from './choose.ts';
+import type { Rehearsal } from './drill.ts';
+import type { Drill, DrillOptions, DrillOutcome, DrillParts } from './parts.ts';
+
+interface Ended {
+  readonly rehearsal: Rehearsal;
+  readonly parts: DrillParts;
+  readonly options: DrillOptions;
+  readonly found: Found;
+  readonly drill: Drill | undefined;
+  readonly sandbox: Sandbox | undefined;
+  readonly rtoMs: number;
+  readonly removed: boolean;
+  readonly notes: string[];
+  readonly run: Run;
+}
+
+/** Judges a drill that ended, and leaves its evidence. */
+export async function conclude(ended: Ended): Promise<DrillOutcome> {
+  const { rehearsal, parts, drill, sandbox, notes, run } = ended;
+  const { verdict, why } = judge(rehearsal.scope.datasets, rehearsal.results);
+  const objectives = objectivesOf(ended);
+  const outcome: Omit<DrillOutcome, 'evidence'> = {
+    id: rehearsal.id,
+    system: parts.system.name,
+    verdict,
+    why,
+    started: iso(rehearsal.startedMs),
+    checks: rehearsal.results,
+    phases: [...rehearsal.phases].map(([phase, elapsedMs]) => ({ phase, elapsedMs: Math.round(elapsedMs) })),
+    rtoMs: Math.round(ended.rtoMs),
+    objectives,
+    objectivesMet: objectives.every(isMet),
+    datasets: datasetsOf(ended),
+    left: rehearsal.scope.left,
+    isolation: sandbox?.isolation ?? null,
+    plan: rehearsal.plan,
+    notes,
+  };
+  const { redact } = redactor([...(drill?.secrets ?? [])]);
+  const details: DrillDetails = {
+    checks: rehearsal.results.map(({ id, expected, actual, message }) => ({ id, expected, actual, message })),
+    why,
+    notes: [...notes, ...(sandbox?.isolation.notes ?? [])].map(redact),
+  };
+  try {
+    const evidence = await run.step('evidence', () => parts.appendLedger('drill', evidenceOf(outcome, ended), details));
+    return { ...outcome, evidence: evidence.key };
+  } catch (error) {
+    // The drill happened all the same; its caller must hear of both.
+    notes.push(`The evidence could not be kept: ${sentenceOf(error)}`);
+    return { ...outcome, evidence: null };
+  }
+}
+
+function objectivesOf({ rehearsal, parts, found, drill }: Ended): ObjectiveEvidence[] {
+  return rehearsal.scope.datasets.map((dataset) => {
+    const config = parts.system.datasets[dataset];
+    const point = found.points.get(dataset);
+    const newest = drill?.newest.get(dataset);
+    const from = newest ?? (point === undefined ? undefined : timeOf(point));
+    const back = drill?.copies.has(dataset) ? rehearsal.backAfterMs.get(dataset) : undefined;
+    return {
+      dataset,
+      rpoMs: config?.rpoMs ?? 0,
+      rpoMeasuredMs: from === undefined ? null : Math.max(0, Math.round(rehearsal.startedMs - from)),
+      rpoFrom: newest !== undefined ? 'newest-record' : point !== undefined ? 'restore-point' : 'nothing',
+      rtoMs: config?.rtoMs ?? 0,
+      rtoMeasuredMs: back === undefined ? null : Math.round(back),
+    };
+  });
+}
+
+function datasetsOf({ rehearsal, parts, found }: Ended): DrillEvidence['scope']['datasets'] {
+  return rehearsal.scope.datasets.map((dataset) => {
+    const point = found.points.get(dataset);
+    return {
+      dataset,
+      kind: parts.system.datasets[dataset]?.type ?? '',
+      restorePoint: point?.record.id ?? null,
+      time: point?.record.time ?? null,
+      manifestSha256: point?.record.manifest[0] ?? null,
+      logicalBytes: point?.record.sizes.logical ?? 0,
+      destinations: point?.destinations ?? [],
+    };
+  });
+}
+
+function evidenceOf(outcome: Omit<DrillOutcome, 'evidence'>, ended: Ended): DrillEvidence {
+  const { parts, options, rehearsal, sandbox, drill, run } = ended;
+  const { system } = parts;
+  const cleanUpMs = outcome.phases.find(({ phase }) => phase === 'clean-up')?.elapsedMs ?? 0;
+  return {
+    drill: {
+      id: outcome.id,
+      system: system.name,
+      environment: system.environment,
+      started: outcome.started,
+      ended: iso(run.clock.now()),
+      trigger: options.trigger,
+      tool: parts.tool,
+      configurationSha256: system.digest,
+      planSha256: createHash('sha256').update(canonicalJson(outcome.plan)).digest('hex'),
+    },
+    scope: {
+      datasets: outcome.datasets,
+      left: outcome.left,
+      selection: options.atMs === undefined ? 'newest' : `newest not younger than ${iso(options.atMs)}`,
+    },
+    place: {
+      isolation: isolationName(sandbox),
+      networkIsolated: sandbox?.isolation.network ?? false,
+      filesIsolated: sandbox?.isolation.files ?? false,
+      // Paths of this host stay here: what was tried, and how many of each held.
+      tried: triedOf(sandbox),
+      versions: Object.assign(
+        { node: process.versions.node },
+        ...[...(drill?.copies.values() ?? [])].map((one) => one.versions),
+      ),
+    },
+    objectives: outcome.objectives,
+    phases: outcome.phases,
+    rtoMs: outcome.rtoMs,
+    checks: rehearsal.results.map(checkEvidence),
+    steps: outcome.plan.steps.flatMap(({ id, notProved }) => (notProved === undefined ? [] : [{ id, notProved }])),
+    outcome: { verdict: outcome.verdict, reasons: outcome.why.length },
+    cleanUp: { removed: ended.removed, elapsedMs: cleanUpMs },
+    controls: drillControls,
+  };
+}
+
+function isolationName(sandbox: Sandbox | undefined): DrillEvidence['place']['isolation'] {
+  if (sandbox === undefined || sandbox.isolation.footing === 'none') return 'none';
+  return sandbox.isolation.footing === 'root' ? 'namespaces' : 'user-namespaces';
+}
+
+function triedOf(sandbox: Sandbox | undefined): string[] {
+  const probes = sandbox?.isolation.probes ?? [];
+  const network = probes.filter(({ target }) => target.startsWith('tcp '));
+  const paths = probes.filter(({ target }) => target.startsWith('path '));
+  const reached = paths.filter((one) => one.reached).length;
+  const said = network.map(({ target, what }) => `${target}: ${what}`);
+  return paths.length === 0 ? said : [...said, `${paths.length} hidden paths: ${reached} could be read`];
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,97 @@
+import type { System } from '../../config/system.ts';
+import type { CheckResult, DrillVerdict } from '../../core/checks.ts';
+import type { RandomBytes } from '../../core/clock.ts';
+import type { DrillDetails, DrillEvidence, ObjectiveEvidence } from '../../core/evidence.ts';
+import type { RecoveryPlan } from '../../core/plan.ts';
+import type { Isolation, Sandbox } from '../../sandbox/sandbox.ts';
+import type { Contents, Restored, Source } from '../../sources/source.ts';
+import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
+
+/** What a drill works with. */
+export interface DrillParts {
+  readonly system: System;
+  /** By the name of the dataset. */
+  readonly sources: Readonly<Record<string, Source>>;
+  readonly vault: VaultReader;
+  /** `AGE-SECRET-KEY-…` lines. */
+  readonly identities: readonly string[];
+  /** Files that nothing in the sandbox may see, besides destinations and state: the identities' own. */
+  readonly hidden: readonly string[];
+  /** Stores the evidence; see ./ledger.ts. */
+  appendLedger(kind: 'drill', body: DrillEvidence, details: DrillDetails): Promise<{ readonly key: string }>;
+  readonly stateDir: string;
+  /** Name and version of this program. */
+  readonly tool: string;
+  readonly random: RandomBytes;
+}
+
+export interface DrillOptions {
+  /** Names of datasets; all when empty. */
+  readonly datasets: readonly string[];
+  /** The newest restore points no younger than this, milliseconds since 1970 UTC; the newest of all when absent. */
+  readonly atMs?: number;
+  /** Starts the application although it could reach the network. The evidence says so. */
+  readonly allowNetwork: boolean;
+  /** `manual`, `schedule` … */
+  readonly trigger: string;
+  /** Off: does without namespaces even where they can be had. */
+  readonly namespaces?: boolean;
+}
+
+/** A dataset that was brought back into the sandbox. */
+export interface Copy {
+  readonly dataset: string;
+  readonly kind: Source['kind'];
+  readonly point: RestorePoint;
+  readonly contents: Contents;
+  readonly restored: Restored;
+  /** Path or connection URL, for us. */
+  readonly outside: string;
+  /** The same for what runs inside. */
+  readonly inside: string;
+  /** Engine versions, for the evidence. */
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** A drill under way. */
+export interface Drill {
+  readonly parts: DrillParts;
+  readonly options: DrillOptions;
+  readonly sandbox: Sandbox;
+  /** Datasets that came back so far. */
+  readonly copies: Map<string, Copy>;
+  /** The newest record's time per dataset, where a freshness check found one; milliseconds since 1970 UTC. */
+  readonly newest: Map<string, number>;
+  /** Variables of the application and of templates: PORT, RESTORED_…. */
+  readonly variables: Record<string, string>;
+  /** Set once the application answers. */
+  application?: { readonly origin: string };
+  /** Texts that must not appear in any result. */
+  readonly secrets: Set<string>;
+  readonly notes: string[];
+}
+
+/** What a check found, without what its caller knows. */
+export type Finding = Omit<CheckResult, 'id' | 'kind' | 'dataset' | 'elapsedMs'>;
+
+export interface DrillOutcome {
+  readonly id: string;
+  readonly system: string;
+  readonly verdict: DrillVerdict;
+  /** Why it is not proved. */
+  readonly why: readonly string[];
+  readonly started: string;
+  readonly checks: readonly CheckResult[];
+  readonly phases: ReadonlyArray<{ readonly phase: string; readonly elapsedMs: number }>;
+  /** From the first step to the last check. */
+  readonly rtoMs: number;
+  readonly objectives: readonly ObjectiveEvidence[];
+  readonly objectivesMet: boolean;
+  readonly datasets: DrillEvidence['scope']['datasets'];
+  readonly left: DrillEvidence['scope']['left'];
+  readonly isolation: Isolation | null;
+  readonly plan: RecoveryPlan;
+  readonly notes: readonly string[];
+  /** Where the evidence is in the vault; null when it could not be stored, and `notes` says why. */
+  readonly evidence: string | null;
+}

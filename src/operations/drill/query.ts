@@ -1,0 +1,108 @@
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { sentenceOf } from '../../core/errors.ts';
+import { startProcess } from '../../process/start.ts';
+import { queryFailed, queryTooSlow } from './errors.ts';
+import { isFaultOfThePlace } from './faults.ts';
+import type { Copy } from './parts.ts';
+
+export interface Rows {
+  readonly columns: readonly string[];
+  /** As the engine writes values as text; null is null. Binary is hex, booleans are `true` and `false` or 1 and 0. */
+  readonly rows: ReadonlyArray<ReadonlyArray<string | null>>;
+}
+
+export interface QueryOptions {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The rows of a query on a restored database, in batches; the first comes also when there is no row. It can change nothing.
+ * @throws `drill-query-failed`, `drill-query-too-slow`
+ */
+export function queryCopy(copy: Copy, query: string, options: QueryOptions): AsyncGenerator<Rows> {
+  return copy.kind === 'postgres' ? queryPostgres(copy, query, options) : querySqlite(copy, query, options);
+}
+
+/** The first row, or undefined. */
+export async function firstRow(copy: Copy, query: string, options: QueryOptions) {
+  for await (const { rows } of queryCopy(copy, query, options)) return rows[0];
+  return undefined;
+}
+
+const program = fileURLToPath(new URL('./sqlite-rows.ts', import.meta.url));
+
+async function* querySqlite(copy: Copy, query: string, options: QueryOptions): AsyncGenerator<Rows> {
+  const { timeoutMs, signal } = options;
+  const words = ['--disable-warning=ExperimentalWarning', program, copy.outside];
+  await using child = await startProcess(process.execPath, words, { input: query, signal });
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    void child.stop('SIGKILL');
+  }, timeoutMs);
+  try {
+    let columns: string[] | undefined;
+    for await (const line of createInterface({ input: child.stdout, crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (columns === undefined) {
+        columns = JSON.parse(line) as string[];
+        yield { columns, rows: [] };
+      } else yield { columns, rows: JSON.parse(line) as (string | null)[][] };
+    }
+    const end = await child.ended;
+    signal.throwIfAborted();
+    if (late) throw queryTooSlow({ dataset: copy.dataset, timeoutMs });
+    if (end.exitCode !== 0) {
+      throw queryFailed({ dataset: copy.dataset, why: end.stderrTail.trim() || `signal ${end.signal}` });
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const batchRows = 2000;
+const booleanOid = 16;
+const bytesOid = 17;
+
+async function* queryPostgres(copy: Copy, query: string, options: QueryOptions): AsyncGenerator<Rows> {
+  const { timeoutMs, signal } = options;
+  const client = new pg.Client({
+    connectionString: copy.outside,
+    statement_timeout: timeoutMs,
+    connectionTimeoutMillis: 15_000,
+    types: { getTypeParser: parserOf as typeof pg.types.getTypeParser },
+  });
+  client.on('error', () => {});
+  const onAbort = () => void client.end().catch(() => {});
+  signal.addEventListener('abort', onAbort, { once: true });
+  const deadline = performance.now() + timeoutMs;
+  try {
+    await client.connect();
+    await client.query("SET timezone = 'UTC'; SET datestyle = 'ISO'; BEGIN READ ONLY");
+    await client.query(`DECLARE rows NO SCROLL CURSOR FOR ${query.trim().replace(/;+\s*$/, '')}`);
+    for (;;) {
+      const fetched = await client.query<(string | null)[]>({ text: `FETCH ${batchRows} FROM rows`, rowMode: 'array' });
+      yield { columns: fetched.fields.map(({ name }) => name), rows: fetched.rows };
+      if (fetched.rows.length < batchRows) return;
+      if (performance.now() > deadline) throw queryTooSlow({ dataset: copy.dataset, timeoutMs });
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    const code = (error as { code?: unknown }).code;
+    if (code === '57014') throw queryTooSlow({ dataset: copy.dataset, timeoutMs }, { cause: error });
+    if (queryTooSlow.is(error) || isFaultOfThePlace(error)) throw error;
+    throw queryFailed({ dataset: copy.dataset, why: sentenceOf(error) }, { cause: error });
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    await client.end().catch(() => {});
+  }
+}
+
+/** Every value stays the text that the server sent, but for the two whose text is PostgreSQL's own habit. */
+function parserOf(oid: number): (value: string) => string {
+  if (oid === booleanOid) return (value) => (value === 't' ? 'true' : 'false');
+  if (oid === bytesOid) return (value) => value.replace(/^\\x/, '');
+  return (value) => value;
+}
