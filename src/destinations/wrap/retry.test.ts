@@ -72,6 +72,10 @@ test('an abort ends the waiting at once, with its reason', async () => {
   const faulty = withFaults(openMemory({ name: 'ram' }), [{ kind: 'error-before' }]);
   const destination = withRetry(faulty, { firstPauseMs: 3_600_000, longestPauseMs: 3_600_000 });
   const putting = destination.put('a', body, { signal: stop.signal });
-  stop.abort(new Error('the user said stop'));
+  // By then the first attempt has failed, and the pause has begun.
+  setImmediate(() => stop.abort(new Error('the user said stop')));
   await expect(putting).rejects.toThrow('the user said stop');
+  expect(faulty.calls('put')).toBe(1);
+  const again = destination.put('a', body, { signal: stop.signal });
+  await expect(again).rejects.toThrow('the user said stop');
 });
