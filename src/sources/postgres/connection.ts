@@ -15,6 +15,11 @@ export interface Connection extends AsyncDisposable {
 
 /** B28: a server's timeouts are for the application's sessions; in ours they would end a long backup half-way. */
 const sessionSettings = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'];
+/** A database or role may have its own way of writing a date, which another server would read as another day. */
+const textSettings = [
+  ...['SET search_path = pg_catalog', "SET timezone = 'UTC'", "SET datestyle = 'ISO, YMD'"],
+  ...["SET intervalstyle = 'postgres'", 'SET standard_conforming_strings = on'],
+];
 const newerSettings = ['idle_session_timeout', 'transaction_timeout'];
 
 /** Opens a session. Throws the errors that a person can mend: unreachable, wrong password, missing database or role. */
@@ -47,7 +52,7 @@ export async function connect(address: ServerAddress, signal?: AbortSignal): Pro
   };
   try {
     const settings = sessionSettings.map((name) => `SET ${name} = 0`);
-    await connection.query([...settings, 'SET search_path = pg_catalog', "SET timezone = 'UTC'"].join(';'));
+    await connection.query([...settings, ...textSettings].join(';'));
     await connection.query('SELECT set_config(name, $1, false) FROM pg_settings WHERE name = ANY($2)', [
       '0',
       newerSettings,

@@ -111,7 +111,7 @@ const databaseQuery = `
 
 const settingsQuery = `
   SELECT coalesce(rolname, '') AS role, split_part(entry, '=', 1) AS name, substr(entry, strpos(entry, '=') + 1) AS value
-  FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = setrole, unnest(setconfig) entry
+  FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = setrole, unnest(setconfig) WITH ORDINALITY AS c (entry, at)
   WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND (setrole = 0 OR rolname IS NOT NULL)
-  ORDER BY 1, 2`;
+  ORDER BY 1, at`;
