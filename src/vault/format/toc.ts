@@ -127,7 +127,7 @@ export function readTocBody(
   }
   const lengths = new Uint32Array(chunkCount);
   for (let index = 0; index < chunkCount; index++, next += 4) lengths[index] = from.readUInt32LE(next);
-  const ids = Uint8Array.prototype.slice.call(from, next, next + chunkCount * CHUNK_ID_SIZE);
+  const ids = new Uint8Array(from.subarray(next, next + chunkCount * CHUNK_ID_SIZE));
   const toc = { frames, chunks: { ids, lengths } };
   checkToc(toc, damaged);
   return { toc, next: next + ids.length };

@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { expectHardy } from '../../../test/support/fuzz.ts';
+import { newUlid } from '../../core/ulid.ts';
+import { decodeManifest, type Extent, encodeManifest, type Manifest } from './manifest.ts';
+
+const pack = 'ab'.repeat(32);
+const vault = newUlid(1, randomBytes);
+
+const example: Manifest = {
+  vault,
+  dataset: 'app-db',
+  kind: 'postgres',
+  id: newUlid(2, randomBytes),
+  chunkKey: new Uint8Array(32).fill(0xc4),
+  body: { sizeBytes: 30, sha256: 'cd'.repeat(32), extents: [{ pack, offset: 5, length: 30 }] },
+  facts: { database: 'harbor', odd: 'tab\t, newline\n, Ü 😀', ratio: 0.5, nested: { list: [1, null, true] } },
+  expectations: { algorithm: 'postgres-rowtext-1', tables: [{ table: '"a ""b"""', rows: 3, checksum: 'x' }] },
+  problems: [{ code: 'file-unreadable', message: 'One line.\nAnother.' }],
+};
+
+describe('a manifest', () => {
+  test('reads back, with what the source says of itself', () => {
+    expect(decodeManifest(encodeManifest(example))).toEqual(example);
+    const { expectations: _, ...without } = {
+      ...example,
+      body: { ...example.body, sizeBytes: 0, extents: [] },
+      problems: [],
+    };
+    expect(decodeManifest(encodeManifest(without))).toEqual(without);
+  });
+
+  test('is lines that awk can read, whatever its texts hold', () => {
+    const lines = Buffer.from(encodeManifest(example)).toString().split('\n');
+    expect(lines.slice(0, 9)).toEqual([
+      'lifeboat-manifest\t1',
+      `vault\t${vault}`,
+      'dataset\tapp-db',
+      'kind\tpostgres',
+      `id\t${example.id}`,
+      `chunk-key\t${'c4'.repeat(32)}`,
+      `body\t${'cd'.repeat(32)}\t30`,
+      `extent\t${pack}\t5\t30`,
+      expect.stringMatching(/^facts\t\{/),
+    ]);
+    expect(lines.slice(-3)).toEqual([expect.stringMatching(/^problems\t\[/), 'end', '']);
+  });
+
+  test('keeps any extents whose lengths add up to the body', () => {
+    const extent: fc.Arbitrary<Extent> = fc.record({
+      pack: fc.constantFrom(pack, null),
+      offset: fc.constant(0),
+      length: fc.integer({ min: 1, max: 2 ** 40 }),
+    });
+    fc.assert(
+      fc.property(fc.array(extent, { maxLength: 20 }), (extents) => {
+        const sizeBytes = extents.reduce((sum, one) => sum + one.length, 0);
+        const manifest = { ...example, body: { ...example.body, sizeBytes, extents } };
+        expect(decodeManifest(encodeManifest(manifest))).toEqual(manifest);
+      }),
+    );
+  });
+
+  test('that no reader would take is not made', () => {
+    const wrong: Partial<Manifest>[] = [
+      { body: { ...example.body, sizeBytes: 31 } },
+      { dataset: '../x' },
+      { kind: 'a\nb' },
+      { chunkKey: new Uint8Array(31) },
+      { vault: 'x' },
+    ];
+    for (const change of wrong) {
+      expect(() => encodeManifest({ ...example, ...change })).toThrow(
+        expect.objectContaining({ code: 'manifest-damaged' }),
+      );
+    }
+  });
+
+  test('cut, or with a line too many, too few or out of order, is typed damage', () => {
+    const text = Buffer.from(encodeManifest(example)).toString();
+    const lines = text.split('\n');
+    const broken = [
+      text.slice(0, -1),
+      lines.toSpliced(3, 1).join('\n'),
+      lines.toSpliced(3, 0, 'more\t1').join('\n'),
+      [lines[0], lines[2], lines[1], ...lines.slice(3)].join('\n'),
+      `${text}end\n`,
+      text.replace('extent\t', 'extent\tx'),
+    ];
+    for (const one of broken) {
+      expect(() => decodeManifest(Buffer.from(one))).toThrow(expect.objectContaining({ code: 'manifest-damaged' }));
+    }
+    const later = Buffer.from(text.replace('manifest\t1', 'manifest\t2'));
+    expect(() => decodeManifest(later)).toThrow(expect.objectContaining({ code: 'format-newer' }));
+  });
+
+  test('never crashes the decoder', () => {
+    expectHardy(decodeManifest, encodeManifest(example), ['manifest-damaged', 'format-newer']);
+    const deep = Buffer.from(encodeManifest(example))
+      .toString()
+      .replace(/facts\t.*/, `facts\t${'{"a":'.repeat(50_000)}`);
+    expect(() => decodeManifest(Buffer.from(deep))).toThrow(expect.objectContaining({ code: 'manifest-damaged' }));
+  });
+});
