@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { objectDamaged } from '../../destinations/errors.ts';
+import { sha256Hex } from '../hash.ts';
 
 /** A copy of an object that could not be used. */
 export interface Damage {
@@ -26,7 +26,7 @@ export async function fetchSound(
   for (const destination of destinations) {
     try {
       const bytes = await destination.get(key, undefined, signal === undefined ? {} : { signal });
-      if (createHash('sha256').update(bytes).digest('hex') === sha256) return bytes;
+      if (sha256Hex(bytes) === sha256) return bytes;
       throw objectDamaged({
         destination: destination.name,
         key,

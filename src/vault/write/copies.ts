@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { objectDamaged } from '../../destinations/errors.ts';
 import { noDestination } from '../errors.ts';
+import { sha256Hex } from '../hash.ts';
 
 /**
  * The destinations of one run: the same bytes go to each, side by side. One that fails is left out for the rest of the run
@@ -38,7 +38,7 @@ export function copiesTo(destinations: readonly Destination[], run: Run): Copies
     dropped,
     drop,
     async put(key, body) {
-      const sha256 = createHash('sha256').update(body).digest('hex');
+      const sha256 = sha256Hex(body);
       const tried = [...active];
       const results = await Promise.allSettled(
         tried.map(async (destination) => {
@@ -65,6 +65,6 @@ async function confirm(destination: Destination, key: Key, body: Uint8Array, sha
     throw objectDamaged({ destination: destination.name, key, why: `it has ${sizeBytes} of ${body.length} bytes` });
   }
   const stored = await destination.get(key);
-  if (createHash('sha256').update(stored).digest('hex') === sha256) return;
+  if (sha256Hex(stored) === sha256) return;
   throw objectDamaged({ destination: destination.name, key, why: 'it is not what was sent' });
 }

@@ -8,9 +8,10 @@ import { encodeIndexDelta, type IndexedPack } from '../format/index-delta.ts';
 import { indexKey, manifestKey, packKey } from '../format/keys.ts';
 import { encodeManifest } from '../format/manifest.ts';
 import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../format/record.ts';
+import { sha256Hex } from '../hash.ts';
 import { sealSmall } from '../small-objects.ts';
 import type { SealedPack } from './pool.ts';
-import { sha256Hex, type WriterSession } from './session.ts';
+import type { WriterSession } from './session.ts';
 import { type StoredBody, startStore } from './store.ts';
 import { readTreeCache, writeTreeCache } from './tree-cache.ts';
 

@@ -1,8 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { defineError } from '../../core/errors.ts';
 import { newHeader } from '../age/header.ts';
 import { CHUNK_SIZE, NONCE_SIZE, openChunk, payloadKey, sealChunk, sealedSize } from '../age/stream.ts';
 import { encodeToc, paddingFrame, paddingSize, type Toc } from '../format/toc.ts';
+import { sha256Hex } from '../hash.ts';
 
 export const memoryUnsound = defineError({
   code: 'memory-unsound',
@@ -40,7 +41,7 @@ export async function sealPack(
   object.set(header, 0);
   object.set(nonce, header.length);
   sealParts(parts, plainBytes, payloadKey(fileKey, nonce), object, header.length + NONCE_SIZE);
-  return { id: createHash('sha256').update(object).digest('hex'), object };
+  return { id: sha256Hex(object), object };
 }
 
 function sealParts(

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { RandomBytes } from '../../core/clock.ts';
 import type { Run } from '../../core/run.ts';
@@ -246,8 +245,4 @@ async function newestGeneration(copies: Copies): Promise<{ number: number; absen
     }
   }
   return newest;
-}
-
-export function sha256Hex(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -1,0 +1,113 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { sentenceOf } from '../core/errors.ts';
+import type { Problem, Run } from '../core/run.ts';
+import { noDestination } from '../vault/errors.ts';
+import type { SnapshotRecord } from '../vault/format/record.ts';
+import { type WrittenRestorePoint, writeRestorePoint } from '../vault/write/restore-point.ts';
+import { openWriter, type WriterSession } from '../vault/write/session.ts';
+import { noSuchDataset } from './errors.ts';
+import { recorded } from './record-run.ts';
+import type { OpenSystem } from './system.ts';
+
+export interface BackupRequest {
+  /** All when empty. */
+  readonly datasets: readonly string[];
+  /** Fill a destination anew whose vault is gone. */
+  readonly refill: boolean;
+}
+
+export interface BackedUp {
+  readonly dataset: string;
+  readonly record: SnapshotRecord;
+  readonly heldBy: readonly string[];
+  readonly problems: readonly Problem[];
+  readonly unchangedFiles: number;
+  readonly elapsedMs: number;
+}
+
+export interface BackupOutcome {
+  readonly backedUp: readonly BackedUp[];
+  readonly failed: ReadonlyArray<{ readonly dataset: string; readonly error: unknown }>;
+  /** Destinations that do not hold every new restore point, and why. */
+  readonly behind: ReadonlyArray<{ readonly destination: string; readonly why: string }>;
+}
+
+/** What was to be in a restore point and is not. A changed file is in it, as it was read. */
+const incompleteCodes = new Set(['file-unreadable', 'folder-unreadable']);
+
+/** Whether a restore point lacks something that it should have. */
+export function isIncomplete(problems: readonly Problem[]): boolean {
+  return problems.some(({ code }) => incompleteCodes.has(code));
+}
+
+/** Takes a restore point of each dataset. One that fails does not keep the others from it, nor does a destination. */
+export async function backUp(system: OpenSystem, request: BackupRequest, run: Run): Promise<BackupOutcome> {
+  const known = Object.keys(system.config.datasets);
+  for (const dataset of request.datasets) if (!known.includes(dataset)) throw noSuchDataset({ dataset, known });
+  const datasets = request.datasets.length > 0 ? request.datasets : known;
+
+  const { opened, failed: unopened } = await run.step('open destinations', () =>
+    system.destinations({ create: true, refill: request.refill }),
+  );
+  for (const { error } of unopened) run.problem({ code: 'destination-failed', message: sentenceOf(error) });
+  const [first] = unopened;
+  if (opened.length === 0 && first !== undefined) throw first.error;
+
+  const { config, random, tool } = system;
+  const options = {
+    system: config.name,
+    stateDir: config.stateDir,
+    recipients: config.vault.recipients,
+    destinations: opened,
+    random,
+    tool,
+    rescue: system.rescue(),
+    refill: request.refill,
+  };
+  await using session = await openWriter(options, run);
+  noteUse(system, session);
+
+  const backedUp: BackedUp[] = [];
+  const failed: { dataset: string; error: unknown }[] = [];
+  for (const dataset of datasets) {
+    try {
+      backedUp.push(await run.step(dataset, () => backUpOne(system, session, dataset, run)));
+    } catch (error) {
+      if (run.signal.aborted || noDestination.is(error)) throw error;
+      failed.push({ dataset, error });
+    }
+  }
+  const dropped = [...session.copies.dropped].map(([name, error]) => ({ name, error }));
+  const behind = [...unopened, ...dropped].map(({ name, error }) => ({ destination: name, why: sentenceOf(error) }));
+  return { backedUp, failed, behind };
+}
+
+async function backUpOne(system: OpenSystem, session: WriterSession, dataset: string, run: Run): Promise<BackedUp> {
+  const started = system.clock.elapsed();
+  return recorded(system, { operation: 'backup', dataset }, run, async () => {
+    const source = await system.source(dataset);
+    const { versions } = await run.step('inspect', () => source.inspect(run));
+    // Before the capture begins: a restore point never claims to be younger than what it holds.
+    const timeMs = system.clock.now();
+    await using capture = await run.step('capture', () => source.capture(run));
+    const { kind, profile } = source;
+    const retention = { class: 'standard' };
+    const request = { dataset, kind, profile, capture, timeMs, versions, retention };
+    const written: WrittenRestorePoint = await writeRestorePoint(session, request, run);
+    const { record, heldBy, problems, unchangedFiles } = written;
+    const elapsedMs = system.clock.elapsed() - started;
+    return {
+      result: { dataset, record, heldBy, problems, unchangedFiles, elapsedMs },
+      restorePoint: record.id,
+      isNo: isIncomplete(problems),
+    };
+  });
+}
+
+/** Remembers which destinations this host used: one of them that is gone is not silently begun anew. */
+function noteUse({ config }: OpenSystem, { copies }: WriterSession): void {
+  const folder = join(config.stateDir, 'destinations');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const { name, location } of copies.active) writeFileSync(join(folder, name), `${location}\n`);
+}

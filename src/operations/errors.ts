@@ -1,0 +1,16 @@
+import { defineError } from '../core/errors.ts';
+
+export const noSuchDataset = defineError({
+  code: 'dataset-unknown',
+  exit: 64,
+  say: (fact: { dataset: string; known: readonly string[] }) =>
+    `There is no dataset '${fact.dataset}'. There are: ${fact.known.join(', ')}.`,
+  hint: () => 'Name datasets as lifeboat.yaml does.',
+});
+
+export const partInvalid = defineError({
+  code: 'part-invalid',
+  exit: 64,
+  say: (fact: { text: string }) => `'${fact.text}' is no part.`,
+  hint: () => 'Write it as n/m with n from 1 to m, for example --part 2/7.',
+});

@@ -1,0 +1,60 @@
+import type { Run } from '../core/run.ts';
+import type { Restored } from '../sources/source.ts';
+import { restorePointMissing } from '../vault/errors.ts';
+import { newestPoint } from '../vault/open.ts';
+import type { Damage } from '../vault/read/objects.ts';
+import type { RestorePoint } from '../vault/vault.ts';
+import { recorded } from './record-run.ts';
+import type { OpenSystem } from './system.ts';
+
+export interface RestoreRequest {
+  readonly dataset: string;
+  /** The newest restore point not younger than this, milliseconds since 1970 UTC; the newest of all when absent. */
+  readonly atMs?: number;
+  /** This very restore point. */
+  readonly id?: string;
+  readonly into?: string;
+  readonly force: boolean;
+  /** Paths or tables; everything when empty. */
+  readonly only: readonly string[];
+  readonly identities: readonly string[];
+}
+
+export interface RestoreOutcome {
+  readonly point: RestorePoint;
+  readonly restored: Restored;
+  /** Copies that could not be used; sound ones served instead. */
+  readonly damage: readonly Damage[];
+  readonly elapsedMs: number;
+}
+
+/** Brings one dataset back. What was at the target before stays until the restore is whole. */
+export async function restore(system: OpenSystem, request: RestoreRequest, run: Run): Promise<RestoreOutcome> {
+  const { dataset } = request;
+  const started = system.clock.elapsed();
+  const damage: Damage[] = [];
+  const source = await system.source(dataset);
+  return recorded(system, { operation: 'restore', dataset }, run, async () => {
+    const { point, contents } = await run.step('find', async () => {
+      const vault = await system.vault((found) => damage.push(found));
+      const { points } = await vault.restorePoints(dataset);
+      const point = choose(points, request);
+      return { point, contents: await vault.open(point, request.identities) };
+    });
+    const target = {
+      force: request.force,
+      only: request.only,
+      ...(request.into !== undefined && { into: request.into }),
+    };
+    const restored = await run.step('restore', () => source.restore(contents, target, run));
+    const elapsedMs = system.clock.elapsed() - started;
+    return { result: { point, restored, damage, elapsedMs }, restorePoint: point.record.id };
+  });
+}
+
+function choose(points: readonly RestorePoint[], { dataset, atMs, id }: RestoreRequest): RestorePoint {
+  if (id === undefined) return newestPoint(points, dataset, atMs);
+  const found = points.find(({ record }) => record.id === id);
+  if (found === undefined) throw restorePointMissing({ dataset, at: id });
+  return found;
+}

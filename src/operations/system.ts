@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import packageFile from '../../package.json' with { type: 'json' };
+import type { Catalog } from '../catalog/catalog.ts';
+import { openCatalog } from '../catalog/open.ts';
+import type { System } from '../config/system.ts';
+import type { Clock, RandomBytes } from '../core/clock.ts';
+import { sentenceOf } from '../core/errors.ts';
+import type { Destination } from '../destinations/destination.ts';
+import { destinationUnreachable } from '../destinations/errors.ts';
+import { createDestination, openDestination } from '../destinations/registry.ts';
+import { openSource } from '../sources/registry.ts';
+import type { Source } from '../sources/source.ts';
+import { openVault } from '../vault/open.ts';
+import type { Damage } from '../vault/read/objects.ts';
+import type { VaultReader } from '../vault/vault.ts';
+import { noSuchDataset } from './errors.ts';
+
+/** A system with its ports opened as they are asked for. Operations work on this and nothing else. */
+export interface OpenSystem extends Disposable {
+  readonly config: System;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  /** Name and version of this program. */
+  readonly tool: string;
+  /** The rescue script that every vault carries. */
+  rescue(): Uint8Array;
+  catalog(): Catalog;
+  /** @throws `no-such-dataset` */
+  source(dataset: string): Promise<Source>;
+  /**
+   * All of them; what cannot be opened is told apart. `create` makes those that this host never used before; one that it
+   * did use and that is gone now stays gone: its disk is not mounted, and must not be filled in its place. `refill` makes
+   * it all the same.
+   */
+  destinations(options: { readonly create: boolean; readonly refill?: boolean }): Promise<OpenedDestinations>;
+  /** @throws `vault-missing`, `no-destination-left` */
+  vault(onDamage: (damage: Damage) => void): Promise<VaultReader>;
+}
+
+export interface OpenedDestinations {
+  readonly opened: readonly Destination[];
+  readonly failed: ReadonlyArray<{ readonly name: string; readonly error: unknown }>;
+}
+
+export interface SystemParts {
+  readonly clock: Clock;
+  readonly random?: RandomBytes;
+}
+
+export function openSystem(config: System, { clock, random = randomBytes }: SystemParts): OpenSystem {
+  let catalog: Catalog | undefined;
+  const workFolder = join(config.stateDir, 'work');
+
+  async function openOrCreate(name: string, create: boolean, refill: boolean): Promise<Destination> {
+    const destination = config.destinations[name]!;
+    const used = join(config.stateDir, 'destinations', name);
+    try {
+      return await openDestination(name, destination);
+    } catch (error) {
+      if (!create || !destinationUnreachable.is(error) || (existsSync(used) && !refill)) throw error;
+      return await createDestination(name, destination);
+    }
+  }
+
+  async function destinations({
+    create,
+    refill = false,
+  }: {
+    create: boolean;
+    refill?: boolean;
+  }): Promise<OpenedDestinations> {
+    const opened: Destination[] = [];
+    const failed: { name: string; error: unknown }[] = [];
+    for (const name of Object.keys(config.destinations)) {
+      try {
+        opened.push(await openOrCreate(name, create, refill));
+      } catch (error) {
+        failed.push({ name, error });
+      }
+    }
+    return { opened, failed };
+  }
+
+  return {
+    config,
+    clock,
+    random,
+    tool: `lifeboat ${packageFile.version}`,
+    rescue: () => readFileSync(new URL('../../rescue/rescue.sh', import.meta.url)),
+    catalog() {
+      catalog ??= openCatalog(config.stateDir, { clock, random });
+      return catalog;
+    },
+    async source(name) {
+      const dataset = config.datasets[name];
+      if (dataset === undefined) throw noSuchDataset({ dataset: name, known: Object.keys(config.datasets) });
+      mkdirSync(workFolder, { recursive: true, mode: 0o700 });
+      return openSource(name, dataset, { workFolder });
+    },
+    destinations,
+    async vault(onDamage) {
+      const { opened, failed } = await destinations({ create: false });
+      for (const { name, error } of failed) {
+        onDamage({ destination: name, key: '', code: 'destination-failed', why: sentenceOf(error) });
+      }
+      if (opened.length === 0 && failed[0] !== undefined) throw failed[0].error;
+      return openVault(opened, { onDamage });
+    },
+    [Symbol.dispose]: () => catalog?.[Symbol.dispose](),
+  };
+}

@@ -1,0 +1,90 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Run } from '../core/run.ts';
+import { parseKey } from '../vault/format/keys.ts';
+import { forgetPacks } from '../vault/index/forget.ts';
+import type { Damage } from '../vault/read/objects.ts';
+import { type DamagedObject, type Verified, verifyVault } from '../vault/verify/verify.ts';
+import { type WriterKeys, writerKeys } from '../vault/writer-keys.ts';
+import { recorded } from './record-run.ts';
+import type { OpenSystem } from './system.ts';
+
+/** Runs of `verify` after which every pack was read once, when nothing else is asked for. */
+const DEFAULT_PARTS = 7;
+
+export interface VerifyRequest {
+  /** Read everything. */
+  readonly all: boolean;
+  /** Read this part; the next in turn when absent. */
+  readonly part?: { readonly part: number; readonly parts: number };
+  /** When given, what is read is also decrypted and decompressed. */
+  readonly identities: readonly string[];
+}
+
+export interface VerifyOutcome extends Verified {
+  readonly vault: string;
+  readonly part: { readonly part: number; readonly parts: number } | 'all';
+  /** Destinations that could not be looked at. */
+  readonly unreachable: ReadonlyArray<{ readonly destination: string; readonly why: string }>;
+  /** Nothing is damaged, missing or suspect that was not healed. */
+  readonly sound: boolean;
+}
+
+/** Compares all destinations with the records, reads a part of the packs, heals what another copy can heal. */
+export async function verify(system: OpenSystem, request: VerifyRequest, run: Run): Promise<VerifyOutcome> {
+  return recorded(system, { operation: 'verify' }, run, async () => {
+    const unreachable: Damage[] = [];
+    const vault = await run.step('open', () => system.vault((damage) => unreachable.push(damage)));
+    const catalog = system.catalog();
+    const part = request.part ?? { part: catalog.nextPart(vault.id, DEFAULT_PARTS), parts: DEFAULT_PARTS };
+    const keys = await ownKeys(system, vault.id);
+    const verified = await verifyVault(vault, {
+      depth: request.all ? 'all' : part,
+      identities: request.identities,
+      ...(keys && { indexIdentity: keys.indexIdentity }),
+      rescue: system.rescue(),
+      run,
+    });
+    const opened = new Set(vault.destinations.map(({ name }) => name));
+    const missing = Object.keys(system.config.destinations).filter((name) => !opened.has(name));
+    const sound = missing.length === 0 && verified.suspect.length === 0 && verified.findings.every(isHarmless);
+    if (keys !== undefined) forgetPacks(system.config.stateDir, keys, lostPacks(verified.findings));
+    for (const done of request.all ? allParts() : [part]) {
+      catalog.verified({ vault: vault.id, ...done, verifiedMs: system.clock.now(), ok: sound });
+    }
+    const result: VerifyOutcome = {
+      ...verified,
+      vault: vault.id,
+      part: request.all ? 'all' : part,
+      unreachable: missing.map((destination) => ({
+        destination,
+        why: unreachable.find((damage) => damage.destination === destination)?.why ?? 'it holds no vault',
+      })),
+      sound,
+    };
+    return { result, isNo: !sound };
+  });
+}
+
+function allParts(): { part: number; parts: number }[] {
+  return Array.from({ length: DEFAULT_PARTS }, (_, index) => ({ part: index + 1, parts: DEFAULT_PARTS }));
+}
+
+/** An object that is none of ours takes nothing away from any restore point. */
+function isHarmless({ kind, healed }: DamagedObject): boolean {
+  return kind === 'unknown' || healed;
+}
+
+function lostPacks(findings: readonly DamagedObject[]): { destination: string; pack: string }[] {
+  return findings.flatMap(({ destination, key, kind, healed }) => {
+    const parsed = parseKey(key);
+    const lost = (kind === 'missing' || kind === 'damaged') && !healed && parsed?.type === 'pack';
+    return lost ? [{ destination, pack: parsed.id }] : [];
+  });
+}
+
+/** This host's writer keys, when it ever wrote to this vault. */
+async function ownKeys(system: OpenSystem, vault: string): Promise<WriterKeys | undefined> {
+  const file = join(system.config.stateDir, 'writer.json');
+  return existsSync(file) ? await writerKeys(file, vault, system.random) : undefined;
+}

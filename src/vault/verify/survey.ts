@@ -1,0 +1,85 @@
+import { sentenceOf } from '../../core/errors.ts';
+import type { Destination, Key, Listed } from '../../destinations/destination.ts';
+import { manifestKey, packKey, parseKey } from '../format/keys.ts';
+import { recordBytes } from '../format/record.ts';
+import { sha256Hex } from '../hash.ts';
+import type { RestorePoint } from '../vault.ts';
+
+/** Something in a destination that is not as the records say. */
+export interface Finding {
+  readonly destination: string;
+  readonly key: Key;
+  /** `missing`, `damaged`, `unknown` (no object of ours), `unreachable`. */
+  readonly kind: 'missing' | 'damaged' | 'unknown' | 'unreachable';
+  readonly why: string;
+}
+
+/** What one destination holds, by key. */
+export type Holdings = ReadonlyMap<Key, Listed>;
+
+/** Lists everything; undefined, and a finding, when the destination cannot be listed. */
+export async function holdingsOf(destination: Destination, findings: Finding[]): Promise<Holdings | undefined> {
+  const holdings = new Map<Key, Listed>();
+  try {
+    for await (const listed of destination.list('')) holdings.set(listed.key, listed);
+    return holdings;
+  } catch (error) {
+    findings.push({ destination: destination.name, key: '', kind: 'unreachable', why: sentenceOf(error) });
+    return undefined;
+  }
+}
+
+/** The objects that the restore points need, with the size that their records give. */
+export function neededObjects(
+  points: readonly RestorePoint[],
+): Map<Key, { sizeBytes: number; points: RestorePoint[] }> {
+  const needed = new Map<Key, { sizeBytes: number; points: RestorePoint[] }>();
+  const need = (key: Key, sizeBytes: number, point: RestorePoint) => {
+    const known = needed.get(key);
+    if (known === undefined) needed.set(key, { sizeBytes, points: [point] });
+    else known.points.push(point);
+  };
+  for (const point of points) {
+    need(manifestKey(point.record.manifest[0]), point.record.manifest[1], point);
+    for (const [pack, sizeBytes] of point.record.packs) need(packKey(pack), sizeBytes, point);
+  }
+  return needed;
+}
+
+/** Sizes and presence: what is missing, what has another size, what does not belong. */
+export function compareHoldings(
+  destination: string,
+  holdings: Holdings,
+  needed: ReturnType<typeof neededObjects>,
+  findings: Finding[],
+): void {
+  for (const [key, { sizeBytes }] of needed) {
+    const held = holdings.get(key);
+    if (held === undefined) findings.push({ destination, key, kind: 'missing', why: 'it is not there' });
+    else if (held.sizeBytes !== sizeBytes) {
+      findings.push({
+        destination,
+        key,
+        kind: 'damaged',
+        why: `it has ${held.sizeBytes} bytes instead of ${sizeBytes}`,
+      });
+    }
+  }
+  for (const key of holdings.keys()) {
+    if (parseKey(key) === undefined) {
+      findings.push({ destination, key, kind: 'unknown', why: 'it is no object of this vault' });
+    }
+  }
+}
+
+/**
+ * Each record names the one that its writer wrote before it. A name that no record has means that one was taken away. The
+ * newest of all can vanish unseen by this: the writing host and the other destinations notice that.
+ */
+export function missingLinks(points: readonly RestorePoint[]): { after: RestorePoint; previous: string }[] {
+  const known = new Set(points.map(({ record }) => sha256Hex(recordBytes(record))));
+  return points.flatMap((point) => {
+    const { previous } = point.record;
+    return previous === null || known.has(previous) ? [] : [{ after: point, previous }];
+  });
+}

@@ -1,0 +1,248 @@
+import { sentenceOf } from '../../core/errors.ts';
+import type { Run } from '../../core/run.ts';
+import { ulidTime } from '../../core/ulid.ts';
+import type { Destination, Key } from '../../destinations/destination.ts';
+import { objectMissing } from '../../destinations/errors.ts';
+import { contentDamaged } from '../errors.ts';
+import { decodeGeneration } from '../format/generation.ts';
+import { decodeIndexDelta } from '../format/index-delta.ts';
+import { type ParsedKey, parseKey } from '../format/keys.ts';
+import { verifyLedger } from '../format/ledger.ts';
+import { decodeManifest } from '../format/manifest.ts';
+import { decodeRecord, recordKey } from '../format/record.ts';
+import { decodeVaultFile } from '../format/vault-file.ts';
+import { sha256Hex } from '../hash.ts';
+import { openSmall } from '../small-objects.ts';
+import type { RestorePoint, VaultReader } from '../vault.ts';
+import { checkPack } from './check-pack.ts';
+import { compareHoldings, type Finding, type Holdings, holdingsOf, missingLinks, neededObjects } from './survey.ts';
+
+/** Which packs are read: none but what structure needs, those of part `part` of `parts`, or all. */
+export type Depth = 'structure' | 'all' | { readonly part: number; readonly parts: number };
+
+export interface VerifyOptions {
+  readonly depth: Depth;
+  /** Also decrypts and decompresses what is read. */
+  readonly identities: readonly string[];
+  /** Opens this host's own index deltas. */
+  readonly indexIdentity?: string;
+  /** The rescue script that belongs in the vault. */
+  readonly rescue: Uint8Array;
+  readonly run: Run;
+}
+
+export interface Verified {
+  readonly findings: readonly DamagedObject[];
+  /** Records that cannot be trusted, or whose predecessor was taken away. */
+  readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
+  readonly points: readonly RestorePoint[];
+  readonly objects: number;
+  readonly objectsRead: number;
+  readonly bytesRead: number;
+}
+
+export interface DamagedObject extends Finding {
+  /** What cannot be restored from this destination because of it. */
+  readonly restorePoints: readonly RestorePoint[];
+  /** Set when a sound copy was put in its place. */
+  readonly healed: boolean;
+}
+
+/** Reading several objects side by side keeps disk and processor busy; each is at most a pack. */
+const READERS = 3;
+
+/** Compares every destination with what the signed records say, bypassing every cache. Heals from sound copies. */
+export async function verifyVault(vault: VaultReader, options: VerifyOptions): Promise<Verified> {
+  const { run } = options;
+  const findings: Finding[] = [];
+  const { points, suspect } = await run.step('records', () => vault.restorePoints());
+  const needed = neededObjects(points);
+  const tally = { objects: 0, objectsRead: 0, bytesRead: 0 };
+  const held = new Map<Destination, Holdings>();
+
+  for (const destination of vault.destinations) {
+    const holdings = await run.step(`list ${destination.name}`, () => holdingsOf(destination, findings));
+    if (holdings === undefined) continue;
+    held.set(destination, holdings);
+    tally.objects += holdings.size;
+    compareHoldings(destination.name, holdings, needed, findings);
+  }
+  compareSmallObjects(held, findings);
+  for (const [destination, holdings] of held) {
+    await run.step(`read ${destination.name}`, () =>
+      readObjects(vault, destination, holdings, options, findings, tally),
+    );
+  }
+  const links = missingLinks(points).map(({ after }) => ({
+    key: after.key,
+    why: 'the record that its writer wrote before it is missing',
+  }));
+  const damaged = await run.step('heal', () => heal(vault.destinations, findings, needed, options));
+  return { findings: damaged, suspect: [...suspect, ...links], points, ...tally };
+}
+
+/** Packs and manifests are needed by records; everything else that one destination holds belongs on all of them. */
+function compareSmallObjects(held: ReadonlyMap<Destination, Holdings>, findings: Finding[]): void {
+  const everywhere = new Set<Key>();
+  for (const holdings of held.values()) {
+    for (const key of holdings.keys()) if (isSmall(parseKey(key))) everywhere.add(key);
+  }
+  for (const [{ name }, holdings] of held) {
+    for (const key of everywhere) {
+      if (!holdings.has(key))
+        findings.push({ destination: name, key, kind: 'missing', why: 'another destination holds it' });
+    }
+  }
+}
+
+function isSmall(parsed: ParsedKey | undefined): boolean {
+  return parsed !== undefined && parsed.type !== 'pack' && parsed.type !== 'manifest';
+}
+
+async function readObjects(
+  vault: VaultReader,
+  destination: Destination,
+  holdings: Holdings,
+  options: VerifyOptions,
+  findings: Finding[],
+  tally: { objectsRead: number; bytesRead: number },
+): Promise<void> {
+  const known = new Set(findings.filter((finding) => finding.destination === destination.name).map(({ key }) => key));
+  const ledger: { key: Key; bytes: Uint8Array }[] = [];
+  const keys = [...holdings.keys()].filter((key) => !known.has(key) && isWanted(parseKey(key), options.depth));
+  const totalBytes = keys.reduce((sum, key) => sum + holdings.get(key)!.sizeBytes, 0);
+  let doneBytes = 0;
+
+  async function readOne(key: Key): Promise<void> {
+    options.run.signal.throwIfAborted();
+    const parsed = parseKey(key)!;
+    try {
+      const bytes = await destination.get(key, undefined, { signal: options.run.signal });
+      tally.objectsRead++;
+      tally.bytesRead += bytes.length;
+      doneBytes += bytes.length;
+      options.run.progress({ label: destination.name, doneBytes, totalBytes });
+      if (parsed.type === 'ledger') ledger.push({ key, bytes });
+      else await checkObject(vault, key, parsed, bytes, options);
+    } catch (error) {
+      options.run.signal.throwIfAborted();
+      const kind = objectMissing.is(error) ? 'missing' : isUnreachable(error) ? 'unreachable' : 'damaged';
+      findings.push({ destination: destination.name, key, kind, why: sentenceOf(error) });
+    }
+  }
+
+  const queue = keys[Symbol.iterator]();
+  const line = async () => {
+    for (const key of queue) await readOne(key);
+  };
+  await Promise.all(Array.from({ length: READERS }, line));
+  for (const { key, message } of verifyLedger(ledger, { vault: vault.id }).problems) {
+    findings.push({ destination: destination.name, key, kind: 'damaged', why: message });
+  }
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('destination-');
+}
+
+/** Small objects are always read; packs and manifests by their id, so that parts together cover all. */
+function isWanted(parsed: ParsedKey | undefined, depth: Depth): boolean {
+  if (parsed === undefined || isSmall(parsed)) return parsed !== undefined;
+  if (parsed.type !== 'pack' && parsed.type !== 'manifest') return false;
+  if (typeof depth === 'string') return depth === 'all';
+  return Number.parseInt(parsed.id.slice(0, 8), 16) % depth.parts === depth.part - 1;
+}
+
+/** Throws what is wrong with the object. */
+async function checkObject(
+  vault: VaultReader,
+  key: Key,
+  parsed: ParsedKey,
+  bytes: Uint8Array,
+  { identities, indexIdentity, rescue }: VerifyOptions,
+): Promise<void> {
+  const wrong = (why: string) => contentDamaged({ what: key, why });
+  switch (parsed.type) {
+    case 'pack':
+    case 'manifest':
+      if (sha256Hex(bytes) !== parsed.id) throw wrong('its bytes are not the ones that its name promises');
+      if (identities.length === 0) return;
+      if (parsed.type === 'pack') await checkPack(bytes, identities);
+      else decodeManifest(await openSmall(bytes, identities));
+      return;
+    case 'snapshot': {
+      const record = decodeRecord(bytes);
+      if (recordKey(record) !== key || record.vault !== vault.id) throw wrong('it belongs elsewhere');
+      return;
+    }
+    case 'index': {
+      const opens = [...identities, ...(indexIdentity === undefined ? [] : [indexIdentity])];
+      if (opens.length > 0) decodeIndexDelta(await openSmall(bytes, opens));
+      return;
+    }
+    case 'generation':
+      decodeGeneration(bytes);
+      return;
+    case 'vault': {
+      const file = decodeVaultFile(bytes);
+      // The id was made at the moment that the file names, so that a changed digit in either shows.
+      const made = Math.abs(Date.parse(file.created) - ulidTime(file.vault)) < 24 * 3_600_000;
+      if (file.vault !== vault.id || !made) throw wrong('it is not the file that this vault was made with');
+      return;
+    }
+    case 'rescue':
+      if (Buffer.compare(bytes, rescue) !== 0) throw wrong('it is not the rescue script of this version');
+      return;
+    case 'ledger':
+      return;
+  }
+}
+
+/** Puts a sound copy from another destination where one is missing or damaged. */
+async function heal(
+  destinations: readonly Destination[],
+  findings: readonly Finding[],
+  needed: ReturnType<typeof neededObjects>,
+  options: VerifyOptions,
+): Promise<DamagedObject[]> {
+  const result: DamagedObject[] = [];
+  for (const finding of findings) {
+    const isOurs = finding.kind === 'missing' || finding.kind === 'damaged';
+    const healed = isOurs && (await healOne(destinations, findings, finding, options));
+    result.push({ ...finding, restorePoints: needed.get(finding.key)?.points ?? [], healed });
+  }
+  return result;
+}
+
+async function healOne(
+  destinations: readonly Destination[],
+  findings: readonly Finding[],
+  { destination: name, key }: Finding,
+  { run, rescue }: VerifyOptions,
+): Promise<boolean> {
+  const target = destinations.find((destination) => destination.name === name);
+  const parsed = parseKey(key);
+  if (target === undefined || parsed === undefined) return false;
+  if (parsed.type === 'rescue') return replace(target, key, rescue);
+  for (const source of destinations) {
+    const suspected = findings.some((finding) => finding.key === key && finding.destination === source.name);
+    if (source === target || suspected) continue;
+    try {
+      const bytes = await source.get(key, undefined, { signal: run.signal });
+      const named = parsed.type === 'pack' || parsed.type === 'manifest' ? parsed.id : undefined;
+      if (named !== undefined && sha256Hex(bytes) !== named) continue;
+      return await replace(target, key, bytes);
+    } catch {
+      // Not healed from here: the finding stays, and another copy is tried.
+      run.signal.throwIfAborted();
+    }
+  }
+  return false;
+}
+
+/** The damaged bytes go first, because an object is never overwritten. Until the copy is in place the other one serves. */
+async function replace(target: Destination, key: Key, bytes: Uint8Array): Promise<boolean> {
+  await target.delete(key);
+  await target.put(key, bytes);
+  return true;
+}
