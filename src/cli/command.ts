@@ -1,6 +1,7 @@
 import type { System } from '../config/system.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Run } from '../core/run.ts';
+import type { OpenSystem } from '../operations/system.ts';
 import type { ExitCode } from './exit.ts';
 import type { Output } from './output.ts';
 
@@ -42,7 +43,9 @@ export interface CommandContext<Options> {
   /** Announces steps to the terminal; aborted by Ctrl-C. */
   readonly run: Run;
   /** The configuration, loaded on first use. */
-  system(): Promise<System>;
+  config(): Promise<System>;
+  /** The system that operations work on; closed when the command ends. */
+  system(): Promise<OpenSystem>;
   /** `AGE-SECRET-KEY-…` lines of the identity files. @throws `identity-needed` when none was given */
   identities(): Promise<readonly string[]>;
 }

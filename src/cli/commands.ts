@@ -36,6 +36,36 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./config-schema.ts')).configSchemaCommand,
   },
   {
+    name: 'list',
+    summary: 'List restore points, or what one holds',
+    load: async () => (await import('./list.ts')).list,
+  },
+  {
+    name: 'status',
+    summary: 'How much would be lost now, and how long until it is back',
+    load: async () => (await import('./status.ts')).status,
+  },
+  {
+    name: 'prune',
+    summary: 'Say what the retention would drop',
+    load: async () => (await import('./prune.ts')).prune,
+  },
+  {
+    name: 'keys list',
+    summary: 'List the recipients of new backups',
+    load: async () => (await import('./keys-list.ts')).keysList,
+  },
+  {
+    name: 'keys check',
+    summary: 'Try private keys on the newest restore points',
+    load: async () => (await import('./keys-check.ts')).keysCheck,
+  },
+  {
+    name: 'keys new',
+    summary: 'Make a key pair',
+    load: async () => (await import('./keys-new.ts')).keysNew,
+  },
+  {
     name: 'completion',
     summary: 'Print a completion script for bash, zsh or fish',
     load: async () => (await import('./completion.ts')).completion,

@@ -6,8 +6,8 @@ import { exitCodes } from './exit.ts';
 export const configShow = defineCommand({
   description: 'Secrets are shown as they are referred to, never their values.',
   options: {},
-  async run({ system, out }) {
-    out.answer(showable(await system()), (document) => stringify(document, { lineWidth: 0 }));
+  async run({ config, out }) {
+    out.answer(showable(await config()), (document) => stringify(document, { lineWidth: 0 }));
     return exitCodes.ok;
   },
 });

@@ -5,8 +5,8 @@ import { exitCodes } from './exit.ts';
 export const configValidate = defineCommand({
   description: "Reads the file, looks up no secret and connects to nothing. 'lifeboat check' does the rest.",
   options: {},
-  async run({ system, out }) {
-    const { name, file, datasets, destinations, warnings } = await system();
+  async run({ config, out }) {
+    const { name, file, datasets, destinations, warnings } = await config();
     const found = {
       valid: true,
       system: name,

@@ -1,29 +1,51 @@
 import type { System } from '../config/system.ts';
+import { systemClock } from '../core/clock.ts';
+import type { OpenSystem } from '../operations/system.ts';
 import type { CommandContext, CommonOptions } from './command.ts';
 import { readIdentities } from './identities.ts';
 import type { Output } from './output.ts';
 
-/** The configuration and the identities, each read at most once and only when a command asks. */
+export interface Loaded extends Pick<CommandContext<unknown>, 'config' | 'system' | 'identities'> {
+  /** Closes what was opened. */
+  close(): Promise<void>;
+}
+
+/** The configuration, the system and the identities, each at most once and only when a command asks. */
 export function loadedOnce(
   common: CommonOptions,
   env: Readonly<Record<string, string | undefined>>,
   out: Output,
-): Pick<CommandContext<unknown>, 'system' | 'identities'> {
-  let system: Promise<System> | undefined;
+): Loaded {
+  let config: Promise<System> | undefined;
+  let system: Promise<OpenSystem> | undefined;
   let identities: Promise<readonly string[]> | undefined;
   const load = async () => {
     // The schema library alone takes longer to load than `--help` may take.
     const { loadSystem } = await import('../config/load.ts');
     return loadSystem(common.config, env);
   };
+  const open = async () => {
+    const loaded = await configOnce();
+    const { openSystem } = await import('../operations/system.ts');
+    return openSystem(loaded, { clock: systemClock });
+  };
+  const configOnce = () => {
+    config ??= load();
+    return config;
+  };
   return {
+    config: configOnce,
     system() {
-      system ??= load();
+      system ??= open();
       return system;
     },
     identities() {
       identities ??= readIdentities(common.identity, process.cwd(), (text) => out.note(out.style.warn(text)));
       return identities;
+    },
+    async close() {
+      const opened = await system?.catch(() => undefined);
+      opened?.[Symbol.dispose]();
     },
   };
 }

@@ -7,6 +7,12 @@ export interface Output {
   answer<Document extends object>(document: Document, render: (document: Document, style: Style) => string): void;
   /** The same for the closing word of work that was done, which --quiet leaves out. */
   done<Document extends object>(document: Document, render: (document: Document, style: Style) => string): void;
+  /** An answer too long to hold: a line for each item; with --json one array, with --json-events one event each. */
+  stream<Item>(
+    items: AsyncIterable<Item>,
+    document: (item: Item) => object,
+    line: (item: Item, style: Style) => string,
+  ): Promise<void>;
   /** An aside, on standard error; not with --quiet or --json. */
   note(text: string): void;
   readonly style: Style;
@@ -52,6 +58,17 @@ export function createOutput(options: OutputOptions): Output {
     answer: show,
     done(document, render) {
       if (!quiet || json || jsonEvents) show(document, render);
+    },
+    async stream(items, document, line) {
+      progress.clear();
+      let separator = '[\n';
+      for await (const item of items) {
+        if (jsonEvents) stdout.write(`${toJson({ type: 'item', item: document(item) })}\n`);
+        else if (json) stdout.write(separator + toJson(document(item)));
+        else stdout.write(`${printable(line(item, style))}\n`);
+        separator = ',\n';
+      }
+      if (json && !jsonEvents) stdout.write(separator === '[\n' ? '[]\n' : '\n]\n');
     },
     note(text) {
       if (quiet || json || jsonEvents) return;

@@ -131,6 +131,7 @@ async function execute(definition: AnyCommand, command: Command, around: Surroun
   const color = common.color && stdout.isTTY === true;
   const progress = quiet || json || jsonEvents ? silentProgress : createProgress(stderr, systemClock);
   const out = createOutput({ json, jsonEvents, quiet, color, stdout, stderr, progress });
+  const loaded = loadedOnce(common, env, out);
   try {
     return await definition.run({
       options: readOptions(definition.options, given, env, nameOf(command)),
@@ -144,11 +145,15 @@ async function execute(definition: AnyCommand, command: Command, around: Surroun
         signal,
         onEvent: jsonEvents ? (event) => stdout.write(eventLine(event)) : progress.onEvent,
       }),
-      ...loadedOnce(common, env, out),
+      config: loaded.config,
+      system: loaded.system,
+      identities: loaded.identities,
     });
   } catch (error) {
     progress.clear();
     return showFailure(error, { json: json || jsonEvents, color: color && stderr.isTTY === true }, around);
+  } finally {
+    await loaded.close();
   }
 }
 

@@ -1,10 +1,15 @@
-import type { DestinationConfig } from '../config/system.ts';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { LifeboatError, sentenceOf } from '../core/errors.ts';
 import type { Destination } from '../destinations/destination.ts';
-import { openDestination } from '../destinations/registry.ts';
+import { destinationUnreachable } from '../destinations/errors.ts';
 import { vaultMissing } from '../vault/errors.ts';
 import { openVault } from '../vault/open.ts';
 import type { VaultReader } from '../vault/vault.ts';
+import type { OpenSystem } from './system.ts';
+
+/** The code of a destination's trouble that is none: it was not used yet. */
+export const destinationNew = 'destination-new';
 
 /** Something that kept a destination, or one object of it, from being used. */
 export interface Trouble {
@@ -25,19 +30,13 @@ export interface Reach {
 }
 
 /** Opens what can be opened. One destination that is down never hides what the others hold. @throws `vaults-differ` */
-export async function reach(configs: Readonly<Record<string, DestinationConfig>>): Promise<Reach> {
-  const troubles: Trouble[] = [];
-  const opened = await Promise.all(
-    Object.entries(configs).map(async ([name, config]) => {
-      try {
-        return await openDestination(name, config);
-      } catch (error) {
-        troubles.push({ destination: name, code: codeOf(error), message: sentenceOf(error) });
-        return undefined;
-      }
-    }),
-  );
-  const destinations = opened.filter((destination) => destination !== undefined);
+export async function reach(system: OpenSystem): Promise<Reach> {
+  const { opened: destinations, failed } = await system.destinations({ create: false });
+  const troubles: Trouble[] = failed.map(({ name, error }) => ({
+    destination: name,
+    code: isNew(system, name, error) ? destinationNew : codeOf(error),
+    message: sentenceOf(error),
+  }));
   if (destinations.length === 0) return { destinations, troubles };
   try {
     const vault = await openVault(destinations, {
@@ -48,9 +47,15 @@ export async function reach(configs: Readonly<Record<string, DestinationConfig>>
     return { destinations, vault, troubles };
   } catch (error) {
     // Every destination that could not be read is among the troubles already.
-    if (vaultMissing.is(error) || troubles.length >= Object.keys(configs).length) return { destinations, troubles };
+    if (vaultMissing.is(error) || troubles.length >= Object.keys(system.config.destinations).length)
+      return { destinations, troubles };
     throw error;
   }
+}
+
+/** Unreachable, and this host never stored anything there: the first backup will make it. */
+function isNew({ config }: OpenSystem, name: string, error: unknown): boolean {
+  return destinationUnreachable.is(error) && !existsSync(join(config.stateDir, 'destinations', name));
 }
 
 function codeOf(error: unknown): string {

@@ -1,0 +1,116 @@
+import type { StoredEntry } from '../core/entry.ts';
+import { formatMoment, parseMoment } from '../core/moment.ts';
+import { showPath } from '../core/paths.ts';
+import { formatCount, formatSize } from '../core/size.ts';
+import { noSuchDataset } from '../operations/errors.ts';
+import { type DatasetPlan, planRetention } from '../operations/retention-plan.ts';
+import { newestPoint } from '../vault/open.ts';
+import { defineCommand, flag, value } from './command.ts';
+import { usageWrong } from './errors.ts';
+import { exitCodes } from './exit.ts';
+import { type Style, table } from './output.ts';
+
+interface Listing {
+  readonly datasets: readonly ListedDataset[];
+  readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
+}
+
+interface ListedDataset {
+  readonly dataset: string;
+  /** Newest first. */
+  readonly restorePoints: ReadonlyArray<{
+    readonly id: string;
+    readonly time: string;
+    readonly sizeBytes: number;
+    readonly addedBytes: number;
+    readonly entries: number;
+    readonly destinations: readonly string[];
+    readonly problems: Readonly<Record<string, number>>;
+    /** The retention rules that keep it; empty when none does. */
+    readonly keptBy: readonly string[];
+  }>;
+}
+
+export const list = defineCommand({
+  words: '[dataset...]',
+  description: `The restore points, newest first: when, how large, what was new, where, and which rule keeps each. Needs no key.
+With --files, what one restore point of one dataset holds; that needs a key.`,
+  options: {
+    files: flag('list what is inside (needs --identity)'),
+    at: value('<moment>', "with --files: the newest restore point at or before it, 'latest' by default"),
+  },
+  async run({ words, options, system, identities, clock, out }) {
+    const open = await system();
+    const known = Object.keys(open.config.datasets);
+    for (const dataset of words) if (!known.includes(dataset)) throw noSuchDataset({ dataset, known });
+    const vault = await open.vault(({ destination, key, why }) => out.note(`! ${destination}: ${key} ${why}`));
+    if (options.files) {
+      if (words.length !== 1)
+        throw usageWrong({ what: '--files takes exactly one dataset.', command: 'lifeboat list' });
+      const moment = parseMoment(options.at ?? 'latest', clock.now());
+      const { points } = await vault.restorePoints(words[0]);
+      const point = newestPoint(points, words[0]!, moment === 'latest' ? undefined : moment);
+      const contents = await vault.open(point, await identities());
+      await out.stream(contents.entries(), entryDocument, entryLine);
+      return exitCodes.ok;
+    }
+    const plan = await planRetention(open.config, vault, clock.now());
+    const wanted = plan.datasets.filter(({ dataset }) => words.length === 0 || words.includes(dataset));
+    out.answer<Listing>({ datasets: wanted.map(listed), suspect: plan.suspect }, (listing, style) =>
+      listingText(listing, clock.now(), style),
+    );
+    return plan.suspect.length === 0 ? exitCodes.ok : exitCodes.no;
+  },
+});
+
+function listed({ dataset, points }: DatasetPlan): ListedDataset {
+  return {
+    dataset,
+    restorePoints: points.map(({ point: { record, destinations }, reasons }) => ({
+      id: record.id,
+      time: record.time,
+      sizeBytes: record.sizes.logical,
+      addedBytes: record.sizes.added,
+      entries: record.sizes.entries,
+      destinations,
+      problems: record.problems,
+      keptBy: reasons,
+    })),
+  };
+}
+
+function listingText({ datasets, suspect }: Listing, nowMs: number, style: Style): string {
+  const blocks = datasets.map(({ dataset, restorePoints }) => {
+    if (restorePoints.length === 0) return `${style.bold(dataset)}\n  no restore point`;
+    const rows = restorePoints.map((point) => [
+      `  ${formatMoment(Date.parse(point.time), nowMs)}`,
+      formatSize(point.sizeBytes),
+      `+${formatSize(point.addedBytes)}`,
+      point.destinations.join(', '),
+      point.keptBy.length > 0 ? `kept: ${point.keptBy.join(', ')}` : style.dim('kept by no rule'),
+      style.warn(
+        Object.entries(point.problems)
+          .map(([code, count]) => `${code} ${formatCount(count)}`)
+          .join(', '),
+      ),
+    ]);
+    return `${style.bold(dataset)}\n${table(rows)}`;
+  });
+  for (const { key, why } of suspect) blocks.push(`${style.bad('✗')} ${key} cannot be believed: ${why}`);
+  return blocks.join('\n\n');
+}
+
+function entryDocument(entry: StoredEntry): object {
+  return {
+    path: showPath(entry.path),
+    type: entry.type,
+    mode: entry.mode.toString(8),
+    modified: new Date(Number(entry.mtimeNs / 1_000_000n)).toISOString(),
+    ...(entry.type === 'file' && { sizeBytes: entry.sizeBytes, sha256: entry.sha256 }),
+  };
+}
+
+function entryLine(entry: StoredEntry): string {
+  const size = entry.type === 'file' ? formatSize(entry.sizeBytes) : entry.type;
+  return `${entry.mode.toString(8).padStart(5)}  ${size.padStart(10)}  ${showPath(entry.path)}`;
+}

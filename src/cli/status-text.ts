@@ -1,0 +1,68 @@
+import { formatDuration, roughDuration } from '../core/duration.ts';
+import { formatMoment } from '../core/moment.ts';
+import { countOf, formatSize } from '../core/size.ts';
+import type { DatasetStatus, StatusTrouble, SystemStatus } from '../operations/status/status.ts';
+import { type Style, table } from './output.ts';
+
+/** The one answer, its proof, a line per dataset (worst first), and each trouble with the command that mends it. */
+export function statusText(status: SystemStatus, style: Style): string {
+  const nowMs = Date.parse(status.at);
+  const lines = [style.bold(answer(status)), proof(status, nowMs), ''];
+  lines.push(table(status.datasets.map((dataset) => datasetRow(dataset, nowMs, style))));
+  const troubles = [
+    ...status.datasets.flatMap((dataset) =>
+      dataset.troubles.map((trouble) => ({ ...trouble, message: `${dataset.name}: ${trouble.message}` })),
+    ),
+    ...status.troubles,
+  ].sort((a, b) => (a.severity === b.severity ? 0 : a.severity === 'bad' ? -1 : 1));
+  if (troubles.length > 0) lines.push('', ...troubles.map((trouble) => troubleLines(trouble, style)));
+  return lines.join('\n');
+}
+
+export function answer({
+  system,
+  environment,
+  answer: { lossMs, withoutRestorePoint, recoveryMs },
+}: SystemStatus): string {
+  const place = environment === 'production' ? 'production' : environment;
+  const loss =
+    lossMs === null ? `everything in ${list(withoutRestorePoint)}` : `at most ${roughDuration(lossMs)} of data`;
+  const back =
+    recoveryMs === null
+      ? 'nobody has proved that you would be back at all'
+      : `be back in about ${roughDuration(recoveryMs)}`;
+  return `If ${system}'s ${place} disappeared now, you would lose ${loss}${recoveryMs === null ? ', and' : ' and'} ${back}.`;
+}
+
+function proof({ proof, lastDrill }: SystemStatus, nowMs: number): string {
+  if (!proof) return lastDrill ? 'Never proved: no drill has succeeded yet.' : 'Never proved: there was no drill yet.';
+  const { id, at, checksPassed, checksTotal, rtoMs, rtoObjectiveMs } = proof;
+  const when = formatMoment(Date.parse(at), nowMs);
+  const age = roughDuration(Math.max(0, nowMs - Date.parse(at)));
+  return `Proved ${when} by drill ${id} (${age} ago): ${checksPassed} of ${checksTotal} checks, RTO ${formatDuration(rtoMs)} of ${formatDuration(rtoObjectiveMs)}.`;
+}
+
+function datasetRow(dataset: DatasetStatus, nowMs: number, style: Style): string[] {
+  const { name, type, newest, lossMs, rpoMs, provedAt, restorePoints } = dataset;
+  const worst = dataset.troubles[0]?.severity;
+  const mark = worst === 'bad' ? style.bad('✗') : worst === 'warning' ? style.warn('!') : style.good('✓');
+  if (!newest || lossMs === null) return [mark, style.bold(name), type, 'no restore point'];
+  return [
+    mark,
+    style.bold(name),
+    type,
+    `${roughDuration(lossMs)} old (of ${formatDuration(rpoMs)})`,
+    formatSize(newest.sizeBytes),
+    `${countOf(restorePoints, 'restore point')} at ${newest.destinations.join(', ') || 'no destination'}`,
+    provedAt ? `proved ${roughDuration(Math.max(0, nowMs - Date.parse(provedAt)))} ago` : 'never proved',
+  ];
+}
+
+function troubleLines(trouble: StatusTrouble, style: Style): string {
+  const mark = trouble.severity === 'bad' ? style.bad('✗') : style.warn('!');
+  return `${mark} ${trouble.message}\n    ${style.dim('run:')} ${trouble.command}`;
+}
+
+function list(names: readonly string[]): string {
+  return names.length <= 1 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+}

@@ -1,0 +1,37 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RunRecord } from '../catalog/catalog.ts';
+import { sentenceOf } from '../core/errors.ts';
+import { takeStatus } from '../operations/status/take-status.ts';
+import type { OpenSystem } from '../operations/system.ts';
+import { defineCommand } from './command.ts';
+import { exitCodes } from './exit.ts';
+import { statusText } from './status-text.ts';
+
+export const status = defineCommand({
+  description: `Opens with the one answer: how much would be lost, how long until it is back, and when that was last proved.
+Needs no key. Exit code 1 when something is not as it should be.`,
+  options: {},
+  async run({ system, out }) {
+    const open = await system();
+    const found = await takeStatus(
+      open,
+      recentRuns(open, (text) => out.note(text)),
+    );
+    out.answer(found, statusText);
+    return found.ok ? exitCodes.ok : exitCodes.no;
+  },
+});
+
+/** A catalog that is not there yet, or out of this user's reach, takes nothing from the answer. */
+function recentRuns(system: OpenSystem, note: (text: string) => void): RunRecord[] {
+  if (!existsSync(join(system.config.stateDir, 'catalog.sqlite'))) return [];
+  try {
+    const catalog = system.catalog();
+    if (catalog.recovered) note(catalog.recovered.message);
+    return catalog.runs({ limit: 200 });
+  } catch (error) {
+    note(sentenceOf(error));
+    return [];
+  }
+}

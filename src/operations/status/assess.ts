@@ -1,0 +1,258 @@
+import type { RunRecord } from '../../catalog/catalog.ts';
+import type { DatasetConfig, System } from '../../config/system.ts';
+import { dayMs, formatDuration, hourMs, minuteMs, roughDuration } from '../../core/duration.ts';
+import type { DrillEvidence } from '../../core/evidence.ts';
+import { formatMoment } from '../../core/moment.ts';
+import { standing } from '../../core/objectives.ts';
+import type { RestorePoint } from '../../vault/vault.ts';
+import { destinationNew, type Trouble } from '../reach.ts';
+import type { Proofs } from './proofs.ts';
+import type { DatasetStatus, StatusTrouble, SystemStatus } from './status.ts';
+
+export interface StatusFacts {
+  readonly nowMs: number;
+  /** Oldest first, of all datasets. */
+  readonly points: readonly RestorePoint[];
+  readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
+  readonly proofs: Proofs;
+  readonly troubles: readonly Trouble[];
+  readonly reachable: ReadonlyArray<{ readonly name: string; readonly location: string }>;
+  /** Newest first. */
+  readonly runs: readonly RunRecord[];
+}
+
+/** A point this much ahead of this clock is not just two clocks that disagree a little. */
+const clockToleranceMs = 2 * minuteMs;
+
+/** How things stand, from facts alone. */
+export function assess(system: System, facts: StatusFacts): SystemStatus {
+  const datasets = Object.values(system.datasets).map((config) => assessDataset(system, config, facts));
+  datasets.sort((a, b) => gravity(b) - gravity(a));
+  const troubles = systemTroubles(system, facts).sort((a, b) => weight(b) - weight(a));
+  const without = datasets.filter((dataset) => dataset.newest === null).map((dataset) => dataset.name);
+  const { proved, last } = facts.proofs;
+  const all = [...troubles, ...datasets.flatMap((dataset) => dataset.troubles)];
+  return {
+    system: system.name,
+    environment: system.environment,
+    at: new Date(facts.nowMs).toISOString(),
+    ok: all.every((trouble) => trouble.severity !== 'bad'),
+    answer: {
+      lossMs: without.length > 0 ? null : Math.max(...datasets.map((dataset) => dataset.lossMs ?? 0)),
+      withoutRestorePoint: without,
+      recoveryMs: proved?.rtoMs ?? null,
+    },
+    proof: proved ? proofOf(system, proved) : null,
+    lastDrill:
+      last && last !== proved ? { id: last.drill.id, at: last.drill.started, verdict: last.outcome.verdict } : null,
+    datasets,
+    destinations: Object.entries(system.destinations).map(([name, config]) => {
+      const found = facts.reachable.find((destination) => destination.name === name);
+      return { name, location: found?.location ?? config.path, reachable: found !== undefined };
+    }),
+    troubles,
+  };
+}
+
+function proofOf(system: System, evidence: DrillEvidence) {
+  const checks = evidence.checks.filter((check) => check.verdict !== 'skip');
+  return {
+    id: evidence.drill.id,
+    at: evidence.drill.started,
+    checksPassed: checks.filter((check) => check.verdict === 'pass').length,
+    checksTotal: checks.length,
+    rtoMs: evidence.rtoMs,
+    // All is back when the slowest is.
+    rtoObjectiveMs: Math.max(...Object.values(system.datasets).map((dataset) => dataset.rtoMs)),
+  };
+}
+
+function assessDataset(system: System, config: DatasetConfig, facts: StatusFacts): DatasetStatus {
+  const { name, type, rpoMs, rtoMs } = config;
+  const points = facts.points.filter((point) => point.record.dataset === name);
+  const newest = points.at(-1);
+  const stands = standing(newest && Date.parse(newest.record.time), rpoMs, facts.nowMs);
+  const proof = facts.proofs.byDataset.get(name);
+  const troubles = [
+    ...ageTroubles(config, newest, facts),
+    ...copyTroubles(system, newest, facts),
+    ...contentTroubles(config, newest),
+    ...proofTroubles(system, config, proof, facts),
+  ];
+  return {
+    name,
+    type,
+    rpoMs,
+    rtoMs,
+    newest: newest
+      ? {
+          id: newest.record.id,
+          time: newest.record.time,
+          sizeBytes: newest.record.sizes.logical,
+          destinations: newest.destinations,
+        }
+      : null,
+    restorePoints: points.length,
+    lossMs: stands.kind === 'nothing' ? null : stands.lossMs,
+    provedAt: proof?.drill.started ?? null,
+    troubles: troubles.sort((a, b) => weight(b) - weight(a)),
+  };
+}
+
+function ageTroubles(config: DatasetConfig, newest: RestorePoint | undefined, facts: StatusFacts): StatusTrouble[] {
+  const { name, rpoMs } = config;
+  const { nowMs } = facts;
+  const command = `lifeboat backup ${name}`;
+  const lastBackup = facts.runs.find((run) => run.operation === 'backup' && run.dataset === name);
+  const failure =
+    lastBackup?.state === 'failed' && lastBackup.errorMessage
+      ? ` The last backup failed ${ago(lastBackup.startedMs, nowMs)}: ${lastBackup.errorMessage}`
+      : lastBackup?.state === 'vanished'
+        ? ` The last backup, begun ${ago(lastBackup.startedMs, nowMs)}, was cut off.`
+        : '';
+  const stands = standing(newest && Date.parse(newest.record.time), rpoMs, nowMs);
+  if (newest === undefined || stands.kind === 'nothing') {
+    return [bad('no-restore-point', `There is no restore point: everything would be lost.${failure}`, command)];
+  }
+  const timeMs = Date.parse(newest.record.time);
+  const troubles: StatusTrouble[] = [];
+  if (timeMs > nowMs + clockToleranceMs) {
+    const message = `The newest restore point is dated ${formatDuration(timeMs - nowMs)} ahead: a clock is or was wrong, so its age is not known.`;
+    troubles.push(bad('clock-wrong', message, 'lifeboat check'));
+  }
+  if (stands.kind === 'missed') {
+    const message = `Everything since ${formatMoment(timeMs, nowMs)} would be lost (${roughDuration(stands.lossMs)}; the objective is ${formatDuration(rpoMs)}).${failure}`;
+    troubles.push(bad('rpo-missed', message, command));
+  } else if (failure !== '' && (lastBackup?.startedMs ?? 0) > timeMs) {
+    troubles.push(warning('backup-failed', failure.trim(), command));
+  }
+  return troubles;
+}
+
+function copyTroubles(system: System, newest: RestorePoint | undefined, facts: StatusFacts): StatusTrouble[] {
+  if (!newest) return [];
+  const reachable = new Set(facts.reachable.map((destination) => destination.name));
+  const missing = Object.keys(system.destinations).filter(
+    (name) => reachable.has(name) && !newest.destinations.includes(name),
+  );
+  if (missing.length === 0) return [];
+  const message = `The newest restore point is not at ${missing.join(', ')}.`;
+  return [warning('copy-missing', message, `lifeboat backup ${newest.record.dataset}`)];
+}
+
+function contentTroubles(config: DatasetConfig, newest: RestorePoint | undefined): StatusTrouble[] {
+  const problems = Object.entries(newest?.record.problems ?? {});
+  if (problems.length === 0) return [];
+  const counts = problems.map(([code, count]) => `${code} ${count}`).join(', ');
+  const message = `The newest restore point is not without gaps: ${counts}.`;
+  return [warning('restore-point-has-problems', message, `lifeboat list ${config.name}`)];
+}
+
+function proofTroubles(
+  system: System,
+  config: DatasetConfig,
+  proof: DrillEvidence | undefined,
+  { proofs }: StatusFacts,
+): StatusTrouble[] {
+  if (!proof) {
+    // Said once for the system when nothing at all was ever proved.
+    if (!proofs.proved || system.drill.skip.some((skip) => skip.what === config.name)) return [];
+    return [bad('never-proved', 'No drill has proved this dataset yet.', 'lifeboat drill')];
+  }
+  const objective = proof.objectives.find((one) => one.dataset === config.name);
+  const measuredMs = objective?.rtoMeasuredMs ?? null;
+  if (measuredMs === null || measuredMs <= config.rtoMs) return [];
+  const message = `The last proved drill took ${formatDuration(measuredMs)} to bring it back; the objective is ${formatDuration(config.rtoMs)}.`;
+  return [bad('rto-missed', message, `lifeboat evidence list`)];
+}
+
+function systemTroubles(system: System, facts: StatusFacts): StatusTrouble[] {
+  const { nowMs, proofs } = facts;
+  const troubles: StatusTrouble[] = [];
+  const out = facts.troubles.filter((trouble) => trouble.key === undefined || trouble.key === 'vault.json');
+  for (const { destination, code, message } of out) {
+    if (code === destinationNew) {
+      const message = `Destination ${destination} is not there yet: the first backup makes it.`;
+      troubles.push(warning(code, message, 'lifeboat backup'));
+    } else if (code === 'object-missing') {
+      troubles.push(
+        bad('destination-empty', `Destination ${destination} holds no copy of the vault.`, 'lifeboat backup'),
+      );
+    } else {
+      troubles.push(bad(code, message, 'lifeboat check'));
+    }
+  }
+  const damaged = facts.troubles.length - out.length + facts.suspect.length;
+  if (damaged > 0) {
+    const first = facts.suspect[0]?.key ?? facts.troubles.find((trouble) => !out.includes(trouble))?.key ?? '';
+    const message = `${damaged} ${damaged === 1 ? 'record' : 'records'} could not be read or believed, the first ${first}.`;
+    troubles.push(bad('records-damaged', message, 'lifeboat verify'));
+  }
+  if (proofs.doubtful.length > 0) {
+    const message = `${proofs.doubtful.length} ledger entries are damaged or signed by a stranger, the first ${proofs.doubtful[0]}.`;
+    troubles.push(bad('evidence-doubtful', message, 'lifeboat evidence verify'));
+  }
+  troubles.push(...drillTroubles(system, facts));
+  const known = new Set(Object.keys(system.datasets));
+  const strange = new Set(facts.points.map((point) => point.record.dataset).filter((name) => !known.has(name)));
+  for (const name of strange) {
+    const message = `The vault has restore points of ${name}, which the configuration does not name: nothing new is taken of it.`;
+    troubles.push(warning('dataset-not-configured', message, `lifeboat list ${name}`));
+  }
+  for (const { code, message } of system.warnings) troubles.push(warning(code, message, 'lifeboat config validate'));
+  const verified = facts.runs.find((run) => run.operation === 'verify' && run.state !== 'running');
+  if (verified?.state === 'no') {
+    const message = `The last verification (${formatMoment(verified.startedMs, nowMs)}) found damage.`;
+    troubles.push(bad('verification-failed', message, 'lifeboat verify --all'));
+  }
+  return troubles;
+}
+
+function drillTroubles(system: System, { nowMs, proofs }: StatusFacts): StatusTrouble[] {
+  const { proved, last } = proofs;
+  const troubles: StatusTrouble[] = [];
+  if (last && last !== proved) {
+    const when = formatMoment(Date.parse(last.drill.started), nowMs);
+    const said = last.outcome.verdict === 'failed' ? 'failed' : 'could not find out whether the backups are good';
+    troubles.push(bad(`drill-${last.outcome.verdict}`, `The last drill (${when}) ${said}.`, 'lifeboat evidence list'));
+  }
+  if (!proved) {
+    troubles.push(bad('never-proved', 'No drill has proved these backups yet.', 'lifeboat drill'));
+    return troubles;
+  }
+  const ageMs = nowMs - Date.parse(proved.drill.started);
+  // As late as a day, or a tenth of the interval: a weekly drill may be an hour late without alarm.
+  const graceMs = Math.min(dayMs, Math.max(hourMs, system.drill.everyMs / 10));
+  if (ageMs > system.drill.everyMs + graceMs) {
+    const message = `The last proof is ${roughDuration(ageMs)} old; there should be one every ${formatDuration(system.drill.everyMs)}.`;
+    troubles.push(bad('drill-overdue', message, 'lifeboat drill'));
+  }
+  return troubles;
+}
+
+function ago(ms: number, nowMs: number): string {
+  return `${roughDuration(Math.max(0, nowMs - ms))} ago`;
+}
+
+function bad(code: string, message: string, command: string): StatusTrouble {
+  return { severity: 'bad', code, message, command };
+}
+
+function warning(code: string, message: string, command: string): StatusTrouble {
+  return { severity: 'warning', code, message, command };
+}
+
+function weight(trouble: StatusTrouble): number {
+  return trouble.severity === 'bad' ? 1 : 0;
+}
+
+/** Everything lost, then objectives missed, then the rest; among equals the one whose loss is the largest part of its RPO. */
+function gravity(dataset: DatasetStatus): number {
+  if (dataset.lossMs === null) return Number.POSITIVE_INFINITY;
+  const badness = dataset.troubles.some((trouble) => trouble.severity === 'bad')
+    ? 1e9
+    : dataset.troubles.length > 0
+      ? 1e6
+      : 0;
+  return badness + Math.min(1e5, dataset.lossMs / dataset.rpoMs);
+}

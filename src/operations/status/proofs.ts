@@ -1,0 +1,90 @@
+import type { DrillEvidence } from '../../core/evidence.ts';
+import { objectMissing } from '../../destinations/errors.ts';
+import { ledgerKey, parseKey } from '../../vault/format/keys.ts';
+import { decodeLedgerEntry } from '../../vault/format/ledger.ts';
+import type { VaultReader } from '../../vault/vault.ts';
+
+/** What the ledger says of the newest drills of a system. */
+export interface Proofs {
+  /** The newest drill, whatever came of it. */
+  readonly last?: DrillEvidence;
+  /** The newest that was proved. */
+  readonly proved?: DrillEvidence;
+  /** The newest proved drill that had the dataset in its scope. */
+  readonly byDataset: ReadonlyMap<string, DrillEvidence>;
+  /** Keys of entries that could not be believed: damaged, forged, or signed by a stranger. */
+  readonly doubtful: readonly string[];
+}
+
+/** Older drills say nothing that matters to the question how things stand now. */
+const mostRead = 50;
+
+/**
+ * Reads the newest drills of `system` until each of `datasets` was found proved. Only entries signed by one of `writers` count:
+ * who can write to a destination could otherwise forge a proof.
+ */
+export async function readProofs(
+  vault: VaultReader,
+  system: string,
+  datasets: readonly string[],
+  writers: ReadonlySet<string>,
+): Promise<Proofs> {
+  const doubtful: string[] = [];
+  const byDataset = new Map<string, DrillEvidence>();
+  let last: DrillEvidence | undefined;
+  let proved: DrillEvidence | undefined;
+  for (const id of (await ledgerIds(vault)).slice(0, mostRead)) {
+    const key = ledgerKey(id);
+    const evidence = await readDrill(vault, key, writers, doubtful);
+    if (evidence?.drill.system !== system) continue;
+    last ??= evidence;
+    if (evidence.outcome.verdict !== 'proved') continue;
+    proved ??= evidence;
+    for (const { dataset } of evidence.scope.datasets) if (!byDataset.has(dataset)) byDataset.set(dataset, evidence);
+    if (datasets.every((dataset) => byDataset.has(dataset))) break;
+  }
+  return { byDataset, doubtful, ...(last && { last }), ...(proved && { proved }) };
+}
+
+/** Newest first. */
+async function ledgerIds(vault: VaultReader): Promise<string[]> {
+  const ids = new Set<string>();
+  for (const destination of vault.destinations) {
+    try {
+      for await (const { key } of destination.list('ledger/')) {
+        const parsed = parseKey(key);
+        if (parsed?.type === 'ledger') ids.add(parsed.id);
+      }
+    } catch {
+      // Told as the destination's own trouble where restore points are listed.
+    }
+  }
+  return [...ids].sort().reverse();
+}
+
+async function readDrill(
+  vault: VaultReader,
+  key: string,
+  writers: ReadonlySet<string>,
+  doubtful: string[],
+): Promise<DrillEvidence | undefined> {
+  let doubt = false;
+  for (const destination of vault.destinations) {
+    try {
+      const entry = decodeLedgerEntry(await destination.get(key), key);
+      if (entry.vault === vault.id && writers.has(entry.writer)) {
+        return entry.kind === 'drill' ? drillOf(entry.body) : undefined;
+      }
+      doubt = true;
+    } catch (error) {
+      doubt ||= !objectMissing.is(error);
+    }
+  }
+  if (doubt) doubtful.push(key);
+  return undefined;
+}
+
+/** The writer signed it, so its shape is ours; only what another version may have left out is looked for. */
+function drillOf(body: Readonly<Record<string, unknown>>): DrillEvidence | undefined {
+  return 'drill' in body && 'scope' in body && 'outcome' in body ? (body as unknown as DrillEvidence) : undefined;
+}

@@ -1,0 +1,66 @@
+import type { Problem } from '../../core/run.ts';
+
+/** How things stand. The document of `lifeboat status --json`: fields are added, never renamed. */
+export interface SystemStatus {
+  readonly system: string;
+  readonly environment: string;
+  /** UTC, ISO 8601. */
+  readonly at: string;
+  /** Nothing bad and nothing to do: exit code 0. */
+  readonly ok: boolean;
+  /** If production disappeared now. */
+  readonly answer: {
+    /** The age of the oldest of the newest restore points; null when some dataset has none at all. */
+    readonly lossMs: number | null;
+    /** Datasets of which everything would be lost. */
+    readonly withoutRestorePoint: readonly string[];
+    /** How long the last proved drill took; null when there is none. */
+    readonly recoveryMs: number | null;
+  };
+  readonly proof: ProofStatus | null;
+  /** The newest drill, when it is not the proof: it failed or found nothing out. */
+  readonly lastDrill: { readonly id: string; readonly at: string; readonly verdict: string } | null;
+  /** Worst first. */
+  readonly datasets: readonly DatasetStatus[];
+  readonly destinations: ReadonlyArray<{
+    readonly name: string;
+    readonly location: string;
+    readonly reachable: boolean;
+  }>;
+  /** Of the system as a whole; those of a dataset stand with it. Worst first. */
+  readonly troubles: readonly StatusTrouble[];
+}
+
+export interface ProofStatus {
+  readonly id: string;
+  readonly at: string;
+  readonly checksPassed: number;
+  readonly checksTotal: number;
+  readonly rtoMs: number;
+  readonly rtoObjectiveMs: number;
+}
+
+export interface DatasetStatus {
+  readonly name: string;
+  readonly type: string;
+  readonly rpoMs: number;
+  readonly rtoMs: number;
+  /** The newest restore point; null when there is none. */
+  readonly newest: {
+    readonly id: string;
+    readonly time: string;
+    readonly sizeBytes: number;
+    readonly destinations: readonly string[];
+  } | null;
+  readonly restorePoints: number;
+  /** Null without a restore point: everything would be lost. */
+  readonly lossMs: number | null;
+  readonly provedAt: string | null;
+  readonly troubles: readonly StatusTrouble[];
+}
+
+export interface StatusTrouble extends Problem {
+  readonly severity: 'bad' | 'warning';
+  /** What mends it. */
+  readonly command: string;
+}
