@@ -15,10 +15,10 @@ const processName = 'application';
  * @throws `sandbox-not-isolated` when it could reach the network and that was not allowed
  */
 export async function startApplication(app: AppConfig, drill: Drill, run: Run): Promise<Finding> {
-  const { sandbox, options, variables } = drill;
-  const { isolation, agent } = sandbox;
+  const { sandbox, variables } = drill;
+  const { agent } = sandbox;
   const { signal } = run;
-  if (!isolation.network && !options.allowNetwork) throw sandboxNotIsolated({ why: whyOpen(drill) });
+  refuseOpenNetwork(drill);
   drill.notes.push(...(await sandbox.place(placementsOf(drill))));
   variables.PORT = String((await agent.call('port', {}, { signal })).port);
   for (const copy of drill.copies.values()) variables[restoredVariable(copy.dataset)] = copy.inside;
@@ -105,6 +105,12 @@ export function lastLines(tail: string, secrets: ReadonlySet<string>): string {
     .filter((line) => line !== '');
   const last = lines.slice(-5).join(' · ');
   return last.length > 600 ? `…${last.slice(-600)}` : last;
+}
+
+/** What comes from the operator runs only where it cannot reach anything. @throws `sandbox-not-isolated` */
+export function refuseOpenNetwork(drill: Drill): void {
+  const { isolation } = drill.sandbox;
+  if (!isolation.network && !drill.options.allowNetwork) throw sandboxNotIsolated({ why: whyOpen(drill) });
 }
 
 function whyOpen(drill: Drill): string {

@@ -1,6 +1,6 @@
 import type { Run } from '../../core/run.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
-import { noSuchDataset } from './errors.ts';
+import { noSuchDataset } from '../errors.ts';
 import type { DrillOptions, DrillParts } from './parts.ts';
 
 export interface Scope {
@@ -9,15 +9,15 @@ export interface Scope {
   readonly left: ReadonlyArray<{ readonly dataset: string; readonly reason: string }>;
 }
 
-/** @throws `drill-dataset-unknown` */
-export function scopeOf(parts: DrillParts, options: DrillOptions): Scope {
-  const all = Object.keys(parts.system.datasets);
+/** @throws `dataset-unknown` */
+export function scopeOf(system: DrillParts['system'], options: DrillOptions): Scope {
+  const all = Object.keys(system.datasets);
   for (const dataset of options.datasets) {
-    if (!all.includes(dataset)) throw noSuchDataset({ dataset, known: all.join(', ') });
+    if (!all.includes(dataset)) throw noSuchDataset({ dataset, known: all });
   }
   const left = all.flatMap((dataset) => {
     if (options.datasets.includes(dataset)) return [];
-    const skipped = parts.system.drill.skip.find(({ what }) => what === dataset);
+    const skipped = system.drill.skip.find(({ what }) => what === dataset);
     if (skipped !== undefined) return [{ dataset, reason: skipped.reason }];
     return options.datasets.length === 0 ? [] : [{ dataset, reason: 'not chosen for this drill' }];
   });

@@ -1,12 +1,5 @@
 import { defineError } from '../../core/errors.ts';
 
-export const noSuchDataset = defineError({
-  code: 'drill-dataset-unknown',
-  exit: 64,
-  say: (fact: { dataset: string; known: string }) => `There is no dataset '${fact.dataset}'. There are: ${fact.known}.`,
-  hint: () => 'Name datasets as lifeboat.yaml does.',
-});
-
 export const queryFailed = defineError({
   code: 'drill-query-failed',
   exit: 1,
@@ -32,8 +25,8 @@ export const ledgerUnwritten = defineError({
 export const ledgerBusy = defineError({
   code: 'ledger-busy',
   exit: 2,
-  say: (fact: { pid: number }) => `Process ${fact.pid} has been writing to the ledger for a minute.`,
-  hint: (fact) => `Wait for it, or stop it: kill ${fact.pid}`,
+  say: (fact: { seconds: number }) => `Another process has been writing to the ledger for ${fact.seconds} s.`,
+  hint: () => 'Wait until it has ended, then run the drill again.',
 });
 
 export const noSuchEvidence = defineError({

@@ -14,8 +14,7 @@ import { judge } from '../../core/verdict.ts';
 import { redactor } from '../../process/redact.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
 import { type Found, timeOf } from './choose.ts';
-import type { Rehearsal } from './drill.ts';
-import type { Drill, DrillOptions, DrillOutcome, DrillParts } from './parts.ts';
+import type { Drill, DrillOptions, DrillOutcome, DrillParts, Rehearsal } from './parts.ts';
 
 interface Ended {
   readonly rehearsal: Rehearsal;

@@ -4,8 +4,9 @@ import type { RandomBytes } from '../../core/clock.ts';
 import type { DrillDetails, DrillEvidence, ObjectiveEvidence } from '../../core/evidence.ts';
 import type { RecoveryPlan } from '../../core/plan.ts';
 import type { Isolation, Sandbox } from '../../sandbox/sandbox.ts';
-import type { Contents, Restored, Source } from '../../sources/source.ts';
+import type { Contents, Measurement, Restored, Source } from '../../sources/source.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
+import type { Scope } from './choose.ts';
 
 /** What a drill works with. */
 export interface DrillParts {
@@ -94,4 +95,18 @@ export interface DrillOutcome {
   readonly notes: readonly string[];
   /** Where the evidence is in the vault; null when it could not be stored, and `notes` says why. */
   readonly evidence: string | null;
+}
+
+/** What is known of a drill while it runs, besides what its steps work on. */
+export interface Rehearsal {
+  readonly id: string;
+  readonly startedMs: number;
+  readonly scope: Scope;
+  readonly plan: RecoveryPlan;
+  readonly results: CheckResult[];
+  readonly phases: Map<string, number>;
+  /** Milliseconds after the start at which the last check of a dataset ended. */
+  readonly backAfterMs: Map<string, number>;
+  readonly measured: Map<string, Measurement>;
+  readonly elapsed: () => number;
 }

@@ -1,11 +1,12 @@
 import type { CommandCheck } from '../../../config/system.ts';
 import { roughDuration } from '../../../core/duration.ts';
-import { bareEnvironment, lastLines } from '../application.ts';
+import { bareEnvironment, lastLines, refuseOpenNetwork } from '../application.ts';
 import type { Drill, Finding } from '../parts.ts';
 
 /** Passes when the command exits with 0, inside the sandbox. */
 export async function checkCommand(check: CommandCheck, drill: Drill, signal: AbortSignal): Promise<Finding> {
   const expected = 'exit code 0';
+  refuseOpenNetwork(drill);
   const order = {
     name: `command ${check.id}`,
     words: ['/bin/sh', '-c', check.run],

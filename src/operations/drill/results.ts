@@ -1,0 +1,50 @@
+import type { CheckResult } from '../../core/checks.ts';
+import type { Run } from '../../core/run.ts';
+import { redactor } from '../../process/redact.ts';
+import { findingOf } from './faults.ts';
+import type { Drill, Finding, Rehearsal } from './parts.ts';
+
+/** What a result is about. */
+export type About = Pick<CheckResult, 'id' | 'kind' | 'dataset'>;
+
+/** Runs a check and records what it found, or what its error says. */
+export async function conductCheck(
+  rehearsal: Rehearsal,
+  drill: Drill,
+  about: About,
+  work: () => Promise<Finding>,
+  run: Run,
+) {
+  const began = run.clock.elapsed();
+  let finding: Finding;
+  try {
+    finding = await work();
+  } catch (error) {
+    run.signal.throwIfAborted();
+    finding = findingOf(error, 'an answer');
+  }
+  record(rehearsal, about, finding, run.clock.elapsed() - began, drill.secrets);
+}
+
+/** Every text of a result goes through here, so that no secret gets into one. */
+export function record(
+  rehearsal: Rehearsal,
+  about: About,
+  finding: Finding,
+  elapsedMs: number,
+  secrets: ReadonlySet<string>,
+): void {
+  const { redact } = redactor([...secrets]);
+  const { message, expected, actual } = finding;
+  const words = { message: redact(message), expected: redact(expected), actual: redact(actual) };
+  rehearsal.results.push({ ...about, ...finding, ...words, elapsedMs });
+}
+
+export async function timed<T>(rehearsal: Rehearsal, phase: string, work: () => Promise<T>): Promise<T> {
+  const began = rehearsal.elapsed();
+  try {
+    return await work();
+  } finally {
+    rehearsal.phases.set(phase, (rehearsal.phases.get(phase) ?? 0) + rehearsal.elapsed() - began);
+  }
+}

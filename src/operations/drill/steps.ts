@@ -1,0 +1,176 @@
+import type { Check } from '../../config/system.ts';
+import type { CheckKind } from '../../core/checks.ts';
+import { needsApplication, type PlanAction, type PlanStep } from '../../core/plan.ts';
+import type { Run } from '../../core/run.ts';
+import { startApplication } from './application.ts';
+import { bringBack } from './bring-back.ts';
+import { checkCommand } from './checks/command.ts';
+import { checkExpectations } from './checks/expectations.ts';
+import { checkFreshness } from './checks/freshness.ts';
+import { checkHttp } from './checks/http.ts';
+import { checkIntegrity } from './checks/integrity.ts';
+import { checkReferences } from './checks/references.ts';
+import { checkRestored } from './checks/restored.ts';
+import { checkSql } from './checks/sql.ts';
+import type { Found } from './choose.ts';
+import { findingOf } from './faults.ts';
+import type { Copy, Drill, Finding, Rehearsal } from './parts.ts';
+import { conductCheck, record, timed } from './results.ts';
+
+const phaseOf: Readonly<Partial<Record<PlanAction, string>>> = {
+  restore: 'restore',
+  integrity: 'check',
+  expectations: 'check',
+  check: 'check',
+  start: 'start',
+};
+
+/** Every step of the plan that a drill can execute, in the plan's order. */
+export async function execute(rehearsal: Rehearsal, drill: Drill, found: Found, run: Run): Promise<void> {
+  for (const step of rehearsal.plan.steps) {
+    const phase = phaseOf[step.action];
+    if (phase === undefined) continue;
+    run.signal.throwIfAborted();
+    await timed(rehearsal, phase, () => run.step(step.id, () => take(step, rehearsal, drill, found, run)));
+    const dataset = step.dataset ?? datasetOf(drill, step.id);
+    if (dataset !== undefined) rehearsal.backAfterMs.set(dataset, rehearsal.elapsed());
+  }
+}
+
+async function take(step: PlanStep, rehearsal: Rehearsal, drill: Drill, found: Found, run: Run): Promise<void> {
+  const { dataset = '' } = step;
+  const conduct = (id: string, kind: CheckKind, of: string | undefined, work: () => Promise<Finding>) =>
+    conductCheck(rehearsal, drill, { id, kind, ...(of === undefined ? {} : { dataset: of }) }, work, run);
+  const copy = drill.copies.get(dataset);
+  switch (step.action) {
+    case 'restore': {
+      const point = found.points.get(dataset);
+      if (point === undefined) return;
+      await conduct(`${dataset}/restored`, 'restored', dataset, async () => {
+        const back = await bringBack(dataset, point, drill, run);
+        drill.copies.set(dataset, back);
+        return checkRestored(back);
+      });
+      return;
+    }
+    case 'integrity':
+      if (copy !== undefined) await examine(copy, rehearsal, drill, run);
+      return;
+    case 'expectations': {
+      const measured = rehearsal.measured.get(dataset);
+      if (copy === undefined || measured === undefined) return;
+      const { expectations, facts } = copy.contents;
+      const why = typeof facts.expectationsAbsent === 'string' ? facts.expectationsAbsent : 'take a new backup.';
+      await conduct(`${dataset}/expectations`, 'expectations', dataset, async () =>
+        checkExpectations(expectations, expectations && measured.actual, why),
+      );
+      return;
+    }
+    case 'start': {
+      const { app } = drill.parts.system.drill;
+      const absent = rehearsal.scope.datasets.filter((one) => !drill.copies.has(one));
+      if (app === undefined) return;
+      await conduct('application/start', 'http', undefined, async () =>
+        absent.length > 0 ? skipped(`${absent.join(', ')} did not come back`) : startApplication(app, drill, run),
+      );
+      return;
+    }
+    case 'check': {
+      const check = drill.parts.system.drill.checks.find(({ id }) => id === step.id);
+      if (check !== undefined)
+        await conduct(check.id, check.type, datasetOf(drill, check.id), () => runCheck(check, rehearsal, drill, run));
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+/** Measures the copy, once for both: the engine's own checks are recorded here, the comparison by its own step. */
+async function examine(copy: Copy, rehearsal: Rehearsal, drill: Drill, run: Run): Promise<void> {
+  const { dataset, contents } = copy;
+  const source = drill.parts.sources[dataset];
+  if (source === undefined) return;
+  const began = run.clock.elapsed();
+  try {
+    const recorded = contents.expectations ?? { algorithm: 'none', tables: [] };
+    const measured = await source.measure(copy.outside, recorded, run, contents);
+    rehearsal.measured.set(dataset, measured);
+    const elapsedMs = run.clock.elapsed() - began;
+    for (const one of measured.integrity) {
+      record(
+        rehearsal,
+        { id: `${dataset}/${one.name}`, kind: 'integrity', dataset },
+        checkIntegrity(one),
+        elapsedMs,
+        drill.secrets,
+      );
+    }
+  } catch (error) {
+    run.signal.throwIfAborted();
+    const about = { id: `${dataset}/integrity`, kind: 'integrity', dataset } as const;
+    record(rehearsal, about, findingOf(error, 'a copy that can be read'), run.clock.elapsed() - began, drill.secrets);
+  }
+}
+
+async function runCheck(check: Check, rehearsal: Rehearsal, drill: Drill, run: Run): Promise<Finding> {
+  const { signal } = run;
+  const left = drill.parts.system.drill.skip.find(({ what }) => what === check.id);
+  if (left !== undefined) return skipped(left.reason);
+  for (const dataset of datasetsOf(check)) {
+    const unscoped = rehearsal.scope.left.find((one) => one.dataset === dataset);
+    if (unscoped !== undefined) return skipped(`${dataset} is out of scope: ${unscoped.reason}`);
+    if (!drill.copies.has(dataset)) return skipped(`${dataset} did not come back`);
+  }
+  if (
+    needsApplication(check) &&
+    drill.application === undefined &&
+    (check.type === 'http' || drill.parts.system.drill.app)
+  ) {
+    return skipped('the application was not started');
+  }
+  switch (check.type) {
+    case 'sql':
+      return checkSql(check, copyOf(drill, check.dataset), signal);
+    case 'freshness': {
+      const { newestMs, ...finding } = await checkFreshness(check, copyOf(drill, check.dataset), signal);
+      if (newestMs !== undefined) noteNewest(drill, check.dataset, newestMs);
+      return finding;
+    }
+    case 'references': {
+      const files = drill.parts.system.datasets[check.in];
+      const productionPath = files !== undefined && 'path' in files ? files.path : '';
+      const where = { copy: copyOf(drill, check.in), productionPath };
+      return checkReferences(check, copyOf(drill, check.from.dataset), where, signal);
+    }
+    case 'http':
+      return checkHttp(check, drill, signal);
+    case 'command':
+      return checkCommand(check, drill, signal);
+  }
+}
+
+function datasetsOf(check: Check): string[] {
+  if (check.type === 'references') return [check.from.dataset, check.in];
+  return check.type === 'sql' || check.type === 'freshness' ? [check.dataset] : [];
+}
+
+/** The dataset that a configured check proves; a reference check proves the files. */
+function datasetOf(drill: Drill, id: string): string | undefined {
+  const check = drill.parts.system.drill.checks.find((one) => one.id === id);
+  return check === undefined ? undefined : datasetsOf(check).at(-1);
+}
+
+function copyOf(drill: Drill, dataset: string): Copy {
+  const copy = drill.copies.get(dataset);
+  if (copy === undefined) throw new Error(`${dataset} did not come back`);
+  return copy;
+}
+
+function noteNewest(drill: Drill, dataset: string, newestMs: number): void {
+  drill.newest.set(dataset, Math.max(newestMs, drill.newest.get(dataset) ?? newestMs));
+}
+
+function skipped(reason: string): Finding {
+  return { verdict: 'skip', looked: 0, expected: '', actual: 'not looked at', reason, message: `${reason}.` };
+}
