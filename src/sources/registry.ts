@@ -1,24 +1,43 @@
-import { type FilesOptions, filesSource } from './files/source.ts';
+import type { FilesOptions } from './files/source.ts';
+import type { PostgresOptions } from './postgres/postgres.ts';
 import type { Source } from './source.ts';
-import { sqliteSource } from './sqlite/source.ts';
 
-/** A dataset's configuration as far as sources need it; config/system.ts's `DatasetConfig` fits. */
+/** A dataset's configuration as far as sources need it; `DatasetConfig` of src/config fits. */
 export type SourceConfig =
   | ({ readonly type: 'files' } & Omit<FilesOptions, 'name'>)
-  | { readonly type: 'sqlite'; readonly path: string };
+  | { readonly type: 'sqlite'; readonly path: string }
+  | {
+      readonly type: 'postgres';
+      /** The connection URL, whose secrets are looked up now. */
+      readonly url: { expand(): Promise<string> };
+      readonly exclude: PostgresOptions['exclude'];
+      readonly expectations: 'checksums' | 'rows';
+    };
 
 export interface SourceSurroundings {
-  /** An existing folder on a disk with room for a copy of the largest database; the system's temporary folder when absent. */
+  /** An existing folder on a disk with room for a copy of the largest SQLite database; the system's temporary folder when absent. */
   readonly workFolder?: string;
 }
 
-/** Makes the source of a dataset. All engines are named here and nowhere else. */
-export function openSource(name: string, config: SourceConfig, surroundings: SourceSurroundings = {}): Source {
+/** Makes the source of a dataset. All engines are named here and nowhere else; each is loaded when it is first needed. */
+export async function openSource(
+  name: string,
+  config: SourceConfig,
+  surroundings: SourceSurroundings = {},
+): Promise<Source> {
   switch (config.type) {
-    case 'files':
+    case 'files': {
+      const { filesSource } = await import('./files/source.ts');
       return filesSource({ ...config, name });
-    case 'sqlite':
+    }
+    case 'sqlite': {
+      const { sqliteSource } = await import('./sqlite/source.ts');
       return sqliteSource({ path: config.path, name, ...surroundings });
-    // PostgreSQL's author: `case 'postgres': return postgresSource(…)`, and its configuration in SourceConfig above.
+    }
+    case 'postgres': {
+      const { postgresSource } = await import('./postgres/postgres.ts');
+      const expectations = config.expectations === 'rows' ? 'counts' : 'checksums';
+      return postgresSource({ name, url: await config.url.expand(), exclude: config.exclude, expectations });
+    }
   }
 }

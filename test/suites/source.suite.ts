@@ -137,8 +137,8 @@ export function sourceSuite(open: () => Promise<SourceFixture>): void {
   test('a dataset that is gone is an error with a hint, never an empty backup', async () => {
     const { source, vanish } = await open();
     await vanish();
-    for (const attempt of [source.inspect(newRun()), source.capture(newRun())]) {
-      const error = await attempt.then(
+    for (const attempt of [() => source.inspect(newRun()), () => source.capture(newRun())]) {
+      const error = await attempt().then(
         () => undefined,
         (reason: unknown) => reason,
       );

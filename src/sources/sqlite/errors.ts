@@ -52,3 +52,19 @@ export const targetInUse = defineError({
     `${fact.target} is open in ${fact.program} (process ${fact.pid}). Replaced under it, what it writes would be lost.`,
   hint: () => 'Stop that program, restore, and start it again. Or restore beside it with --into.',
 });
+
+export const tableNotSeparable = defineError({
+  code: 'sqlite-table-not-separable',
+  exit: 2,
+  say: (fact: { table: string }) =>
+    `${fact.table} cannot be restored alone: it is a virtual table or one of SQLite's own. Nothing was written.`,
+  hint: () => 'Restore the whole database beside the live one (--into), and take from it what you need.',
+});
+
+export const tablesNotRestored = defineError({
+  code: 'sqlite-tables-not-restored',
+  exit: 2,
+  say: (fact: { target: string; why: string }) =>
+    `The tables could not be restored into ${fact.target}: ${fact.why}. It is as it was before.`,
+  hint: () => 'Restore the whole database beside the live one (--into), and take from it what you need.',
+});

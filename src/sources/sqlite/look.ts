@@ -1,7 +1,6 @@
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
 import type { Expectations } from '../../core/expectations.ts';
 import type { Measurement } from '../source.ts';
+import { inThread } from './thread.ts';
 
 export interface Look {
   readonly path: string;
@@ -18,13 +17,7 @@ export interface Looked {
   readonly expectations?: Expectations;
 }
 
-/** Reads a whole database in a thread of its own: node:sqlite is synchronous, and this takes a while. */
-export async function lookInto(look: Look, signal: AbortSignal): Promise<Looked> {
-  const worker = new Worker(new URL('./look.worker.ts', import.meta.url), { workerData: look });
-  try {
-    const [looked] = (await once(worker, 'message', { signal })) as [Looked];
-    return looked;
-  } finally {
-    await worker.terminate();
-  }
+/** Reads a whole database. */
+export function lookInto(look: Look, signal: AbortSignal): Promise<Looked> {
+  return inThread(new URL('./look.worker.ts', import.meta.url), look, signal);
 }

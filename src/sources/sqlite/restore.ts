@@ -29,10 +29,7 @@ export async function restoreSqlite(
     if (!target.force) throw targetNotEmpty({ target: into });
     await refuseInUse(into);
   }
-  const { bavail, bsize } = await statfs(dirname(into));
-  if (entry.sizeBytes > bavail * bsize) {
-    throw targetTooSmall({ target: into, neededBytes: entry.sizeBytes, freeBytes: bavail * bsize });
-  }
+  await refuseTooLarge(entry.sizeBytes, into);
   const extracted = await contents.extract(work.fresh, { run });
   const fresh = `${work.fresh}/${entry.path}`;
   const problems = [...extracted.problems, ...(await checked(showPath(fresh), entry.sizeBytes, run))];
@@ -45,13 +42,18 @@ export async function restoreSqlite(
   return { where: into, files: extracted.files, bytes: extracted.bytes, problems };
 }
 
-async function databaseOf(contents: Contents): Promise<StoredEntry & { type: 'file' }> {
+export async function refuseTooLarge(neededBytes: number, target: string): Promise<void> {
+  const { bavail, bsize } = await statfs(dirname(target));
+  if (neededBytes > bavail * bsize) throw targetTooSmall({ target, neededBytes, freeBytes: bavail * bsize });
+}
+
+export async function databaseOf(contents: Contents): Promise<StoredEntry & { type: 'file' }> {
   for await (const entry of contents.entries()) if (entry.type === 'file') return entry;
   throw new Error('not the contents of a sqlite dataset');
 }
 
 /** The database's file: in the folder, if `text` names one. A symbolic link stays, and what it points to is replaced. */
-async function placeOf(text: string, name: string): Promise<string> {
+export async function placeOf(text: string, name: string): Promise<string> {
   const path = await realpath(resolve(text)).catch(() => resolve(text));
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) return join(path, name);

@@ -2,15 +2,17 @@ import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { sentenceOf } from '../../core/errors.ts';
-import type { Problem, Run } from '../../core/run.ts';
+import type { Run } from '../../core/run.ts';
 import { datasetUnreadable, datasetVanished, restoreInterrupted } from '../errors.ts';
 import { keptOld } from '../exchange.ts';
 import { codeOf } from '../file-system.ts';
 import type { Inspection, Source } from '../source.ts';
 import { captureSqlite, factsOf } from './capture.ts';
+import { dangersOf, lastWriterOf, networkProblems } from './dangers.ts';
 import { lookInto } from './look.ts';
 import { openSnapshot } from './open.ts';
 import { restoreSqlite } from './restore.ts';
+import { restoreTables } from './restore-tables.ts';
 
 export interface SqliteOptions {
   readonly name: string;
@@ -33,7 +35,10 @@ export function sqliteSource(options: SqliteOptions) {
       await findFile(path);
       return captureSqlite(path, workFolder, run);
     },
-    restore: (contents, target, run) => restoreSqlite(contents, target, path, run),
+    restore: (contents, target, run) =>
+      target.only.length === 0
+        ? restoreSqlite(contents, target, path, run)
+        : restoreTables(contents, target, path, run),
     async measure(where, expected, run) {
       if ((await stat(where)).size === 0) {
         return { actual: { algorithm: expected.algorithm, tables: [] }, integrity: [] };
@@ -52,8 +57,13 @@ async function inspectSqlite(path: string, run: Run): Promise<Inspection> {
   using database = await openSnapshot(path, run);
   const facts = factsOf(database, path);
   const version = String(database.prepare('SELECT sqlite_version() AS v').get()?.v);
-  const problems: Problem[] = [];
-  return { versions: { sqlite: version, journalMode: facts.journalMode }, sizeBytes, problems };
+  const writer = await lastWriterOf(path, run.signal);
+  const problems = [
+    ...dangersOf({ path, version, writer, journalMode: facts.journalMode }),
+    ...(await networkProblems(path)),
+  ];
+  const versions = { sqlite: version, journal_mode: facts.journalMode, ...(writer && { last_writer: writer }) };
+  return { versions, sizeBytes, problems };
 }
 
 async function findFile(path: string): Promise<number> {

@@ -1,0 +1,89 @@
+import { mkdir, open } from 'node:fs/promises';
+import { basename, dirname, extname, join } from 'node:path';
+import { sentenceOf } from '../../core/errors.ts';
+import { pathFromText, showPath } from '../../core/paths.ts';
+import type { Run } from '../../core/run.ts';
+import { chosenMissing, targetNotEmpty } from '../errors.ts';
+import { openWorkFolder } from '../exchange.ts';
+import { exists, nameOf, parentOf } from '../file-system.ts';
+import type { Contents, Restored, RestoreTarget } from '../source.ts';
+import type { CopiedTables, TableCopy } from './copy-tables.ts';
+import { databaseBusy, tableNotSeparable, tablesNotRestored } from './errors.ts';
+import { errcodeOf, openCopy } from './open.ts';
+import { databaseOf, placeOf, refuseTooLarge } from './restore.ts';
+import { inThread } from './thread.ts';
+
+/**
+ * Restores chosen tables. With force they replace those in the target, in one transaction, also while an application has it
+ * open. Without, they come into a new file of their own: `into`, or one beside the database.
+ */
+export async function restoreTables(
+  contents: Contents,
+  target: RestoreTarget,
+  home: string,
+  run: Run,
+): Promise<Restored> {
+  const entry = await databaseOf(contents);
+  const asked = await placeOf(target.into ?? home, showPath(entry.path));
+  const taken = await exists(pathFromText(asked));
+  if (taken && !target.force && target.into !== undefined) throw targetNotEmpty({ target: asked });
+  const into = taken && !target.force ? await freeNameBeside(asked) : asked;
+  const to = pathFromText(into);
+  await mkdir(dirname(into), { recursive: true });
+  await using work = await openWorkFolder(parentOf(to), nameOf(to));
+  await refuseTooLarge(entry.sizeBytes, into);
+  const extracted = await contents.extract(work.fresh, { run });
+  const from = showPath(`${work.fresh}/${entry.path}`);
+  const tables = chosenTables(from, target.only);
+  const replaces = taken && target.force;
+  const made = showPath(`${work.fresh}/tables.db`);
+  const { dangling } = await copy({ from, into: replaces ? into : made, tables }, run);
+  if (!replaces) {
+    await using file = await open(made, 'r');
+    await file.chmod(entry.mode);
+    if (process.getuid?.() === 0) await file.chown(entry.uid, entry.gid);
+    await file.sync();
+    await work.exchange([{ from: pathFromText(made), to }]);
+  }
+  const problems = [...extracted.problems];
+  if (replaces && dangling > 0) {
+    const message = `${dangling} rows of ${tables.join(', ')} refer to rows that are not there (PRAGMA foreign_key_check).`;
+    problems.push({ code: 'sqlite-references-dangling', message });
+  }
+  return { where: into, files: 0, bytes: extracted.bytes, problems };
+}
+
+/** What was asked for, as the database spells it. */
+function chosenTables(path: string, only: readonly string[]): string[] {
+  using database = openCopy(path);
+  const find = database.prepare(
+    "SELECT name, rootpage FROM sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE",
+  );
+  return only.map((text) => {
+    const name = /^".*"$/s.test(text) ? text.slice(1, -1).replaceAll('""', '"') : text;
+    const found = find.get(name);
+    if (found === undefined) throw chosenMissing({ chosen: text, what: 'table' });
+    if (found.rootpage === 0 || name.startsWith('sqlite_')) throw tableNotSeparable({ table: text });
+    return String(found.name);
+  });
+}
+
+async function copy(work: TableCopy, run: Run): Promise<CopiedTables> {
+  try {
+    return await inThread<CopiedTables>(new URL('./copy-tables.worker.ts', import.meta.url), work, run.signal);
+  } catch (error) {
+    run.signal.throwIfAborted();
+    if ((errcodeOf(error) & 0xff) === 5) throw databaseBusy({ path: work.into, waitedMs: 60_000 }, { cause: error });
+    throw tablesNotRestored({ target: work.into, why: sentenceOf(error) }, { cause: error });
+  }
+}
+
+/** `app.db` → `app-tables-1.db`, or the next number that is free. */
+async function freeNameBeside(path: string): Promise<string> {
+  const ending = extname(path);
+  for (let number = 1; ; number++) {
+    const name = `${basename(path, ending)}-tables-${number}${ending}`;
+    const candidate = join(dirname(path), name);
+    if (!(await exists(pathFromText(candidate)))) return candidate;
+  }
+}
