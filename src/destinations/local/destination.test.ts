@@ -69,7 +69,7 @@ test('a copy made by hand, without the mark, is a destination by its vault.json'
   expect(await keysOf(copy)).toEqual(['packs/1', 'vault.json']);
 });
 
-test('a full disk is destination-full, leaves no half object, and works again once there is room', async () => {
+test('a full disk is destination-full at once (Q17), leaves no half object, and works again once there is room', async () => {
   const disk = await smallDisk(8);
   const destination = await createLocal({ name: 'usb', path: disk.path });
   const bodies: Buffer[] = [];
@@ -115,7 +115,7 @@ test('a read-only disk can be read, and says that it cannot be written', async (
   }
 });
 
-test('what a put has confirmed survives a power cut', async () => {
+test('what a put has confirmed survives a power cut (A1, Q16)', async () => {
   const disk = await smallDisk(16);
   const path = join(disk.path, 'deep/er/vault');
   const destination = await createLocal({ name: 'usb', path });
@@ -175,11 +175,13 @@ test('half-written objects of living writers, and of other hosts since less than
   const reused = `${host}-${pid}-${Number(start) - 1}-aaaa`;
   const elsewhere = '0123456789ab-7-1-aaaa';
   const forgotten = '0123456789ab-8-1-aaaa';
-  for (const name of [ours, dead, reused, elsewhere, forgotten, 'odd']) await writeFile(join(incoming, name), 'half');
+  const unseen = `${host}-${pid}-unknown-aaaa`;
+  for (const name of [ours, dead, reused, unseen, elsewhere, forgotten, 'odd'])
+    await writeFile(join(incoming, name), 'half');
   const longAgo = Date.now() / 1000 - 90_000;
   await utimes(join(incoming, forgotten), longAgo, longAgo);
   await openLocal({ name: 'disk', path });
-  expect((await readdir(incoming)).sort()).toEqual([ours, elsewhere, 'odd'].sort());
+  expect((await readdir(incoming)).sort()).toEqual([ours, unseen, elsewhere, 'odd'].sort());
 });
 
 /** The name that a put of this process uses, seen while it writes. */
@@ -279,7 +281,7 @@ test('strangers in the folder are not objects', async () => {
   await expect(destination.put('packs/1/2', Buffer.from('x'))).rejects.toMatchObject({ code: 'destination-denied' });
 });
 
-test('a folder that was moved to another disk and linked is still read, written and listed', async () => {
+test('a folder that was moved and linked is still read, written and listed', async () => {
   const { path, destination } = await newLocal();
   await destination.put('packs/1', Buffer.from('x'));
   const elsewhere = join(await temporaryFolder(), 'packs');
@@ -287,6 +289,17 @@ test('a folder that was moved to another disk and linked is still read, written 
   await symlink(elsewhere, join(path, 'packs'));
   await destination.put('packs/2', Buffer.from('y'));
   expect(await keysOf(destination)).toEqual(['packs/1', 'packs/2']);
+});
+
+test('a folder that lies on another file system cannot be written, and says so', async () => {
+  const { path, destination } = await newLocal();
+  const disk = await smallDisk(8);
+  await symlink(disk.path, join(path, 'packs'));
+  await expect(destination.put('packs/1', Buffer.from('x'))).rejects.toMatchObject({
+    code: 'destination-denied',
+    message: expect.stringContaining('a folder in it lies on another file system'),
+  });
+  expect(await readdir(join(path, '.incoming'))).toEqual([]);
 });
 
 test('an object that was cut short or garbled on the disk is object-exists for a writer and stays as it is', async () => {

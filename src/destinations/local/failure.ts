@@ -63,7 +63,7 @@ function whyOf(errno: string): string | undefined {
     case 'EPERM':
       return 'not permitted; its file system may be immutable or know no hard links';
     case 'EXDEV':
-      return 'another file system is mounted inside it';
+      return 'a folder in it lies on another file system';
     case 'ENOTDIR':
       return 'something in its way is a file and no folder';
     default:

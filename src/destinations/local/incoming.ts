@@ -32,7 +32,11 @@ export async function removeLeftovers(root: string, clock: Clock): Promise<void>
 
 async function isLeftover(folder: string, name: string, clock: Clock): Promise<boolean> {
   const [host, pid, start] = name.split('-');
-  if (host === (await ourselves()).host && /^\d+$/.test(pid ?? '')) return (await startOf(Number(pid))) !== start;
+  if (host === (await ourselves()).host && /^\d+$/.test(pid ?? '')) {
+    const now = await startOf(Number(pid));
+    // An id is used again, by a process that started later. Where the start is hidden, a living process is taken for it.
+    return now === undefined || (now !== start && now !== hidden && start !== hidden);
+  }
   const found = await stat(join(folder, name)).catch(() => undefined);
   return found !== undefined && clock.now() - found.mtimeMs > day;
 }
@@ -44,13 +48,16 @@ interface Writer {
   readonly start: string;
 }
 
+/** Stands for a start that /proc does not show: another user's, or no Linux. */
+const hidden = 'unknown';
+
 let found: Promise<Writer> | undefined;
 
 function ourselves(): Promise<Writer> {
   found ??= (async () => {
     const namespace = await readlink('/proc/self/ns/pid').catch(() => '');
     const host = createHash('sha256').update(`${hostname()} ${namespace}`).digest('hex').slice(0, 12);
-    return { host, pid: process.pid, start: (await startOf(process.pid)) ?? 'unknown' };
+    return { host, pid: process.pid, start: (await startOf(process.pid)) ?? hidden };
   })();
   return found;
 }
@@ -62,7 +69,7 @@ async function startOf(pid: number): Promise<string | undefined> {
     // The name, in parentheses, may hold anything; the fields after it are numbers.
     return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
   } catch {
-    return isAlive(pid) ? 'unknown' : undefined;
+    return isAlive(pid) ? hidden : undefined;
   }
 }
 
