@@ -102,7 +102,10 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     },
     async script(sql, database = 'postgres') {
       const args = ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-h', folder, '-p', String(port), '-U', 'postgres'];
-      const done = run(join(programs, 'psql'), [...args, '-d', urlOf(database)], { maxBuffer: 64 << 20 });
+      const done = run(join(programs, 'psql'), [...args, '-d', urlOf(database)], {
+        maxBuffer: 64 << 20,
+        env: { ...process.env, PGCLIENTENCODING: 'UTF8' },
+      });
       done.child.stdin?.end(sql);
       await done;
     },

@@ -149,6 +149,8 @@ function derivedExpectation(entry: DumpEntry): TableExpectation[] {
   return [];
 }
 
+export const schemaPrefix = 'schema: ';
+
 /** Kinds that every PostgreSQL version lists in the same way. */
 const comparedKinds = [
   ...['SCHEMA', 'EXTENSION', 'TYPE', 'DOMAIN', 'FUNCTION', 'PROCEDURE', 'AGGREGATE', 'OPERATOR', 'OPERATOR CLASS'],
@@ -170,7 +172,7 @@ function schemaExpectations(entries: readonly DumpEntry[]): TableExpectation[] {
   }
   return [...names]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([kind, list]) => ({ table: `schema: ${kind}`, rows: list.length, checksum: textChecksum(list) }));
+    .map(([kind, list]) => ({ table: schemaPrefix + kind, rows: list.length, checksum: textChecksum(list) }));
 }
 
 /** Names in the dump are bytes. Only for people: what is not UTF-8 stays as it is. */

@@ -1,11 +1,12 @@
-import type { Expectations } from '../../core/expectations.ts';
+import type { Expectations, TableExpectation } from '../../core/expectations.ts';
 import type { Run } from '../../core/run.ts';
 import type { Measurement } from '../source.ts';
 import { type Connection, connect, quoteName, sqlState } from './connection.ts';
 import { dumpStream } from './dump-process.ts';
-import { expectationsOf, listRelations, readDump } from './expectations.ts';
+import { expectationsOf, listRelations, readDump, schemaPrefix } from './expectations.ts';
 import { serverVersionOf } from './facts.ts';
 import type { PostgresOptions } from './postgres.ts';
+import { textChecksum } from './row-checksum.ts';
 import { findClient } from './tools.ts';
 import type { ServerAddress } from './url.ts';
 
@@ -39,8 +40,16 @@ export async function measurePostgres(
     doneBytes += bytes.length;
     run.progress({ label: 'rows read back', doneBytes });
   }
-  const actual = expectationsOf(relations, contents, new Map(), checksums);
+  const found = expectationsOf(relations, contents, new Map(), checksums);
+  const actual = { ...found, tables: [...found.tables, ...kindsGone(expected, found)] };
   return { actual, integrity: [await checkValidity(connection), ...(await checkStorage(connection, run))] };
+}
+
+/** A kind of schema object of which nothing is left is no row in a dump; here it is one, with none of it. */
+function kindsGone(expected: Expectations, found: Expectations): TableExpectation[] {
+  const names = new Set(found.tables.map(({ table }) => table));
+  const gone = expected.tables.filter(({ table }) => table.startsWith(schemaPrefix) && !names.has(table));
+  return gone.map(({ table }) => ({ table, rows: 0, checksum: textChecksum([]) }));
 }
 
 /** An index that is not valid answers nothing; a constraint that is not validated proves nothing. */

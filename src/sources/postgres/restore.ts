@@ -30,7 +30,7 @@ export async function restorePostgres(
   const version = await serverVersionOf(admin);
   const state = await stateOf(admin, address, run.signal);
   const work = { address, admin, version, facts, contents, options, run };
-  if (target.only.length > 0) return restoreTables(work, target, state);
+  if (target.only.length > 0) return await restoreTables(work, target, state);
   if (state.holds !== undefined && !target.force) {
     throw targetNotEmpty({ database: address.database, what: state.holds });
   }
