@@ -13,6 +13,7 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: 'age', programs: ['age', 'age-keygen'] },
   { name: 'attr', programs: ['setfattr', 'getfattr'] },
   { name: 'e2fsprogs', programs: ['mkfs.ext4'] },
+  { name: 'git', programs: ['git'] },
   { name: 'mount', programs: ['mount', 'umount'] },
   {
     name: 'postgresql',

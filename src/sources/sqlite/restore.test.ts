@@ -151,7 +151,10 @@ describe('chosen tables', () => {
   test('that fail half-way leave the live database as it was', async () => {
     const { path, source, contents } = await capturedShop();
     // A view that is in the way of the second table's name makes it fail after the first was replaced.
-    write(path, "PRAGMA foreign_keys = OFF; DELETE FROM loose; DROP TABLE customer; CREATE VIEW customer AS SELECT 'in the way'");
+    write(
+      path,
+      "PRAGMA foreign_keys = OFF; DELETE FROM loose; DROP TABLE customer; CREATE VIEW customer AS SELECT 'in the way'",
+    );
     const attempt = source.restore(contents, { force: true, only: ['loose', 'customer'] }, newRun());
     await expect(attempt).rejects.toMatchObject({ code: 'sqlite-tables-not-restored' });
     expect(query(path, 'SELECT count(*) AS n FROM loose')).toEqual([{ n: 0 }]);

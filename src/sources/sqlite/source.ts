@@ -22,7 +22,7 @@ export interface SqliteOptions {
   readonly workFolder?: string;
 }
 
-export function sqliteSource(options: SqliteOptions) {
+export function sqliteSource(options: SqliteOptions): Source {
   const path = resolve(options.path);
   const workFolder = options.workFolder ?? tmpdir();
   return {
@@ -48,7 +48,7 @@ export function sqliteSource(options: SqliteOptions) {
       if (expectations === undefined) throw new Error('asked for expectations, got none');
       return { actual: expectations, integrity };
     },
-  } as const satisfies Source;
+  };
 }
 
 /** @throws `dataset-vanished`, `dataset-unreadable`, `restore-interrupted`, `sqlite-…` */

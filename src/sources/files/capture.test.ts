@@ -1,0 +1,218 @@
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { newRun } from '../../../test/suites/source.suite.ts';
+import { contentsOf } from '../../../test/support/contents.ts';
+import { temporaryFolder } from '../../../test/support/temp.ts';
+import type { Entry } from '../../core/entry.ts';
+import type { BytePath } from '../../core/paths.ts';
+import { type FilesOptions, filesSource } from './source.ts';
+
+const isRoot = process.getuid?.() === 0;
+
+async function folderWith(files: Readonly<Record<string, string>> = {}): Promise<string> {
+  const path = await temporaryFolder({ open: true });
+  for (const [name, text] of Object.entries(files)) {
+    fs.mkdirSync(join(path, name, '..'), { recursive: true });
+    fs.writeFileSync(join(path, name), text);
+  }
+  return path;
+}
+
+function sourceOf(path: string, options: Partial<FilesOptions> = {}) {
+  return filesSource({
+    name: 'data',
+    path,
+    exclude: [],
+    defaultExcludes: true,
+    oneFileSystem: true,
+    xattrs: false,
+    ...options,
+  });
+}
+
+async function captured(path: string, options: Partial<FilesOptions> = {}) {
+  const capture = await sourceOf(path, options).capture(newRun());
+  const entries: Entry[] = [];
+  for await (const entry of capture.entries) entries.push(entry);
+  return { entries, paths: entries.map((entry) => entry.path), ...(await capture.finish()) };
+}
+
+const fingerprints = (entries: readonly Entry[]) =>
+  Object.fromEntries(
+    entries.flatMap((entry) =>
+      entry.type === 'file' && entry.content.from === 'file' ? [[entry.path, entry.content.fingerprint]] : [],
+    ),
+  );
+
+/** Until the file system's clock has ticked past what was just written. */
+async function settle(path: string): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (Object.values(fingerprints((await captured(path)).entries)).includes(undefined)) {
+    if (performance.now() > deadline) throw new Error('never settled');
+  }
+}
+
+describe('fingerprints', () => {
+  test('stay when nothing changed, and change with content, times, permissions and replacement', async () => {
+    const path = await folderWith({ same: '1', content: '1', mode: '1', time: '1', replaced: '1' });
+    await settle(path);
+    const before = fingerprints((await captured(path)).entries);
+    const { mtime, atime } = fs.statSync(join(path, 'content'));
+    fs.writeFileSync(join(path, 'content'), '2');
+    // As old and as long as it was: only ctime tells.
+    fs.utimesSync(join(path, 'content'), atime, mtime);
+    fs.chmodSync(join(path, 'mode'), 0o600);
+    fs.utimesSync(join(path, 'time'), 1, 1);
+    fs.writeFileSync(join(path, 'new'), '1');
+    fs.renameSync(join(path, 'new'), join(path, 'replaced'));
+    const after = fingerprints((await captured(path)).entries);
+    expect(after.same).toBe(before.same);
+    for (const name of ['content', 'mode', 'time', 'replaced'])
+      expect([name, after[name]]).not.toEqual([name, before[name]]);
+  });
+
+  test('are not given to a file that changed this instant: it could change again unseen', async () => {
+    const path = await folderWith({ fresh: '1' });
+    let seen: string | undefined = 'none yet';
+    // On a slow machine the tick may be over before we look: write and look until it is not.
+    for (let attempt = 0; attempt < 50 && seen !== undefined; attempt++) {
+      fs.writeFileSync(join(path, 'fresh'), String(attempt));
+      seen = fingerprints((await captured(path)).entries).fresh;
+    }
+    expect(seen).toBeUndefined();
+  });
+});
+
+describe('what is left out', () => {
+  test('is counted by rule, with its reason, and is not expected back', async () => {
+    const path = await folderWith({ 'a/keep': '', 'a/x.log': '', 'y.log': '', 'node_modules/m/i.js': '', 'b.tmp': '' });
+    const { paths, facts, expectations } = await captured(path, {
+      exclude: [{ pattern: '*.log', reason: 'rotated elsewhere' }],
+    });
+    expect(paths).toEqual(['a', 'a/keep']);
+    expect(facts.excluded).toMatchObject([
+      { pattern: '*.log', reason: 'rotated elsewhere', count: 2, isDefault: false },
+      { pattern: 'node_modules/', count: 1, isDefault: true },
+      { pattern: '*.tmp', count: 1, isDefault: true },
+    ]);
+    expect(expectations?.tables).toMatchObject([{ table: 'files', rows: 1 }]);
+  });
+
+  test('by default can be taken in', async () => {
+    const path = await folderWith({
+      'node_modules/m': '',
+      'c/CACHEDIR.TAG': 'Signature: 8a477f597d28d172789f06886806bc55',
+      'c/x': '',
+    });
+    expect((await captured(path, { defaultExcludes: false })).paths).toEqual([
+      'c',
+      'c/CACHEDIR.TAG',
+      'c/x',
+      'node_modules',
+      'node_modules/m',
+    ]);
+    const { paths, facts } = await captured(path);
+    expect(paths).toEqual(['c', 'c/CACHEDIR.TAG']);
+    expect(facts.cacheFolders).toBe(1);
+  });
+
+  test('a CACHEDIR.TAG without its signature leaves nothing out', async () => {
+    const path = await folderWith({ 'c/CACHEDIR.TAG': 'something else', 'c/x': '' });
+    expect((await captured(path)).paths).toContain('c/x');
+  });
+
+  test('other file systems are not entered, which is said, unless asked for', async () => {
+    const root = '/dev';
+    const shm = await captured(root);
+    expect(shm.problems).toContainEqual({ code: 'other-file-system', message: expect.stringMatching(/^(shm|pts) /) });
+    expect(shm.paths).toContain('shm');
+    expect(shm.paths.some((path) => path.startsWith('shm/') || path.startsWith('pts/'))).toBe(false);
+    const crossed = await captured(root, { oneFileSystem: false });
+    expect(crossed.paths).toContain('pts/ptmx');
+    // Devices are recorded with their numbers, never opened.
+    expect(crossed.entries.find((entry) => entry.path === 'null')).toMatchObject({
+      type: 'character-device',
+      device: { major: 1, minor: 3 },
+    });
+  });
+});
+
+describe('what cannot be read', () => {
+  test.runIf(isRoot)('is named, and the rest is captured', async () => {
+    const path = await folderWith({ 'closed/inside': '', 'secret\nname': '', open: '', 'acl only': '' });
+    fs.chmodSync(join(path, 'closed'), 0o700);
+    fs.chmodSync(join(path, 'secret\nname'), 0o600);
+    fs.chmodSync(join(path, 'acl only'), 0o600);
+    execFileSync('setfacl', ['-m', 'u:65534:r', join(path, 'acl only')]);
+    const program = new URL('../../../test/support/capture-names.ts', import.meta.url).pathname;
+    const said = execFileSync(
+      'setpriv',
+      ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, program, path],
+      {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      },
+    );
+    const { paths, problems, rows } = JSON.parse(said);
+    expect(paths).toEqual(['acl only', 'closed', 'open']);
+    expect(rows).toBe(2);
+    expect(problems).toEqual([
+      { code: 'folder-unreadable', message: 'The folder closed could not be listed: EACCES.' },
+      { code: 'file-unreadable', message: 'secret\\x0aname could not be read: permission denied.' },
+    ]);
+  });
+
+  test('later, by the vault, is not expected back', async () => {
+    const path = await folderWith({ a: '1', b: '2', c: '3' });
+    const capture = await sourceOf(path).capture(newRun());
+    let seen = 0;
+    const vanishing = {
+      entries: (async function* () {
+        for await (const entry of capture.entries) {
+          if (++seen === 2) fs.rmSync(join(path, 'b'));
+          yield entry;
+        }
+      })(),
+      finish: (leftOut?: Iterable<BytePath>) => capture.finish(leftOut),
+      [Symbol.asyncDispose]: () => capture[Symbol.asyncDispose](),
+    };
+    const contents = await contentsOf(vanishing);
+    expect(contents.leftOut).toEqual(['b']);
+    const into = join(await temporaryFolder(), 'back');
+    const source = sourceOf(path);
+    await source.restore(contents, { into, force: false, only: [] }, newRun());
+    const { actual, integrity } = await source.measure(into, contents.expectations!, newRun(), contents);
+    expect(actual).toEqual(contents.expectations);
+    expect(integrity).toMatchObject([{ ok: true, looked: 2 }]);
+  });
+});
+
+describe('a dataset that is not what it should be', () => {
+  test('an empty folder is captured, and questioned', async () => {
+    const path = await folderWith();
+    expect((await sourceOf(path).inspect(newRun())).problems).toMatchObject([{ code: 'folder-empty' }]);
+    expect((await captured(path)).expectations?.tables).toMatchObject([{ rows: 0 }]);
+  });
+
+  test('a socket or device is refused', async () => {
+    await expect(sourceOf('/dev/null').inspect(newRun())).rejects.toMatchObject({ code: 'dataset-unreadable' });
+  });
+
+  test('a symbolic link to a folder is followed', async () => {
+    const place = await folderWith({ 'real/file': 'x' });
+    fs.symlinkSync('real', join(place, 'link'));
+    expect((await captured(join(place, 'link'))).paths).toEqual(['file']);
+  });
+});
+
+test('a folder as deep as paths may be, and wide, comes in order', async () => {
+  const path = await folderWith();
+  let deep = path;
+  while (deep.length < 3900) deep = join(deep, 'd'.repeat(100));
+  fs.mkdirSync(deep, { recursive: true });
+  for (let at = 0; at < 3000; at++) fs.writeFileSync(join(path, `file-${at}`), '');
+  const { paths } = await captured(path, { xattrs: true });
+  expect(paths).toHaveLength(3000 + (deep.length - path.length) / 101);
+});
