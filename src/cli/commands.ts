@@ -11,6 +11,8 @@ export interface CommandEntry {
 export const groups: Readonly<Record<string, string>> = {
   config: 'The configuration, checked and shown',
   keys: 'The keys that open the backups',
+  evidence: 'The signed ledger of what was proved',
+  evidence: 'What drills have proved: signed, chained records',
 };
 
 /** In the order of a life with backups. Each file is loaded only when its command is called. */
@@ -36,14 +38,44 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./config-schema.ts')).configSchemaCommand,
   },
   {
+    name: 'check',
+    summary: 'Look at everything that a backup and a restore need',
+    load: async () => (await import('./check.ts')).check,
+  },
+  {
+    name: 'backup',
+    summary: 'Take a restore point of each dataset',
+    load: async () => (await import('./backup.ts')).backup,
+  },
+  {
     name: 'list',
     summary: 'List restore points, or what one holds',
     load: async () => (await import('./list.ts')).list,
   },
   {
+    name: 'restore',
+    summary: 'Bring a dataset back',
+    load: async () => (await import('./restore.ts')).restore,
+  },
+  {
+    name: 'drill',
+    summary: 'Rehearse the recovery and prove it',
+    load: async () => (await import('./drill.ts')).drill,
+  },
+  {
     name: 'status',
     summary: 'How much would be lost now, and how long until it is back',
     load: async () => (await import('./status.ts')).status,
+  },
+  {
+    name: 'drill',
+    summary: 'Rehearse the recovery and prove it',
+    load: async () => (await import('./drill.ts')).drill,
+  },
+  {
+    name: 'verify',
+    summary: 'Check what is stored, and heal it',
+    load: async () => (await import('./verify.ts')).verify,
   },
   {
     name: 'prune',
@@ -64,6 +96,46 @@ export const commands: readonly CommandEntry[] = [
     name: 'keys new',
     summary: 'Make a key pair',
     load: async () => (await import('./keys-new.ts')).keysNew,
+  },
+  {
+    name: 'evidence list',
+    summary: 'List what drills have proved, and what not',
+    load: async () => (await import('./evidence-list.ts')).evidenceList,
+  },
+  {
+    name: 'evidence show',
+    summary: 'Show one record of a drill',
+    load: async () => (await import('./evidence-show.ts')).evidenceShow,
+  },
+  {
+    name: 'evidence verify',
+    summary: 'Check the signatures and the chain of the evidence',
+    load: async () => (await import('./evidence-verify.ts')).evidenceVerify,
+  },
+  {
+    name: 'gc',
+    summary: 'Remove what killed drills left',
+    load: async () => (await import('./gc.ts')).gc,
+  },
+  {
+    name: 'evidence list',
+    summary: 'List what was proved, and when',
+    load: async () => (await import('./evidence.ts')).evidenceList,
+  },
+  {
+    name: 'evidence show',
+    summary: 'Show one entry of the ledger',
+    load: async () => (await import('./evidence.ts')).evidenceShow,
+  },
+  {
+    name: 'evidence verify',
+    summary: 'Check the signatures and chains of the ledger',
+    load: async () => (await import('./evidence.ts')).evidenceVerify,
+  },
+  {
+    name: 'gc',
+    summary: 'Remove what killed drills left behind',
+    load: async () => (await import('./gc.ts')).gc,
   },
   {
     name: 'completion',

@@ -1,0 +1,37 @@
+import { formatDuration } from '../core/duration.ts';
+import { formatMoment } from '../core/moment.ts';
+import { type EvidenceList, listEvidence } from '../operations/drill/evidence.ts';
+import { defineCommand } from './command.ts';
+import { exitCodes } from './exit.ts';
+import { type Style, table } from './output.ts';
+
+export const evidenceList = defineCommand({
+  description: 'The ledger, newest first: every drill with its verdict, failures too. Needs no key.',
+  options: {},
+  async run({ system, clock, out }) {
+    const vault = await (await system()).vault(({ destination, key, why }) =>
+      out.note(`! ${destination}: ${key} ${why}`),
+    );
+    const list = await listEvidence(vault.destinations);
+    out.answer(list, (document, style) => listText(document, clock.now(), style));
+    return list.troubles.length === 0 ? exitCodes.ok : exitCodes.no;
+  },
+});
+
+function listText({ entries, troubles }: EvidenceList, nowMs: number, style: Style): string {
+  const marks: Readonly<Record<string, (text: string) => string>> = {
+    proved: style.good,
+    failed: style.bad,
+    inconclusive: style.warn,
+  };
+  const rows = entries.map(({ time, kind, verdict, passed, checks, rtoMs, datasets, id }) => [
+    formatMoment(Date.parse(time), nowMs),
+    (marks[verdict] ?? style.dim)(verdict || kind),
+    `${passed} of ${checks} checks`,
+    rtoMs === null ? '' : formatDuration(rtoMs),
+    datasets.join(', '),
+    style.dim(id),
+  ]);
+  const lines = rows.length === 0 ? ['The ledger is empty: no drill was run yet.'] : [table(rows)];
+  return [...lines, ...troubles.map((trouble) => style.warn(`! ${trouble}`))].join('\n');
+}

@@ -1,0 +1,22 @@
+import { countOf } from '../core/size.ts';
+import { collectGarbage } from '../sandbox/remove.ts';
+import { defineCommand, flag } from './command.ts';
+import { exitCodes } from './exit.ts';
+
+export const gc = defineCommand({
+  description: 'Touches only what a drill registered, and only when its process is gone. Backups are not touched.',
+  options: { dryRun: flag('say what would be removed') },
+  async run({ options, config, out }) {
+    const { stateDir } = await config();
+    const { dryRun } = options;
+    const collected = await collectGarbage(stateDir, { dryRun });
+    out.done(collected, ({ removed, running, left }, style) =>
+      [
+        `${countOf(removed.length, 'sandbox', 'sandboxes')} ${dryRun ? 'would be removed' : 'removed'}${removed.length > 0 ? `: ${removed.join(', ')}` : ''}.`,
+        ...running.map((id) => `Drill ${id} still runs.`),
+        ...left.map(({ file, why }) => `${style.warn('!')} ${file} was left alone: ${why}.`),
+      ].join('\n'),
+    );
+    return exitCodes.ok;
+  },
+});
