@@ -1,4 +1,8 @@
-/** Object key: components of `[A-Za-z0-9._:+-]`, joined by `/`, never starting with `/` or a dot. At most 512 characters. */
+/**
+ * Object key: components of `[A-Za-z0-9._:+-]`, at most 255 characters each, joined by `/`, none starting with a dot. At most
+ * 512 characters. No key is a folder of another: where `a` is an object there is no `a/b`. Anything else is
+ * `object-key-invalid`.
+ */
 export type Key = string;
 
 export interface ByteRange {
@@ -7,7 +11,7 @@ export interface ByteRange {
 }
 
 /** What a destination was found to be able to do. Absence is a typed answer, never an exception. */
-export interface Capabilities {
+interface Capabilities {
   /** Creating a key that exists is refused by the store itself, also against a concurrent writer. */
   readonly conditionalCreate: boolean;
   /** The store checks a SHA-256 while it receives and keeps it, so that reading back is not needed to confirm. */

@@ -48,7 +48,7 @@ export interface ProcessOptions {
 }
 
 /** How a process ended: one of `exitCode` and `signal` is set. */
-export interface Ended {
+interface Ended {
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
   /** The last lines of stderr, without secrets. */

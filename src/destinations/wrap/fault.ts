@@ -1,7 +1,7 @@
 import type { Destination } from '../destination.ts';
 import { destinationUnreachable } from '../errors.ts';
 
-export type Verb = 'put' | 'get' | 'stat' | 'list' | 'delete' | 'freeBytes';
+type Verb = 'put' | 'get' | 'stat' | 'list' | 'delete' | 'freeBytes';
 
 export interface Fault {
   /** Any verb when absent. */
