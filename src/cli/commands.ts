@@ -11,7 +11,6 @@ export interface CommandEntry {
 export const groups: Readonly<Record<string, string>> = {
   config: 'The configuration, checked and shown',
   keys: 'The keys that open the backups',
-  evidence: 'The signed ledger of what was proved',
   evidence: 'What drills have proved: signed, chained records',
 };
 
@@ -68,11 +67,6 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./status.ts')).status,
   },
   {
-    name: 'drill',
-    summary: 'Rehearse the recovery and prove it',
-    load: async () => (await import('./drill.ts')).drill,
-  },
-  {
     name: 'verify',
     summary: 'Check what is stored, and heal it',
     load: async () => (await import('./verify.ts')).verify,
@@ -115,26 +109,6 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'gc',
     summary: 'Remove what killed drills left',
-    load: async () => (await import('./gc.ts')).gc,
-  },
-  {
-    name: 'evidence list',
-    summary: 'List what was proved, and when',
-    load: async () => (await import('./evidence.ts')).evidenceList,
-  },
-  {
-    name: 'evidence show',
-    summary: 'Show one entry of the ledger',
-    load: async () => (await import('./evidence.ts')).evidenceShow,
-  },
-  {
-    name: 'evidence verify',
-    summary: 'Check the signatures and chains of the ledger',
-    load: async () => (await import('./evidence.ts')).evidenceVerify,
-  },
-  {
-    name: 'gc',
-    summary: 'Remove what killed drills left behind',
     load: async () => (await import('./gc.ts')).gc,
   },
   {

@@ -4,6 +4,7 @@ import { noIdentityFits } from '../vault/age/errors.ts';
 import { recipientOf } from '../vault/age/identity.ts';
 import type { VaultReader } from '../vault/vault.ts';
 import { defineCommand } from './command.ts';
+import { noteDamage } from './damage-note.ts';
 import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
 
@@ -27,7 +28,7 @@ key for it once in a while: a key that was never tried is a hope.`,
   async run({ system, identities, clock, out }) {
     const open = await system();
     const given = await identities();
-    const vault = await open.vault(({ destination, key, why }) => out.note(`! ${destination}: ${key} ${why}`));
+    const vault = await open.vault(noteDamage(out));
     const checks: KeyCheck[] = [];
     for (const identity of given) checks.push(await tryKey(identity, open.config.vault.recipients, vault));
     const good = checks.every((check) => check.opens.length > 0 && check.opens.every((one) => one.opened));

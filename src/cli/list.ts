@@ -6,6 +6,7 @@ import { noSuchDataset } from '../operations/errors.ts';
 import { type DatasetPlan, planRetention } from '../operations/retention-plan.ts';
 import { newestPoint } from '../vault/open.ts';
 import { defineCommand, flag, value } from './command.ts';
+import { noteDamage } from './damage-note.ts';
 import { usageWrong } from './errors.ts';
 import { exitCodes } from './exit.ts';
 import { type Style, table } from './output.ts';
@@ -43,7 +44,7 @@ With --files, what one restore point of one dataset holds; that needs a key.`,
     const open = await system();
     const known = Object.keys(open.config.datasets);
     for (const dataset of words) if (!known.includes(dataset)) throw noSuchDataset({ dataset, known });
-    const vault = await open.vault(({ destination, key, why }) => out.note(`! ${destination}: ${key} ${why}`));
+    const vault = await open.vault(noteDamage(out));
     if (options.files) {
       if (words.length !== 1)
         throw usageWrong({ what: '--files takes exactly one dataset.', command: 'lifeboat list' });

@@ -2,6 +2,7 @@ import { formatMoment } from '../core/moment.ts';
 import { countOf, formatCount, formatSize } from '../core/size.ts';
 import { planRetention } from '../operations/retention-plan.ts';
 import { defineCommand, flag } from './command.ts';
+import { noteDamage } from './damage-note.ts';
 import { pruneNotYet } from './errors.ts';
 import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
@@ -25,7 +26,7 @@ would free. This version deletes nothing.`,
   async run({ options, system, clock, out }) {
     if (!options.dryRun) throw pruneNotYet({});
     const open = await system();
-    const vault = await open.vault(({ destination, key, why }) => out.note(`! ${destination}: ${key} ${why}`));
+    const vault = await open.vault(noteDamage(out));
     const { datasets, freedBytes, freedObjects, suspect } = await planRetention(open.config, vault, clock.now());
     const report: PruneReport = {
       datasets: datasets.map(({ dataset, points }) => ({

@@ -1,0 +1,23 @@
+import { type Checked, checkSystem } from '../operations/check.ts';
+import { defineCommand } from './command.ts';
+import { exitCodes } from './exit.ts';
+import type { Style } from './output.ts';
+
+export const check = defineCommand({
+  description: `The configuration, the keys, each destination (a small object is written, read back and removed), each dataset with the
+versions of its server and tools, and the clocks. Exit code 1 when something would stop a backup.`,
+  options: {},
+  async run({ common, system, identities, run, out }) {
+    const given = common.identity.length > 0 ? await identities() : [];
+    const checks = await checkSystem(await system(), given, run);
+    const good = checks.every((one) => one.result !== 'bad');
+    out.answer({ good, checks }, (document, style) => document.checks.map((one) => checkText(one, style)).join('\n'));
+    return good ? exitCodes.ok : exitCodes.no;
+  },
+});
+
+function checkText({ area, name, result, message, hint }: Checked, style: Style): string {
+  const mark = { good: style.good('✓'), warning: style.warn('!'), bad: style.bad('✗') }[result];
+  const line = `${mark} ${area} ${style.bold(name)}: ${message}`;
+  return hint === undefined ? line : `${line}\n    ${hint}`;
+}

@@ -1,0 +1,75 @@
+import { formatDuration } from '../core/duration.ts';
+import { formatMoment, parseMoment } from '../core/moment.ts';
+import { countOf, formatSize } from '../core/size.ts';
+import { isUlid, ulidTime } from '../core/ulid.ts';
+import { type RestoreOutcome, restore as restoreDataset } from '../operations/restore.ts';
+import { defineCommand, flag, value } from './command.ts';
+import { exitCodes } from './exit.ts';
+import type { Style } from './output.ts';
+
+interface RestoreReport {
+  readonly dataset: string;
+  readonly restorePoint: string;
+  readonly time: string;
+  readonly where: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly problems: RestoreOutcome['restored']['problems'];
+  readonly damage: RestoreOutcome['damage'];
+  readonly elapsedMs: number;
+}
+
+export const restore = defineCommand({
+  words: '<dataset> [only...]',
+  description: `Brings a dataset back, to where it came from or elsewhere. After the dataset, name paths (files) or tables
+(databases) to bring back only those. What is at the target stays until the restore is whole; without --force a target that
+is not empty is refused. Needs --identity.
+
+  lifeboat restore uploads --into /tmp/look --identity lifeboat-keys/daily.txt
+  lifeboat restore app-db --at "2 hours ago" --force --identity lifeboat-keys/daily.txt`,
+  options: {
+    at: value('<moment>', "the newest restore point at or before it, or a restore point's id (default: latest)"),
+    into: value('<target>', 'a path, or the URL of a database (default: where it came from)'),
+    force: flag('replace what is at the target'),
+  },
+  async run({ words, options, system, identities, clock, run, out }) {
+    const [dataset = '', ...only] = words;
+    const { into, force } = options;
+    const chosen = pointOf(options.at ?? 'latest', clock.now());
+    const request = {
+      dataset,
+      only,
+      force,
+      ...chosen,
+      ...(into !== undefined && { into }),
+      identities: await identities(),
+    };
+    const outcome = await restoreDataset(await system(), request, run);
+    out.done(reportOf(dataset, outcome), (report, style) => restoreText(report, clock.now(), style));
+    return exitCodes.ok;
+  },
+});
+
+function pointOf(text: string, nowMs: number): { id: string } | { atMs: number } | object {
+  if (isUlid(text) && ulidTime(text) >= 0) return { id: text };
+  const moment = parseMoment(text, nowMs);
+  return moment === 'latest' ? {} : { atMs: moment };
+}
+
+function reportOf(dataset: string, { point, restored, damage, elapsedMs }: RestoreOutcome): RestoreReport {
+  const { id, time } = point.record;
+  return { dataset, restorePoint: id, time, ...restored, damage, elapsedMs: Math.round(elapsedMs) };
+}
+
+function restoreText(report: RestoreReport, nowMs: number, style: Style): string {
+  const { dataset, time, where, files, bytes, problems, damage, elapsedMs } = report;
+  const what = `${countOf(files, 'file')}, ${formatSize(bytes)}`;
+  return [
+    `${style.good('✓')} ${style.bold(dataset)} as of ${formatMoment(Date.parse(time), nowMs)} is back at ${where}: ${what} in ${formatDuration(elapsedMs)}.`,
+    ...problems.map(({ message }) => `${style.warn('!')} ${message}`),
+    ...damage.map(
+      ({ destination, key, why }) =>
+        `${style.warn('!')} ${destination}: ${key} could not be used: ${why} Another copy served.`,
+    ),
+  ].join('\n');
+}

@@ -1,0 +1,91 @@
+import { formatMoment } from '../core/moment.ts';
+import { countOf, formatSize } from '../core/size.ts';
+import { partInvalid } from '../operations/errors.ts';
+import { type VerifyOutcome, verify as verifyVault } from '../operations/verify.ts';
+import type { RestorePoint } from '../vault/vault.ts';
+import { defineCommand, flag, value } from './command.ts';
+import { usageWrong } from './errors.ts';
+import { exitCodes } from './exit.ts';
+import type { Style } from './output.ts';
+
+interface VerifyReport {
+  readonly sound: boolean;
+  readonly part: VerifyOutcome['part'];
+  readonly objects: number;
+  readonly objectsRead: number;
+  readonly bytesRead: number;
+  readonly findings: ReadonlyArray<{
+    readonly destination: string;
+    readonly key: string;
+    readonly kind: string;
+    readonly why: string;
+    readonly healed: boolean;
+    readonly restorePoints: ReadonlyArray<{ readonly dataset: string; readonly id: string; readonly time: string }>;
+  }>;
+  readonly suspect: VerifyOutcome['suspect'];
+  readonly unreachable: VerifyOutcome['unreachable'];
+}
+
+export const verify = defineCommand({
+  description: `Compares every destination with what the signed records say, reads a part of the data and heals from sound copies.
+Without --all or --part it reads the next part in turn, so that seven runs have read everything. With --identity what is read
+is also decrypted. Exit code 1 when something is damaged and could not be healed.`,
+  options: {
+    all: flag('read everything'),
+    part: value('<n/m>', 'read part n of m', parsePart),
+  },
+  async run({ options, common, system, identities, clock, run, out }) {
+    const { all, part } = options;
+    if (all && part) throw usageWrong({ what: '--all and --part exclude each other.', command: 'lifeboat verify' });
+    const given = common.identity.length > 0 ? await identities() : [];
+    const outcome = await verifyVault(await system(), { all, identities: given, ...(part && { part }) }, run);
+    out.done(reportOf(outcome), (report, style) => verifyText(report, clock.now(), style));
+    return outcome.sound ? exitCodes.ok : exitCodes.no;
+  },
+});
+
+function parsePart(text: string): { part: number; parts: number } {
+  const found = /^([1-9]\d{0,3})\/([1-9]\d{0,3})$/.exec(text);
+  const [part, parts] = [Number(found?.[1]), Number(found?.[2])];
+  if (!(part <= parts)) throw partInvalid({ text });
+  return { part, parts };
+}
+
+function reportOf(outcome: VerifyOutcome): VerifyReport {
+  const { sound, part, objects, objectsRead, bytesRead, suspect, unreachable } = outcome;
+  const findings = outcome.findings.map(({ destination, key, kind, why, healed, restorePoints }) => ({
+    destination,
+    key,
+    kind,
+    why,
+    healed,
+    restorePoints: restorePoints.map(idOf),
+  }));
+  return { sound, part, objects, objectsRead, bytesRead, findings, suspect, unreachable };
+}
+
+function idOf({ record: { dataset, id, time } }: RestorePoint) {
+  return { dataset, id, time };
+}
+
+function verifyText(report: VerifyReport, nowMs: number, style: Style): string {
+  const { sound, part, objects, objectsRead, bytesRead, findings, suspect, unreachable } = report;
+  const read = part === 'all' ? 'everything' : `part ${part.part} of ${part.parts}`;
+  const what = `${countOf(objects, 'object')} compared, ${read} read (${countOf(objectsRead, 'object')}, ${formatSize(bytesRead)})`;
+  const lines = [sound ? `${style.good('✓')} Sound: ${what}.` : `${style.bad('✗')} Not sound: ${what}.`];
+  for (const { destination, key, kind, why, healed, restorePoints } of findings) {
+    const mark = healed ? style.warn('!') : style.bad('✗');
+    lines.push(`${mark} ${destination}: ${key} is ${kind}: ${why}${healed ? ' Healed from a sound copy.' : ''}`);
+    const touched = restorePoints
+      .slice(0, 5)
+      .map(({ dataset, time }) => `${dataset} ${formatMoment(Date.parse(time), nowMs)}`);
+    const more = restorePoints.length - touched.length;
+    if (touched.length > 0 && !healed) {
+      lines.push(`    cannot be restored from there: ${touched.join(', ')}${more > 0 ? ` and ${more} more` : ''}`);
+    }
+  }
+  for (const { key, why } of suspect) lines.push(`${style.bad('✗')} ${key}: ${why}`);
+  for (const { destination, why } of unreachable)
+    lines.push(`${style.bad('✗')} ${destination} was not looked at: ${why}`);
+  return lines.join('\n');
+}
