@@ -11,7 +11,7 @@ export interface ByteRange {
 }
 
 /** What a destination was found to be able to do. Absence is a typed answer, never an exception. */
-interface Capabilities {
+export interface Capabilities {
   /** Creating a key that exists is refused by the store itself, also against a concurrent writer. */
   readonly conditionalCreate: boolean;
   /** The store checks a SHA-256 while it receives and keeps it, so that reading back is not needed to confirm. */
