@@ -174,6 +174,15 @@ declare module 'vitest' {
   }
 }
 
+test('docs/vault-format.md shows a manifest of this very vault', async () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/vault-format.md'), 'utf8');
+  const [shown = ''] = page.match(/lifeboat-manifest\t1\n[^`]*/) ?? [];
+  const { id } = decodeManifest(Buffer.from(shown));
+  const record = records.find((one) => one.id === id)!;
+  const object = readFileSync(join(VAULT, manifestKey(record.manifest[0])));
+  expect(zstdDecompressSync(await openAll(object, identities)).toString()).toBe(shown);
+});
+
 // Canonical JSON is part of the format too: what was signed then must be what is signed now.
 test('canonical JSON of a stored record is what is stored', () => {
   for (const record of records)

@@ -4,7 +4,7 @@ import { openHeader } from './header.ts';
 
 /** age's STREAM: chunks of 64 KiB, each sealed with ChaCha20-Poly1305 under its number and whether it is the last. */
 export const CHUNK_SIZE = 65_536;
-export const TAG_SIZE = 16;
+const TAG_SIZE = 16;
 export const SEALED_CHUNK_SIZE = CHUNK_SIZE + TAG_SIZE;
 /** Between header and chunks. */
 export const NONCE_SIZE = 16;

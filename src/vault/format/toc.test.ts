@@ -76,6 +76,10 @@ describe('the table of contents of a pack', () => {
       { frames: [{ ...frames[0]!, chunkCount: 3 }], chunks },
       { frames, chunks: { ...chunks, ids: chunks.ids.subarray(1) } },
       { frames, chunks: { ...chunks, lengths: Uint32Array.from([1_000, 0, 7]) } },
+      {
+        frames: [{ compressedLength: 1, rawLength: 4_194_305, chunkCount: 1 }],
+        chunks: { ids: new Uint8Array(20), lengths: Uint32Array.of(4_194_305) },
+      },
     ];
     for (const toc of wrong) expect(() => encodeToc(toc)).toThrow(RangeError);
     const many = MAX_CHUNKS + 1;

@@ -16,7 +16,7 @@ export interface Frame {
 }
 
 /** Chunks by number, in flat arrays: a pack has thousands. The raw offset of a chunk is the sum of the lengths before it. */
-export interface ChunkList {
+interface ChunkList {
   /** `CHUNK_ID_SIZE` bytes each. */
   readonly ids: Uint8Array;
   /** Raw bytes of each, at least 1. */
@@ -25,6 +25,8 @@ export interface ChunkList {
 
 export const CHUNK_ID_SIZE = 20;
 export const MAX_CHUNKS = 65_536;
+/** The largest chunk of any profile. */
+const MAX_CHUNK_SIZE = 4_194_304;
 /** Bytes at the end of a table of contents by which a reader finds it: length, version, magic. */
 export const FOOTER_SIZE = 16;
 
@@ -145,7 +147,7 @@ function checkToc(toc: Toc, damaged: (fact: { field: string }) => Error): void {
     let raw = 0;
     for (const end = chunk + chunkCount; chunk < end; chunk++) {
       const length = lengths[chunk] ?? 0;
-      if (length === 0) throw damaged({ field: `the length of chunk ${chunk}` });
+      if (length === 0 || length > MAX_CHUNK_SIZE) throw damaged({ field: `the length of chunk ${chunk}` });
       raw += length;
     }
     if (raw !== rawLength || raw > U32_MAX) throw damaged({ field: `the raw length of frame ${number}` });
