@@ -29,7 +29,7 @@ export type ToStoreWorker =
     }
   /** For each chunk of the segment, in order: 1 when it must be stored, 0 when the vault has it. */
   | { readonly type: 'answer'; readonly segment: number; readonly wanted: Uint8Array }
-  | { readonly type: 'compress'; readonly frame: number; readonly raw: ArrayBuffer }
+  | { readonly type: 'compress'; readonly frame: number; readonly raw: ArrayBuffer; readonly sizeBytes: number }
   | {
       readonly type: 'seal';
       readonly pack: number;
@@ -56,8 +56,14 @@ export type FromStoreWorker =
     }
   /** One file (or the stream) of `job` ended; its chunks were all sent in segments before. */
   | { readonly type: 'content'; readonly job: number; readonly outcome: ContentOutcome }
-  /** The chunks that were wanted, `count` of them, laid one after the other. */
-  | { readonly type: 'frame'; readonly segment: number; readonly count: number; readonly raw: ArrayBuffer }
+  /** The chunks that were wanted, `count` of them, laid one after the other in the first `sizeBytes` of the buffer. */
+  | {
+      readonly type: 'frame';
+      readonly segment: number;
+      readonly count: number;
+      readonly raw: ArrayBuffer;
+      readonly sizeBytes: number;
+    }
   | { readonly type: 'segment-empty'; readonly segment: number }
   /** One message of reading work was taken in. */
   | { readonly type: 'read-done' }

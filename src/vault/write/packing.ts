@@ -5,7 +5,7 @@ import type { PackHandle, Place } from './places.ts';
 export type PackKind = 'data' | 'meta';
 
 const MiB = 1024 * 1024;
-export const packTargetBytes: Readonly<Record<PackKind, number>> = { data: 32 * MiB, meta: 4 * MiB };
+export const packTargetBytes: Readonly<Record<PackKind, number>> = { data: 16 * MiB, meta: 4 * MiB };
 /** Chunks of one frame at most, so that a pack closes before the format's bound. */
 const MAX_FRAME_CHUNKS = 4096;
 

@@ -13,6 +13,9 @@ const MAX_UPLOADS = 2;
 const MAX_READS = 2;
 const MAX_COMPRESSING = 2;
 
+/** What a worker works on lies outside its heap; a small young generation keeps the buffers that it let go from piling up. */
+const WORKER_LIMITS = { maxYoungGenerationSizeMb: 6 };
+
 export interface SealedPack {
   readonly kind: PackKind;
   readonly id: string;
@@ -82,7 +85,10 @@ export function startPool(data: StoreWorkerData, owner: PoolOwner): Pool {
 
   const size = Math.max(1, Math.min(availableParallelism(), 8));
   for (let index = 0; index < size; index++) {
-    const worker = new Worker(new URL('./store.worker.ts', import.meta.url), { workerData: data });
+    const worker = new Worker(new URL('./store.worker.ts', import.meta.url), {
+      workerData: data,
+      resourceLimits: WORKER_LIMITS,
+    });
     const member: Member = { worker, reads: 0, compressing: 0, sealing: 0 };
     segments.set(member, new Map());
     worker.on('message', (message: FromStoreWorker) => guarded(() => take(member, message)));
@@ -117,7 +123,7 @@ export function startPool(data: StoreWorkerData, owner: PoolOwner): Pool {
           kind: segment.wanted.kind,
           ids: segment.wanted.ids.slice(segment.next, to),
           places: segment.wanted.places.slice(segment.next, to),
-          rawBytes: message.raw.byteLength,
+          rawBytes: message.sizeBytes,
         };
         segment.next = to;
         if (to === segment.wanted.places.length) segments.get(member)!.delete(message.segment);
@@ -186,7 +192,7 @@ export function startPool(data: StoreWorkerData, owner: PoolOwner): Pool {
       const number = nextNumber++;
       compressing.set(number, frame);
       member.compressing++;
-      post(member, { type: 'compress', frame: number, raw }, [raw]);
+      post(member, { type: 'compress', frame: number, raw, sizeBytes: frame.rawBytes }, [raw]);
     }
     while (answers.length > 0 && (rawBytes === 0 || rawBytes + answers[0]!.rawBytes <= MAX_RAW_BYTES)) {
       const { member, segment, wanted, rawBytes: bytes } = answers.shift()!;

@@ -15,6 +15,7 @@ const NO_BYTES_SHA256 = digest(ZEROS.subarray(0, 0)).toString('hex');
 export interface SegmentFlow {
   readonly chunkKey: Uint8Array;
   takeArena(): Buffer;
+  giveArena(arena: Buffer): void;
   submit(segment: Segment): Promise<void>;
 }
 
@@ -34,7 +35,7 @@ export interface Filler {
   /** Ends one content; its size, digest and layout. Call `begin` before the next. */
   end(): { sizeBytes: number; sha256: string; layout: number[] };
   begin(hintBytes: number): void;
-  /** Hands over what is left after the last content. */
+  /** Hands over what is left after the last content. The filler is used up. */
   flush(): Promise<void>;
 }
 
@@ -102,6 +103,7 @@ export function filler(flow: SegmentFlow, cutter: Chunker): Filler {
     },
     async flush() {
       if (segment.ids.length > 0) await handOver();
+      flow.giveArena(segment.arena);
     },
   };
 }

@@ -9,6 +9,7 @@ import { indexKey, manifestKey, packKey } from '../format/keys.ts';
 import { encodeManifest } from '../format/manifest.ts';
 import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
+import { release } from '../release.ts';
 import { sealSmall } from '../small-objects.ts';
 import type { SealedPack } from './pool.ts';
 import type { WriterSession } from './session.ts';
@@ -62,10 +63,11 @@ export async function writeRestorePoint(
   const delivery = deliverIndex(session, run);
 
   async function storePack({ id, object, kind, toc }: SealedPack): Promise<void> {
-    const holders = await session.copies.put(packKey(id), object);
+    const holders = await session.copies.put(packKey(id), object, id);
     const pack: IndexedPack = { id, sizeBytes: object.length, kind, toc };
     index.addPack(pack, holders);
-    storedBytes += object.length;
+    storedBytes += pack.sizeBytes;
+    release(object);
     await delivery.add(pack);
   }
 
@@ -157,7 +159,7 @@ async function commit(
     options.recipients,
   );
   const manifestId = sha256Hex(manifest);
-  await copies.put(manifestKey(manifestId), manifest);
+  await copies.put(manifestKey(manifestId), manifest, manifestId);
 
   const now = await session.generation();
   const withdrawn = [...stored.packs].filter((pack) => now.absent.has(pack));

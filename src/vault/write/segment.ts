@@ -7,7 +7,8 @@ import { chunkSizes } from '../chunking/profiles.ts';
 export const SEGMENT_BYTES = 4 * 1024 * 1024;
 /** A segment may run over by what has no cut yet. */
 export const ARENA_BYTES = SEGMENT_BYTES + 4 * 1024 * 1024;
-const FRAME_BYTES = 1024 * 1024;
+/** Raw bytes of a frame; a larger chunk has a frame of its own. */
+export const FRAME_BYTES = 1024 * 1024;
 const MAX_CHUNKS = 4096;
 
 /** Raw bytes that were cut into chunks and wait for an answer. */
@@ -36,8 +37,19 @@ export function addChunk(segment: Segment, chunkKey: Uint8Array, start: number, 
   return chunkDigest;
 }
 
-/** Copies the wanted chunks, in order, into frames of about 1 MiB; a larger chunk has a frame of its own. */
-export function* framesOf(segment: Segment, wanted: Uint8Array): Generator<{ raw: ArrayBuffer; count: number }> {
+/** A frame's raw bytes: the first `sizeBytes` of the buffer, which may be longer because it is used again. */
+interface RawFrame {
+  readonly raw: ArrayBuffer;
+  readonly sizeBytes: number;
+  readonly count: number;
+}
+
+/** Copies the wanted chunks, in order, into frames of about 1 MiB. */
+export function* framesOf(
+  segment: Segment,
+  wanted: Uint8Array,
+  takeBuffer: (sizeBytes: number) => ArrayBuffer,
+): Generator<RawFrame> {
   let from = 0;
   while (from < wanted.length) {
     let to = from;
@@ -51,14 +63,15 @@ export function* framesOf(segment: Segment, wanted: Uint8Array): Generator<{ raw
       count++;
     }
     if (count > 0) {
-      const frame = Buffer.allocUnsafeSlow(sizeBytes);
+      const raw = takeBuffer(sizeBytes);
+      const frame = Buffer.from(raw);
       let at = 0;
       for (let index = from; index < to; index++) {
         if (wanted[index] === 0) continue;
         const start = segment.starts[index]!;
         at += segment.arena.copy(frame, at, start, start + segment.lengths[index]!);
       }
-      yield { raw: frame.buffer as ArrayBuffer, count };
+      yield { raw, sizeBytes, count };
     }
     from = to;
   }

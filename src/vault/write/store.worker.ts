@@ -1,14 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { LifeboatError, sentenceOf } from '../../core/errors.ts';
+import { release } from '../release.ts';
 import { compress, decompress } from '../zstd.ts';
 import type { FromStoreWorker, StoreWorkerData, ToStoreWorker } from './messages.ts';
 import { type Filler, filler, readFile, type SegmentFlow } from './read-files.ts';
 import { memoryUnsound, sealPack } from './seal.ts';
-import { ARENA_BYTES, chunkers, framesOf, type Segment } from './segment.ts';
+import { ARENA_BYTES, chunkers, FRAME_BYTES, framesOf, type Segment } from './segment.ts';
 
 /** Segments that a worker may have out for an answer: one is filled while others are asked about. */
 const MAX_WAITING = 2;
+const MAX_FRAME_BUFFERS = 12;
 
 const port = parentPort;
 if (port === null) throw new Error('store.worker runs only as a worker thread');
@@ -24,10 +26,23 @@ function send(message: FromStoreWorker, transfer: ArrayBuffer[] = []): void {
   port?.postMessage(message, transfer);
 }
 
+// Buffers are used again: on fresh memory the page faults cost as much as reading does.
+const frameBuffers: ArrayBuffer[] = [];
+
+function takeFrameBuffer(sizeBytes: number): ArrayBuffer {
+  if (sizeBytes > FRAME_BYTES) return new ArrayBuffer(sizeBytes);
+  return frameBuffers.pop() ?? new ArrayBuffer(FRAME_BYTES);
+}
+
+function giveArena(arena: Buffer): void {
+  if (arenas.length <= MAX_WAITING) arenas.push(arena);
+}
+
 function flowOf(job: number): SegmentFlow {
   return {
     chunkKey: data.chunkKey,
     takeArena: () => arenas.pop() ?? Buffer.allocUnsafeSlow(ARENA_BYTES),
+    giveArena,
     async submit(segment) {
       const number = nextSegment++;
       waiting.set(number, segment);
@@ -45,13 +60,13 @@ function answer(number: number, wanted: Uint8Array): void {
   const segment = waiting.get(number);
   if (segment === undefined) throw new Error(`no segment ${number}`);
   let any = false;
-  for (const { raw, count } of framesOf(segment, wanted)) {
+  for (const { raw, sizeBytes, count } of framesOf(segment, wanted, takeFrameBuffer)) {
     any = true;
-    send({ type: 'frame', segment: number, count, raw }, [raw]);
+    send({ type: 'frame', segment: number, count, raw, sizeBytes }, [raw]);
   }
   if (!any) send({ type: 'segment-empty', segment: number });
   waiting.delete(number);
-  if (arenas.length < MAX_WAITING) arenas.push(segment.arena);
+  giveArena(segment.arena);
   wake?.();
 }
 
@@ -71,6 +86,7 @@ async function takeBytes(message: Extract<ToStoreWorker, { type: 'bytes' }>): Pr
     stream.commit(count);
     taken += count;
   }
+  release(bytes);
   if (!message.last) return;
   streams.delete(message.job);
   const content = stream.end();
@@ -92,16 +108,21 @@ async function takeIn(message: Extract<ToStoreWorker, { type: 'read' | 'bytes' }
 }
 
 function compressFrame(message: Extract<ToStoreWorker, { type: 'compress' }>): void {
-  const raw = new Uint8Array(message.raw);
+  const raw = new Uint8Array(message.raw, 0, message.sizeBytes);
   const compressed = compress(raw);
-  if (Buffer.compare(decompress(compressed, raw.length), raw) !== 0) throw memoryUnsound({ stage: 'compressed' });
+  const back = decompress(compressed, raw.length);
+  if (Buffer.compare(back, raw) !== 0) throw memoryUnsound({ stage: 'compressed' });
+  release(back);
   const bytes = exactly(compressed);
+  release(compressed);
+  if (message.raw.byteLength === FRAME_BYTES && frameBuffers.length < MAX_FRAME_BUFFERS) frameBuffers.push(message.raw);
   send({ type: 'compressed', frame: message.frame, bytes }, [bytes]);
 }
 
 async function seal(message: Extract<ToStoreWorker, { type: 'seal' }>): Promise<void> {
   const frames = message.frames.map((frame) => new Uint8Array(frame));
   const { id, object } = await sealPack(frames, message.toc, message.pad, data.recipients);
+  for (const frame of frames) release(frame);
   send({ type: 'sealed', pack: message.pack, id, object: object.buffer }, [object.buffer]);
 }
 
