@@ -1,0 +1,138 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references are what is tested
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { discover } from './discover.ts';
+import { parseEnvFile } from './env-file.ts';
+import { jsonSchema, schemaFile } from './json-schema.ts';
+import { loadSystem } from './load.ts';
+import { starterConfig } from './starter.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'lifeboat-discover-')));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function put(path: string, text = '') {
+  mkdirSync(dirname(join(folder, path)), { recursive: true });
+  writeFileSync(join(folder, path), text);
+}
+
+function database(path: string) {
+  mkdirSync(dirname(join(folder, path)), { recursive: true });
+  const made = new DatabaseSync(join(folder, path));
+  made.exec('CREATE TABLE a (x)');
+  made.close();
+}
+
+const recipients = ['q', 'p'].map((letter) => ({ recipient: `age1${letter.repeat(58)}`, purpose: 'a key' }));
+
+describe('what init finds', () => {
+  test('in a project with everything: databases by their bytes, uploads, settings, services, and what it cannot protect', () => {
+    put('package.json', '{"name":"@acme/Harbor App","scripts":{"start":"node ."}}');
+    put(
+      '.env',
+      'export DATABASE_URL="postgres://app:hunter2@localhost/app" # main\nREDIS_URL=redis://localhost\nSMTP=smtp://x\n',
+    );
+    database('data/looks-like-nothing');
+    put('data/only-a-name.db', 'hello');
+    database('node_modules/dependency/cache.sqlite');
+    put('public/uploads/a.png', 'x');
+    database('storage/prod[1].sqlite3');
+    put(
+      'compose.yml',
+      `services:
+  db: { image: "docker.io/library/postgres:16", ports: ["5433:5432"] }
+  cache: { image: "redis:7" }
+  app: { build: ., volumes: ["appdata:/data", "./x:/y"] }
+`,
+    );
+    const found = discover(folder, '/var/run/postgresql');
+    expect(found).toMatchObject({ system: 'harbor-app', envFile: './.env', start: 'npm start' });
+    expect(found.datasets.map(({ why: _, ...dataset }) => dataset)).toEqual([
+      { name: 'app-db', type: 'postgres', url: '${DATABASE_URL}' },
+      { name: 'looks-like-nothing', type: 'sqlite', path: './data/looks-like-nothing' },
+      { name: 'prod-1', type: 'sqlite', path: './storage/prod[1].sqlite3' },
+      {
+        name: 'storage',
+        type: 'files',
+        path: './storage',
+        exclude: Object.fromEntries(
+          ['', '-wal', '-shm', '-journal'].map((end) => [`/prod\\[1\\].sqlite3${end}`, 'protected as prod-1']),
+        ),
+      },
+      { name: 'uploads', type: 'files', path: './public/uploads', exclude: {} },
+      { name: 'settings', type: 'files', path: './.env', exclude: {} },
+    ]);
+    expect(found.unprotected.map(({ what }) => what)).toEqual([
+      'Redis or Valkey (REDIS_URL in .env)',
+      'Redis or Valkey (service cache in compose.yml)',
+      'volume appdata (service app in compose.yml)',
+    ]);
+
+    const text = starterConfig(found, recipients, '/schema.json');
+    expect(text).not.toContain('hunter2');
+    put('lifeboat.yaml', text);
+    const system = loadSystem(join(folder, 'lifeboat.yaml'), {});
+    expect(Object.keys(system.datasets)).toEqual(found.datasets.map(({ name }) => name));
+    const url = system.datasets['app-db']?.type === 'postgres' ? system.datasets['app-db'].url : undefined;
+    return expect(url?.expand()).resolves.toBe('postgres://app:hunter2@localhost/app');
+  });
+
+  test('the proposed drill is valid once its comment signs are taken off', () => {
+    database('app.db');
+    put('uploads/a', '');
+    const text = starterConfig(discover(folder), recipients, '/schema.json');
+    const [head, drill = ''] = text.split('\ndrill:\n');
+    put('lifeboat.yaml', `${head}\ndrill:\n${drill.replace(/^ {2}# (?=app:|checks:| )/gm, '  ')}`);
+    const { app, checks } = loadSystem(join(folder, 'lifeboat.yaml'), {}).drill;
+    expect(app?.env).toHaveProperty('UPLOADS');
+    expect(checks.map((check) => check.id)).toEqual(['there are users']);
+  });
+
+  test('a compose service with a published port is reached through references, one without is named', () => {
+    put(
+      'compose.yaml',
+      'services: { pg: { image: "postgis/postgis", ports: [{ target: 5432, published: "5499" }] }, other: { image: postgres } }',
+    );
+    const found = discover(folder);
+    expect(found.datasets).toMatchObject([
+      {
+        name: 'pg',
+        url: 'postgres://${POSTGRES_USER:-postgres}:${POSTGRES_PASSWORD}@127.0.0.1:5499/${POSTGRES_DB:-postgres}',
+      },
+    ]);
+    expect(found.unprotected).toMatchObject([{ what: 'PostgreSQL (service other in compose.yaml)' }]);
+  });
+
+  test('an empty folder, and a server on this host of which nothing is known', () => {
+    const found = discover(folder, '127.0.0.1:5432');
+    expect(found.datasets).toEqual([]);
+    expect(found.unprotected).toMatchObject([{ what: 'PostgreSQL on this host (127.0.0.1:5432)' }]);
+    expect(starterConfig(found, recipients, 's')).toContain('Nothing was found');
+  });
+
+  test('names from outside cannot break out of the comments', () => {
+    put('compose.yml', 'services: { "x\\ninjected: true": { image: redis } }');
+    put('lifeboat.yaml', starterConfig(discover(folder), recipients, 's'));
+    expect(readFileSync(join(folder, 'lifeboat.yaml'), 'utf8')).toContain('x?injected: true');
+  });
+});
+
+test('an env file is read as its users write it', () => {
+  const text = `# comment\nA=1\nexport B = "two # words\\nnext"\nC='$literal'\nD=with spaces # note\nE=\nnot a line\n`;
+  expect(parseEnvFile(text)).toEqual({ A: '1', B: 'two # words\nnext', C: '$literal', D: 'with spaces', E: '' });
+});
+
+test('the published JSON Schema is the one that the schema makes', () => {
+  const file = new URL(`../../${schemaFile}`, import.meta.url);
+  expect(readFileSync(file, 'utf8')).toBe(jsonSchema());
+});
+
+test.each(['lifeboat.yaml', 'lifeboat.postgres.yaml'])("Harbor's %s is valid", (name) => {
+  const file = new URL(`../../examples/harbor/${name}`, import.meta.url).pathname;
+  expect(loadSystem(file, {}).name).toBe('harbor');
+});
