@@ -53,9 +53,8 @@ export const restoreInterrupted = defineError({
   code: 'restore-interrupted',
   exit: 2,
   say: (fact: { target: string; old: string }) =>
-    `A restore of ${fact.target} was interrupted. What was there before is whole, in ${fact.old}.`,
-  hint: (fact) =>
-    `Run the restore again: it first puts back what was there. Or by hand: mv '${fact.old}' '${fact.target}'`,
+    `A restore of ${fact.target} was interrupted half-way. What was there before is whole, in ${fact.old}.`,
+  hint: () => 'Run the restore again: it first puts back what was there. Or move it back by hand.',
 });
 
 export const restoreRunning = defineError({

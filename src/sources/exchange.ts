@@ -4,6 +4,9 @@ import { restoreInterrupted, restoreRunning } from './errors.ts';
 import { exists, isGone, nameOf, onDisk, parentOf } from './file-system.ts';
 import { livingOwner, ownerTag } from './work-owner.ts';
 
+/** The name for an exchange of what is in the folder, rather than of something in it. */
+export const contentsOnly = 'here';
+
 /** How the folder in which a restore works is named. It is nobody's data: no backup takes it. */
 export const workPrefix = '.lifeboat-restoring-';
 
@@ -94,6 +97,20 @@ export async function keptOld(path: string): Promise<string | undefined> {
     if (at >= 0 && (await exists(`${work}/old/${at}`))) return showPath(`${work}/old/${at}`);
   }
   return undefined;
+}
+
+/**
+ * Refuses a folder whose contents are being exchanged, or were when it was interrupted: half of it is of another time.
+ * @throws `restore-running`, `restore-interrupted`
+ */
+export async function refuseHalfExchanged(folder: BytePath): Promise<void> {
+  for (const { work, owner } of await workFoldersOf(folder, contentsOnly)) {
+    const pid = await livingOwner(owner);
+    if (pid !== undefined) throw restoreRunning({ target: showPath(folder), pid });
+    if ((await readJournal(work)) !== undefined) {
+      throw restoreInterrupted({ target: showPath(folder), old: showPath(`${work}/old`) });
+    }
+  }
 }
 
 async function workFoldersOf(folder: BytePath, name: BytePath): Promise<{ work: BytePath; owner: string }[]> {

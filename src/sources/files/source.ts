@@ -1,10 +1,10 @@
 import { realpathSync } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { BytePath } from '../../core/paths.ts';
+import { type BytePath, pathFromText } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { datasetUnreadable, datasetVanished, restoreInterrupted } from '../errors.ts';
-import { keptOld } from '../exchange.ts';
+import { keptOld, refuseHalfExchanged } from '../exchange.ts';
 import { codeOf } from '../file-system.ts';
 import type { Inspection, Source } from '../source.ts';
 import { captureFiles, type FilesCapture } from './capture.ts';
@@ -69,6 +69,7 @@ async function inspectFiles(path: string): Promise<Inspection> {
   if (found.isFile()) return { versions: {}, sizeBytes: found.size, problems };
   if (!found.isDirectory()) throw datasetUnreadable({ path, why: 'it is neither a folder nor a file' });
   await refuseUnmounted(path);
+  await refuseHalfExchanged(pathFromText(path));
   try {
     await using folder = await opendir(path);
     if ((await folder.read()) === null) {

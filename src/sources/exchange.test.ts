@@ -1,0 +1,153 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { temporaryFolder } from '../../test/support/temp.ts';
+import { remainsIn } from '../../test/support/tree.ts';
+import { keptOld, openWorkFolder } from './exchange.ts';
+import { ownerTag } from './work-owner.ts';
+
+const deadOwner = '999999999-1';
+
+function read(path: string): Record<string, string> {
+  const names = fs.readdirSync(path).sort();
+  return Object.fromEntries(names.map((name) => [name, fs.readFileSync(join(path, name), 'utf8')]));
+}
+
+async function twoFiles() {
+  const place = await temporaryFolder();
+  fs.writeFileSync(join(place, 'a'), 'old a');
+  fs.writeFileSync(join(place, 'b'), 'old b');
+  return place;
+}
+
+test('everything is new afterwards, and what was only there before is gone', async () => {
+  const place = await twoFiles();
+  {
+    await using work = await openWorkFolder(place, 'here');
+    fs.writeFileSync(join(work.fresh, 'a'), 'new a');
+    fs.writeFileSync(join(work.fresh, 'c'), 'new c');
+    await work.exchange([
+      { to: join(place, 'a'), from: join(work.fresh, 'a') },
+      { to: join(place, 'b') },
+      { to: join(place, 'c'), from: join(work.fresh, 'c') },
+    ]);
+  }
+  expect(read(place)).toEqual({ a: 'new a', c: 'new c' });
+});
+
+test('a move that fails takes back those before it', async () => {
+  const place = await twoFiles();
+  {
+    await using work = await openWorkFolder(place, 'here');
+    fs.writeFileSync(join(work.fresh, 'a'), 'new a');
+    fs.writeFileSync(join(work.fresh, 'c'), 'new c');
+    const exchanging = work.exchange([
+      { to: join(place, 'a'), from: join(work.fresh, 'a') },
+      { to: join(place, 'c'), from: join(work.fresh, 'c') },
+      { to: join(place, 'b') },
+      { to: join(place, 'no/such/folder'), from: join(work.fresh, 'missing') },
+    ]);
+    await expect(exchanging).rejects.toThrow('ENOENT');
+  }
+  expect(read(place)).toEqual({ a: 'old a', b: 'old b' });
+});
+
+describe('a crash after any number of steps', () => {
+  const steps = ['old a out', 'new a in', 'old b out', 'new c in'] as const;
+
+  test.each([0, 1, 2, 3, 4])('%i: the next restore finds what was there before', async (done) => {
+    const place = await twoFiles();
+    const work = join(place, `.lifeboat-restoring-here.${deadOwner}`);
+    fs.mkdirSync(join(work, 'new'), { recursive: true });
+    fs.mkdirSync(join(work, 'old'));
+    fs.writeFileSync(join(work, 'new/a'), 'new a');
+    fs.writeFileSync(join(work, 'new/c'), 'new c');
+    const moves = [
+      { to: join(place, 'a'), from: join(work, 'new/a'), replaces: true },
+      { to: join(place, 'b'), replaces: true },
+      { to: join(place, 'c'), from: join(work, 'new/c'), replaces: false },
+    ];
+    fs.writeFileSync(join(work, 'journal'), JSON.stringify(moves));
+    const make = {
+      'old a out': () => fs.renameSync(join(place, 'a'), join(work, 'old/0')),
+      'new a in': () => fs.renameSync(join(work, 'new/a'), join(place, 'a')),
+      'old b out': () => fs.renameSync(join(place, 'b'), join(work, 'old/1')),
+      'new c in': () => fs.renameSync(join(work, 'new/c'), join(place, 'c')),
+    };
+    for (const step of steps.slice(0, done)) make[step]();
+    await (await openWorkFolder(place, 'here'))[Symbol.asyncDispose]();
+    expect(read(place)).toEqual({ a: 'old a', b: 'old b' });
+  });
+
+  test('after the last, what is new stays', async () => {
+    const place = await twoFiles();
+    const work = join(place, `.lifeboat-restoring-here.${deadOwner}`);
+    fs.mkdirSync(join(work, 'old'), { recursive: true });
+    fs.renameSync(join(place, 'b'), join(work, 'old/0'));
+    fs.writeFileSync(join(work, 'committed'), JSON.stringify([{ to: join(place, 'b'), replaces: true }]));
+    await (await openWorkFolder(place, 'here'))[Symbol.asyncDispose]();
+    expect(read(place)).toEqual({ a: 'old a' });
+  });
+
+  test('with something new in the way, nothing is lost and the way back is named', async () => {
+    const place = await twoFiles();
+    const work = join(place, `.lifeboat-restoring-a.${deadOwner}`);
+    fs.mkdirSync(join(work, 'old'), { recursive: true });
+    fs.mkdirSync(join(work, 'new'));
+    fs.writeFileSync(join(work, 'new/a'), 'new a');
+    fs.renameSync(join(place, 'a'), join(work, 'old/0'));
+    const moves = [{ to: join(place, 'a'), from: join(work, 'new/a'), replaces: true }];
+    fs.writeFileSync(join(work, 'journal'), JSON.stringify(moves));
+    expect(await keptOld(join(place, 'a'))).toBe(join(work, 'old/0'));
+    fs.writeFileSync(join(place, 'a'), 'made by the application meanwhile');
+    await expect(openWorkFolder(place, 'a')).rejects.toMatchObject({
+      code: 'restore-interrupted',
+      message: expect.stringContaining(join(work, 'old/0')),
+    });
+    expect(fs.readFileSync(join(work, 'old/0'), 'utf8')).toBe('old a');
+    expect(fs.readFileSync(join(place, 'a'), 'utf8')).toBe('made by the application meanwhile');
+  });
+});
+
+test('two restores of one target do not meet', async () => {
+  const place = await temporaryFolder();
+  await using _first = await openWorkFolder(place, 'target');
+  await expect(openWorkFolder(place, 'target')).rejects.toMatchObject({ code: 'restore-running' });
+  await using _other = await openWorkFolder(place, 'target.2');
+});
+
+test('an owner is told from a later process with the same id', async () => {
+  const place = await temporaryFolder();
+  const [pid] = (await ownerTag()).split('-');
+  fs.mkdirSync(join(place, `.lifeboat-restoring-target.${pid}-1`));
+  await using _work = await openWorkFolder(place, 'target');
+});
+
+describe.each(['whole', 'contents'])('killed at any moment, replacing %s', (how) => {
+  test('all is of one generation after the next restore began', async () => {
+    const place = await temporaryFolder();
+    const target = join(place, 'target');
+    fs.mkdirSync(target);
+    const program = fileURLToPath(new URL('../../test/support/exchange-forever.ts', import.meta.url));
+    for (let round = 0; round < 8; round++) {
+      const child = spawn(process.execPath, [program, target, how], { stdio: ['ignore', 'pipe', 'ignore'] });
+      try {
+        await once(child.stdout, 'data');
+        await sleep((round * 13) % 41);
+      } finally {
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      }
+      const [folder, name] = how === 'whole' ? [place, 'target'] : [target, 'here'];
+      await (await openWorkFolder(folder!, name!))[Symbol.asyncDispose]();
+      const found = read(target);
+      expect(new Set(Object.values(found)).size).toBe(1);
+      expect(Object.keys(found)).toHaveLength(13);
+      expect(remainsIn(place)).toEqual([]);
+    }
+  });
+});
