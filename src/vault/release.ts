@@ -1,5 +1,5 @@
-/** Smaller buffers may share memory with others, and are cheap to leave to the collector. */
-const WORTH_BYTES = 64 * 1024;
+/** Smaller buffers may lie in Node's pool, which cannot be given back, and are cheap to leave to the collector. */
+const WORTH_BYTES = Math.max(64 * 1024, Buffer.poolSize) + 1;
 
 /**
  * Gives the memory of `bytes` back at once; nobody may use them afterwards. The collector counts large buffers too lightly

@@ -4,7 +4,6 @@ import { newHeader } from '../age/header.ts';
 import { CHUNK_SIZE, NONCE_SIZE, openChunk, payloadKey, sealChunk, sealedSize } from '../age/stream.ts';
 import { encodeToc, paddingFrame, paddingSize, type Toc } from '../format/toc.ts';
 import { sha256Hex } from '../hash.ts';
-import { release } from '../release.ts';
 
 export const memoryUnsound = defineError({
   code: 'memory-unsound',
@@ -75,7 +74,6 @@ function sealParts(
     const written = sealChunk(key, index, last, plain, into, at + sealed);
     const reopened = openChunk(key, index, last, into.subarray(at + sealed, at + sealed + written));
     if (Buffer.compare(reopened, plain) !== 0) throw memoryUnsound({ stage: 'encrypted' });
-    release(reopened);
     sealed += written;
   }
 }
