@@ -24,7 +24,6 @@ export function newUlid(nowMs: number, random: RandomBytes): string {
       bits -= 5;
       text += ALPHABET.charAt((held >> bits) & 31);
     }
-    held &= (1 << bits) - 1;
   }
   return text;
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createCipheriv, randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -8,7 +8,7 @@ import { temporaryFolder } from '../../../test/support/temp.ts';
 import { findHeaderSize, MAX_HEADER_SIZE, newHeader, openHeader } from './header.ts';
 import { generateIdentity, isRecipient, parseIdentityFile, recipientOf } from './identity.ts';
 import { chunkSpan, openSpan } from './span.ts';
-import { CHUNK_SIZE, openAll, payloadKey, plainSize, sealAll, sealChunk, sealedSize } from './stream.ts';
+import { CHUNK_SIZE, openAll, openChunk, payloadKey, plainSize, sealAll, sealChunk, sealedSize } from './stream.ts';
 
 const SIZES = [0, 1, 65_535, 65_536, 65_537, 5_000_000];
 
@@ -104,6 +104,17 @@ describe('sizes', () => {
   test('sealed and plain are each the other’s reverse', () => {
     fc.assert(fc.property(fc.nat(2 ** 40), (size) => plainSize(sealedSize(size)) === size));
     for (const size of SIZES) expect(plainSize(sealedSize(size))).toBe(size);
+  });
+
+  test('an empty last chunk after others is damage, though its seal is sound', () => {
+    const key = new Uint8Array(32);
+    const sealed = new Uint8Array(16);
+    sealChunk(key, 0, true, new Uint8Array(0), sealed, 0);
+    expect(openChunk(key, 0, true, sealed).length).toBe(0);
+    const nonce = Buffer.from('000000000000000000000101', 'hex');
+    const cipher = createCipheriv('chacha20-poly1305', key, nonce, { authTagLength: 16 });
+    cipher.final();
+    expect(() => openChunk(key, 1, true, cipher.getAuthTag())).toThrow(/last chunk is empty/);
   });
 
   test('a chunk that age would not write is refused', () => {

@@ -213,6 +213,9 @@ describe('the reader of a list of entries', () => {
       expect.objectContaining({ code: 'entry-damaged' }),
     );
     expect(() => newLineSplitter(100).push(Buffer.from(`${'a'.repeat(100)}\n`))).toThrow(/longer than 100/);
+    const joined = newLineSplitter(100);
+    expect(joined.push(Buffer.from('a'.repeat(60)))).toEqual([]);
+    expect(() => joined.push(Buffer.from(`${'b'.repeat(40)}\n`))).toThrow(/longer than 100/);
   });
 
   test('notices a text that ends within a line, and further lines that follow nothing', () => {

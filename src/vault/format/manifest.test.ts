@@ -87,6 +87,7 @@ describe('a manifest', () => {
       [lines[0], lines[2], lines[1], ...lines.slice(3)].join('\n'),
       `${text}end\n`,
       text.replace('extent\t', 'extent\tx'),
+      text.replace('\t5\t30', '\t5\t30\t1'),
     ];
     for (const one of broken) {
       expect(() => decodeManifest(Buffer.from(one))).toThrow(expect.objectContaining({ code: 'manifest-damaged' }));

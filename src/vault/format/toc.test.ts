@@ -152,6 +152,10 @@ describe('an index delta', () => {
         { id: id('cd'), sizeBytes: 5, kind: 'meta', toc: example },
       ],
     } as const;
-    expectHardy(decodeIndexDelta, encodeIndexDelta(delta), ['index-damaged']);
+    const bytes = encodeIndexDelta(delta);
+    expectHardy(decodeIndexDelta, bytes, ['index-damaged']);
+    for (const other of [Buffer.concat([bytes, Buffer.alloc(1)]), bytes.subarray(0, -1)]) {
+      expect(() => decodeIndexDelta(other)).toThrow(expect.objectContaining({ code: 'index-damaged' }));
+    }
   });
 });
