@@ -27,6 +27,7 @@ drill could not find out.`,
     const outcome = await runDrill(await system(), request, run);
     out.done(outcome, drillReport);
     if (outcome.verdict === 'inconclusive') return exitCodes.failed;
-    return outcome.verdict === 'proved' && outcome.objectivesMet ? exitCodes.ok : exitCodes.no;
+    const proved = outcome.verdict === 'proved' && outcome.objectivesMet && outcome.evidence !== null;
+    return proved ? exitCodes.ok : exitCodes.no;
   },
 });

@@ -30,7 +30,9 @@ export async function startAgent(footing: Footing): Promise<Agent> {
   const orders = openQueue();
   const words = [...namespaces(footing), process.execPath, '--disable-warning=ExperimentalWarning', agentFile];
   const [program, ...rest] = words as [string, ...string[]];
-  const child = await startProcess(program, rest, { cwd: '/', input: orders, stdout: 'stream' });
+  // Without a namespace that dies with it, the agent must outlive us for the moment in which it ends what it started.
+  const dieWithUs = footing !== 'none';
+  const child = await startProcess(program, rest, { cwd: '/', input: orders, stdout: 'stream', dieWithUs });
   const agent = connect(child, footing, orders);
   try {
     await agent.call('hello', {}, { timeoutMs: 30_000 });

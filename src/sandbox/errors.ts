@@ -11,7 +11,8 @@ export const sandboxTooSmall = defineError({
 export const sandboxNotIsolated = defineError({
   code: 'sandbox-not-isolated',
   exit: 2,
-  say: (fact: { why: string }) => `The application was not started: it could reach the network, because ${fact.why}.`,
+  say: (fact: { why: string }) =>
+    `Nothing of the application was started, for it could reach the network: ${fact.why}.`,
   hint: () =>
     "Run the drill as root or where user namespaces are allowed, or accept an open network with 'lifeboat drill --allow-network'.",
 });

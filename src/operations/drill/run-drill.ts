@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Run } from '../../core/run.ts';
 import type { Source } from '../../sources/source.ts';
 import { writerKeys } from '../../vault/writer-keys.ts';
@@ -40,7 +40,7 @@ export async function runDrill(system: OpenSystem, request: DrillRequest, run: R
       sources,
       vault,
       identities: request.identities,
-      hidden: request.identityFiles,
+      hidden: request.identityFiles.map((file) => resolve(file)),
       async appendLedger(kind: 'drill', body: object, details: object) {
         const { key, behind } = await appendToLedger(ledger, kind, body, details);
         for (const { destination, why } of behind)

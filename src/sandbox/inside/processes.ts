@@ -82,7 +82,11 @@ function wrapping(user: User | undefined): string[] {
     return words;
   }
   const drop = user === undefined ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups'];
-  if (footing === 'none') return user === undefined ? [] : ['setpriv', ...drop, '--no-new-privs', '--'];
+  if (footing === 'none') {
+    const die = process.platform === 'linux' ? ['--pdeathsig=KILL'] : [];
+    if (user !== undefined) return ['setpriv', ...drop, ...die, '--no-new-privs', '--'];
+    return die.length === 0 ? [] : ['setpriv', ...die, '--'];
+  }
   if (user !== undefined) return ['setpriv', ...drop, '--bounding-set=-all', '--no-new-privs', '--'];
   const kept = '-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+net_bind_service';
   return ['setpriv', '--inh-caps=-all', `--bounding-set=${kept}`, '--'];

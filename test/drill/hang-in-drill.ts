@@ -1,0 +1,22 @@
+/** Opens a sandbox, starts a server and a stray process in it, says where, and waits to be killed. */
+import { randomBytes } from 'node:crypto';
+import { newUlid } from '../../src/core/ulid.ts';
+import { startPostgres } from '../../src/sandbox/postgres.ts';
+import { openSandbox } from '../../src/sandbox/sandbox.ts';
+
+const [stateDir = '', namespaces = ''] = process.argv.slice(2);
+const id = newUlid(Date.now(), randomBytes);
+const box = await openSandbox({
+  stateDir,
+  id,
+  made: new Date().toISOString(),
+  needsBytes: 0,
+  workFolders: [],
+  hidden: [stateDir],
+  namespaces: namespaces !== 'without',
+});
+await startPostgres(box, { name: 'app-db', major: 9, port: 5432, signal: new AbortController().signal });
+const words = ['/bin/sh', '-c', `sleep 1000; : ${id}`];
+await box.agent.call('start', { name: 'stray', words, env: { PATH: process.env.PATH ?? '' }, directory: '/' });
+process.stdout.write(`${JSON.stringify({ id, folder: box.folder, link: box.sockets.outside })}\n`);
+setInterval(() => {}, 1000);

@@ -1,0 +1,195 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { newUlid } from '../../src/core/ulid.ts';
+import { sandboxTooSmall } from '../../src/sandbox/errors.ts';
+import type { Sandbox, SandboxOptions } from '../../src/sandbox/sandbox.ts';
+import { openSandbox } from '../../src/sandbox/sandbox.ts';
+import { temporaryFolder } from '../support/temp.ts';
+
+interface Place {
+  readonly folder: string;
+  readonly stateDir: string;
+  readonly options: SandboxOptions;
+}
+
+async function place(change: Partial<SandboxOptions> = {}): Promise<Place> {
+  const folder = await temporaryFolder();
+  const stateDir = join(folder, 'state');
+  const options = {
+    stateDir,
+    id: newUlid(Date.now(), randomBytes),
+    made: new Date().toISOString(),
+    needsBytes: 0,
+    workFolders: [join(folder, 'app')],
+    hidden: [stateDir, join(folder, 'backups'), join(folder, 'key.txt')],
+    ...change,
+  };
+  for (const name of ['app', 'backups']) mkdirSync(join(folder, name));
+  writeFileSync(join(folder, 'backups', 'pack'), 'secret pack');
+  writeFileSync(join(folder, 'key.txt'), 'AGE-SECRET-KEY-1…');
+  return { folder, stateDir, options };
+}
+
+async function sh(box: Sandbox, script: string, directory = '/', env: Record<string, string> = {}) {
+  const words = ['/bin/sh', '-c', script];
+  const path = process.env.PATH ?? '/usr/bin:/bin';
+  return box.agent.call('run', { name: 'test', words, env: { PATH: path, ...env }, directory, timeoutMs: 20_000 });
+}
+
+describe('the sandbox', () => {
+  test('V1: reaches no network, neither outside nor on this host, and shows it by trying', async () => {
+    const { options } = await place();
+    await using box = await openSandbox(options);
+    expect(box.isolation).toMatchObject({ network: true, files: true, footing: 'root' });
+    const tcp = box.isolation.probes.filter(({ target }) => target.startsWith('tcp '));
+    expect(tcp.map(({ reached, what }) => `${reached} ${what}`)).toEqual(['false ENETUNREACH', 'false ECONNREFUSED']);
+  });
+
+  test('shows no destination, no key and none of our state', async () => {
+    const { folder, stateDir, options } = await place();
+    await using box = await openSandbox(options);
+    const { tail } = await sh(
+      box,
+      `cat ${folder}/key.txt; ls -A ${folder}/backups ${stateDir}; cat ${folder}/backups/pack`,
+    );
+    expect(tail).not.toContain('secret pack');
+    expect(tail).not.toContain('AGE-SECRET-KEY');
+    expect(tail).not.toContain('sandboxes');
+  });
+
+  test('lets the application write beside its code, and production sees none of it', async () => {
+    const { folder, options } = await place();
+    const app = join(folder, 'app');
+    writeFileSync(join(app, 'state'), 'live');
+    await using box = await openSandbox(options);
+    const ended = await sh(
+      box,
+      'echo drilled > state && echo x > new && cat state; echo y > /usr/lifeboat-was-here',
+      app,
+    );
+    expect(ended.tail).toContain('drilled');
+    expect(ended.tail).toMatch(/Read-only file system/);
+    expect(readFileSync(join(app, 'state'), 'utf8')).toBe('live');
+    expect(readdirSync(app)).toEqual(['state']);
+    expect(existsSync('/usr/lifeboat-was-here')).toBe(false);
+  });
+
+  test('puts the restored copy on the production path, without the old log beside it', async () => {
+    const { folder, options } = await place();
+    const live = join(folder, 'app', 'app.db');
+    for (const name of [live, `${live}-wal`]) writeFileSync(name, 'live');
+    await using box = await openSandbox(options);
+    writeFileSync(join(box.restored, 'app.db'), 'restored');
+    const from = box.inside(join(box.restored, 'app.db'));
+    expect(await box.place([{ from, to: live, gone: ['app.db-wal'] }])).toEqual([]);
+    const { tail } = await sh(box, `cat ${live}; ls ${folder}/app; echo new > ${live}-wal`);
+    expect(tail).toBe('restoredapp.db\n');
+    expect(readFileSync(`${live}-wal`, 'utf8')).toBe('live');
+  });
+
+  test('hides sockets on which programs of this host listen', async () => {
+    const { folder, options } = await place();
+    const socket = join(folder, 'live.sock');
+    const server = createServer().listen(socket);
+    await new Promise((resolve) => server.once('listening', resolve));
+    try {
+      await using box = await openSandbox(options);
+      const { tail } = await sh(box, `test -S ${socket} && echo visible; ls -A /run`);
+      expect(tail).not.toContain('visible');
+      expect(tail).not.toContain('postgresql');
+    } finally {
+      server.close();
+    }
+  });
+
+  test('gives what runs inside no way to undo it: no mounts, no devices, no look at the agent', async () => {
+    const { folder, options } = await place();
+    await using box = await openSandbox(options);
+    const script = `umount ${folder}/backups; mount -t tmpfs none /mnt; cat /proc/1/environ; ls /dev; echo 1 > /proc/sys/kernel/sysrq; ls ${folder}/backups`;
+    const { tail } = await sh(box, script);
+    expect(tail).toMatch(/must be superuser|permission denied|not permitted/i);
+    expect(tail).not.toMatch(/\bsda|\bvda|\bnvme|\bmem\b/);
+    expect(tail).not.toContain('pack');
+  });
+
+  test('passes no variable of ours on', async () => {
+    const { options } = await place();
+    process.env.PRODUCTION_SECRET = 'planted';
+    try {
+      await using box = await openSandbox(options);
+      const { tail } = await sh(box, 'env; cat /proc/1/environ 2>/dev/null', '/', { GIVEN: 'yes' });
+      expect(tail).toContain('GIVEN=yes');
+      expect(tail).not.toContain('planted');
+    } finally {
+      delete process.env.PRODUCTION_SECRET;
+    }
+  });
+
+  test('ends everything that was started in it, also what went into the background', async () => {
+    const { folder, options } = await place();
+    const mark = `lifeboat-test-${newUlid(Date.now(), randomBytes)}`;
+    {
+      await using box = await openSandbox(options);
+      const words = ['/bin/sh', '-c', `(setsid sh -c 'sleep 1000; : ${mark}' &) ; sleep 1000; : ${mark}`];
+      await box.agent.call('start', { name: 'long', words, env: { PATH: process.env.PATH ?? '' }, directory: folder });
+      expect(processesWith(mark)).toBeGreaterThan(0);
+    }
+    expect(processesWith(mark)).toBe(0);
+  });
+
+  test('V10: leaves no file and no entry, also of folders without rights', async () => {
+    const { stateDir, options } = await place();
+    {
+      await using box = await openSandbox(options);
+      await sh(box, 'mkdir -p /run/lifeboat/tmp/a/b && chmod 000 /run/lifeboat/tmp/a');
+      expect(readdirSync(join(stateDir, 'sandboxes'))).toHaveLength(2);
+    }
+    expect(readdirSync(join(stateDir, 'sandboxes'))).toEqual([]);
+  });
+
+  test('is refused before anything is made when the disk is too small', async () => {
+    const { stateDir, options } = await place({ needsBytes: 2 ** 60 });
+    await expect(openSandbox(options)).rejects.toSatisfy(sandboxTooSmall.is);
+    expect(readdirSync(join(stateDir, 'sandboxes'))).toEqual([]);
+  });
+
+  test('works without namespaces too, and says that it closes nothing off', async () => {
+    const { stateDir, options } = await place({ namespaces: false });
+    {
+      await using box = await openSandbox(options);
+      expect(box.isolation).toMatchObject({ network: false, files: false, footing: 'none' });
+      expect((await sh(box, 'echo works')).tail).toBe('works\n');
+      expect(existsSync(box.folder)).toBe(true);
+    }
+    expect(readdirSync(join(stateDir, 'sandboxes'))).toEqual([]);
+  });
+
+  test('has a short path for sockets, however long the state folder is', async () => {
+    const folder = await temporaryFolder();
+    const stateDir = join(folder, 'x'.repeat(120));
+    const { options } = await place({ stateDir, hidden: [] });
+    let link = '';
+    {
+      await using box = await openSandbox(options);
+      link = box.sockets.outside;
+      expect(Buffer.byteLength(link)).toBeLessThan(86);
+      symlinkSync('x', join(link, 'probe'));
+      expect(readdirSync(join(box.folder, 's'))).toEqual(['probe']);
+    }
+    expect(existsSync(link)).toBe(false);
+  });
+});
+
+function processesWith(mark: string): number {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(mark);
+    } catch {
+      return false;
+    }
+  }).length;
+}
