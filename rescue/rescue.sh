@@ -284,7 +284,7 @@ check_files() {
 
 restore() {
   local wrong made
-  need_tools age zstd awk cat cut dd id ln mkdir mkfifo mknod mktemp nproc paste rm sha256sum sort tac tail head touch truncate wc chmod chown
+  need_tools age zstd awk cat cut dd dirname id ln mkdir mkfifo mknod mktemp nproc paste rm sha256sum sort tac tail head touch truncate wc chmod chown
   vault=$(cd "$1" && pwd -P) || die "$1 is no folder"
   [ -f "$vault/vault.json" ] || die "$vault holds no vault.json"
   [ -f "$2" ] || die "the identity file $2 is missing"
