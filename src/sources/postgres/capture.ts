@@ -46,7 +46,7 @@ export async function capturePostgres(address: ServerAddress, options: PostgresO
     const excluded = await excludedRelations(connection, relations, options.exclude);
     const problems: Problem[] = [...globals.problems, ...excluded.problems];
 
-    const contents = readDump(options.expectations !== 'counts');
+    const contents = readDump(relations);
     const counted = relations.filter(({ oid }) => !excluded.reasons.has(oid));
     // Begins when the dump begins; the failure of either ends the other.
     let counts: Promise<Map<string, number>> | undefined;

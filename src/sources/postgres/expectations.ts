@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Expectations, TableExpectation } from '../../core/expectations.ts';
+import { columnChecksum } from './column-checksum.ts';
 import { type Connection, showTable } from './connection.ts';
 import { DumpBroken, type DumpReader, dumpReader } from './dump-reader.ts';
 import { columnsOf, type DumpEntry } from './dump-toc.ts';
@@ -17,12 +18,16 @@ export interface Relation {
   readonly kind: 'r' | 'p' | 'f';
   /** Made by an extension, which brings its rows itself unless it marked them as the user's. */
   readonly ofExtension: boolean;
+  /** Inherits columns, not as a partition: a restore may give them another order. */
+  readonly inherits: boolean;
 }
 
 export async function listRelations(connection: Connection): Promise<Relation[]> {
   return connection.query<Relation>(`
     SELECT c.oid::text, nspname AS schema, relname AS name, relkind AS kind,
-      EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') AS "ofExtension"
+      EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') AS "ofExtension",
+      EXISTS (SELECT FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent
+        WHERE i.inhrelid = c.oid AND p.relkind <> 'p') AS inherits
     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
     WHERE relkind IN ('r', 'p', 'f') AND relpersistence <> 't' AND nspname !~ '^pg_' AND nspname <> 'information_schema'
     ORDER BY 2, 3`);
@@ -69,7 +74,8 @@ export interface DumpContents {
   others(): TableExpectation[];
 }
 
-export function readDump(checksums: boolean): DumpContents {
+export function readDump(relations: readonly Relation[]): DumpContents {
+  const inheriting = new Set(relations.filter(({ inherits }) => inherits).map(({ oid }) => oid));
   let entries: readonly DumpEntry[] = [];
   const tables = new Map<string, { rows: number; checksum: string }>();
   const largeObjects: string[] = [];
@@ -79,7 +85,8 @@ export function readDump(checksums: boolean): DumpContents {
       entries = all;
     },
     table: (entry) => {
-      const rows = rowChecksum(checksums ? columnsOf(entry.copy) : []);
+      const columns = columnsOf(entry.copy);
+      const rows = inheriting.has(entry.oid) ? columnChecksum(columns) : rowChecksum(columns);
       return {
         add: rows.add,
         close() {

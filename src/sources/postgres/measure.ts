@@ -26,8 +26,8 @@ export async function measurePostgres(
   const version = await serverVersionOf(connection);
   const pgDump = await findClient('pg_dump', version, { ...options.clients, signal: run.signal });
   const checksums = expected.tables.some(({ checksum }) => checksum !== undefined);
-  const contents = readDump(checksums);
   const relations = await listRelations(connection);
+  const contents = readDump(relations);
   const stream = dumpStream(address, {
     program: pgDump.path,
     args: [],
