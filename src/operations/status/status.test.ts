@@ -1,0 +1,208 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { plantVault } from '../../../test/support/plant-vault.ts';
+import { temporaryFolder } from '../../../test/support/temp.ts';
+import type { RunRecord } from '../../catalog/catalog.ts';
+import { loadSystem } from '../../config/load.ts';
+import { dayMs, hourMs, minuteMs } from '../../core/duration.ts';
+import { planRetention } from '../retention-plan.ts';
+import { openSystem } from '../system.ts';
+import type { SystemStatus } from './status.ts';
+import { takeStatus } from './take-status.ts';
+
+const now = Date.UTC(2026, 10, 20, 10, 16);
+
+/** Two datasets, two destinations; the clock stands still. */
+async function harbor() {
+  const folder = await temporaryFolder();
+  const file = join(folder, 'lifeboat.yaml');
+  writeFileSync(
+    file,
+    `version: 1
+system: harbor
+vault: { recipients: [age1${'q'.repeat(58)}, age1${'p'.repeat(58)}] }
+destinations: { one: { type: local, path: one }, two: { type: local, path: two } }
+datasets:
+  app-db: { type: sqlite, path: app.db, rpo: 15m, rto: 10m }
+  uploads: { type: files, path: uploads, rpo: 1h, rto: 10m, retention: { last: 1, hourly: 0, daily: 2, weekly: 0, monthly: 0 } }
+`,
+  );
+  const config = loadSystem(file, { LIFEBOAT_STATE_DIR: join(folder, 'state') });
+  const system = openSystem(config, { clock: { now: () => now, elapsed: () => 0 } });
+  const [one, two] = [join(folder, 'one'), join(folder, 'two')];
+  return {
+    folder,
+    config,
+    system,
+    one,
+    two,
+    vault: plantVault('harbor', [one, two]),
+    status: (runs: readonly RunRecord[] = []) => takeStatus(system, runs),
+  };
+}
+
+const codes = (status: SystemStatus) => [
+  ...status.troubles.map((trouble) => trouble.code),
+  ...status.datasets.flatMap((dataset) => dataset.troubles.map((trouble) => `${dataset.name} ${trouble.code}`)),
+];
+
+describe('status', () => {
+  test('answers with the oldest of the newest restore points and the last proof, and finds nothing wrong', async () => {
+    const { vault, status } = await harbor();
+    vault.point({ dataset: 'app-db', timeMs: now - 90 * minuteMs });
+    vault.point({ dataset: 'app-db', timeMs: now - 3 * minuteMs });
+    vault.point({ dataset: 'uploads', timeMs: now - 4 * minuteMs });
+    vault.drill({ atMs: now - 3 * dayMs, verdict: 'proved', datasets: ['app-db', 'uploads'], rtoMs: 401_000 });
+    const found = await status();
+    expect(found).toMatchObject({
+      ok: true,
+      answer: { lossMs: 4 * minuteMs, withoutRestorePoint: [], recoveryMs: 401_000 },
+      proof: {
+        at: '2026-11-17T10:16:00.000Z',
+        checksPassed: 2,
+        checksTotal: 2,
+        rtoMs: 401_000,
+        rtoObjectiveMs: 600_000,
+      },
+      lastDrill: null,
+    });
+    expect(found.datasets.map((dataset) => [dataset.name, dataset.restorePoints])).toEqual([
+      ['app-db', 2],
+      ['uploads', 1],
+    ]);
+    expect(codes(found)).toEqual([]);
+  });
+
+  test('never says proved without a proof, nor back in without one', async () => {
+    const { vault, status } = await harbor();
+    vault.point({ dataset: 'app-db', timeMs: now });
+    vault.point({ dataset: 'uploads', timeMs: now });
+    vault.drill({ atMs: now - hourMs, verdict: 'failed', datasets: ['app-db', 'uploads'], rtoMs: 1 });
+    const found = await status();
+    expect(found).toMatchObject({
+      ok: false,
+      proof: null,
+      lastDrill: { verdict: 'failed' },
+      answer: { recoveryMs: null },
+    });
+    expect(codes(found)).toEqual(['drill-failed', 'never-proved']);
+  });
+
+  test('a failed drill after a good one is told, and the proof keeps its date', async () => {
+    const { vault, status } = await harbor();
+    vault.point({ dataset: 'app-db', timeMs: now });
+    vault.point({ dataset: 'uploads', timeMs: now });
+    vault.drill({ atMs: now - 2 * dayMs, verdict: 'proved', datasets: ['app-db', 'uploads'], rtoMs: 1000 });
+    vault.drill({ atMs: now - dayMs, verdict: 'failed', datasets: ['app-db'], rtoMs: 1 });
+    const found = await status();
+    expect(found.proof?.at).toBe('2026-11-18T10:16:00.000Z');
+    expect(codes(found)).toEqual(['drill-failed']);
+  });
+
+  test('a proof that is old, slow, or of half the datasets is not enough', async () => {
+    const { vault, status } = await harbor();
+    vault.point({ dataset: 'app-db', timeMs: now });
+    vault.point({ dataset: 'uploads', timeMs: now });
+    vault.drill({ atMs: now - 9 * dayMs, verdict: 'proved', datasets: ['app-db'], rtoMs: 11 * minuteMs });
+    expect(codes(await status())).toEqual(['drill-overdue', 'app-db rto-missed', 'uploads never-proved']);
+  });
+
+  test('evidence that a stranger signed proves nothing', async () => {
+    const { vault, status } = await harbor();
+    vault.point({ dataset: 'app-db', timeMs: now });
+    vault.point({ dataset: 'uploads', timeMs: now });
+    vault.drill({ atMs: now, verdict: 'proved', datasets: ['app-db', 'uploads'], rtoMs: 1, stranger: true });
+    const found = await status();
+    expect(found.proof).toBeNull();
+    expect(codes(found)).toEqual(['evidence-doubtful', 'never-proved']);
+  });
+
+  test('worst first: nothing at all, then too old; with why the last backup failed', async () => {
+    const { vault, status } = await harbor();
+    vault.point({ dataset: 'uploads', timeMs: now - 3 * hourMs });
+    const run = {
+      id: '1',
+      operation: 'backup',
+      dataset: 'uploads',
+      startedMs: now - minuteMs,
+      state: 'failed',
+      errorMessage: 'The disk is full.',
+    } as const;
+    const found = await status([run]);
+    expect(found.answer).toMatchObject({ lossMs: null, withoutRestorePoint: ['app-db'] });
+    expect(found.datasets.map((dataset) => dataset.troubles[0]?.message)).toEqual([
+      'There is no restore point: everything would be lost.',
+      'Everything since Fri 20 Nov 07:16 UTC would be lost (3 h; the objective is 1 h). The last backup failed 1 min ago: The disk is full.',
+    ]);
+    expect(found.datasets.map((dataset) => dataset.troubles[0]?.command)).toEqual([
+      'lifeboat backup app-db',
+      'lifeboat backup uploads',
+    ]);
+  });
+
+  test('a restore point from the future means a wrong clock, not a fresh backup', async () => {
+    const { vault, status } = await harbor();
+    vault.point({ dataset: 'app-db', timeMs: now + 2 * hourMs });
+    vault.point({ dataset: 'uploads', timeMs: now, problems: { 'file-unreadable': 2 }, at: [] });
+    const found = await status();
+    expect(codes(found)).toContain('app-db clock-wrong');
+    expect(found.ok).toBe(false);
+  });
+
+  test('a copy that is missing at one destination, gaps, and datasets that nothing names any more are told', async () => {
+    const { vault, status, one } = await harbor();
+    vault.point({ dataset: 'app-db', timeMs: now, at: [one] });
+    vault.point({ dataset: 'uploads', timeMs: now, problems: { 'file-unreadable': 2 } });
+    vault.point({ dataset: 'old-db', timeMs: now - dayMs });
+    vault.drill({ atMs: now, verdict: 'proved', datasets: ['app-db', 'uploads'], rtoMs: 1 });
+    const found = await status();
+    expect(codes(found)).toEqual([
+      'dataset-not-configured',
+      'app-db copy-missing',
+      'uploads restore-point-has-problems',
+    ]);
+    expect(found.ok).toBe(true);
+  });
+
+  test('one destination that is gone does not hide what the other holds; records that lie are counted', async () => {
+    const { vault, status, one, two, folder } = await harbor();
+    vault.point({ dataset: 'app-db', timeMs: now });
+    vault.point({ dataset: 'uploads', timeMs: now });
+    vault.drill({ atMs: now, verdict: 'proved', datasets: ['app-db', 'uploads'], rtoMs: 1 });
+    rmSync(two, { recursive: true });
+    mkdirSync(join(folder, 'state'), { recursive: true });
+    expect(codes(await status())).toEqual(['destination-new']);
+    writeFileSync(join(one, 'snapshots/app-db/20261120T101600.001Z-01ARZ3NDEKTSV4RRFFQ69G5FAV.json'), '{}\n');
+    const found = await status();
+    expect(codes(found)).toContain('records-damaged');
+    expect(found.answer.lossMs).toBe(0);
+  });
+});
+
+describe('the retention plan', () => {
+  test('says what would go and what that would free: only what nothing kept needs', async () => {
+    const { vault, system, config } = await harbor();
+    const points = [0, 1, 25, 49].map((hours) =>
+      vault.point({
+        dataset: 'uploads',
+        timeMs: now - hours * hourMs,
+        packs: [
+          ['shared', 1000],
+          [`only-${hours}`, 10 + hours],
+        ],
+      }),
+    );
+    vault.point({ dataset: 'old-db', timeMs: now - 900 * dayMs, packs: [['only-49', 59]] });
+    const plan = await planRetention(config, await system.vault(() => {}), now);
+    const uploads = plan.datasets.find(({ dataset }) => dataset === 'uploads');
+    expect(uploads?.points.map(({ point, reasons }) => [point.record.id, reasons])).toEqual([
+      [points[0]?.id, ['last 1', 'daily']],
+      [points[1]?.id, []],
+      [points[2]?.id, ['daily']],
+      [points[3]?.id, []],
+    ]);
+    // Pack 'only-1' and the two manifests; 'only-49' is needed by a dataset that no policy speaks about.
+    expect(plan).toMatchObject({ freedBytes: 11 + 100 + 100, freedObjects: 3, suspect: [] });
+  });
+});

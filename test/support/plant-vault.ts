@@ -1,0 +1,157 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { DrillEvidence } from '../../src/core/evidence.ts';
+import { newUlid } from '../../src/core/ulid.ts';
+import { ledgerKey, VAULT_KEY } from '../../src/vault/format/keys.ts';
+import { encodeLedgerEntry } from '../../src/vault/format/ledger.ts';
+import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
+import { newSigningKey } from '../../src/vault/format/signing.ts';
+import { encodeVaultFile } from '../../src/vault/format/vault-file.ts';
+
+/** A vault of records and evidence only, whose times and sizes a test chooses: for what reads no contents. */
+export interface PlantedVault {
+  point(point: PlantedPoint): SnapshotRecord;
+  drill(drill: PlantedDrill): void;
+}
+
+export interface PlantedPoint {
+  readonly dataset: string;
+  readonly timeMs: number;
+  /** Folders that hold it; all when absent. */
+  readonly at?: readonly string[];
+  readonly packs?: ReadonlyArray<readonly [string, number]>;
+  readonly problems?: Record<string, number>;
+}
+
+export interface PlantedDrill {
+  readonly atMs: number;
+  readonly verdict: 'proved' | 'failed' | 'inconclusive';
+  readonly datasets: readonly string[];
+  readonly rtoMs: number;
+  /** Signed by someone who made no restore point. */
+  readonly stranger?: boolean;
+}
+
+export function plantVault(system: string, folders: readonly string[]): PlantedVault {
+  const { privateKey } = newSigningKey();
+  const vault = newUlid(0, randomBytes);
+  const put = (key: string, bytes: Uint8Array, at: readonly string[] = folders) => {
+    for (const folder of at) {
+      const file = join(folder, key);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, bytes);
+    }
+  };
+  put(VAULT_KEY, encodeVaultFile({ format: 1, vault, created: '2026-01-01T00:00:00.000Z' }));
+  return {
+    point({ dataset, timeMs, at, packs = [], problems = {} }) {
+      const time = new Date(timeMs).toISOString();
+      const record = signRecord(
+        {
+          format: 1,
+          vault,
+          system,
+          dataset,
+          kind: 'files',
+          id: newUlid(timeMs, randomBytes),
+          time,
+          committed: time,
+          tool: 'lifeboat test',
+          versions: {},
+          sizes: { logical: 5_000_000, added: 1000, stored: 500, entries: 3 },
+          packs: packs.map(([name, size]) => [sha256(name), size] as const).sort(([a], [b]) => (a < b ? -1 : 1)),
+          manifest: [sha256(time + dataset), 100],
+          problems,
+          retention: { class: 'standard' },
+          generation: 0,
+          previous: null,
+        },
+        privateKey,
+      );
+      put(recordKey(record), recordBytes(record), at);
+      return record;
+    },
+    drill({ atMs, verdict, datasets, rtoMs, stranger = false }) {
+      const id = newUlid(atMs, randomBytes);
+      const body = evidence(system, { id, started: new Date(atMs).toISOString(), verdict, datasets, rtoMs });
+      const record = {
+        format: 1,
+        vault,
+        id,
+        kind: 'drill',
+        time: new Date(atMs).toISOString(),
+        previous: null,
+        body: body as unknown as Record<string, unknown>,
+        sealed: null,
+      } as const;
+      put(ledgerKey(id), encodeLedgerEntry(record, stranger ? newSigningKey().privateKey : privateKey));
+    },
+  };
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+interface Told {
+  readonly id: string;
+  readonly started: string;
+  readonly verdict: PlantedDrill['verdict'];
+  readonly datasets: readonly string[];
+  readonly rtoMs: number;
+}
+
+function evidence(system: string, { id, started, verdict, datasets, rtoMs }: Told): DrillEvidence {
+  return {
+    drill: {
+      id,
+      system,
+      environment: 'production',
+      started,
+      ended: started,
+      trigger: 'manual',
+      tool: 'lifeboat test',
+      configurationSha256: sha256('c'),
+      planSha256: sha256('p'),
+    },
+    scope: {
+      datasets: datasets.map((dataset) => ({
+        dataset,
+        kind: 'files',
+        restorePoint: null,
+        time: null,
+        manifestSha256: null,
+        logicalBytes: 0,
+        destinations: [],
+      })),
+      left: [],
+      selection: 'newest',
+    },
+    place: { isolation: 'none', networkIsolated: true, filesIsolated: true, tried: [], versions: {} },
+    objectives: datasets.map((dataset) => ({
+      dataset,
+      rpoMs: 0,
+      rpoMeasuredMs: 0,
+      rpoFrom: 'restore-point',
+      rtoMs: 0,
+      rtoMeasuredMs: rtoMs,
+    })),
+    phases: [],
+    rtoMs,
+    checks: datasets.map((dataset) => ({
+      id: `${dataset}/expectations`,
+      kind: 'expectations',
+      dataset,
+      verdict: verdict === 'proved' ? 'pass' : 'fail',
+      looked: 1,
+      emptyIsRight: false,
+      reason: null,
+      elapsedMs: 1,
+    })),
+    steps: [],
+    outcome: { verdict, reasons: 0 },
+    cleanUp: { removed: true, elapsedMs: 1 },
+    controls: [],
+  };
+}
