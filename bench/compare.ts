@@ -10,6 +10,7 @@ interface Figures {
   readonly contender: string;
   readonly phase: Phase;
   readonly wallMs: number[];
+  readonly cpuMs: number[];
   readonly peakBytes: number[];
 }
 
@@ -77,9 +78,10 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
 
 function record(figures: Map<string, Figures>, contender: string, phase: Phase, measured: Measured): void {
   const key = `${contender}/${phase}`;
-  const found = figures.get(key) ?? { contender, phase, wallMs: [], peakBytes: [] };
+  const found = figures.get(key) ?? { contender, phase, wallMs: [], cpuMs: [], peakBytes: [] };
   figures.set(key, found);
   found.wallMs.push(measured.wallMs);
+  found.cpuMs.push(measured.cpuMs);
   found.peakBytes.push(measured.peakBytes);
 }
 

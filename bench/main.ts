@@ -60,7 +60,7 @@ const programsOf: Readonly<Record<string, readonly string[]>> = {
   lifeboat: [],
   restic: ['restic'],
   borg: ['borg'],
-  pipe: ['age', 'age-keygen', 'zstd', 'tar'],
+  pipe: ['tar', 'zstd', 'age'],
   postgres: ['postgres', 'pg_dump'],
 };
 

@@ -13,16 +13,20 @@ export interface Command {
 
 export interface Measured {
   readonly wallMs: number;
+  /** User and system time of all processes of the command, as bash's `time` tells it. */
+  readonly cpuMs: number;
   /** The most that all living processes together held: the sum of their own high-water marks (VmHWM), not of the shell's. */
   readonly peakBytes: number;
 }
 
 const sampleEveryMs = 20;
+const timeMark = 'measured cpu seconds:';
 
 /** Runs a command to its end. Throws with its last words when it fails. */
 export async function measure(command: Command, signal?: AbortSignal): Promise<Measured> {
   const started = performance.now();
-  const child = spawn('/bin/bash', ['-o', 'pipefail', '-c', command.line], {
+  const script = `TIMEFORMAT='${timeMark} %U %S'\ntime { ${command.line}\n}`;
+  const child = spawn('/bin/bash', ['-o', 'pipefail', '-c', script], {
     cwd: command.cwd,
     env: { ...process.env, LC_ALL: 'C.UTF-8', ...command.env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -51,11 +55,17 @@ export async function measure(command: Command, signal?: AbortSignal): Promise<M
     if (code !== 0 && !command.alsoDone?.includes(code ?? -1)) {
       throw new Error(`exit ${code}: ${command.line}\n${words}`);
     }
-    return { wallMs, peakBytes };
+    return { wallMs, peakBytes, cpuMs: cpuMsIn(words) };
   } finally {
     clearInterval(sampling);
     endGroup(child.pid);
   }
+}
+
+function cpuMsIn(words: string): number {
+  const [, user, system] = new RegExp(`${timeMark} ([\\d.]+) ([\\d.]+)`).exec(words) ?? [];
+  if (user === undefined || system === undefined) throw new Error(`no time in: ${words}`);
+  return (Number(user) + Number(system)) * 1000;
 }
 
 function endGroup(pid: number | undefined): void {
@@ -66,7 +76,7 @@ function endGroup(pid: number | undefined): void {
   }
 }
 
-/** What a process and everything that it started hold. Bash replaces itself by a single command, and is left out otherwise. */
+/** What a process and everything that it started hold. The bash around it is left out. */
 function heldBytes(pid: number): number {
   let bytes = 0;
   try {

@@ -8,7 +8,6 @@ const packageOf: Readonly<Record<string, string>> = {
   restic: 'restic',
   borg: 'borgbackup',
   age: 'age',
-  'age-keygen': 'age',
   zstd: 'zstd',
   tar: 'tar',
   pg_dump: 'postgresql',

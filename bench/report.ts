@@ -29,6 +29,9 @@ export function rowsOf(comparison: Comparison): Row[] {
   });
   return [
     ...phases.map((phase) => row(phase, (contender) => pick(contender, phase).wallMs, seconds)),
+    ...(['first backup', 'restore'] as const).map((phase) =>
+      row(`CPU, ${phase}`, (contender) => pick(contender, phase).cpuMs, seconds),
+    ),
     row('stored, first', (contender) => kept(contender).first, mebibytes),
     row('stored, after change', (contender) => kept(contender).changed, mebibytes),
     ...(['first backup', 'restore'] as const).map((phase) =>
@@ -64,10 +67,13 @@ export function showComparison(comparison: Comparison): string {
 }
 
 export function showConditions(conditions: Conditions, runs: number): string {
-  const { cpu, cores, memoryBytes, kernel, node, commit, fileSystem, versions } = conditions;
+  const { cpu, cores, load, memoryBytes, kernel, node, commit, fileSystem, versions } = conditions;
   return [
     `${cpu}, ${cores} cores, ${mebibytes(memoryBytes)}; kernel ${kernel}; ${fileSystem}; Node ${node}; commit ${commit}`,
     ...Object.values(versions),
+    ...(load > cores / 4
+      ? [`The machine was busy when this began (load ${load.toFixed(1)}): measure again when it is not.`]
+      : []),
     `Medians of ${runs} paired runs, page cache warm. 0.50× means: Lifeboat took half of what that tool took.`,
     'Memory: the sum of the high-water marks of all processes of the command, sampled every 20 ms.',
   ].join('\n');

@@ -143,6 +143,7 @@ async function compareWithPromises(business: Business, early: readonly number[],
   tell.proved(
     `Of the ${all.length} new invoices the first ${back.length} are back, each whole: the moment of the backup.`,
   );
+  tell.say('What came later is the price of this disaster. The objective (RPO) says how much it may be.');
 }
 
 async function privateServer(): Promise<PrivatePostgres> {

@@ -27,14 +27,21 @@ export function createNarrator(color: boolean): Narrator {
   // Written at once, so that it stands before what the next command prints itself.
   const print = (text: string) => writeFully(`${text}\n`);
   let chapters = 0;
+  // What a command printed stands between empty lines.
+  let afterCommand = false;
+  const tell = (text: string) => {
+    print(afterCommand ? `\n${text}` : text);
+    afterCommand = false;
+  };
 
   return {
     chapter(title) {
       chapters += 1;
+      afterCommand = false;
       print(`\n${style(1, `${chapters}. ${title}`)}`);
     },
-    say: (text) => print(`   ${text}`),
-    proved: (text) => print(`   ${style(32, '✓')} ${text}`),
+    say: (text) => tell(`   ${text}`),
+    proved: (text) => tell(`   ${style(32, '✓')} ${text}`),
     async command(line, { program, cwd, env }) {
       print(`\n   ${style(36, `$ ${line.join(' ')}`)}`);
       const child = spawn(program, line.slice(1), {
@@ -47,7 +54,7 @@ export function createNarrator(color: boolean): Narrator {
         child.once('error', reject);
         child.once('exit', (code, signal) => resolve([code, signal]));
       });
-      print('');
+      afterCommand = true;
       if (code !== 0) throw new StoryBroken(`\`${line.join(' ')}\` ended with ${code ?? signal}.`);
     },
   };
