@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { newRun } from '../../../test/suites/source.suite.ts';
 import { contentsOf } from '../../../test/support/contents.ts';
 import { temporaryFolder } from '../../../test/support/temp.ts';
@@ -194,6 +194,21 @@ describe('a dataset that is not what it should be', () => {
     const path = await folderWith();
     expect((await sourceOf(path).inspect(newRun())).problems).toMatchObject([{ code: 'folder-empty' }]);
     expect((await captured(path)).expectations?.tables).toMatchObject([{ rows: 0 }]);
+  });
+
+  test('that is replaced while it is read fails the capture: what is missing now was not deleted', async () => {
+    const path = await folderWith({ 'a/file': '', 'b/file': '' });
+    const capture = await sourceOf(path).capture(newRun());
+    const attempt = (async () => {
+      for await (const _ of capture.entries) {
+        if (!fs.existsSync(join(path, 'a'))) continue;
+        // Renamed away, so that its inode is not given to the new one.
+        fs.renameSync(path, `${path}-away`);
+        onTestFinished(() => fs.rmSync(`${path}-away`, { recursive: true }));
+        fs.mkdirSync(path);
+      }
+    })();
+    await expect(attempt).rejects.toMatchObject({ code: 'dataset-vanished' });
   });
 
   test('a socket or device is refused', async () => {

@@ -25,11 +25,11 @@ const MAX_STARS = 4;
 /** @throws `exclude-invalid` */
 export function compileExcludes(rules: readonly ExcludeRule[]): Excludes {
   const parsed = rules.map(({ pattern }) => parse(pattern));
-  const names = union(parsed.filter((rule) => !rule.onPath));
-  const paths = union(parsed.filter((rule) => rule.onPath));
+  const names = union(parsed.flatMap((rule) => rule.lastName ?? []));
+  const paths = union(parsed.flatMap((rule) => (rule.lastName === undefined ? rule.expression.source : [])));
   return {
     match(path, name, isFolder) {
-      // Nearly all entries end here: two tests, however many rules there are.
+      // Nearly all entries end here: one or two tests, however many rules there are.
       if (!names?.test(name) && !paths?.test(path)) return -1;
       return parsed.findIndex(
         (rule) => (isFolder || !rule.foldersOnly) && rule.expression.test(rule.onPath ? path : name),
@@ -41,11 +41,13 @@ export function compileExcludes(rules: readonly ExcludeRule[]): Excludes {
 interface ParsedRule {
   readonly expression: RegExp;
   readonly onPath: boolean;
+  /** What the last component must be, as a regular expression; undefined where it is `**`. */
+  readonly lastName: string | undefined;
   readonly foldersOnly: boolean;
 }
 
-function union(rules: readonly ParsedRule[]): RegExp | undefined {
-  return rules.length === 0 ? undefined : new RegExp(rules.map((rule) => rule.expression.source).join('|'), 's');
+function union(sources: readonly string[]): RegExp | undefined {
+  return sources.length === 0 ? undefined : new RegExp(sources.join('|'), 's');
 }
 
 function parse(text: string): ParsedRule {
@@ -60,7 +62,9 @@ function parse(text: string): ParsedRule {
   if (components.includes('.') || components.includes('..')) throw refuse("it has '.' or '..' in it");
   const onPath = anchored || components.length > 1;
   const source = onPath ? pathSource(components, refuse) : componentSource(components[0]!, refuse);
-  return { expression: new RegExp(`^(?:${source})$`, 's'), onPath, foldersOnly };
+  const last = components.at(-1)!;
+  const lastName = onPath && last === '**' ? undefined : `^(?:${componentSource(last, refuse)})$`;
+  return { expression: new RegExp(`^(?:${source})$`, 's'), onPath, lastName, foldersOnly };
 }
 
 function pathSource(components: readonly string[], refuse: (why: string) => Error): string {

@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { describe } from 'vitest';
 import { type SourceFixture, sourceSuite } from '../../../test/suites/source.suite.ts';
 import { temporaryFolder } from '../../../test/support/temp.ts';
-import { describeTree, remainsIn } from '../../../test/support/tree.ts';
+import { describeTree, remainsIn, roundTimes } from '../../../test/support/tree.ts';
 import { filesSource } from './source.ts';
 
 async function openFolder(): Promise<SourceFixture> {
   const place = await temporaryFolder();
   const path = join(place, 'uploads');
   makeTree(path);
+  roundTimes(path);
   let targets = 0;
   return {
     source: filesSource({
@@ -28,6 +29,7 @@ async function openFolder(): Promise<SourceFixture> {
       fs.writeFileSync(join(path, 'a/new'), 'new');
       fs.rmSync(join(path, 'a/one'));
       fs.writeFileSync(join(path, 'z'), 'changed');
+      roundTimes(path);
     },
     vanish: async () => fs.rmSync(path, { recursive: true }),
     remains: async () => remainsIn(place),
@@ -54,9 +56,9 @@ function makeTree(path: string): void {
   execFileSync('setfacl', ['-d', '-m', 'u:12345:rx', path]);
   execFileSync('setfacl', ['-m', 'u:12345:rx', join(path, 'a')]);
   if (process.getuid?.() === 0) fs.lchownSync(join(path, 'a/dangling'), 1234, 4321);
-  fs.lutimesSync(join(path, 'a/dangling'), 1, 2.000001);
+  fs.lutimesSync(join(path, 'a/dangling'), 1, 2);
   fs.utimesSync(join(path, 'a'), 1e9, -1234.5);
-  fs.utimesSync(join(path, 'a.b/three'), 1e9, 1_700_000_000.123456);
+  fs.utimesSync(join(path, 'a.b/three'), 1e9, 1_700_000_000.5);
   fs.utimesSync(path, 1e9, 1_600_000_000);
 }
 

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import type { Entry } from '../../core/entry.ts';
 import { type BytePath, showPath } from '../../core/paths.ts';
+import { datasetVanished } from '../errors.ts';
 import { workPrefix } from '../exchange.ts';
 import { codeOf, isGone, onDisk } from '../file-system.ts';
 import { entryOf, isRecent, permits } from './entry-of.ts';
@@ -50,11 +51,12 @@ interface Folder {
  */
 export function* walk(options: WalkOptions): Generator<MutableEntry[], void, undefined> {
   const { root, excludes, events } = options;
-  const rootDevice = fs.lstatSync(onDisk(root), { bigint: true }).dev;
-  const links = new Map<string, { first: BytePath; left: number }>();
+  const rootFound = fs.lstatSync(onDisk(root), { bigint: true });
+  const links: Surroundings['links'] = new Map();
   const first = options.only === undefined ? list(root, '', options) : [options.only];
   const stack: Folder[] = [{ prefix: '', names: first ?? [], next: 0 }];
   let batch: MutableEntry[] = [];
+  let nowMs = options.now();
 
   while (stack.length > 0) {
     const folder = stack.at(-1)!;
@@ -76,11 +78,11 @@ export function* walk(options: WalkOptions): Generator<MutableEntry[], void, und
       events.excluded(rule);
       continue;
     }
-    const entry = makeEntry(`${root}/${path}`, path, found, links, options);
+    const entry = makeEntry(`${root}/${path}`, path, found, { links, nowMs, events });
     if (entry === undefined) continue;
     batch.push(entry);
     if (isFolder) {
-      if (options.oneFileSystem && found.dev !== rootDevice) {
+      if (options.oneFileSystem && found.dev !== rootFound.dev) {
         events.problem(
           'other-file-system',
           `${showPath(path)} is another file system: what is in it was not backed up.`,
@@ -93,9 +95,18 @@ export function* walk(options: WalkOptions): Generator<MutableEntry[], void, und
     if (batch.length >= BATCH) {
       yield batch;
       batch = [];
+      nowMs = options.now();
     }
   }
   if (batch.length > 0) yield batch;
+  refuseOther(root, rootFound);
+}
+
+/** Unmounted or replaced while it was listed, a folder would look as if all in it had been deleted. */
+function refuseOther(root: BytePath, before: fs.BigIntStats): void {
+  const now = fs.lstatSync(onDisk(root), { bigint: true, throwIfNoEntry: false });
+  if (now?.dev === before.dev && now.ino === before.ino) return;
+  throw datasetVanished({ path: showPath(root), why: 'was unmounted or replaced while it was read' });
 }
 
 function look(file: BytePath, path: BytePath, events: WalkEvents): fs.BigIntStats | undefined {
@@ -144,14 +155,19 @@ function isCacheFolder(folder: BytePath): boolean {
   }
 }
 
+interface Surroundings {
+  /** Files with further names: `device:inode` → the first name, and how many are still to come. */
+  readonly links: Map<string, { first: BytePath; left: number }>;
+  readonly nowMs: number;
+  readonly events: WalkEvents;
+}
+
 function makeEntry(
   file: BytePath,
   path: BytePath,
   found: fs.BigIntStats,
-  links: Map<string, { first: BytePath; left: number }>,
-  options: WalkOptions,
+  { links, nowMs, events }: Surroundings,
 ): MutableEntry | undefined {
-  const { events } = options;
   if (found.isSymbolicLink()) {
     try {
       return { ...entryOf(path, found), type: 'symlink', target: fs.readlinkSync(onDisk(file), 'latin1') };
@@ -175,7 +191,7 @@ function makeEntry(
       return { ...entryOf(path, found), type: 'hardlink', target: link.first };
     }
   }
-  const fingerprint = isRecent(found, options.now()) ? undefined : fingerprintOf(found);
+  const fingerprint = isRecent(found, nowMs) ? undefined : fingerprintOf(found);
   const content = { from: 'file', file, ...(fingerprint !== undefined && { fingerprint }) } as const;
   const entry = { ...entryOf(path, found), type: 'file', sizeBytes: Number(found.size), content } as const;
   return found.blocks * 512n < found.size ? { ...entry, sparse: true } : entry;
