@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest';
+import { createOutput, printable, table } from './output.ts';
+import { createProgress, describe as describeStep, silentProgress } from './progress.ts';
+
+function collect() {
+  let text = '';
+  return { write: (piece: string) => (text += piece), text: () => text };
+}
+
+function output(how: { json?: boolean; jsonEvents?: boolean; quiet?: boolean; color?: boolean }) {
+  const [stdout, stderr] = [collect(), collect()];
+  const options = { json: false, jsonEvents: false, quiet: false, color: false, ...how };
+  return { out: createOutput({ ...options, stdout, stderr, progress: silentProgress }), stdout, stderr };
+}
+
+describe('what reaches a terminal', () => {
+  test('no control character but newlines and our own colours', () => {
+    expect(printable('a\x1b]0;evil\x07b\x1b[31mred\x1b[0m\x1b[2J\r\tc\n\u202ed\x9bx')).toBe(
+      'a\\x1b]0;evil\\x07b\x1b[31mred\x1b[0m\\x1b[2J\\x0d\\x09c\n\\u202ed\\x9bx',
+    );
+  });
+
+  test('names in answers and notes are made harmless', () => {
+    const { out, stdout, stderr } = output({});
+    out.answer({ name: 'x\x1b[2J' }, ({ name }) => name);
+    out.note('y\x07');
+    expect([stdout.text(), stderr.text()]).toEqual(['x\\x1b[2J\n', 'y\\x07\n']);
+  });
+
+  test('columns line up, colours and wide names notwithstanding', () => {
+    const rows = [
+      ['\x1b[32m✓\x1b[0m', 'app-db', 'x'],
+      ['✗', 'äö', 'longer'],
+    ];
+    expect(table(rows)).toBe('\x1b[32m✓\x1b[0m  app-db  x\n✗  äö      longer');
+  });
+});
+
+describe('answers', () => {
+  test('are one JSON document, in which large integers stay exact', () => {
+    const { out, stdout, stderr } = output({ json: true });
+    out.note('aside');
+    out.answer({ bytes: 2n ** 60n }, () => 'text');
+    expect(JSON.parse(stdout.text())).toEqual({ bytes: '1152921504606846976' });
+    expect(stderr.text()).toBe('');
+  });
+
+  test('--quiet keeps what was asked for and leaves out closing words', () => {
+    const { out, stdout, stderr } = output({ quiet: true });
+    out.done({}, () => 'done');
+    out.note('aside');
+    expect([stdout.text(), stderr.text()]).toEqual(['', '']);
+    out.answer({}, () => 'answer');
+    expect(stdout.text()).toBe('answer\n');
+  });
+
+  test('long ones stream: lines, one array, or events', async () => {
+    async function* items() {
+      yield* [1, 2];
+    }
+    const streamed = async (how: Parameters<typeof output>[0]) => {
+      const { out, stdout } = output(how);
+      await out.stream(items(), (item) => ({ item }), String);
+      return stdout.text();
+    };
+    expect(await streamed({})).toBe('1\n2\n');
+    expect(JSON.parse(await streamed({ json: true }))).toEqual([{ item: 1 }, { item: 2 }]);
+    expect(await streamed({ jsonEvents: true })).toBe(
+      '{"type":"item","item":{"item":1}}\n{"type":"item","item":{"item":2}}\n',
+    );
+    const { out, stdout } = output({ json: true });
+    await out.stream((async function* () {})(), () => ({}), String);
+    expect(JSON.parse(stdout.text())).toEqual([]);
+  });
+});
+
+describe('progress', () => {
+  const clockAt = (at: { ms: number }) => ({ now: () => 0, elapsed: () => at.ms });
+
+  test('says how far, how fast and how long still', () => {
+    const counted = { doneBytes: 1.2 * 1024 ** 3, totalBytes: 2.4 * 1024 ** 3, label: 'uploads' };
+    expect(describeStep('store', counted, 200 * 1024 ** 2, true)).toBe(
+      'store  [##########----------]  50 %  1.2 GiB of 2.4 GiB  200 MiB/s  6 s left  uploads',
+    );
+    expect(describeStep('walk', { doneItems: 1204 }, undefined, true)).toBe('walk  1,204');
+    expect(describeStep('store', {}, undefined, true)).toBe('store');
+  });
+
+  test('moves one line at most ten times a second, and clears it', () => {
+    const at = { ms: 0 };
+    const stream = { ...collect(), isTTY: true, columns: 60 };
+    const progress = createProgress(stream, clockAt(at));
+    progress.onEvent({ type: 'step-started', step: 'store' });
+    for (at.ms = 1; at.ms <= 1000; at.ms++) {
+      progress.onEvent({
+        type: 'progress',
+        step: 'store',
+        progress: { doneBytes: at.ms, totalBytes: 1000, label: 'x\x1b[2J'.repeat(20) },
+      });
+    }
+    const text = stream.text();
+    expect(text.split('\r').length - 1).toBeLessThanOrEqual(12);
+    expect(text.replaceAll('\x1b[K', '')).not.toContain('\x1b');
+    expect(Math.max(...text.split('\r\x1b[K').map((line) => line.length))).toBeLessThan(60);
+    progress.onEvent({ type: 'step-ended', step: 'store', elapsedMs: 1000, failed: false });
+    expect(stream.text().endsWith('\r\x1b[K✓ store  1 s\n')).toBe(true);
+  });
+
+  test('without a terminal a line for each step, and for a long one now and then', () => {
+    const at = { ms: 0 };
+    const stream = collect();
+    const progress = createProgress(stream, clockAt(at));
+    progress.onEvent({ type: 'step-started', step: 'app/store' });
+    for (at.ms = 0; at.ms < 70_000; at.ms += 1000) {
+      progress.onEvent({ type: 'progress', step: 'app/store', progress: { doneItems: at.ms } });
+    }
+    progress.onEvent({ type: 'problem', step: 'app/store', problem: { code: 'c', message: 'unreadable: \x07' } });
+    progress.onEvent({ type: 'step-ended', step: 'app/store', elapsedMs: 70_000, failed: true });
+    expect(stream.text()).toBe('app/store  30,000\napp/store  60,000\n! unreadable: \\x07\n✗ app/store  1 min 10 s\n');
+  });
+});
