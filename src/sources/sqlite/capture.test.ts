@@ -8,6 +8,8 @@ import { contentsOf, type KeptContents } from '../../../test/support/contents.ts
 import { temporaryFolder } from '../../../test/support/temp.ts';
 import { remainsIn } from '../../../test/support/tree.ts';
 import { startWriter } from '../../../test/support/writer-process.ts';
+import { systemClock } from '../../core/clock.ts';
+import { startRun } from '../../core/run.ts';
 import { sqliteSource } from './source.ts';
 
 async function newDatabase(sql: string) {
@@ -192,6 +194,20 @@ test('Q22: what is no database is told from what is encrypted', async () => {
     code: 'sqlite-not-a-database',
     message: expect.stringContaining('encrypted'),
   });
+  expect(remainsIn(place)).toEqual([]);
+});
+
+test('an interruption in the middle of the copy leaves nothing behind', async () => {
+  const { place, source } = await newDatabase(`${ledger}
+    WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 6000)
+    INSERT INTO debit SELECT i, i, randomblob(4000) FROM c`);
+  const interrupt = new AbortController();
+  const run = startRun({
+    clock: systemClock,
+    signal: interrupt.signal,
+    onEvent: ({ type }) => type === 'progress' && interrupt.abort(new Error('interrupted')),
+  });
+  await expect(source.capture(run)).rejects.toThrow('interrupted');
   expect(remainsIn(place)).toEqual([]);
 });
 
