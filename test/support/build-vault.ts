@@ -112,61 +112,67 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
   const locate = (pieces: readonly Piece[]) =>
     merged(pieces.map(({ id, length }) => (id === null ? { pack: null, offset: 0, length } : places.get(id)!)));
 
+  async function storeContents(point: NewPoint) {
+    const fresh = new Map<string, Chunk>();
+    const files = point.entries.map((entry) => (entry.type === 'file' ? cut(entry.parts, fresh) : []));
+    const packs = await flush([...fresh.values()], 'data');
+    const extents = files.map(locate);
+    const stored = point.entries.map(storedEntry);
+    const lines = stored.map((entry, at) => encodeEntry(entry, extents[at] ?? [])).join('');
+    const bytes = Buffer.from(point.amendBody?.(lines) ?? lines, 'latin1');
+    const bodyChunks = new Map<string, Chunk>();
+    const pieces = cut([bytes], bodyChunks);
+    packs.push(...(await flush([...bodyChunks.values()], 'meta')));
+    const body = { sizeBytes: bytes.length, sha256: hex(bytes), extents: locate(pieces) };
+    const used = new Set([...extents.flat(), ...body.extents].flatMap(({ pack }) => pack ?? []));
+    const sizes = {
+      logical: stored.reduce((sum, entry) => sum + (entry.type === 'file' ? entry.sizeBytes : 0), 0),
+      added: [...fresh.values()].reduce((sum, chunk) => sum + chunk.bytes.length, 0),
+      stored: packs.reduce((sum, pack) => sum + pack.sizeBytes, 0),
+      entries: stored.length,
+    };
+    return { packs, body, sizes, used: [...used].sort() };
+  }
+
+  async function storeIndex(packs: readonly IndexedPack[], timeMs: number): Promise<void> {
+    if (packs.length === 0) return;
+    const key = indexKey(writerId(publicKeyOf(privateKey)), newUlid(timeMs, random));
+    objects.set(key, await seal(zstdCompressSync(encodeIndexDelta({ packs }))));
+  }
+
   return {
     objects,
     async commit(point) {
-      const fresh = new Map<string, Chunk>();
-      const files = point.entries.map((entry) => (entry.type === 'file' ? cut(entry.parts, fresh) : []));
-      const packs = await flush([...fresh.values()], 'data');
-      const extents = files.map(locate);
-      const stored = point.entries.map(storedEntry);
-      const lines = stored.map((entry, at) => encodeEntry(entry, extents[at] ?? [])).join('');
-      const body = Buffer.from(point.amendBody?.(lines) ?? lines, 'latin1');
-      const bodyChunks = new Map<string, Chunk>();
-      const bodyPieces = cut([body], bodyChunks);
-      packs.push(...(await flush([...bodyChunks.values()], 'meta')));
-      const bodyExtents = locate(bodyPieces);
-      const id = newUlid(Date.parse(point.time), random);
-      const writer = writerId(publicKeyOf(privateKey));
-      if (packs.length > 0) {
-        const delta = zstdCompressSync(encodeIndexDelta({ packs }));
-        objects.set(indexKey(writer, newUlid(Date.parse(point.time), random)), await seal(delta));
-      }
-      const manifest = await seal(
-        zstdCompressSync(
-          encodeManifest({
-            vault,
-            dataset: point.dataset,
-            kind: point.kind,
-            id,
-            chunkKey,
-            body: { sizeBytes: body.length, sha256: hex(body), extents: bodyExtents },
-            facts: point.facts ?? {},
-            ...(point.expectations && { expectations: point.expectations }),
-            problems: [],
-          }),
-        ),
-      );
+      const { packs, body, sizes, used } = await storeContents(point);
+      const { dataset, kind, time, facts = {}, expectations } = point;
+      const id = newUlid(Date.parse(time), random);
+      await storeIndex(packs, Date.parse(time));
+      const described = {
+        vault,
+        dataset,
+        kind,
+        id,
+        chunkKey,
+        body,
+        facts,
+        ...(expectations && { expectations }),
+        problems: [],
+      };
+      const manifest = await seal(zstdCompressSync(encodeManifest(described)));
       objects.set(manifestKey(hex(manifest)), manifest);
-      const used = [...new Set([...extents.flat(), ...bodyExtents].flatMap(({ pack }) => pack ?? []))].sort();
       const record = signRecord(
         {
           format: 1,
           vault,
           system: 'example',
-          dataset: point.dataset,
-          kind: point.kind,
+          dataset,
+          kind,
           id,
-          time: point.time,
-          committed: point.time,
+          time,
+          committed: time,
           tool: 'lifeboat 0.1.0',
           versions: {},
-          sizes: {
-            logical: stored.reduce((sum, entry) => sum + (entry.type === 'file' ? entry.sizeBytes : 0), 0),
-            added: [...fresh.values()].reduce((sum, chunk) => sum + chunk.bytes.length, 0),
-            stored: packs.reduce((sum, pack) => sum + pack.sizeBytes, 0),
-            entries: stored.length,
-          },
+          sizes,
           packs: used.map((pack) => [pack, objects.get(packKey(pack))!.length] as const),
           manifest: [hex(manifest), manifest.length],
           problems: {},

@@ -96,6 +96,14 @@ describe('a manifest', () => {
     expect(() => decodeManifest(later)).toThrow(expect.objectContaining({ code: 'format-newer' }));
   });
 
+  test('of nothing but newlines costs no more memory than its size', () => {
+    const bytes = Buffer.alloc(64 * 1024 * 1024, '\n');
+    bytes.write('lifeboat-manifest\t1');
+    const before = process.memoryUsage().heapUsed;
+    expect(() => decodeManifest(bytes)).toThrow(expect.objectContaining({ code: 'manifest-damaged' }));
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(128 * 1024 * 1024);
+  });
+
   test('never crashes the decoder', () => {
     expectHardy(decodeManifest, encodeManifest(example), ['manifest-damaged', 'format-newer']);
     const deep = Buffer.from(encodeManifest(example))

@@ -104,22 +104,21 @@ function manifestLines(bytes: Uint8Array): Lines {
   } catch {
     throw manifestDamaged({ field: 'its text, which is not UTF-8' });
   }
-  const lines = text.split('\n');
-  const [intro = ''] = lines;
-  const later = /^lifeboat-manifest\t([1-9]\d{0,8})$/.exec(intro);
-  if (later !== null && intro !== INTRO) throw formatNewer({ what: 'A manifest', version: Number(later[1]) });
-  if (intro !== INTRO) throw manifestDamaged({ field: 'its first line' });
-  if (lines.pop() !== '' || lines.pop() !== 'end') throw manifestDamaged({ field: 'its end' });
-  let at = 1;
+  const later = /^lifeboat-manifest\t([1-9]\d{0,8})\n/.exec(text);
+  if (later !== null && later[1] !== '1') throw formatNewer({ what: 'A manifest', version: Number(later[1]) });
+  if (later === null) throw manifestDamaged({ field: 'its first line' });
+  // Line by line, never split at once: a text of nothing but newlines would cost many times its size.
+  let at = INTRO.length + 1;
+  const next = () => text.slice(at, Math.max(at, text.indexOf('\n', at)));
   const one: Lines['one'] = (name, fits) => {
-    const line = lines[at] ?? '';
+    const line = next();
     const value = line.slice(name.length + 1);
     if (!line.startsWith(`${name}\t`) || !fits(value)) throw manifestDamaged({ field: name });
-    at++;
+    at += line.length + 1;
     return value;
   };
   return {
-    next: () => lines[at] ?? '',
+    next,
     one,
     json(name, shape) {
       const value = one(name, () => true);
@@ -130,7 +129,7 @@ function manifestLines(bytes: Uint8Array): Lines {
       }
     },
     end() {
-      if (at !== lines.length) throw manifestDamaged({ field: `line ${at + 1}` });
+      if (text.slice(at) !== 'end\n') throw manifestDamaged({ field: 'its end' });
     },
   };
 }
@@ -141,7 +140,7 @@ function readBody(lines: Lines): Manifest['body'] {
   const extents: Extent[] = [];
   let held = 0;
   while (lines.next().startsWith('extent\t')) {
-    const [pack = '', offset = '', length = '', more] = lines.one('extent', () => true).split('\t');
+    const [pack = '', offset = '', length = '', more] = lines.one('extent', () => true).split('\t', 4);
     const extent = readExtent(pack, offset, length);
     if (extent === undefined || more !== undefined) throw manifestDamaged({ field: `extent ${extents.length}` });
     extents.push(extent);
