@@ -12,13 +12,11 @@ export interface Failure {
 
 /** Any thrown thing as what a person is told. */
 export function failureOf(thrown: unknown, signal: AbortSignal): Failure {
-  if (signal.aborted && !(thrown instanceof LifeboatError)) {
-    return { error: interrupted({}, { cause: thrown }), exit: exitCodes.interrupted };
-  }
+  // Whatever failed after Ctrl-C failed because of it: children that it ended too, connections that were let go.
+  if (signal.aborted) return { error: interrupted({}, { cause: thrown }), exit: exitCodes.interrupted };
   const step = thrown instanceof Error && 'step' in thrown && typeof thrown.step === 'string' ? thrown.step : undefined;
   const error = thrown instanceof LifeboatError ? thrown : unexpected({ what: sentenceOf(thrown) }, { cause: thrown });
-  const exit = signal.aborted ? exitCodes.interrupted : error.exit;
-  return step === undefined ? { error, exit } : { error, exit, step };
+  return step === undefined ? { error, exit: error.exit } : { error, exit: error.exit, step };
 }
 
 export function failureJson({ error, step }: Failure): string {
