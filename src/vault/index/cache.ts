@@ -88,8 +88,14 @@ function cacheOver(db: DatabaseSync): IndexCache {
   const findChunk = db.prepare('SELECT pack, offset, length FROM chunks WHERE id = ?');
   const addChunk = db.prepare('INSERT OR REPLACE INTO chunks (id, pack, offset, length) VALUES (?, ?, ?, ?)');
   /** Pack number → id when usable, null when not; filled as needed, emptied when holders change. */
-  let usable = new Map<number, string | null>();
+  const usable = new Map<number, string | null>();
+  const usableByName = new Map<string, boolean>();
   let required: readonly string[] = [];
+
+  function holdersChanged(): void {
+    usable.clear();
+    usableByName.clear();
+  }
 
   function numberOf(pack: string): number | undefined {
     return sql('SELECT number FROM packs WHERE id = ?').get(pack)?.number as number | undefined;
@@ -126,8 +132,13 @@ function cacheOver(db: DatabaseSync): IndexCache {
       return pack === null ? undefined : { pack, offset: row.offset, length: row.length };
     },
     hasPack(pack) {
-      const number = numberOf(pack);
-      return number !== undefined && usableId(number) !== null;
+      let known = usableByName.get(pack);
+      if (known === undefined) {
+        const number = numberOf(pack);
+        known = number !== undefined && usableId(number) !== null;
+        usableByName.set(pack, known);
+      }
+      return known;
     },
     packSize: (pack) => sql('SELECT size FROM packs WHERE id = ?').get(pack)?.size as number | undefined,
     addPack(pack, destinations) {
@@ -138,19 +149,21 @@ function cacheOver(db: DatabaseSync): IndexCache {
         for (const name of destinations) {
           sql('INSERT OR IGNORE INTO holders (destination, pack) VALUES (?, ?)').run(name, number);
         }
-        usable.delete(number);
       });
+      usable.delete(numberOf(pack.id)!);
+      usableByName.delete(pack.id);
     },
     addHolder(pack, destination) {
       const number = numberOf(pack);
       if (number === undefined) return;
       sql('INSERT OR IGNORE INTO holders (destination, pack) VALUES (?, ?)').run(destination, number);
       usable.delete(number);
+      usableByName.delete(pack);
     },
     forgetHolder(destination, pack) {
       if (pack === undefined) sql('DELETE FROM holders WHERE destination = ?').run(destination);
       else sql('DELETE FROM holders WHERE destination = ? AND pack = ?').run(destination, numberOf(pack) ?? -1);
-      usable = new Map();
+      holdersChanged();
     },
     missingAt(destination) {
       const text = `SELECT id FROM packs WHERE number IN (SELECT pack FROM holders WHERE destination <> ?1)
@@ -161,7 +174,7 @@ function cacheOver(db: DatabaseSync): IndexCache {
     },
     useOnlyHeldBy(destinations) {
       required = [...destinations];
-      usable = new Map();
+      holdersChanged();
     },
     get: (name) => sql('SELECT value FROM facts WHERE name = ?').get(name)?.value as string | undefined,
     set: (name, value) => void sql('INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)').run(name, value),

@@ -16,6 +16,8 @@ export interface Place {
 export interface PendingContent {
   sizeBytes: number;
   sha256: string;
+  /** Holes may lie between the chunks: none becomes an extent before the layout is known. */
+  readonly holes: boolean;
   /** Chunks in order, those before `resolved` already turned into extents. */
   places: Place[];
   /** Alternating chunks and zero bytes; undefined while the content is still being cut. */
@@ -23,8 +25,8 @@ export interface PendingContent {
   readonly extents: Extent[];
 }
 
-export function pendingContent(): PendingContent {
-  return { sizeBytes: 0, sha256: '', places: [], layout: undefined, extents: [] };
+export function pendingContent(holes = false): PendingContent {
+  return { sizeBytes: 0, sha256: '', holes, places: [], layout: undefined, extents: [] };
 }
 
 /**
@@ -33,6 +35,7 @@ export function pendingContent(): PendingContent {
  */
 export function resolve(content: PendingContent): boolean {
   const { layout } = content;
+  if (content.holes && layout === undefined) return false;
   if (layout !== undefined && layout.length > 1) return resolveWithHoles(content, layout);
   let done = 0;
   for (; done < content.places.length; done++) {

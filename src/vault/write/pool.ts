@@ -7,7 +7,7 @@ import { appendFrame, type Frame, isFullPack, type OpenPack, openPack, type Pack
 
 const MiB = 1024 * 1024;
 /** Raw bytes asked of workers and not compressed yet. */
-const MAX_RAW_BYTES = 16 * MiB;
+const MAX_RAW_BYTES = 12 * MiB;
 /** Sealed packs whose upload has not ended. */
 const MAX_UPLOADS = 2;
 const MAX_READS = 2;

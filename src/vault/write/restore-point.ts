@@ -90,8 +90,8 @@ export async function writeRestorePoint(
   try {
     const { stored, facts } = await run.step('store', async () => {
       for await (const entry of request.capture.entries) await store.add(entry);
-      const facts = await request.capture.finish();
-      return { stored: await store.finish(), facts };
+      const stored = await store.finish();
+      return { stored, facts: await request.capture.finish(stored.leftOut) };
     });
     await delivery.flush();
     storedBytes += delivery.storedBytes();

@@ -4,9 +4,9 @@ import { type Chunker, chunker } from '../chunking/chunker.ts';
 import { chunkSizes } from '../chunking/profiles.ts';
 
 /** How much raw data a segment gathers before the coordinator is asked which of its chunks are new. */
-export const SEGMENT_BYTES = 4 * 1024 * 1024;
-/** A segment may run over by what has no cut yet. */
-export const ARENA_BYTES = SEGMENT_BYTES + 4 * 1024 * 1024;
+const SEGMENT_BYTES = 2 * 1024 * 1024;
+/** A segment may run over by what has no cut yet: the largest chunk of any profile, and room to read on. */
+export const ARENA_BYTES = 5 * 1024 * 1024;
 /** Raw bytes of a frame; a larger chunk has a frame of its own. */
 export const FRAME_BYTES = 1024 * 1024;
 const MAX_CHUNKS = 4096;

@@ -1,5 +1,5 @@
-import type { ChunkProfile, Entry, FileEntry, StoredEntry } from '../../core/entry.ts';
-import { comparePaths, showPath } from '../../core/paths.ts';
+import type { ChunkProfile, Entry, FileEntry, HardlinkEntry, StoredEntry } from '../../core/entry.ts';
+import { type BytePath, comparePaths, showPath } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { CHUNK_ID_BYTES } from '../chunking/chunk-id.ts';
 import { entriesOutOfOrder } from '../errors.ts';
@@ -48,6 +48,8 @@ export interface StoredBody {
   /** Every pack that the entries and the body lie in. */
   readonly packs: ReadonlySet<string>;
   readonly problems: readonly Problem[];
+  /** Files and hard links that were announced and could not be read. */
+  readonly leftOut: readonly BytePath[];
   readonly sizes: {
     readonly logical: number;
     readonly added: number;
@@ -86,6 +88,7 @@ export function startStore(options: StoreOptions) {
   const usedPacks = new Set<string>();
   const waiting: Waiting[] = [];
   const problems: Problem[] = [];
+  const leftOut = new Set<BytePath>();
   let batch: { files: FileToRead[]; contents: Waiting[]; bytes: number } = { files: [], contents: [], bytes: 0 };
   let nextJob = 0;
   let lastPath: string | undefined;
@@ -148,7 +151,7 @@ export function startStore(options: StoreOptions) {
     if (growing === undefined) return;
     for (const place of job.places) growing.places.push(place);
     job.places = [];
-    if (growing.places.length > 4096 && (growing.layout?.length ?? 0) <= 1) resolve(growing);
+    if (growing.places.length > 4096) resolve(growing);
   }
 
   function take(number: number, outcome: ContentOutcome): void {
@@ -174,6 +177,7 @@ export function startStore(options: StoreOptions) {
       if (outcome.changed) problem('file-changed', `${showPath(item.entry.path)} changed while it was read.`);
     } else {
       item.dropped = true;
+      leftOut.add(item.entry.path);
       if (outcome.reason === 'unreadable') {
         problem('file-unreadable', `${showPath(item.entry.path)} was not backed up: ${outcome.message}.`);
       }
@@ -193,7 +197,8 @@ export function startStore(options: StoreOptions) {
       const { entry, content, dropped, changed } = waiting[done]!;
       if (dropped) continue;
       if (content === undefined) {
-        emit(entry as StoredEntry, []);
+        if (entry.type === 'hardlink' && leftOut.has(entry.target)) leaveOutLink(entry);
+        else emit(entry as StoredEntry, []);
         continue;
       }
       if (content.layout === undefined || !resolve(content)) break;
@@ -202,9 +207,16 @@ export function startStore(options: StoreOptions) {
     if (done > 0) waiting.splice(0, done);
   }
 
+  /** A name for a content that is not there would make the whole restore fail. */
+  function leaveOutLink(entry: HardlinkEntry): void {
+    leftOut.add(entry.path);
+    const why = `its other name ${showPath(entry.target)} could not be read`;
+    problem('file-unreadable', `${showPath(entry.path)} was not backed up: ${why}.`);
+  }
+
   function emitFile(
     entry: FileEntry,
-    { sizeBytes, sha256, extents }: Omit<PendingContent, 'places' | 'layout'>,
+    { sizeBytes, sha256, extents }: Pick<PendingContent, 'sizeBytes' | 'sha256' | 'extents'>,
     changed: boolean,
   ) {
     const { content, sizeBytes: _announced, ...metadata } = entry;
@@ -288,7 +300,7 @@ export function startStore(options: StoreOptions) {
     const last = lastTree.find(entry.path);
     if (last === undefined || last.fingerprint !== entry.content.fingerprint) return false;
     if (!last.extents.every(({ pack }) => pack === null || known.hasPack(pack))) return false;
-    const content: PendingContent = { ...last, places: [], layout: [], extents: [...last.extents] };
+    const content: PendingContent = { ...last, holes: false, places: [], layout: [], extents: [...last.extents] };
     waiting.push({ entry, content, dropped: false, changed: false });
     sizes.unchanged++;
     return true;
@@ -304,7 +316,7 @@ export function startStore(options: StoreOptions) {
       if (entry.type !== 'file') {
         waiting.push({ entry, content: undefined, dropped: false, changed: false });
       } else if (!takeOver(entry)) {
-        const item: Waiting = { entry, content: pendingContent(), dropped: false, changed: false };
+        const item: Waiting = { entry, content: pendingContent(entry.sparse), dropped: false, changed: false };
         waiting.push(item);
         const { content } = entry;
         if (content.from === 'file') addFile(item, { ...entry, content });
@@ -313,7 +325,8 @@ export function startStore(options: StoreOptions) {
       if (waiting.length === 1 || waiting.length % 256 === 0) drain();
       if (waiting.length > MAX_WAITING_ENTRIES) {
         sendBatch();
-        await pool.until(() => jobs.size <= 1);
+        // All but the body's own job, which lives as long as the store: what is read after the flush would wait for another.
+        await pool.until(() => jobs.size === (bodyJob < 0 ? 0 : 1));
         pool.flush('data');
         await pool.until(() => waiting.length <= MAX_WAITING_ENTRIES / 2);
       }
@@ -334,7 +347,7 @@ export function startStore(options: StoreOptions) {
       if (!resolve(body)) throw new Error('the body was not stored whole');
       for (const { pack } of body.extents) if (pack !== null) usedPacks.add(pack);
       const { sizeBytes, sha256, extents } = body;
-      return { body: { sizeBytes, sha256, extents }, packs: usedPacks, problems, sizes };
+      return { body: { sizeBytes, sha256, extents }, packs: usedPacks, problems, leftOut: [...leftOut], sizes };
     },
 
     async close(): Promise<void> {

@@ -10,7 +10,7 @@ import { ARENA_BYTES, chunkers, FRAME_BYTES, framesOf, type Segment } from './se
 
 /** Segments that a worker may have out for an answer: one is filled while others are asked about. */
 const MAX_WAITING = 2;
-const MAX_FRAME_BUFFERS = 12;
+const MAX_FRAME_BUFFERS = 8;
 
 const port = parentPort;
 if (port === null) throw new Error('store.worker runs only as a worker thread');
