@@ -1,5 +1,5 @@
 import type { Expectations, TableExpectation } from '../../../core/expectations.ts';
-import { formatCount } from '../../../core/size.ts';
+import { countOf, formatCount } from '../../../core/size.ts';
 import type { Finding } from '../parts.ts';
 
 /** Differences that are named; further ones are counted. */
@@ -74,12 +74,19 @@ function total(tables: readonly TableExpectation[]): number {
 }
 
 function rowsOf({ rows, table }: TableExpectation): string {
-  const one = table === 'files' ? 'file' : 'row';
-  return `${formatCount(rows)} ${one}${rows === 1 ? '' : 's'}`;
+  return countOf(rows, table === 'files' ? 'file' : 'row');
 }
 
 function inWords(tables: readonly TableExpectation[]): string {
   const [only] = tables;
   if (tables.length === 1 && only?.table === 'files') return rowsOf(only);
-  return `${formatCount(total(tables))} rows in ${formatCount(tables.length)} tables`;
+  const data = tables.filter(({ table }) => isTable(table));
+  const others = total(tables) - total(data);
+  const text = `${countOf(total(data), 'row')} in ${countOf(data.length, 'table')}`;
+  return others === 0 ? text : `${text}, and ${countOf(others, 'definition')},`;
+}
+
+/** Sources also record what is no table: definitions, sequences, large objects. Those have a space outside of quotes. */
+function isTable(name: string): boolean {
+  return name !== 'sqlite_schema' && !name.replace(/"(?:[^"]|"")*"/g, '').includes(' ');
 }

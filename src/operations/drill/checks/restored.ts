@@ -1,4 +1,4 @@
-import { formatCount, formatSize } from '../../../core/size.ts';
+import { countOf, formatSize } from '../../../core/size.ts';
 import type { Copy, Finding } from '../parts.ts';
 
 /** What a restore that ended well says. That every byte had its hash was the restore's own condition. */
@@ -7,8 +7,8 @@ export function checkRestored(copy: Copy): Finding {
   const recorded = copy.contents.expectations?.tables ?? [];
   const rows = recorded.reduce((sum, table) => sum + table.rows, 0);
   const looked = files > 0 ? files : bytes > 0 ? 1 : 0;
-  const what = files > 0 ? `${formatCount(files)} files, ${formatSize(bytes)}` : formatSize(bytes);
-  const note = problems.length === 0 ? '' : ` ${problems.length} remarks: ${problems[0]?.message ?? ''}`;
+  const what = files > 0 ? `${countOf(files, 'file')}, ${formatSize(bytes)}` : formatSize(bytes);
+  const note = problems.length === 0 ? '' : ` ${countOf(problems.length, 'remark')}: ${problems[0]?.message ?? ''}`;
   return {
     verdict: 'pass',
     looked,
