@@ -37,9 +37,11 @@ CREATE TABLE ledger (id bigint PRIMARY KEY, account text NOT NULL, amount numeri
 INSERT INTO ledger SELECT g, md5(g::text), g * 1.37 % 9999999, '2020-01-01'::timestamptz + g * interval '17 seconds',
   CASE WHEN g % 5 = 0 THEN NULL ELSE 'row ' || g || E'\\twith tab, \\\\ backslash and\\nnewline' END
 FROM generate_series(1, ${ledgerRows}) g;
-CREATE INDEX ledger_account ON ledger USING hash (account);
 CREATE INDEX ledger_booked ON ledger USING brin (booked);
-CREATE UNIQUE INDEX ledger_partial ON ledger (lower(account), id DESC NULLS LAST) INCLUDE (amount) WHERE amount > 10;
+CREATE TABLE account AS SELECT id, account AS name, amount FROM ledger WHERE id <= 1000;
+CREATE INDEX account_name ON account USING hash (name);
+CREATE INDEX account_similar ON account USING gin (name gin_trgm_ops);
+CREATE UNIQUE INDEX account_partial ON account (lower(name), id DESC NULLS LAST) INCLUDE (amount) WHERE amount > 10;
 
 -- Every type, at its edges.
 CREATE TABLE typed (

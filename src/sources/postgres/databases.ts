@@ -1,6 +1,7 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { type Connection, quoteName, quoteText } from './connection.ts';
+import { localeMissing } from './errors.ts';
 import type { DatabaseFacts } from './facts.ts';
 import { setClause } from './globals.ts';
 import type { ServerVersion } from './tools.ts';
@@ -24,7 +25,18 @@ export async function createDatabase(
     clauses.push(`BUILTIN_LOCALE ${quoteText(facts.locale)}`);
   if (facts.icuRules !== null) clauses.push(`ICU_RULES ${quoteText(facts.icuRules)}`);
   if (facts.tablespace !== 'pg_default' && !noTablespaces) clauses.push(`TABLESPACE ${quoteName(facts.tablespace)}`);
-  await admin.query(`CREATE DATABASE ${quoteName(name)} ${clauses.join(' ')}`);
+  try {
+    await admin.query(`CREATE DATABASE ${quoteName(name)} ${clauses.join(' ')}`);
+  } catch (error) {
+    if (!/locale|LC_COLLATE|LC_CTYPE/i.test(sentenceOf(error))) throw error;
+    const locale = facts.localeProvider === 'libc' ? facts.collate : (facts.locale ?? facts.collate);
+    throw localeMissing({ locale, why: sentenceOf(error) }, { cause: error });
+  }
+}
+
+/** While it is filled nothing is lost if the server dies: the restore begins anew. `applyProperties` ends this. */
+export async function relaxDatabase(admin: Connection, name: string): Promise<void> {
+  await admin.query(`ALTER DATABASE ${quoteName(name)} SET synchronous_commit = off`);
 }
 
 export async function dropDatabase(admin: Connection, name: string, version: ServerVersion): Promise<void> {
@@ -37,11 +49,12 @@ export async function dropDatabase(admin: Connection, name: string, version: Ser
  */
 export async function applyProperties(admin: Connection, name: string, facts: DatabaseFacts): Promise<void> {
   const database = quoteName(name);
-  const statements = facts.settings.map(({ role, name: setting, value }) =>
+  const settings = facts.settings.map(({ role, name: setting, value }) =>
     role === ''
       ? `ALTER DATABASE ${database} SET ${setClause(setting, value)}`
       : `ALTER ROLE ${quoteName(role)} IN DATABASE ${database} SET ${setClause(setting, value)}`,
   );
+  const statements = [`ALTER DATABASE ${database} RESET ALL`, ...settings];
   if (facts.privileges !== null) {
     statements.push(`REVOKE ALL ON DATABASE ${database} FROM PUBLIC, ${quoteName(facts.owner)}`);
     for (const { grantee, privilege, grantable } of facts.privileges) {
@@ -117,6 +130,22 @@ export async function freeName(admin: Connection, name: string, suffix: string):
     const free = withSuffix(name, at === 0 ? suffix : `${suffix}_${at}`);
     if ((await admin.query('SELECT FROM pg_database WHERE datname = $1', [free])).length === 0) return free;
   }
+}
+
+/**
+ * What restores that were killed could not remove. Another restore may be using one right now, so that none is dropped: the
+ * person who reads this knows.
+ */
+export async function leftovers(admin: Connection, database: string): Promise<readonly Problem[]> {
+  const prefix = withSuffix(database, '__lifeboat_');
+  const found = await admin.query<{ name: string }>(
+    'SELECT datname AS name FROM pg_database WHERE starts_with(datname::text, $1) ORDER BY 1',
+    [prefix],
+  );
+  return found.map(({ name }) => {
+    const message = `Database ${name} was left by a restore that did not end. If none is running: DROP DATABASE ${quoteName(name)};`;
+    return { code: 'restore-left-over', message };
+  });
 }
 
 /** PostgreSQL cuts names after 63 bytes. */

@@ -24,7 +24,10 @@ export async function* dumpStream(
   const { database } = address;
   // -Z0: the vault compresses, and finds what it already has only in bytes that are not compressed.
   const args = ['--format=custom', '--compress=0', '--no-password', ...options.args];
-  await using dump = await startProcess(options.program, args, { ...toolEnvironment(address), signal });
+  await using dump = await startProcess(options.program, args, {
+    ...toolEnvironment(address),
+    signal,
+  });
   try {
     for await (const bytes of dump.output()) {
       contents.reader.push(bytes);

@@ -110,6 +110,15 @@ export const extensionMissing = defineError({
   hint: (fact) => `On the server's host: apt-get install ${fact.debianPackage}, then restore again.`,
 });
 
+export const localeMissing = defineError({
+  code: 'postgres-locale-missing',
+  exit: 2,
+  say: (fact: { locale: string; why: string }) =>
+    `The target server has not the locale ${fact.locale} that the database was made with: ${fact.why}.`,
+  hint: (fact) =>
+    `On the server's host: echo '${fact.locale} UTF-8' >> /etc/locale.gen && locale-gen, restart PostgreSQL, then restore again.`,
+});
+
 export const restoreRightsMissing = defineError({
   code: 'postgres-restore-rights-missing',
   exit: 2,

@@ -36,11 +36,8 @@ export async function loadDump(
     await using list = choose === undefined ? undefined : await writeList(choose(dump.entries), dump.entries);
     if (list !== undefined) common.push(`--use-list=${list.path}`);
     const environment = { ...toolEnvironment(inside), signal: run.signal };
-    // Nothing is lost if the server dies now: the restore begins anew.
-    const env = { ...environment.env, PGOPTIONS: '-c synchronous_commit=off' };
     await using rows = await startProcess(pgRestore.path, [...common, '--section=pre-data', '--section=data'], {
       ...environment,
-      env,
       input: dump.stream(),
       stdout: 'tail',
     });
@@ -52,7 +49,6 @@ export async function loadDump(
     const jobs = `--jobs=${Math.max(1, options.jobs ?? 1)}`;
     await using indexes = await startProcess(pgRestore.path, [...common, '--section=post-data', jobs, head], {
       ...environment,
-      env,
       stdout: 'tail',
     });
     await indexes.completed();
@@ -127,6 +123,7 @@ export async function openDump({ contents, facts, run }: Restoring): Promise<Ope
     async *stream() {
       yield* first.splice(0);
       for (let bytes = await next(); bytes !== undefined; bytes = await next()) yield bytes;
+      readAlong(() => reader.end(), facts.database);
     },
     async finish() {
       while ((await next()) !== undefined);

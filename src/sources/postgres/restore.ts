@@ -1,9 +1,18 @@
 import { LifeboatError, sentenceOf } from '../../core/errors.ts';
 import type { Problem, Run } from '../../core/run.ts';
+import { toolFailed } from '../../process/errors.ts';
 import type { Contents, Restored, RestoreTarget } from '../source.ts';
 import { globalsPath } from './capture.ts';
 import { type Connection, connect, quoteName } from './connection.ts';
-import { applyProperties, createDatabase, dropDatabase, freeName, swapIn } from './databases.ts';
+import {
+  applyProperties,
+  createDatabase,
+  dropDatabase,
+  freeName,
+  leftovers,
+  relaxDatabase,
+  swapIn,
+} from './databases.ts';
 import { databaseMissing, restoreFailed, targetNotEmpty } from './errors.ts';
 import { type DatabaseFacts, databaseFacts, serverVersionOf } from './facts.ts';
 import { loadDump } from './load.ts';
@@ -65,6 +74,7 @@ export async function restoreBeside(
   const { database } = address;
   const { noTablespaces, problems } = await checkTarget(work);
   const name = await freeName(admin, database, `__lifeboat_${run.clock.now().toString(36)}`);
+  problems.push(...(await leftovers(admin, database)));
   let roles: readonly string[] = [];
   let created = false;
   try {
@@ -73,6 +83,7 @@ export async function restoreBeside(
     );
     await createDatabase(admin, name, facts, { version, noTablespaces });
     created = true;
+    await relaxDatabase(admin, name);
     const inside = withDatabase(address, name);
     const bytes = await run.step('load', () => loadDump(work, inside, choose, { noTablespaces }));
     await run.step('analyze', async () => {
@@ -85,7 +96,9 @@ export async function restoreBeside(
     return { database, bytes, problems };
   } catch (error) {
     const left = await removeAgain(work, created ? name : undefined, roles);
-    if (run.signal.aborted || (error instanceof LifeboatError && left === '')) throw error;
+    // An error of our own tells more than any wrapping, except where only a program speaks.
+    const speaks = error instanceof LifeboatError && !toolFailed.is(error);
+    if (left === '' && (run.signal.aborted || speaks)) throw error;
     throw restoreFailed({ database, why: sentenceOf(error), left }, { cause: error });
   }
 }

@@ -145,7 +145,10 @@ function read(file: string): string {
   }
 }
 
-/** For PostgreSQL's own programs: everything through the environment, nothing in arguments. */
+/**
+ * For PostgreSQL's own programs: everything through the environment, nothing in arguments. No PGOPTIONS: poolers refuse them, and
+ * pg_dump and pg_restore switch the server's timeouts off themselves (B28).
+ */
 export function toolEnvironment(address: ServerAddress): {
   env: Record<string, string>;
   secretEnv: Record<string, string>;
