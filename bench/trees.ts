@@ -103,8 +103,9 @@ export async function changeTree(folder: string, round: number): Promise<void> {
   for await (const file of filesIn(folder)) files.push(file);
   files.sort();
   const random = seededRandom(1000 + round);
-  if (files.length >= 100) {
-    for (let at = round % 100; at < files.length; at += 100) await overwrite(files[at]!, 1, 0.5, random);
+  if (files.length >= 20) {
+    for (let at = round % Math.min(files.length, 100); at < files.length; at += 100)
+      await overwrite(files[at]!, 1, 0.5, random);
   } else {
     for (const file of files) await overwrite(file, 10, 0.001, random);
   }
