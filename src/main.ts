@@ -1,10 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 
-// Compiled code is kept in the user's own cache: in a shared temporary folder others could plant some.
-enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'lifeboat'));
+// bin/lifeboat names it for this process; what this one starts has its own ways.
+delete process.env.NODE_COMPILE_CACHE;
 
 const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -5,7 +5,6 @@ import { noDestination, restorePointMissing, vaultMissing, vaultsDiffer } from '
 import { VAULT_KEY } from './format/keys.ts';
 import { decodeRecord, parseRecordKey, recordKey } from './format/record.ts';
 import { decodeVaultFile } from './format/vault-file.ts';
-import { openContents } from './read/contents.ts';
 import type { Damage } from './read/objects.ts';
 import type { RestorePoint, VaultReader } from './vault.ts';
 
@@ -44,7 +43,11 @@ export async function openVault(
     id,
     destinations: holders,
     restorePoints: (dataset) => readRecords(id, holders, dataset, onDamage),
-    open: (point, identities) => openContents(point, { destinations: holders, identities, onDamage }),
+    async open(point, identities) {
+      // With it come age's ciphers, which take longer to load than `status` may take.
+      const { openContents } = await import('./read/contents.ts');
+      return openContents(point, { destinations: holders, identities, onDamage });
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunRecord } from '../../catalog/catalog.ts';
-import { writerKeys } from '../../vault/writer-keys.ts';
+import type { VaultReader } from '../../vault/vault.ts';
 import { reach } from '../reach.ts';
 import type { OpenSystem } from '../system.ts';
 import { assess } from './assess.ts';
@@ -19,12 +19,22 @@ export async function takeStatus(open: OpenSystem, runs: readonly RunRecord[]): 
   // One vault may serve several systems.
   const own = points.filter((point) => point.record.system === system.name);
   const writers = new Set(own.map((point) => point.record.writer));
-  // A host that only drills signs evidence, but no restore point.
-  const here = vault && (await publicKeyHere(open, vault.id));
-  if (here !== undefined) writers.add(here);
   const names = Object.keys(system.datasets);
-  const proofs = vault ? await readProofs(vault, system.name, names, writers) : nothingProved;
+  const proofs = vault ? await believedProofs(open, vault, names, writers) : nothingProved;
   return assess(system, { nowMs, points: own, suspect, proofs, troubles, reachable: destinations, runs });
+}
+
+/** A host that only drills signs evidence, but no restore point: its own key is believed too. */
+async function believedProofs(
+  system: OpenSystem,
+  vault: VaultReader,
+  datasets: readonly string[],
+  writers: ReadonlySet<string>,
+): Promise<Proofs> {
+  const proofs = await readProofs(vault, system.config.name, datasets, writers);
+  const here = proofs.doubtful.length > 0 ? await publicKeyHere(system, vault.id) : undefined;
+  if (here === undefined || writers.has(here)) return proofs;
+  return readProofs(vault, system.config.name, datasets, new Set([...writers, here]));
 }
 
 /** The key that this host signs with, when it has one for this vault. */
@@ -32,6 +42,8 @@ async function publicKeyHere(system: OpenSystem, vault: string): Promise<string 
   const file = join(system.config.stateDir, 'writer.json');
   if (!existsSync(file)) return undefined;
   try {
+    // Loaded only here: with it come all of age's ciphers.
+    const { writerKeys } = await import('../../vault/writer-keys.ts');
     return (await writerKeys(file, vault, system.random)).publicKey;
   } catch {
     // Keys that cannot be read, or another vault's, vouch for nothing. Writing says what is wrong with them.
