@@ -38,10 +38,12 @@ export async function startPostgres(sandbox: Sandbox, options: ServerOptions): P
   const { name, port, signal, startTimeoutMs = 60_000 } = options;
   const tool = await chooseServer(options.major, signal);
   const programs = dirname(tool.path);
+  const { footing } = sandbox.agent;
   const user = await unprivilegedUser();
   const folder = join(sandbox.folder, 'servers', name);
   await mkdir(folder, { mode: 0o700 });
-  if (user !== undefined) {
+  // In a user namespace there is one user only, under whatever number; the files are its own already.
+  if (user !== undefined && footing !== 'user') {
     await chown(folder, user.uid, user.gid);
     await chown(join(sandbox.folder, 's'), user.uid, user.gid);
   }

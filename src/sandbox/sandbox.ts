@@ -30,8 +30,8 @@ export interface SandboxOptions {
   readonly workFolders: readonly string[];
   /** Files and folders that nothing inside may see: destinations, identities, our state. */
   readonly hidden: readonly string[];
-  /** Off: no namespaces are tried. For tests, and for hosts where they only half work. */
-  readonly namespaces?: boolean;
+  /** Which ways are tried before doing without namespaces; what this host can do when absent. */
+  readonly footings?: readonly Footing[];
 }
 
 /** What was done to keep the drill away from production, and what trying to get out showed. */
@@ -74,7 +74,7 @@ const longestSocketFolder = 85;
 export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { stateDir, id } = options;
   await mkdir(registryFolder(stateDir), { recursive: true, mode: 0o700 });
-  const { agent, refused } = await startSomehow(options.namespaces === false ? [] : await footingsHere());
+  const { agent, refused } = await startSomehow(options.footings ?? (await footingsHere()));
   let entry: Registered | undefined;
   try {
     // Without namespaces a server that runs as another user must be able to walk to its files.

@@ -13,7 +13,7 @@ const box = await openSandbox({
   needsBytes: 0,
   workFolders: [],
   hidden: [stateDir],
-  namespaces: namespaces !== 'without',
+  ...(namespaces === 'without' && { footings: [] }),
 });
 await startPostgres(box, { name: 'app-db', major: 9, port: 5432, signal: new AbortController().signal });
 const words = ['/bin/sh', '-c', `sleep 1000; : ${id}`];

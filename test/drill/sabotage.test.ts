@@ -210,7 +210,7 @@ describe('sabotage: a broken backup is caught by the check that should catch it'
 
   test('a restore point without expectations, where no other check looks into the data', async () => {
     const bare = (_: string, { expectations: __, ...contents }: Contents): Contents => contents;
-    const unchecked = (system: System): System => ({ ...system, drill: { ...system.drill, checks: [] } });
+    const unchecked = (system: System): System => ({ ...system, drill: { ...dataOnly(system).drill, checks: [] } });
     const { outcome } = await sabotage({ contents: bare, system: unchecked });
     expect(outcome.verdict).toBe('failed');
     expect(outcome.checks.find(({ id }) => id === 'app-db/expectations')).toMatchObject({ verdict: 'skip' });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { newUlid } from '../../src/core/ulid.ts';
 import { sandboxTooSmall } from '../../src/sandbox/errors.ts';
+import { startPostgres } from '../../src/sandbox/postgres.ts';
 import type { Sandbox, SandboxOptions } from '../../src/sandbox/sandbox.ts';
 import { openSandbox } from '../../src/sandbox/sandbox.ts';
 import { temporaryFolder } from '../support/temp.ts';
@@ -156,8 +157,26 @@ describe('the sandbox', () => {
     expect(readdirSync(join(stateDir, 'sandboxes'))).toEqual([]);
   });
 
+  test('is as closed for users who are not root, and its PostgreSQL runs there too', async () => {
+    const { folder, options } = await place({ footings: ['user'] });
+    await using box = await openSandbox(options);
+    expect(box.isolation).toMatchObject({ network: true, files: true, footing: 'user' });
+    const app = join(folder, 'app');
+    const { tail } = await sh(
+      box,
+      `echo new > file && cat file; umount ${folder}/backups; ls -A ${folder}/backups`,
+      app,
+    );
+    expect(tail).toMatch(/^new\n/);
+    expect(tail).not.toContain('pack');
+    expect(readdirSync(app)).toEqual([]);
+    const server = await startPostgres(box, { name: 'db', major: 9, port: 5432, signal: new AbortController().signal });
+    const asked = await sh(box, `psql -XAtc 'select 6 * 7' '${server.inside('postgres', 'postgres')}'`);
+    expect(asked.tail).toBe('42\n');
+  });
+
   test('works without namespaces too, and says that it closes nothing off', async () => {
-    const { stateDir, options } = await place({ namespaces: false });
+    const { stateDir, options } = await place({ footings: [] });
     {
       await using box = await openSandbox(options);
       expect(box.isolation).toMatchObject({ network: false, files: false, footing: 'none' });

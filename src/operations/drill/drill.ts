@@ -114,7 +114,7 @@ async function prepare(
         // The outermost first: a layer over a folder serves everything in it.
         workFolders: [...new Set(workFolders)].filter((folder) => folder !== '/').sort((a, b) => a.length - b.length),
         hidden: [parts.stateDir, ...Object.values(system.destinations).map(({ path }) => path), ...parts.hidden],
-        ...(options.namespaces === undefined ? {} : { namespaces: options.namespaces }),
+        ...(options.namespaces === false ? { footings: [] } : {}),
       }),
     );
   } catch (error) {

@@ -78,8 +78,9 @@ export function endAll(): void {
  */
 function wrapping(user: User | undefined): string[] {
   if (footing === 'user') {
-    const words = ['unshare', '--user', `--map-user=${self.uid}`, `--map-group=${self.gid}`, '--'];
-    return words;
+    // Under another number it is still the same user outside; PostgreSQL only wants not to be called root.
+    const { uid, gid } = user ?? self;
+    return ['unshare', '--user', `--map-user=${uid}`, `--map-group=${gid}`, '--'];
   }
   const drop = user === undefined ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups'];
   if (footing === 'none') {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readSync, realpathSync } from 'node:fs';
 import type { ReferencesCheck } from '../../../config/system.ts';
 import { type BytePath, isSafePath, pathFromText, showPath, toBytes } from '../../../core/paths.ts';
-import { formatCount } from '../../../core/size.ts';
+import { countOf, formatCount } from '../../../core/size.ts';
 import { fillTemplate } from '../../../core/template.ts';
 import type { Copy, Finding } from '../parts.ts';
 import { queryCopy } from '../query.ts';
@@ -49,7 +49,7 @@ export async function checkReferences(
     }
   }
   const expected = `every reference of ${database.dataset} opens in ${files.copy.dataset}`;
-  const where = `${formatCount(looked)} references`;
+  const where = countOf(looked, 'reference');
   if (faults > 0) {
     const more = faults > troubles.length ? `, and ${formatCount(faults - troubles.length)} more` : '';
     const message = `${formatCount(faults)} of ${where} fail: ${troubles.join(', ')}${more}.`;
@@ -62,7 +62,7 @@ export async function checkReferences(
   }
   const orphans = countOrphans(root, seen, signal);
   const actual = `${formatCount(looked)} open, ${formatCount(orphans.count)} files unreferenced`;
-  const rest = orphans.count === 0 ? '' : ` No reference names ${formatCount(orphans.count)} files${orphans.example}.`;
+  const rest = orphans.count === 0 ? '' : ` No reference names ${countOf(orphans.count, 'file')}${orphans.example}.`;
   return { verdict: 'pass', looked, expected, actual, message: `${where} exist and open.${rest}` };
 }
 
