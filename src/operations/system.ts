@@ -12,9 +12,11 @@ import { destinationUnreachable } from '../destinations/errors.ts';
 import { createDestination, openDestination } from '../destinations/registry.ts';
 import { openSource } from '../sources/registry.ts';
 import type { Source } from '../sources/source.ts';
+import { rescueObject } from '../vault/format/rescue-script.ts';
 import { openVault } from '../vault/open.ts';
 import type { Damage } from '../vault/read/objects.ts';
 import type { VaultReader } from '../vault/vault.ts';
+import { type PackSizes, usualPackSizes } from '../vault/write/packing.ts';
 import { noSuchDataset } from './errors.ts';
 
 /** A system with its ports opened as they are asked for. Operations work on this and nothing else. */
@@ -22,9 +24,10 @@ export interface OpenSystem extends Disposable {
   readonly config: System;
   readonly clock: Clock;
   readonly random: RandomBytes;
+  readonly packSizes: PackSizes;
   /** Name and version of this program. */
   readonly tool: string;
-  /** The rescue script that every vault carries. */
+  /** The rescue script as every vault carries it. */
   rescue(): Uint8Array;
   catalog(): Catalog;
   /** @throws `no-such-dataset` */
@@ -47,9 +50,12 @@ export interface OpenedDestinations {
 export interface SystemParts {
   readonly clock: Clock;
   readonly random?: RandomBytes;
+  /** How large packs become; tests make small ones. */
+  readonly packSizes?: PackSizes;
 }
 
-export function openSystem(config: System, { clock, random = randomBytes }: SystemParts): OpenSystem {
+export function openSystem(config: System, parts: SystemParts): OpenSystem {
+  const { clock, random = randomBytes, packSizes = usualPackSizes } = parts;
   let catalog: Catalog | undefined;
   const workFolder = join(config.stateDir, 'work');
 
@@ -87,8 +93,9 @@ export function openSystem(config: System, { clock, random = randomBytes }: Syst
     config,
     clock,
     random,
+    packSizes,
     tool: `lifeboat ${packageFile.version}`,
-    rescue: () => readFileSync(new URL('../../rescue/rescue.sh', import.meta.url)),
+    rescue: () => rescueObject(readFileSync(new URL('../../rescue/rescue.sh', import.meta.url))),
     catalog() {
       catalog ??= openCatalog(config.stateDir, { clock, random });
       return catalog;

@@ -48,6 +48,11 @@ export async function writerKeys(file: string, vault: string, random: RandomByte
   };
 }
 
+/** The vault that the keys in `file` belong to; undefined when there are none. */
+export function vaultOfKeys(file: string): string | undefined {
+  return readStored(file)?.vault;
+}
+
 function readStored(file: string): z.infer<typeof shape> | undefined {
   let text: string;
   try {

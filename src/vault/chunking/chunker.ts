@@ -29,22 +29,34 @@ export function chunker(sizes: ChunkSizes, chunkKey: Uint8Array): Chunker {
   const hardMask = topBits(bits + 2);
   const easyMask = topBits(bits - 2);
 
+  /** The end of the first chunk that may end in `(from, until]`, or 0. The hash depends on the last 32 bytes alone. */
+  function scan(bytes: Uint8Array, from: number, until: number, mask: number): number {
+    let at = from - WINDOW;
+    let hash = 0;
+    for (; at < from; at++) hash = ((hash << 1) + gear[bytes[at]!]!) | 0;
+    // Four a turn is twice as fast as one (measured); the order of the tests is the order of the bytes.
+    for (const end = until - 3; at < end; at += 4) {
+      hash = ((hash << 1) + gear[bytes[at]!]!) | 0;
+      if ((hash & mask) === 0) return at + 1;
+      hash = ((hash << 1) + gear[bytes[at + 1]!]!) | 0;
+      if ((hash & mask) === 0) return at + 2;
+      hash = ((hash << 1) + gear[bytes[at + 2]!]!) | 0;
+      if ((hash & mask) === 0) return at + 3;
+      hash = ((hash << 1) + gear[bytes[at + 3]!]!) | 0;
+      if ((hash & mask) === 0) return at + 4;
+    }
+    for (; at < until; at++) {
+      hash = ((hash << 1) + gear[bytes[at]!]!) | 0;
+      if ((hash & mask) === 0) return at + 1;
+    }
+    return 0;
+  }
+
   function cut(bytes: Uint8Array, start: number, end: number): number {
     if (end - start <= minBytes) return end;
     const last = Math.min(start + maxBytes, end);
     const middle = Math.min(start + averageBytes, last);
-    let at = start + minBytes - WINDOW;
-    let hash = 0;
-    for (const warm = at + WINDOW; at < warm; at++) hash = ((hash << 1) + gear[bytes[at]!]!) | 0;
-    for (; at < middle; at++) {
-      hash = ((hash << 1) + gear[bytes[at]!]!) | 0;
-      if ((hash & hardMask) === 0) return at + 1;
-    }
-    for (; at < last; at++) {
-      hash = ((hash << 1) + gear[bytes[at]!]!) | 0;
-      if ((hash & easyMask) === 0) return at + 1;
-    }
-    return last;
+    return scan(bytes, start + minBytes, middle, hardMask) || scan(bytes, middle, last, easyMask) || last;
   }
   return { sizes, cut };
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { sentenceOf } from '../../core/errors.ts';
+import { LifeboatError, sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { objectDamaged } from '../../destinations/errors.ts';
@@ -31,8 +31,12 @@ export function copiesTo(destinations: readonly Destination[], run: Run): Copies
     if (dropped.has(destination.name)) return;
     active = active.filter((other) => other !== destination);
     dropped.set(destination.name, error);
-    run.problem({ code: 'destination-failed', message: `${sentenceOf(error)} The other destinations go on.` });
-    if (active.length === 0) throw noDestination({ why: sentenceOf(error) }, { cause: error });
+    const rest = active.length > 0 ? ' The other destinations go on.' : '';
+    run.problem({ code: 'destination-failed', message: `${sentenceOf(error)}${rest}` });
+    if (active.length > 0) return;
+    // Where there is only one, its own error says best what to do.
+    if (dropped.size === 1 && error instanceof LifeboatError) throw error;
+    throw noDestination({ why: sentenceOf(error) }, { cause: error });
   }
 
   return {
@@ -44,10 +48,7 @@ export function copiesTo(destinations: readonly Destination[], run: Run): Copies
     async put(key, body, sha256 = sha256Hex(body)) {
       const tried = [...active];
       const results = await Promise.allSettled(
-        tried.map(async (destination) => {
-          await destination.put(key, body, { sha256, signal: run.signal });
-          await confirm(destination, key, body, sha256);
-        }),
+        tried.map((destination) => putConfirmed(destination, key, body, sha256, run.signal)),
       );
       const holders: string[] = [];
       for (const [index, result] of results.entries()) {
@@ -58,6 +59,23 @@ export function copiesTo(destinations: readonly Destination[], run: Run): Copies
       return holders;
     },
   };
+}
+
+/** Stores an object and makes sure of it. What did not arrive as it was sent is taken away again: its name must stay free. */
+export async function putConfirmed(
+  destination: Destination,
+  key: Key,
+  body: Uint8Array,
+  sha256: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { existed } = await destination.put(key, body, { sha256, signal });
+  try {
+    await confirm(destination, key, body, sha256);
+  } catch (error) {
+    if (!existed && objectDamaged.is(error)) await destination.delete(key).catch(() => {});
+    throw error;
+  }
 }
 
 /** What the destination holds is what was sent: by its own checksum where it keeps one, by reading back where not. */

@@ -5,7 +5,9 @@ import type { PackHandle, Place } from './places.ts';
 export type PackKind = 'data' | 'meta';
 
 const MiB = 1024 * 1024;
-export const packTargetBytes: Readonly<Record<PackKind, number>> = { data: 16 * MiB, meta: 4 * MiB };
+/** Compressed bytes past which a pack is closed. */
+export type PackSizes = Readonly<Record<PackKind, number>>;
+export const usualPackSizes: PackSizes = { data: 16 * MiB, meta: 4 * MiB };
 /** Chunks of one frame at most, so that a pack closes before the format's bound. */
 const MAX_FRAME_CHUNKS = 4096;
 
@@ -60,8 +62,8 @@ export function appendFrame(pack: OpenPack, frame: Frame, compressed: ArrayBuffe
   pack.compressedBytes += compressed.byteLength;
 }
 
-export function isFullPack(pack: OpenPack): boolean {
-  return pack.compressedBytes >= packTargetBytes[pack.kind] || pack.places.length > MAX_CHUNKS - MAX_FRAME_CHUNKS;
+export function isFullPack(pack: OpenPack, sizes: PackSizes): boolean {
+  return pack.compressedBytes >= sizes[pack.kind] || pack.places.length > MAX_CHUNKS - MAX_FRAME_CHUNKS;
 }
 
 export function tocOf(pack: OpenPack): Toc {

@@ -3,7 +3,16 @@ import { Worker } from 'node:worker_threads';
 import { LifeboatError } from '../../core/errors.ts';
 import type { Toc } from '../format/toc.ts';
 import type { FromStoreWorker, StoreWorkerData, ToStoreWorker } from './messages.ts';
-import { appendFrame, type Frame, isFullPack, type OpenPack, openPack, type PackKind, tocOf } from './packing.ts';
+import {
+  appendFrame,
+  type Frame,
+  isFullPack,
+  type OpenPack,
+  openPack,
+  type PackKind,
+  type PackSizes,
+  tocOf,
+} from './packing.ts';
 
 const MiB = 1024 * 1024;
 /** Raw bytes asked of workers and not compressed yet. */
@@ -65,7 +74,7 @@ interface Member {
  * Worker threads and what is between them. Frames are compressed by whoever is free, in packs in the order they come back;
  * everything in flight is bounded: by bytes asked for, by packs not yet stored.
  */
-export function startPool(data: StoreWorkerData, owner: PoolOwner): Pool {
+export function startPool(data: StoreWorkerData, packSizes: PackSizes, owner: PoolOwner): Pool {
   const members: Member[] = [];
   const reads: Extract<ToStoreWorker, { type: 'read' | 'bytes' }>[] = [];
   const homes = new Map<number, Member>();
@@ -142,7 +151,7 @@ export function startPool(data: StoreWorkerData, owner: PoolOwner): Pool {
         compressing.delete(message.frame);
         rawBytes -= frame.rawBytes;
         appendFrame(open[frame.kind], frame, message.bytes);
-        if (isFullPack(open[frame.kind])) queueSeal(frame.kind, false);
+        if (isFullPack(open[frame.kind], packSizes)) queueSeal(frame.kind, false);
         return;
       }
       case 'sealed': {

@@ -11,6 +11,7 @@ import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../form
 import { sha256Hex } from '../hash.ts';
 import { release } from '../release.ts';
 import { sealSmall } from '../small-objects.ts';
+import { announceRecord, noteRecord } from './last-record.ts';
 import type { SealedPack } from './pool.ts';
 import type { WriterSession } from './session.ts';
 import { type StoredBody, startStore } from './store.ts';
@@ -61,11 +62,22 @@ export async function writeRestorePoint(
   const nextTree = writeTreeCache(treeFile);
   let storedBytes = 0;
   const delivery = deliverIndex(session, run);
+  let trusted = 0;
+
+  /** Only what every destination holds that still takes part is used again. */
+  function trustActive(): void {
+    const { active } = session.copies;
+    if (active.length === trusted) return;
+    trusted = active.length;
+    index.useOnlyHeldBy(active.map(({ name }) => name));
+  }
+  trustActive();
 
   async function storePack({ id, object, kind, toc }: SealedPack): Promise<void> {
     const holders = await session.copies.put(packKey(id), object, id);
     const pack: IndexedPack = { id, sizeBytes: object.length, kind, toc };
     index.addPack(pack, holders);
+    trustActive();
     storedBytes += pack.sizeBytes;
     release(object);
     await delivery.add(pack);
@@ -75,6 +87,7 @@ export async function writeRestorePoint(
     chunkKey: keys.chunkKey,
     recipients: options.recipients,
     profile: request.profile,
+    packSizes: options.packSizes,
     known: {
       find: (id) => {
         const place = index.find(id);
@@ -194,10 +207,10 @@ async function commit(
   );
   const bytes = recordBytes(record);
   const key = recordKey(record);
-  const heldBy = await copies.put(key, bytes);
-  index.set('last record hash', sha256Hex(bytes));
-  for (const name of heldBy) index.set(`last record ${name}`, key);
-  for (const { name } of options.destinations) if (!heldBy.includes(name)) index.set(`lagging ${name}`, 'yes');
+  const sha256 = sha256Hex(bytes);
+  announceRecord(index, { key, sha256 });
+  const heldBy = await copies.put(key, bytes, sha256);
+  noteRecord(index, { key, sha256 });
   const missingAt = [...copies.dropped].map(([destination, error]) => ({ destination, why: sentenceOf(error) }));
   return { record, key, heldBy, missingAt, problems, unchangedFiles: stored.sizes.unchanged };
 }

@@ -10,11 +10,15 @@ import { decodeGeneration } from '../format/generation.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
 import { packKey, parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
 import { decodeVaultFile, encodeVaultFile } from '../format/vault-file.ts';
+import { sha256Hex } from '../hash.ts';
 import { type IndexCache, openIndexCache } from '../index/cache.ts';
+import { openVault } from '../open.ts';
 import { openSmall } from '../small-objects.ts';
-import { type WriterKeys, writerKeys } from '../writer-keys.ts';
-import { type Copies, copiesTo } from './copies.ts';
+import { vaultOfKeys, type WriterKeys, writerKeys } from '../writer-keys.ts';
+import { type Copies, copiesTo, putConfirmed } from './copies.ts';
+import { newestOf, noteRecord, readPending } from './last-record.ts';
 import { lockWriter } from './lock.ts';
+import type { PackSizes } from './packing.ts';
 
 export interface WriterOptions {
   readonly system: string;
@@ -27,6 +31,7 @@ export interface WriterOptions {
   readonly rescue: Uint8Array;
   /** Fill a destination anew whose vault is gone. */
   readonly refill: boolean;
+  readonly packSizes: PackSizes;
 }
 
 /** One writer at work: its keys, what it knows of the vault, and the destinations that take part. */
@@ -42,39 +47,29 @@ export interface WriterSession extends AsyncDisposable {
 
 /** Opens the vault for writing, makes it when it does not exist, and brings destinations that lag up to date. */
 export async function openWriter(options: WriterOptions, run: Run): Promise<WriterSession> {
-  const lock = lockWriter(options.stateDir);
-  try {
-    const copies = copiesTo(options.destinations, run);
-    const found = await findVaults(copies);
-    const vault = found.vault ?? newUlid(run.clock.now(), options.random);
-    const keys = await writerKeys(join(options.stateDir, 'writer.json'), vault, options.random);
-    const index = openIndexCache(join(options.stateDir, 'index.sqlite'), `${vault} ${keys.writer}`);
-    const session: WriterSession = {
-      options,
-      vault,
-      keys,
-      index,
-      copies,
-      generation: () => newestGeneration(copies),
-      async [Symbol.asyncDispose]() {
-        index.close();
-        lock[Symbol.dispose]();
-      },
-    };
-    try {
-      await begin(session, found.without, run);
-    } catch (error) {
-      await session[Symbol.asyncDispose]();
-      throw error;
-    }
-    return session;
-  } catch (error) {
-    lock[Symbol.dispose]();
-    throw error;
-  }
+  using held = new DisposableStack();
+  held.use(lockWriter(options.stateDir));
+  const copies = copiesTo(options.destinations, run);
+  const found = await findVaults(copies);
+  const keyFile = join(options.stateDir, 'writer.json');
+  // A first backup that was interrupted left keys and no vault; a destination that was lost is filled with the same vault.
+  const vault = found.vault ?? vaultOfKeys(keyFile) ?? newUlid(run.clock.now(), options.random);
+  const keys = await writerKeys(keyFile, vault, options.random);
+  const index = openIndexCache(join(options.stateDir, 'index.sqlite'), `${vault} ${keys.writer}`);
+  held.defer(() => index.close());
+  const session = { options, vault, keys, index, copies, generation: () => newestGeneration(copies) };
+  await begin(session, found, run);
+  const whole = held.move();
+  return { ...session, [Symbol.asyncDispose]: async () => whole.dispose() };
 }
 
-async function findVaults(copies: Copies): Promise<{ vault: string | undefined; without: Destination[] }> {
+interface FoundVaults {
+  readonly vault: string | undefined;
+  /** Destinations that hold none. */
+  readonly without: readonly Destination[];
+}
+
+async function findVaults(copies: Copies): Promise<FoundVaults> {
   let first: { vault: string; name: string } | undefined;
   const without: Destination[] = [];
   if (copies.active.length === 0) throw noDestination({ why: 'none could be opened.' });
@@ -92,9 +87,11 @@ async function findVaults(copies: Copies): Promise<{ vault: string | undefined; 
   return { vault: first?.vault, without: without.filter((destination) => copies.active.includes(destination)) };
 }
 
-async function begin(session: WriterSession, without: readonly Destination[], run: Run): Promise<void> {
+type Session = Omit<WriterSession, keyof AsyncDisposable>;
+
+async function begin(session: Session, found: FoundVaults, run: Run): Promise<void> {
   const { index, options, copies } = session;
-  for (const destination of without) {
+  for (const destination of found.without) {
     if (index.get(`known ${destination.name}`) !== undefined && !options.refill) {
       copies.drop(destination, vaultReplaced({ destination: destination.name }));
       continue;
@@ -103,28 +100,25 @@ async function begin(session: WriterSession, without: readonly Destination[], ru
     index.set(`lagging ${destination.name}`, 'yes');
   }
   if (index.get('loaded') === undefined) {
-    await run.step('rebuild index', () => rebuildIndex(session, run));
+    await run.step('rebuild index', () => rebuildIndex(session, found.vault !== undefined, run));
     index.set('loaded', 'yes');
   }
-  for (const destination of copies.active) await noticeLoss(session, destination);
+  await settlePending(session);
+  await lookAtAll(session, run);
   await run.step('catch up', () => catchUp(session, run));
-  const vaultFile = encodeVaultFile({
-    format: 1,
-    vault: session.vault,
-    created: new Date(run.clock.now()).toISOString(),
-  });
-  for (const destination of without) {
+  const fresh = { format: 1, vault: session.vault, created: new Date(run.clock.now()).toISOString() } as const;
+  for (const destination of found.without) {
     if (!copies.active.includes(destination)) continue;
     try {
+      const vaultFile = await firstVaultFile(copies, encodeVaultFile(fresh));
       // Last: until then the destination is no vault, and an interrupted filling begins again.
-      await destination.put(RESCUE_KEY, options.rescue);
-      await destination.put(VAULT_KEY, await firstVaultFile(copies, vaultFile));
+      await putConfirmed(destination, RESCUE_KEY, options.rescue, sha256Hex(options.rescue), run.signal);
+      await putConfirmed(destination, VAULT_KEY, vaultFile, sha256Hex(vaultFile), run.signal);
     } catch (error) {
       copies.drop(destination, error);
     }
   }
   for (const destination of copies.active) index.set(`known ${destination.name}`, 'yes');
-  index.useOnlyHeldBy(copies.active.map(({ name }) => name));
 }
 
 /** The same bytes on every destination. */
@@ -139,8 +133,8 @@ async function firstVaultFile(copies: Copies, fresh: Uint8Array): Promise<Uint8A
   return fresh;
 }
 
-/** The index of this writer from its deltas, and what each destination really holds. */
-async function rebuildIndex({ index, keys, copies }: WriterSession, run: Run): Promise<void> {
+/** The index of this writer from its deltas, and the end of its chain of records. */
+async function rebuildIndex({ index, keys, copies }: Session, isVault: boolean, run: Run): Promise<void> {
   const deltas = new Map<string, Destination[]>();
   for (const destination of [...copies.active]) {
     try {
@@ -163,7 +157,13 @@ async function rebuildIndex({ index, keys, copies }: WriterSession, run: Run): P
       }
     }
   }
-  for (const destination of [...copies.active]) await noteHeld(index, copies, destination);
+  if (!isVault) return;
+  const { points } = await (await openVault(copies.active)).restorePoints();
+  const last = newestOf(
+    points.map(({ record }) => record),
+    keys.publicKey,
+  );
+  if (last !== undefined) noteRecord(index, last);
 }
 
 async function noteHeld(index: IndexCache, copies: Copies, destination: Destination): Promise<void> {
@@ -179,21 +179,49 @@ async function noteHeld(index: IndexCache, copies: Copies, destination: Destinat
   }
 }
 
-/** A destination that lost the newest record we put there was set back or emptied: look at what it really holds. */
-async function noticeLoss({ index, copies }: WriterSession, destination: Destination): Promise<void> {
-  const last = index.get(`last record ${destination.name}`);
-  if (last === undefined) return;
-  try {
-    await destination.stat(last);
-  } catch (error) {
-    if (!objectMissing.is(error)) return copies.drop(destination, error);
-    await noteHeld(index, copies, destination);
-    index.set(`lagging ${destination.name}`, 'yes');
+/** A record may have been stored by a run that was killed before it could note so: then the next one must name it. */
+async function settlePending({ index, copies }: Session): Promise<void> {
+  const pending = readPending(index);
+  if (pending === undefined) return;
+  for (const destination of [...copies.active]) {
+    try {
+      if (sha256Hex(await destination.get(pending.key)) !== pending.sha256) continue;
+      noteRecord(index, pending);
+      return;
+    } catch (error) {
+      if (!objectMissing.is(error)) copies.drop(destination, error);
+    }
   }
 }
 
+/**
+ * What a destination holds is looked at anew when it is new to this host, or lacks the newest record: then it was left
+ * behind, or set back to an older copy of itself.
+ */
+async function lookAtAll({ index, copies }: Session, run: Run): Promise<void> {
+  const last = index.get('last record');
+  let isThere = last === undefined;
+  for (const destination of [...copies.active]) {
+    try {
+      if (last !== undefined) await destination.stat(last);
+      isThere = true;
+      if (index.get(`known ${destination.name}`) !== undefined) continue;
+    } catch (error) {
+      if (!objectMissing.is(error)) {
+        copies.drop(destination, error);
+        continue;
+      }
+      index.set(`lagging ${destination.name}`, 'yes');
+    }
+    await noteHeld(index, copies, destination);
+  }
+  if (isThere) return;
+  const message = `No destination in reach holds ${last}, which this host stored last. Was one set back to an older copy?`;
+  run.problem({ code: 'restore-point-lost', message });
+}
+
 /** Copies to each destination what others hold and it does not. Ciphertext as it is: no key is needed. */
-async function catchUp(session: WriterSession, run: Run): Promise<void> {
+async function catchUp(session: Session, run: Run): Promise<void> {
   const { index, copies } = session;
   for (const to of [...copies.active]) {
     const lagging = index.get(`lagging ${to.name}`) === 'yes';
@@ -212,7 +240,7 @@ async function catchUp(session: WriterSession, run: Run): Promise<void> {
 }
 
 /** True when `to` holds all that `from` has. Records come last: a destination names only restore points that it holds. */
-async function fill({ index }: WriterSession, from: Destination, to: Destination, run: Run): Promise<boolean> {
+async function fill({ index }: Session, from: Destination, to: Destination, run: Run): Promise<boolean> {
   const packs = index.missingAt(to.name);
   const known = await copyMissing(from, to, packs.map(packKey), run);
   const refused = new Set(known.refused.map(({ key }) => key));

@@ -6,7 +6,7 @@ import { entriesOutOfOrder } from '../errors.ts';
 import { encodeEntry } from '../format/entries.ts';
 import type { Extent } from '../format/manifest.ts';
 import type { ContentOutcome, FileToRead } from './messages.ts';
-import type { PackKind } from './packing.ts';
+import type { PackKind, PackSizes } from './packing.ts';
 import { type PackHandle, type PendingContent, type Place, pendingContent, resolve } from './places.ts';
 import { type SealedPack, startPool, type Wanted } from './pool.ts';
 import type { TreeCacheReader, TreeCacheWriter } from './tree-cache.ts';
@@ -34,6 +34,7 @@ export interface StoreOptions {
   readonly chunkKey: Uint8Array;
   readonly recipients: readonly string[];
   readonly profile: ChunkProfile;
+  readonly packSizes: PackSizes;
   readonly known: KnownChunks;
   readonly run: Run;
   readonly lastTree: TreeCacheReader;
@@ -96,18 +97,15 @@ export function startStore(options: StoreOptions) {
   const bodyLines: { parts: string[]; bytes: number } = { parts: [], bytes: 0 };
   let bodyJob = -1;
 
-  const pool = startPool(
-    { chunkKey: options.chunkKey, recipients: options.recipients },
-    {
-      segment: (job, ids, lengths) => decide(jobs.get(job)!, ids, lengths),
-      content: ({ job, outcome }) => take(job, outcome),
-      async sealed(pack) {
-        drain();
-        await options.storePack(pack);
-        for (const id of pack.pack.ids) claims.delete(keyOf(id));
-      },
+  const pool = startPool({ chunkKey: options.chunkKey, recipients: options.recipients }, options.packSizes, {
+    segment: (job, ids, lengths) => decide(jobs.get(job)!, ids, lengths),
+    content: ({ job, outcome }) => take(job, outcome),
+    async sealed(pack) {
+      drain();
+      await options.storePack(pack);
+      for (const id of pack.pack.ids) claims.delete(keyOf(id));
     },
-  );
+  });
   const onAbort = () => pool.fail(run.signal.reason);
   run.signal.addEventListener('abort', onAbort, { once: true });
 

@@ -1,0 +1,36 @@
+import { recordBytes, recordKey, type SnapshotRecord } from '../format/record.ts';
+import { sha256Hex } from '../hash.ts';
+import type { IndexCache } from '../index/cache.ts';
+
+/** The record that this writer wrote last: the next one names it, so that nobody takes one away unseen. */
+export interface LastRecord {
+  readonly key: string;
+  readonly sha256: string;
+}
+
+/** Before the record is stored: whether it was is found out by the next run, should this one be killed. */
+export function announceRecord(index: IndexCache, { key, sha256 }: LastRecord): void {
+  index.set('pending record', `${sha256} ${key}`);
+}
+
+export function noteRecord(index: IndexCache, { key, sha256 }: LastRecord): void {
+  index.set('last record hash', sha256);
+  index.set('last record', key);
+}
+
+/** The record that was announced and never noted. */
+export function readPending(index: IndexCache): LastRecord | undefined {
+  const [sha256, key] = index.get('pending record')?.split(' ') ?? [];
+  if (sha256 === undefined || key === undefined || key === index.get('last record')) return undefined;
+  return { key, sha256 };
+}
+
+/** The end of the chain of records that the writer `publicKey` signed. */
+export function newestOf(records: readonly SnapshotRecord[], publicKey: string): LastRecord | undefined {
+  const own = records.filter(({ writer }) => writer === publicKey);
+  const followed = new Set(own.map(({ previous }) => previous));
+  const ends = own
+    .map((record) => ({ id: record.id, key: recordKey(record), sha256: sha256Hex(recordBytes(record)) }))
+    .filter(({ sha256 }) => !followed.has(sha256));
+  return ends.sort((a, b) => (a.id < b.id ? -1 : 1)).at(-1);
+}
