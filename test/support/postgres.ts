@@ -13,6 +13,8 @@ export interface PostgresOptions {
   readonly tcp?: boolean;
   /** `name=value` for the server. */
   readonly settings?: readonly string[];
+  /** Copies that server and follows it, instead of being new. */
+  readonly standbyOf?: Postgres;
 }
 
 /** A private server with the superuser `postgres`; it dies with the process that started it, and leaves nothing. */
@@ -44,13 +46,19 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const user = await serverUser();
   if (user !== undefined) await chown(folder, user.uid, user.gid);
   const data = join(folder, 'data');
-  await run(
-    join(programs, 'initdb'),
-    ['-D', data, '-U', 'postgres', '--no-sync', '-A', 'trust', '-E', 'UTF8', '--locale', 'C.UTF-8'],
-    { cwd: '/', ...user },
-  );
+  if (options.standbyOf === undefined) {
+    const words = ['-D', data, '-U', 'postgres', '--no-sync', '-A', 'trust', '-E', 'UTF8', '--locale', 'C.UTF-8'];
+    await run(join(programs, 'initdb'), words, { cwd: '/', ...user });
+  } else {
+    const { socketDir, port } = options.standbyOf;
+    const words = ['-D', data, '-h', socketDir, '-p', String(port), '-U', 'postgres', '-R', '--no-sync', '-c', 'fast'];
+    await run(join(programs, 'pg_basebackup'), words, { cwd: '/', ...user });
+  }
   const port = options.tcp ? await freePort() : 5432;
-  await writeFile(join(data, 'pg_hba.conf'), 'local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n');
+  await writeFile(
+    join(data, 'pg_hba.conf'),
+    'local all,replication all trust\nhost all all 127.0.0.1/32 scram-sha-256\n',
+  );
   const settings = [
     ...['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_wal_size=4GB', 'shared_buffers=64MB'],
     ...['max_prepared_transactions=5', 'wal_level=logical', `port=${port}`, `unix_socket_directories=${folder}`],

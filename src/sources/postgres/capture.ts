@@ -43,7 +43,7 @@ export async function capturePostgres(address: ServerAddress, options: PostgresO
     const found = await queryFacts(connection);
     const globals = await captureGlobals(connection, version);
     const relations = await listRelations(connection);
-    const excluded = await excludedRelations(connection, relations, options.exclude);
+    const excluded = await excludedRelations(connection, relations, options.exclude, found.fromStandby);
     const problems: Problem[] = [...globals.problems, ...excluded.problems];
 
     const contents = readDump(relations);
@@ -127,6 +127,7 @@ async function excludedRelations(
   connection: Connection,
   relations: readonly Relation[],
   exclude: PostgresOptions['exclude'],
+  fromStandby: boolean,
 ): Promise<Excluded> {
   const reasons = new Map<string, string>();
   const problems: Problem[] = [];
@@ -141,6 +142,15 @@ async function excludedRelations(
       problems.push({ code: 'excluded-table-missing', message });
     }
     for (const { oid } of parts) reasons.set(oid, reason);
+  }
+  const unlogged = fromStandby ? relations.filter(({ oid, unlogged }) => unlogged && !reasons.has(oid)) : [];
+  for (const { oid } of unlogged) reasons.set(oid, 'it is unlogged, and a standby has no rows of such tables');
+  if (unlogged.length > 0) {
+    const tables = unlogged.map(({ schema, name }) => showTable(schema, name)).join(', ');
+    problems.push({
+      code: 'unlogged-on-standby',
+      message: `A standby has no rows of unlogged tables: ${tables} come back empty.`,
+    });
   }
   const chosen = relations.filter(({ oid }) => reasons.has(oid));
   // In quotes a pattern's special characters stand for themselves.

@@ -20,6 +20,7 @@ export interface Relation {
   readonly ofExtension: boolean;
   /** Inherits columns, not as a partition: a restore may give them another order. */
   readonly inherits: boolean;
+  readonly unlogged: boolean;
 }
 
 export async function listRelations(connection: Connection): Promise<Relation[]> {
@@ -27,7 +28,8 @@ export async function listRelations(connection: Connection): Promise<Relation[]>
     SELECT c.oid::text, nspname AS schema, relname AS name, relkind AS kind,
       EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') AS "ofExtension",
       EXISTS (SELECT FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent
-        WHERE i.inhrelid = c.oid AND p.relkind <> 'p') AS inherits
+        WHERE i.inhrelid = c.oid AND p.relkind <> 'p') AS inherits,
+      relpersistence = 'u' AS unlogged
     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
     WHERE relkind IN ('r', 'p', 'f') AND relpersistence <> 't' AND nspname !~ '^pg_' AND nspname <> 'information_schema'
     ORDER BY 2, 3`);

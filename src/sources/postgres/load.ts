@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Tool } from '../../process/find-tool.ts';
 import { startProcess } from '../../process/start.ts';
@@ -46,7 +46,7 @@ export async function loadDump(
 
     const head = join(folder, 'head.pgdump');
     await writeFile(head, dump.head, { mode: 0o600 });
-    const jobs = `--jobs=${Math.max(1, options.jobs ?? 1)}`;
+    const jobs = `--jobs=${options.jobs ?? Math.min(4, availableParallelism())}`;
     await using indexes = await startProcess(pgRestore.path, [...common, '--section=post-data', jobs, head], {
       ...environment,
       stdout: 'tail',

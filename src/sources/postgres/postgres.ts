@@ -9,7 +9,7 @@ export interface PostgresOptions {
   readonly name: string;
   /** A connection URL, the password in it; `url.ts` says which settings it takes. */
   readonly url: string;
-  /** Sessions that build indexes at the same time in a restore; 1 when absent. */
+  /** Sessions that build indexes at the same time in a restore; as many as this host has processors, up to 4, when absent. */
   readonly jobs?: number;
   /** Tables whose rows are left out. Their definition stays. */
   readonly exclude: ReadonlyArray<{ readonly table: string; readonly reason: string }>;
