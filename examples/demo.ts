@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
+import { sentenceOf } from '../src/core/errors.ts';
 import { type Business, found } from './demo/business.ts';
 import { createNarrator, StoryBroken } from './demo/narrator.ts';
 import { needPostgres } from './demo/need-postgres.ts';
@@ -24,23 +25,21 @@ const { values: flags } = parseArgs({
   },
 });
 const seeded = Number(flags.invoices);
-const tell = createNarrator(process.stdout.isTTY === true && !process.env.NO_COLOR);
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
+const tell = createNarrator(process.stdout.isTTY === true && !process.env.NO_COLOR, interrupted.signal);
 const program = join(import.meta.dirname, '../bin/lifeboat');
 const started = performance.now();
 
 // Whatever was started, newest last; all of it ends, however the story ends.
 const running: (() => Promise<void>)[] = [];
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void end().finally(() => process.exit(130)));
-}
 
 let root: string | undefined;
 try {
   await story();
 } catch (error) {
-  const known = error instanceof StoryBroken || process.env.DEBUG === undefined;
-  console.error(`\n✗ The demo failed: ${known && error instanceof Error ? error.message : error}`);
-  process.exitCode = 1;
+  console.error(`\n✗ ${interrupted.signal.aborted ? 'Interrupted.' : `The demo failed: ${sentenceOf(error)}`}`);
+  process.exitCode = interrupted.signal.aborted ? 130 : 1;
 } finally {
   await end();
 }

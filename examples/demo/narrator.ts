@@ -22,7 +22,8 @@ export class StoryBroken extends Error {}
 
 const commandLimitMs = 120_000;
 
-export function createNarrator(color: boolean): Narrator {
+/** `signal` stops the command that runs, and with it the story. */
+export function createNarrator(color: boolean, signal: AbortSignal): Narrator {
   const style = (code: number, text: string) => (color ? `\x1b[${code}m${text}\x1b[0m` : text);
   // Written at once, so that it stands before what the next command prints itself.
   const print = (text: string) => writeFully(`${text}\n`);
@@ -44,18 +45,22 @@ export function createNarrator(color: boolean): Narrator {
     proved: (text) => tell(`   ${style(32, '✓')} ${text}`),
     async command(line, { program, cwd, env }) {
       print(`\n   ${style(36, `$ ${line.join(' ')}`)}`);
+      signal.throwIfAborted();
       const child = spawn(program, line.slice(1), {
         cwd,
         env,
         stdio: ['ignore', 'inherit', 'inherit'],
         timeout: commandLimitMs,
+        signal,
       });
-      const [code, signal] = await new Promise<[number | null, string | null]>((resolve, reject) => {
-        child.once('error', reject);
-        child.once('exit', (code, signal) => resolve([code, signal]));
+      const [code, killedBy] = await new Promise<[number | null, string | null]>((resolve, reject) => {
+        child.once('exit', (code, killedBy) => resolve([code, killedBy]));
+        // When interrupted it was asked to stop, and is waited for.
+        child.once('error', (error) => (child.pid === undefined ? reject(error) : undefined));
       });
+      signal.throwIfAborted();
       afterCommand = true;
-      if (code !== 0) throw new StoryBroken(`\`${line.join(' ')}\` ended with ${code ?? signal}.`);
+      if (code !== 0) throw new StoryBroken(`\`${line.join(' ')}\` ended with ${code ?? killedBy}.`);
     },
   };
 }

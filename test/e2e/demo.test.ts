@@ -1,11 +1,28 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { temporaryFolder } from '../support/temp.ts';
+import { until } from '../support/until.ts';
 
 const demo = join(import.meta.dirname, '../../examples/demo.ts');
+
+test('an interrupted demo stops what it started and leaves nothing behind', async () => {
+  const folder = await temporaryFolder({ open: true });
+  const child = spawn(process.execPath, [demo, '--invoices', '60'], { env: environment(folder) });
+  let told = '';
+  child.stdout.on('data', (text: Buffer) => {
+    told += text;
+  });
+  const ended = once(child, 'exit');
+  await until(() => told.includes('$ lifeboat backup'), 60_000);
+  child.kill('SIGTERM');
+  expect((await ended)[0]).toBe(130);
+  expect(await leftIn(folder)).toEqual([]);
+  expect(told).not.toContain('The disaster');
+});
 
 interface Ended {
   readonly code: number;
@@ -41,7 +58,7 @@ test('a demo that cannot be told ends with 1 and says why', async () => {
 
 async function runDemo(flags: readonly string[]): Promise<Ended> {
   const folder = await temporaryFolder({ open: true });
-  const env = { PATH: process.env.PATH, HOME: folder, TMPDIR: folder, XDG_CACHE_HOME: process.env.XDG_CACHE_HOME };
+  const env = environment(folder);
   const ended = await promisify(execFile)(process.execPath, [demo, ...flags], { env, timeout: 110_000 }).then(
     ({ stdout, stderr }) => ({ code: 0, told: stdout, complained: stderr }),
     (error: { code: number; stdout: string; stderr: string }) => ({
@@ -50,6 +67,13 @@ async function runDemo(flags: readonly string[]): Promise<Ended> {
       complained: error.stderr,
     }),
   );
-  const left = (await readdir(folder)).filter((name) => name.startsWith('lifeboat'));
-  return { ...ended, left };
+  return { ...ended, left: await leftIn(folder) };
+}
+
+function environment(folder: string): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH, HOME: folder, TMPDIR: folder, XDG_CACHE_HOME: process.env.XDG_CACHE_HOME };
+}
+
+async function leftIn(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => name.startsWith('lifeboat'));
 }
