@@ -206,6 +206,32 @@ describe('a capture', () => {
     });
   });
 
+  test('ends at once when it is interrupted while it waits for a lock, on the server too', async () => {
+    const holder = new pg.Client({ connectionString: server.urlOf('harbor') });
+    await holder.connect();
+    await holder.query('BEGIN; LOCK TABLE log IN ACCESS EXCLUSIVE MODE');
+    const stop = new AbortController();
+    const capture = await source(server.urlOf('harbor')).capture(startRun({ clock: systemClock, signal: stop.signal }));
+    const sessions = (where: string) =>
+      server.query(`SELECT FROM pg_stat_activity WHERE application_name IN ('lifeboat', 'pg_dump') ${where}`);
+    try {
+      await using held = capture;
+      const storing = (async () => {
+        for await (const entry of held.entries) {
+          if (entry.type !== 'file' || entry.content.from !== 'stream') continue;
+          for await (const _ of entry.content.stream());
+        }
+      })();
+      storing.catch(() => {});
+      await until(async () => (await sessions("AND wait_event_type = 'Lock'")).length === 2);
+      stop.abort(new Error('interrupted'));
+      await expect(storing).rejects.toThrow('interrupted');
+    } finally {
+      await until(async () => (await sessions('')).length === 0);
+      await holder.end();
+    }
+  });
+
   test('V9: a dump that lacks rows which the server counted is refused', async () => {
     await server.createDatabase('cut');
     await server.script('CREATE TABLE a AS SELECT generate_series(1, 10); CREATE TABLE b AS SELECT 1;', 'cut');

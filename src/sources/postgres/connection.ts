@@ -57,6 +57,10 @@ export async function connect(address: ServerAddress, signal?: AbortSignal): Pro
       '0',
       newerSettings,
     ]);
+    // So that the server notices within seconds when we are gone from a long query. Not every system can.
+    await connection
+      .query("SELECT set_config(name, '2s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'")
+      .catch(() => {});
     return connection;
   } catch (error) {
     await connection.close();
