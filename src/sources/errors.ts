@@ -7,8 +7,7 @@ export const datasetVanished = defineError({
   exit: 2,
   say: (fact: { path: string; why: string }) =>
     `${fact.path} ${fact.why}. Nothing was backed up from it, and earlier restore points are untouched.`,
-  hint: (fact) =>
-    `Mount it, or correct its path in lifeboat.yaml. To bring it back: lifeboat restore, into ${fact.path}.`,
+  hint: () => 'Mount it, or correct its path in lifeboat.yaml. To bring its data back: lifeboat restore DATASET',
 });
 
 export const datasetUnreadable = defineError({

@@ -15,11 +15,6 @@ export interface KeptContents extends Contents {
   readonly leftOut: readonly BytePath[];
 }
 
-/** A capture that wants to know what the vault could not read, so that its expectations tell what is really stored. */
-interface AttentiveCapture extends Capture {
-  finish(leftOut?: readonly BytePath[]): Promise<CaptureFacts>;
-}
-
 /**
  * Takes a capture in and hands it out again, as a vault does, without one: the bytes lie in a temporary folder until the
  * test ends. The plainest thing that keeps the contract of `Contents`: no threads, no chunks.
@@ -46,7 +41,7 @@ export async function contentsOf(capture: Capture): Promise<KeptContents> {
     stored.push({ ...rest, ...written });
     kept.set(entry.path, file);
   }
-  const captured = await (held as AttentiveCapture).finish(leftOut);
+  const captured = await held.finish(leftOut);
 
   const read = (path: BytePath) => {
     const file = kept.get(path);

@@ -5,7 +5,7 @@ import type { Entry } from '../../core/entry.ts';
 import type { BytePath } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
 import { onDisk } from '../file-system.ts';
-import type { Capture, CaptureFacts } from '../source.ts';
+import type { Capture } from '../source.ts';
 import { entryOf } from './entry-of.ts';
 import { compileExcludes, type ExcludeRule } from './excludes.ts';
 import { startNamesChecksum } from './names-checksum.ts';
@@ -39,12 +39,7 @@ export interface RootFacts {
 /** Entries that one getfattr looks at: enough to be worth a process, little to hold. */
 const XATTR_BATCH = 4096;
 
-/** A capture that is told which files its reader had to leave out, so that nobody expects them back. */
-export interface FilesCapture extends Capture {
-  finish(leftOut?: Iterable<BytePath>): Promise<CaptureFacts>;
-}
-
-export async function captureFiles(options: CaptureOptions, run: Run): Promise<FilesCapture> {
+export async function captureFiles(options: CaptureOptions, run: Run): Promise<Capture> {
   const { path, root, only, rules } = options;
   const dataset = only === undefined ? root : `${root}/${only}`;
   const problems = startProblems();

@@ -2,12 +2,12 @@ import { realpathSync } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { type BytePath, pathFromText } from '../../core/paths.ts';
-import type { Problem, Run } from '../../core/run.ts';
+import type { Problem } from '../../core/run.ts';
 import { datasetUnreadable, datasetVanished, restoreInterrupted } from '../errors.ts';
 import { keptOld, refuseHalfExchanged } from '../exchange.ts';
 import { codeOf } from '../file-system.ts';
 import type { Inspection, Source } from '../source.ts';
-import { captureFiles, type FilesCapture } from './capture.ts';
+import { captureFiles } from './capture.ts';
 import { defaultExcludes } from './default-excludes.ts';
 import { compileExcludes, type ExcludeRule } from './excludes.ts';
 import { measureFiles } from './measure.ts';
@@ -24,12 +24,8 @@ export interface FilesOptions {
   readonly xattrs: boolean;
 }
 
-export interface FilesSource extends Source {
-  capture(run: Run): Promise<FilesCapture>;
-}
-
 /** @throws `exclude-invalid` */
-export function filesSource(options: FilesOptions): FilesSource {
+export function filesSource(options: FilesOptions): Source {
   const path = resolve(options.path);
   const rules = [
     ...options.exclude.map((rule) => ({ pattern: rule.pattern, reason: rule.reason, isDefault: false })),
