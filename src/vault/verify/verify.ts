@@ -3,7 +3,6 @@ import type { Run } from '../../core/run.ts';
 import { ulidTime } from '../../core/ulid.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
-import { contentDamaged } from '../errors.ts';
 import { decodeGeneration } from '../format/generation.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
 import { type ParsedKey, parseKey } from '../format/keys.ts';
@@ -162,7 +161,8 @@ async function checkObject(
   bytes: Uint8Array,
   { identities, indexIdentity }: VerifyOptions,
 ): Promise<void> {
-  const wrong = (why: string) => contentDamaged({ what: key, why });
+  // Only its sentence is used, in a finding that names the object.
+  const wrong = (why: string) => new Error(why);
   switch (parsed.type) {
     case 'pack':
     case 'manifest':
