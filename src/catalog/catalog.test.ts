@@ -55,34 +55,23 @@ describe('the catalog', () => {
       const part = catalog.nextPart('vault', 5);
       seen.push(part);
       catalog.verified({ vault: 'vault', part, parts: 5, verifiedMs: 1000 + turn, ok: part !== 3 });
-      if (turn === 3) expect(catalog.rotation('vault', 5)).toEqual({ sound: 3, damaged: [3], parts: 5 });
+      if (turn === 3) expect(catalog.rotation('vault')).toEqual({ sound: 3, damaged: [3], parts: 5 });
     }
     expect(seen).toEqual([1, 2, 3, 4, 5, 1, 2]);
-    expect(catalog.rotation('vault', 5)).toEqual({ sound: 4, damaged: [3], parts: 5, completeSinceMs: 1002 });
+    expect(catalog.rotation('vault')).toEqual({ sound: 4, damaged: [3], parts: 5, completeSinceMs: 1002 });
+    expect(catalog.rotation('another')).toBeUndefined();
     expect(catalog.nextPart('vault', 4)).toBe(1);
     expect(catalog.nextPart('another', 5)).toBe(1);
   });
 
-  test('keeps drills, and all of it when it is opened again', () => {
-    const drill = {
-      id: 'd1',
-      startedMs: 1,
-      endedMs: 2,
-      verdict: 'proved',
-      checksPassed: 8,
-      checksTotal: 8,
-      rtoMs: 401_000,
-      datasets: [{ dataset: 'app-db', restorePoint: '01X', proved: true, rpoMs: 5 }],
-    } as const;
+  test('keeps all of it when it is opened again', () => {
     {
       using catalog = open();
-      catalog.drilled(drill);
-      catalog.drilled({ ...drill, id: 'd2', startedMs: 9, verdict: 'failed' });
+      catalog.begin({ operation: 'backup', startedMs: 1 });
     }
     using catalog = open();
     expect(catalog.recovered).toBeUndefined();
-    expect(catalog.drills().map((one) => one.id)).toEqual(['d2', 'd1']);
-    expect(catalog.drills(2)[1]).toEqual(drill);
+    expect(catalog.runs()).toHaveLength(1);
   });
 
   test.each([

@@ -1,8 +1,8 @@
 import type { Problem } from '../core/run.ts';
 
 /**
- * What happened on this host: runs, the rotation of verifications, drills. Told by operations, read by `status`. It is a
- * memory, not a truth: what can be restored stands in the vault, and a lost catalog costs history only.
+ * What happened on this host: runs, and the rotation of verifications. Told by operations, read by `status`. It is a memory,
+ * not a truth: what can be restored and what was proved stands in the vault, and a lost catalog costs history only.
  */
 export interface Catalog extends Disposable {
   /** Set when the file was unusable and a new one was begun; the old one was moved aside, not deleted. */
@@ -19,13 +19,8 @@ export interface Catalog extends Disposable {
   verified(part: VerifiedPart): void;
   /** The part to verify next, so that every part has its turn: one that never had it, else the one longest ago. */
   nextPart(vault: string, parts: number): number;
-  /** How far the rotation over `parts` is. */
-  rotation(vault: string, parts: number): Rotation;
-
-  /** Notes a drill's verdict. The evidence itself is in the vault's ledger. */
-  drilled(drill: DrillSummary): void;
-  /** Newest first. */
-  drills(limit?: number): DrillSummary[];
+  /** How far the rotation is, over the parts that were last verified by; undefined before the first. */
+  rotation(vault: string): Rotation | undefined;
 }
 
 export interface BegunRun {
@@ -35,7 +30,7 @@ export interface BegunRun {
   readonly startedMs: number;
 }
 
-export type RunOutcome = 'done' | 'no' | 'failed' | 'interrupted';
+type RunOutcome = 'done' | 'no' | 'failed' | 'interrupted';
 
 export interface EndedRun {
   readonly endedMs: number;
@@ -68,22 +63,4 @@ export interface Rotation {
   readonly parts: number;
   /** When the part seen longest ago was seen; absent until every part had its turn. */
   readonly completeSinceMs?: number;
-}
-
-export interface DrillSummary {
-  readonly id: string;
-  readonly startedMs: number;
-  readonly endedMs: number;
-  readonly verdict: 'proved' | 'failed' | 'inconclusive';
-  readonly checksPassed: number;
-  readonly checksTotal: number;
-  readonly rtoMs: number;
-  /** Per dataset: the restore point, what was lost, how long it took. */
-  readonly datasets: ReadonlyArray<{
-    readonly dataset: string;
-    readonly restorePoint: string;
-    readonly proved: boolean;
-    readonly rpoMs?: number;
-    readonly elapsedMs?: number;
-  }>;
 }

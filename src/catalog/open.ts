@@ -5,7 +5,7 @@ import type { Clock, RandomBytes } from '../core/clock.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Problem } from '../core/run.ts';
 import { newUlid } from '../core/ulid.ts';
-import type { BegunRun, Catalog, DrillSummary, EndedRun, Rotation, RunRecord, VerifiedPart } from './catalog.ts';
+import type { BegunRun, Catalog, EndedRun, Rotation, RunRecord, VerifiedPart } from './catalog.ts';
 import { catalogUnavailable } from './errors.ts';
 import { catalogSchema, catalogVersion } from './schema.ts';
 
@@ -147,7 +147,12 @@ function catalogOver(database: DatabaseSync, options: CatalogOptions, recovered:
       const all = Array.from({ length: parts }, (_, index) => index + 1);
       return all.reduce((best, part) => ((seen.get(part) ?? -1) < (seen.get(best) ?? -1) ? part : best), 1);
     },
-    rotation(vault, parts): Rotation {
+    rotation(vault): Rotation | undefined {
+      const newest = database
+        .prepare('SELECT parts FROM verified WHERE vault = ? ORDER BY verified_ms DESC LIMIT 1')
+        .get(vault);
+      if (newest === undefined) return undefined;
+      const parts = Number(newest.parts);
       const rows = partsOf(database, vault, parts);
       const damaged = rows.filter((row) => !row.ok).map((row) => row.part);
       const whole = rows.length === parts;
@@ -157,15 +162,6 @@ function catalogOver(database: DatabaseSync, options: CatalogOptions, recovered:
         parts,
         ...(whole && { completeSinceMs: Math.min(...rows.map((row) => row.verifiedMs)) }),
       };
-    },
-    drilled(drill: DrillSummary) {
-      database
-        .prepare('INSERT OR REPLACE INTO drill (id, started_ms, summary) VALUES (?, ?, ?)')
-        .run(drill.id, Math.round(drill.startedMs), JSON.stringify(drill));
-    },
-    drills(limit = 20) {
-      const rows = database.prepare('SELECT summary FROM drill ORDER BY started_ms DESC, id DESC LIMIT ?').all(limit);
-      return rows.map((row) => JSON.parse(String(row.summary)) as DrillSummary);
     },
     [Symbol.dispose]() {
       database.close();

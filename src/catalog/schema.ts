@@ -40,10 +40,4 @@ CREATE TABLE verified (
   ok INTEGER NOT NULL,
   PRIMARY KEY (vault, parts, part)
 ) STRICT, WITHOUT ROWID;
-
-CREATE TABLE drill (
-  id TEXT PRIMARY KEY,
-  started_ms INTEGER NOT NULL,
-  summary TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
 `;

@@ -71,7 +71,7 @@ export interface OptionShape<Value> {
 
 export type OptionShapes = Readonly<Record<string, OptionShape<unknown>>>;
 
-export type OptionValues<Shapes extends OptionShapes> = {
+type OptionValues<Shapes extends OptionShapes> = {
   readonly [Name in keyof Shapes]: Shapes[Name] extends Flag
     ? boolean
     : Shapes[Name] extends Many<infer Value>

@@ -22,7 +22,7 @@ export function flagName(name: string): string {
 }
 
 /** `dryRun` → `LIFEBOAT_DRY_RUN` */
-export function environmentName(name: string): string {
+function environmentName(name: string): string {
   return `LIFEBOAT_${flagName(name).slice(2).replaceAll('-', '_').toUpperCase()}`;
 }
 

@@ -7,7 +7,7 @@ import { type Style, table } from './output.ts';
 /** The one answer, its proof, a line per dataset (worst first), and each trouble with the command that mends it. */
 export function statusText(status: SystemStatus, style: Style): string {
   const nowMs = Date.parse(status.at);
-  const lines = [style.bold(answer(status)), proof(status, nowMs), ''];
+  const lines = [style.bold(answer(status)), proof(status, nowMs), verification(status, nowMs), ''];
   lines.push(table(status.datasets.map((dataset) => datasetRow(dataset, nowMs, style))));
   const troubles = [
     ...status.datasets.flatMap((dataset) =>
@@ -19,11 +19,7 @@ export function statusText(status: SystemStatus, style: Style): string {
   return lines.join('\n');
 }
 
-export function answer({
-  system,
-  environment,
-  answer: { lossMs, withoutRestorePoint, recoveryMs },
-}: SystemStatus): string {
+function answer({ system, environment, answer: { lossMs, withoutRestorePoint, recoveryMs } }: SystemStatus): string {
   const place = environment === 'production' ? 'production' : environment;
   const loss =
     lossMs === null ? `everything in ${list(withoutRestorePoint)}` : `at most ${roughDuration(lossMs)} of data`;
@@ -40,6 +36,15 @@ function proof({ proof, lastDrill }: SystemStatus, nowMs: number): string {
   const when = formatMoment(Date.parse(at), nowMs);
   const age = roughDuration(Math.max(0, nowMs - Date.parse(at)));
   return `Proved ${when} by drill ${id} (${age} ago): ${checksPassed} of ${checksTotal} checks, RTO ${formatDuration(rtoMs)} of ${formatDuration(rtoObjectiveMs)}.`;
+}
+
+function verification({ verification: known }: SystemStatus, nowMs: number): string {
+  if (!known) return 'Stored data not verified yet: lifeboat verify.';
+  const { soundParts, parts, completeSince } = known;
+  const since = completeSince
+    ? `, each in the last ${roughDuration(Math.max(0, nowMs - Date.parse(completeSince)))}`
+    : '';
+  return `Stored data verified: ${soundParts} of ${parts} parts sound${since}.`;
 }
 
 function datasetRow(dataset: DatasetStatus, nowMs: number, style: Style): string[] {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunRecord } from '../catalog/catalog.ts';
+import type { Catalog } from '../catalog/catalog.ts';
 import { sentenceOf } from '../core/errors.ts';
 import { takeStatus } from '../operations/status/take-status.ts';
 import type { OpenSystem } from '../operations/system.ts';
@@ -16,7 +16,7 @@ Needs no key. Exit code 1 when something is not as it should be.`,
     const open = await system();
     const found = await takeStatus(
       open,
-      recentRuns(open, (text) => out.note(text)),
+      knownCatalog(open, (text) => out.note(text)),
     );
     out.answer(found, statusText);
     return found.ok ? exitCodes.ok : exitCodes.no;
@@ -24,14 +24,14 @@ Needs no key. Exit code 1 when something is not as it should be.`,
 });
 
 /** A catalog that is not there yet, or out of this user's reach, takes nothing from the answer. */
-function recentRuns(system: OpenSystem, note: (text: string) => void): RunRecord[] {
-  if (!existsSync(join(system.config.stateDir, 'catalog.sqlite'))) return [];
+function knownCatalog(system: OpenSystem, note: (text: string) => void): Catalog | undefined {
+  if (!existsSync(join(system.config.stateDir, 'catalog.sqlite'))) return undefined;
   try {
     const catalog = system.catalog();
     if (catalog.recovered) note(catalog.recovered.message);
-    return catalog.runs({ limit: 200 });
+    return catalog;
   } catch (error) {
     note(sentenceOf(error));
-    return [];
+    return undefined;
   }
 }

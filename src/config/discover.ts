@@ -24,7 +24,7 @@ export type Proposal = { readonly name: string; readonly why: string } & (
   | { readonly type: 'postgres'; readonly url: string }
 );
 
-export interface Unprotected {
+interface Unprotected {
   readonly what: string;
   readonly why: string;
 }

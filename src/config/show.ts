@@ -1,4 +1,5 @@
 import { formatDuration } from '../core/duration.ts';
+import { intervalFor } from '../core/objectives.ts';
 import type { Check, DatasetConfig, System } from './system.ts';
 
 /** The whole configuration as plain values, defaults filled in. References stay references: no secret is looked up. */
@@ -21,8 +22,9 @@ export function showable(system: System): object {
   };
 }
 
-function showDataset({ name: _, ...dataset }: DatasetConfig): unknown {
-  return readable(dataset);
+/** `backupEvery` is no key of the file: it follows from the RPO. */
+function showDataset({ name: _, ...dataset }: DatasetConfig): object {
+  return { ...Object(readable(dataset)), backupEvery: formatDuration(intervalFor(dataset.rpoMs)) };
 }
 
 function showCheck({ id: _, ...check }: Check): unknown {

@@ -41,13 +41,13 @@ interface DatasetObjectives {
   readonly retention: Retention;
 }
 
-export interface SqliteDataset extends DatasetObjectives {
+interface SqliteDataset extends DatasetObjectives {
   readonly type: 'sqlite';
   /** The database file, absolute. */
   readonly path: string;
 }
 
-export interface FilesDataset extends DatasetObjectives {
+interface FilesDataset extends DatasetObjectives {
   readonly type: 'files';
   /** A folder or a single file, absolute. */
   readonly path: string;
@@ -59,7 +59,7 @@ export interface FilesDataset extends DatasetObjectives {
   readonly xattrs: boolean;
 }
 
-export interface PostgresDataset extends DatasetObjectives {
+interface PostgresDataset extends DatasetObjectives {
   readonly type: 'postgres';
   readonly url: Expandable;
   /** Tables whose rows are left out; their definition is kept. `schema.table`. */

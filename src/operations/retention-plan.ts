@@ -18,7 +18,7 @@ export interface DatasetPlan {
   readonly points: readonly PlannedPoint[];
 }
 
-export interface PlannedPoint {
+interface PlannedPoint {
   readonly point: RestorePoint;
   readonly keep: boolean;
   /** The rules that keep it. */

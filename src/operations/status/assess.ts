@@ -1,4 +1,4 @@
-import type { RunRecord } from '../../catalog/catalog.ts';
+import type { Rotation, RunRecord } from '../../catalog/catalog.ts';
 import type { DatasetConfig, System } from '../../config/system.ts';
 import { dayMs, formatDuration, hourMs, minuteMs, roughDuration } from '../../core/duration.ts';
 import type { DrillEvidence } from '../../core/evidence.ts';
@@ -19,6 +19,7 @@ export interface StatusFacts {
   readonly reachable: ReadonlyArray<{ readonly name: string; readonly location: string }>;
   /** Newest first. */
   readonly runs: readonly RunRecord[];
+  readonly rotation?: Rotation | undefined;
 }
 
 /** A point this much ahead of this clock is not just two clocks that disagree a little. */
@@ -45,6 +46,7 @@ export function assess(system: System, facts: StatusFacts): SystemStatus {
     proof: proved ? proofOf(system, proved) : null,
     lastDrill:
       last && last !== proved ? { id: last.drill.id, at: last.drill.started, verdict: last.outcome.verdict } : null,
+    verification: facts.rotation ? verificationOf(facts.rotation) : null,
     datasets,
     destinations: Object.entries(system.destinations).map(([name, config]) => {
       const found = facts.reachable.find((destination) => destination.name === name);
@@ -52,6 +54,11 @@ export function assess(system: System, facts: StatusFacts): SystemStatus {
     }),
     troubles,
   };
+}
+
+function verificationOf({ sound, parts, completeSinceMs }: Rotation) {
+  const completeSince = completeSinceMs === undefined ? null : new Date(completeSinceMs).toISOString();
+  return { soundParts: sound, parts, completeSince };
 }
 
 function proofOf(system: System, evidence: DrillEvidence) {

@@ -38,7 +38,8 @@ datasets:
     one,
     two,
     vault: plantVault('harbor', [one, two]),
-    status: (runs: readonly RunRecord[] = []) => takeStatus(system, runs),
+    status: (runs: readonly RunRecord[] = []) =>
+      takeStatus(system, { runs: () => [...runs], rotation: () => ({ sound: 2, damaged: [], parts: 7 }) }),
   };
 }
 
@@ -66,6 +67,7 @@ describe('status', () => {
         rtoObjectiveMs: 600_000,
       },
       lastDrill: null,
+      verification: { soundParts: 2, parts: 7, completeSince: null },
     });
     expect(found.datasets.map((dataset) => [dataset.name, dataset.restorePoints])).toEqual([
       ['app-db', 2],

@@ -20,6 +20,13 @@ export interface SystemStatus {
   readonly proof: ProofStatus | null;
   /** The newest drill, when it is not the proof: it failed or found nothing out. */
   readonly lastDrill: { readonly id: string; readonly at: string; readonly verdict: string } | null;
+  /** How much of the stored data was read and found sound, on this host; null before the first verification. */
+  readonly verification: {
+    readonly soundParts: number;
+    readonly parts: number;
+    /** When the part seen longest ago was seen; null until every part had its turn. */
+    readonly completeSince: string | null;
+  } | null;
   /** Worst first. */
   readonly datasets: readonly DatasetStatus[];
   readonly destinations: ReadonlyArray<{
@@ -31,7 +38,7 @@ export interface SystemStatus {
   readonly troubles: readonly StatusTrouble[];
 }
 
-export interface ProofStatus {
+interface ProofStatus {
   readonly id: string;
   readonly at: string;
   readonly checksPassed: number;

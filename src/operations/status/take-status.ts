@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunRecord } from '../../catalog/catalog.ts';
+import type { Catalog } from '../../catalog/catalog.ts';
 import type { VaultReader } from '../../vault/vault.ts';
 import { reach } from '../reach.ts';
 import type { OpenSystem } from '../system.ts';
@@ -10,8 +10,11 @@ import type { SystemStatus } from './status.ts';
 
 const nothingProved: Proofs = { byDataset: new Map(), doubtful: [] };
 
-/** Looks at the vault's records and ledger, needs no key, changes nothing. `runs`: the catalog's, newest first. */
-export async function takeStatus(open: OpenSystem, runs: readonly RunRecord[]): Promise<SystemStatus> {
+/** Looks at the vault's records and ledger, needs no key, changes nothing. `catalog`: what happened here, if anything is known. */
+export async function takeStatus(
+  open: OpenSystem,
+  catalog: Pick<Catalog, 'runs' | 'rotation'> | undefined,
+): Promise<SystemStatus> {
   const system = open.config;
   const nowMs = open.clock.now();
   const { destinations, vault, troubles } = await reach(open);
@@ -21,7 +24,9 @@ export async function takeStatus(open: OpenSystem, runs: readonly RunRecord[]): 
   const writers = new Set(own.map((point) => point.record.writer));
   const names = Object.keys(system.datasets);
   const proofs = vault ? await believedProofs(open, vault, names, writers) : nothingProved;
-  return assess(system, { nowMs, points: own, suspect, proofs, troubles, reachable: destinations, runs });
+  const runs = catalog?.runs({ limit: 200 }) ?? [];
+  const rotation = vault && catalog?.rotation(vault.id);
+  return assess(system, { nowMs, points: own, suspect, proofs, troubles, reachable: destinations, runs, rotation });
 }
 
 /** A host that only drills signs evidence, but no restore point: its own key is believed too. */
