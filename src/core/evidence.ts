@@ -36,7 +36,7 @@ export interface DrillEvidence {
   readonly controls: readonly string[];
 }
 
-export interface DatasetEvidence {
+interface DatasetEvidence {
   readonly dataset: string;
   readonly kind: string;
   readonly restorePoint: string | null;
@@ -46,7 +46,7 @@ export interface DatasetEvidence {
   readonly destinations: readonly string[];
 }
 
-export interface PlaceEvidence {
+interface PlaceEvidence {
   readonly isolation: 'namespaces' | 'user-namespaces' | 'none';
   readonly networkIsolated: boolean;
   readonly filesIsolated: boolean;

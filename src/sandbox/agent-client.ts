@@ -13,7 +13,7 @@ export interface Agent extends AsyncDisposable {
   call<Name extends CallName>(name: Name, ask: Ask<Name>, options?: CallOptions): Promise<Answer<Name>>;
 }
 
-export interface CallOptions {
+interface CallOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }

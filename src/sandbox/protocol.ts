@@ -2,7 +2,7 @@
  * What we say to the agent, the first process inside a sandbox: one JSON object per line on its standard input, and one
  * answer per line on its standard output. When its input ends, it ends, and all that it started with it.
  */
-export interface Calls {
+interface Calls {
   hello: { ask: Record<string, never>; answer: { readonly pid: number } };
   seal: { ask: Seal; answer: Sealed };
   place: { ask: { readonly places: readonly Placement[] }; answer: { readonly notes: readonly string[] } };
@@ -58,7 +58,7 @@ export interface Seal {
   readonly sockets: readonly string[];
 }
 
-export interface Sealed {
+interface Sealed {
   /** What of it could not be done, one sentence each. */
   readonly notes: readonly string[];
 }

@@ -5,7 +5,7 @@ import { decodeLedgerEntry, type LedgerRecord, type LedgerVerdict, verifyLedger 
 import { noSuchEvidence } from './errors.ts';
 import { openDetails, readLedger } from './ledger.ts';
 
-export interface EvidenceLine {
+interface EvidenceLine {
   /** Of the ledger entry. */
   readonly id: string;
   readonly time: string;

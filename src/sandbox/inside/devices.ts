@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mount } from './mount.ts';
 
 const nodes = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
 
@@ -24,8 +24,4 @@ export function makeDevices(): void {
     symlinkSync(`/proc/self/fd/${number}`, `${at}/${name}`);
   }
   mount('--rbind', at, '/dev');
-}
-
-function mount(...words: string[]): void {
-  execFileSync('mount', words, { stdio: ['ignore', 'ignore', 'pipe'] });
 }

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -14,6 +13,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { insideRoot, type Placement, parts, type Seal } from '../protocol.ts';
 import { makeDevices } from './devices.ts';
+import { mount } from './mount.ts';
 import { type Mount, parseMounts } from './mount-table.ts';
 
 const empty = `${insideRoot}/.empty`;
@@ -165,10 +165,6 @@ function isPseudo({ target, type }: Mount): boolean {
 
 function isBelow(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`);
-}
-
-function mount(...words: string[]): void {
-  execFileSync('mount', words, { stdio: ['ignore', 'ignore', 'pipe'] });
 }
 
 function reason(error: unknown): string {

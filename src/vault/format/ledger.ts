@@ -28,7 +28,7 @@ export interface LedgerRecord {
   readonly sealed: string | null;
 }
 
-export const ledgerPayloadType = 'application/vnd.lifeboat.ledger+json';
+const ledgerPayloadType = 'application/vnd.lifeboat.ledger+json';
 
 const recordShape = z.strictObject({
   format: z.literal(1),
@@ -85,12 +85,12 @@ export function hashOfEntry(bytes: Uint8Array): string {
 }
 
 /** DSSE's pre-authentication encoding: what is really signed. */
-export function preAuthentication(payload: Uint8Array): Uint8Array {
+function preAuthentication(payload: Uint8Array): Uint8Array {
   const head = `DSSEv1 ${ledgerPayloadType.length} ${ledgerPayloadType} ${payload.length} `;
   return Buffer.concat([Buffer.from(head), payload]);
 }
 
-export interface LedgerProblem {
+interface LedgerProblem {
   readonly key: string;
   readonly code: 'damaged' | 'gap' | 'fork' | 'order' | 'stranger' | 'other-vault';
   readonly message: string;
