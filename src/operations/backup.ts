@@ -2,7 +2,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sentenceOf } from '../core/errors.ts';
 import type { Problem, Run } from '../core/run.ts';
-import { noDestination } from '../vault/errors.ts';
 import type { SnapshotRecord } from '../vault/format/record.ts';
 import { type WrittenRestorePoint, writeRestorePoint } from '../vault/write/restore-point.ts';
 import { openWriter, type WriterSession } from '../vault/write/session.ts';
@@ -54,7 +53,7 @@ export async function backUp(system: OpenSystem, request: BackupRequest, run: Ru
   const [first] = unopened;
   if (opened.length === 0 && first !== undefined) throw first.error;
 
-  const { config, random, tool } = system;
+  const { config, random, tool, packSizes } = system;
   const options = {
     system: config.name,
     stateDir: config.stateDir,
@@ -64,6 +63,7 @@ export async function backUp(system: OpenSystem, request: BackupRequest, run: Ru
     tool,
     rescue: system.rescue(),
     refill: request.refill,
+    packSizes,
   };
   await using session = await openWriter(options, run);
   noteUse(system, session);
@@ -74,7 +74,7 @@ export async function backUp(system: OpenSystem, request: BackupRequest, run: Ru
     try {
       backedUp.push(await run.step(dataset, () => backUpOne(system, session, dataset, run)));
     } catch (error) {
-      if (run.signal.aborted || noDestination.is(error)) throw error;
+      if (run.signal.aborted || session.copies.active.length === 0) throw error;
       failed.push({ dataset, error });
     }
   }

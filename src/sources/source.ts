@@ -26,8 +26,8 @@ export interface CaptureFacts {
 export interface Capture extends AsyncDisposable {
   /** In the order of `comparePaths`; consumed once. An error here fails the capture: nothing is committed. */
   readonly entries: AsyncIterable<Entry>;
-  /** Call once, after `entries` ended. */
-  finish(): Promise<CaptureFacts>;
+  /** Call once, after `entries` ended. `leftOut`: files that were among them and could not be read: nobody shall expect them. */
+  finish(leftOut?: Iterable<BytePath>): Promise<CaptureFacts>;
 }
 
 /** What a restore gets to read: one restore point, every byte checked before or while it is handed out. */

@@ -1,0 +1,40 @@
+import { rmSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { expectSame, type Picture, pictureOf, randomTree, smallTree } from '../support/trees.ts';
+import { aSystem } from '../support/vault.ts';
+
+describe('what was backed up comes back equal', () => {
+  for (const seed of [1, 2, 3, 4, 5]) {
+    test(`random tree ${seed}, changed again and again, at every restore point`, async () => {
+      const system = await aSystem();
+      const tree = randomTree(system.source(), seed);
+      const history: { id: string; picture: Picture }[] = [];
+      for (let generation = 0; generation < 4; generation++) {
+        tree.change(generation === 0 ? 60 : 15);
+        const picture = pictureOf(system.source());
+        const { record, problems } = await system.backUp();
+        expect(problems).toEqual([]);
+        history.push({ id: record.id, picture });
+      }
+      for (const { id, picture } of history) {
+        expectSame(await system.readBack(id), picture);
+        const folder = await system.restore({ id });
+        expectSame(pictureOf(folder), picture);
+        rmSync(folder, { recursive: true });
+      }
+      expect((await system.verify()).sound).toBe(true);
+    });
+  }
+
+  test('an unchanged tree costs a record and a manifest, no packs', async () => {
+    const system = await aSystem();
+    smallTree(system.source());
+    await new Promise((resolve) => setTimeout(resolve, 80));
+    const first = await system.backUp();
+    const second = await system.backUp();
+    expect(second.record.packs).toEqual(first.record.packs);
+    expect(second.record.sizes.added).toBe(0);
+    expect(second.unchangedFiles).toBe(7);
+    expectSame(await system.readBack(second.record.id), pictureOf(system.source()));
+  });
+});
