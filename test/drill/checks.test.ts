@@ -5,8 +5,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { Expandable, HttpCheck, HttpStep, ReferencesCheck } from '../../src/config/system.ts';
+import type { Expandable, FreshnessCheck, HttpCheck, HttpStep, ReferencesCheck } from '../../src/config/system.ts';
 import { fillTemplate } from '../../src/core/template.ts';
+import { checkFreshness } from '../../src/operations/drill/checks/freshness.ts';
 import { checkHttp } from '../../src/operations/drill/checks/http.ts';
 import { checkReferences } from '../../src/operations/drill/checks/references.ts';
 import { isFaultOfThePlace } from '../../src/operations/drill/faults.ts';
@@ -118,6 +119,35 @@ describe('a query on a restored database', () => {
       code: 'drill-query-failed',
     });
     await expect(all('SELECT * FROM absent', 20_000)).rejects.toThrow(/no such table: absent/);
+  });
+});
+
+describe('freshness', () => {
+  test('is measured from the newest record to the restore point', async () => {
+    const file = join(await temporaryFolder(), 'db');
+    using made = new DatabaseSync(file);
+    made.exec("CREATE TABLE t (at TEXT); INSERT INTO t VALUES ('2026-11-20 10:00:00'), ('2026-11-20 11:30:00')");
+    const point = { record: { time: '2026-11-20T12:00:00.000Z' } };
+    const copy = { dataset: 'db', kind: 'sqlite', outside: file, point } as Copy;
+    const base = {
+      type: 'freshness',
+      id: 'f',
+      dataset: 'db',
+      query: 'select max(at) from t',
+      timeoutMs: 20_000,
+    } as const;
+    const check = (withinMs: number, change: Partial<FreshnessCheck> = {}) =>
+      checkFreshness({ ...base, withinMs, mayBeEmpty: false, ...change }, copy, signal);
+
+    expect(await check(30 * 60_000)).toMatchObject({ verdict: 'pass', newestMs: Date.UTC(2026, 10, 20, 11, 30) });
+    expect(await check(29 * 60_000)).toMatchObject({
+      verdict: 'fail',
+      message: expect.stringContaining('30 min before'),
+    });
+    const none = { query: "select max(at) from t where at < '2000'" };
+    expect(await check(60_000, none)).toMatchObject({ verdict: 'fail', looked: 0 });
+    expect(await check(60_000, { ...none, mayBeEmpty: true })).toMatchObject({ verdict: 'pass', emptyIsRight: true });
+    expect(await check(60_000, { query: "select 'soon'" })).toMatchObject({ verdict: 'fail', looked: 1 });
   });
 });
 

@@ -28,7 +28,8 @@ export function queryCopy(copy: Copy, query: string, options: QueryOptions): Asy
 
 /** The first row, or undefined. */
 export async function firstRow(copy: Copy, query: string, options: QueryOptions) {
-  for await (const { rows } of queryCopy(copy, query, options)) return rows[0];
+  // The first batch may hold the columns alone.
+  for await (const { rows } of queryCopy(copy, query, options)) if (rows[0] !== undefined) return rows[0];
   return undefined;
 }
 
