@@ -8,9 +8,11 @@ const shells = ['bash', 'zsh', 'fish'] as const;
 
 export const completion = defineCommand({
   words: '<shell>',
-  description: `bash: lifeboat completion bash > /etc/bash_completion.d/lifeboat
-zsh:  lifeboat completion zsh > "\${fpath[1]}/_lifeboat"
-fish: lifeboat completion fish > ~/.config/fish/completions/lifeboat.fish`,
+  description: `For example:
+
+  bash: lifeboat completion bash > /etc/bash_completion.d/lifeboat
+  zsh:  lifeboat completion zsh > "\${fpath[1]}/_lifeboat"
+  fish: lifeboat completion fish > ~/.config/fish/completions/lifeboat.fish`,
   options: {},
   async run({ words, out }) {
     const shell = shells.find((known) => known === words[0]);

@@ -90,11 +90,16 @@ function addCommand(program: Command, entry: CommandEntry, definition: AnyComman
   const parent = group === undefined ? program : groupCommand(program, group);
   const command = parent.command(words.at(-1)!).summary(entry.summary).usage(' ');
   if (!definition) return command;
-  command.description(`${entry.summary}.\n\n${definition.description}`);
+  command.description(`${entry.summary}.\n\n${reflowed(definition.description)}`);
   command.usage(`[options] ${definition.words ?? ''}`.trim());
   if (definition.words) command.arguments(definition.words);
   for (const [name, shape] of Object.entries(definition.options)) command.addOption(commanderOption(name, shape));
   return command.allowExcessArguments(false);
+}
+
+/** Lines that follow one another are one paragraph, wrapped by the terminal's width; indented ones stay as they are. */
+function reflowed(text: string): string {
+  return text.replace(/(\S)\n(?=\S)/g, '$1 ');
 }
 
 function groupCommand(program: Command, name: string): Command {

@@ -25,8 +25,8 @@ export const restore = defineCommand({
 (databases) to bring back only those. What is at the target stays until the restore is whole; without --force a target that
 is not empty is refused. Needs --identity.
 
-  lifeboat restore uploads --into /tmp/look --identity lifeboat-keys/daily.txt
-  lifeboat restore app-db --at "2 hours ago" --force --identity lifeboat-keys/daily.txt`,
+  lifeboat restore uploads --into /tmp/look --identity daily.txt
+  lifeboat restore app-db --at "2 hours ago" --force --identity daily.txt`,
   options: {
     at: value('<moment>', "the newest restore point at or before it, or a restore point's id (default: latest)"),
     into: value('<target>', 'a path, or the URL of a database (default: where it came from)'),
