@@ -31,7 +31,10 @@ export function startExtractPool(data: ExtractWorkerData): ExtractPool {
   }
 
   for (let index = 0; index < size; index++) {
-    const worker = new Worker(new URL('./extract.worker.ts', import.meta.url), { workerData: data });
+    const worker = new Worker(new URL('./extract.worker.ts', import.meta.url), {
+      workerData: data,
+      resourceLimits: { maxYoungGenerationSizeMb: 6 },
+    });
     load.set(worker, 0);
     worker.on('message', (message: FromExtractWorker) => {
       load.set(worker, load.get(worker)! - 1);

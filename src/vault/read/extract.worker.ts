@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { LifeboatError, sentenceOf } from '../../core/errors.ts';
+import { release } from '../release.ts';
 import type { ExtractWorkerData, FromExtractWorker, ToExtractWorker } from './messages.ts';
 import { openPackObject } from './pack.ts';
 import { finishFile, writePart, writeWhole } from './write-file.ts';
@@ -13,12 +14,15 @@ async function work(message: ToExtractWorker): Promise<void> {
   if (message.type === 'finish') {
     for (const file of message.files) finishFile(file, setOwner);
   } else {
-    const pack = await openPackObject(new Uint8Array(message.object), identities);
+    const object = new Uint8Array(message.object);
+    const pack = await openPackObject(object, identities, { usedAtOnce: true });
+    release(object);
     for (const { target, pieces, whole } of message.files) {
       if (whole) writeWhole(target, pieces, pack, setOwner);
       else writePart(target, pieces, pack);
       for (const piece of pieces) bytes += piece.length;
     }
+    pack.close();
   }
   const files = message.type === 'finish' ? message.files.length : message.files.filter(({ whole }) => whole).length;
   send({ type: 'done', job: message.job, files, bytes });

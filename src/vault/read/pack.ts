@@ -1,6 +1,7 @@
 import { openAll } from '../age/stream.ts';
 import { contentDamaged } from '../errors.ts';
 import { decodeToc, findToc, MAX_TOC_SIZE, type Toc } from '../format/toc.ts';
+import { release } from '../release.ts';
 import { decompress } from '../zstd.ts';
 
 /** Frames hold about 1 MiB, or one chunk of up to 4 MiB; no writer makes larger ones. */
@@ -10,20 +11,31 @@ const MAX_FRAME_BYTES = 16 * 1024 * 1024;
 export interface OpenedPack {
   readonly toc: Toc;
   readonly rawBytes: number;
-  /** The raw bytes `[offset, offset + length)`, in pieces, each valid until the next is asked for. */
+  /** The raw bytes `[offset, offset + length)`, in pieces. */
   read(offset: number, length: number): Generator<Uint8Array>;
+  /** Gives the memory back. */
+  close(): void;
+}
+
+export interface OpenPackOptions {
+  /** Each piece is used up before the next is asked for, so its memory can be given back then. */
+  readonly usedAtOnce?: boolean;
 }
 
 /** `object`: the whole pack as stored. Errors: those of age, `toc-damaged`, `frame-damaged`. */
-export async function openPackObject(object: Uint8Array, identities: readonly string[]): Promise<OpenedPack> {
+export async function openPackObject(
+  object: Uint8Array,
+  identities: readonly string[],
+  { usedAtOnce = false }: OpenPackOptions = {},
+): Promise<OpenedPack> {
   const plain = await openAll(object, identities);
   const found = findToc(plain.subarray(Math.max(0, plain.length - MAX_TOC_SIZE)));
   if (found.toc === undefined) throw contentDamaged({ what: 'A pack', why: 'its table of contents is cut short' });
   const toc = decodeToc(found.toc);
-  return { toc, ...frameReader(plain, toc) };
+  return { toc, ...frameReader(plain, toc, usedAtOnce) };
 }
 
-function frameReader(plain: Uint8Array, toc: Toc): Omit<OpenedPack, 'toc'> {
+function frameReader(plain: Uint8Array, toc: Toc, usedAtOnce: boolean): Omit<OpenedPack, 'toc'> {
   const rawStarts: number[] = [];
   const storedStarts: number[] = [];
   let rawBytes = 0;
@@ -41,6 +53,8 @@ function frameReader(plain: Uint8Array, toc: Toc): Omit<OpenedPack, 'toc'> {
     const frame = toc.frames[number]!;
     if (frame.rawLength > MAX_FRAME_BYTES)
       throw contentDamaged({ what: 'A frame', why: `it claims ${frame.rawLength} bytes` });
+    if (usedAtOnce && last !== undefined) release(last.raw);
+    last = undefined;
     const start = storedStarts[number]!;
     const bytes = decompress(plain.subarray(start, start + frame.compressedLength), frame.rawLength);
     if (bytes.length !== frame.rawLength)
@@ -51,6 +65,10 @@ function frameReader(plain: Uint8Array, toc: Toc): Omit<OpenedPack, 'toc'> {
 
   return {
     rawBytes,
+    close() {
+      if (usedAtOnce && last !== undefined) release(last.raw);
+      release(plain);
+    },
     *read(offset, length) {
       if (offset + length > rawBytes)
         throw contentDamaged({ what: 'A pack', why: 'it is shorter than its restore point says' });

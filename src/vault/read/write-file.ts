@@ -61,20 +61,19 @@ export function finishFile(target: FileToWrite, setOwner: boolean): void {
   }
 }
 
+/** All of a small file's bytes: as they lie in the pack's frame when they lie in one, else copied together. */
 function gather(sizeBytes: number, pieces: readonly Piece[], pack: OpenedPack): Uint8Array {
-  if (pieces.length === 1) {
-    const [only, more] = [...pack.read(pieces[0]!.offset, sizeBytes)];
-    if (only !== undefined && more === undefined) return only;
-  }
-  const bytes = Buffer.allocUnsafe(sizeBytes);
+  let bytes: Uint8Array | undefined;
   for (const piece of pieces) {
     let at = piece.at;
     for (const part of pack.read(piece.offset, piece.length)) {
+      if (part.length === sizeBytes) return part;
+      bytes ??= Buffer.allocUnsafe(sizeBytes);
       bytes.set(part, at);
       at += part.length;
     }
   }
-  return bytes;
+  return bytes ?? Buffer.alloc(0);
 }
 
 function writePieces(file: number, pieces: readonly Piece[], pack: OpenedPack): void {

@@ -5,8 +5,9 @@ import { openPackObject } from '../read/pack.ts';
  * fit. Throws what does not.
  */
 export async function checkPack(object: Uint8Array, identities: readonly string[]): Promise<void> {
-  const pack = await openPackObject(object, identities);
+  const pack = await openPackObject(object, identities, { usedAtOnce: true });
   for (const _piece of pack.read(0, pack.rawBytes)) {
     // Reading is the check.
   }
+  pack.close();
 }
