@@ -25,9 +25,9 @@ drill could not find out.`,
       ...(moment !== 'latest' && { atMs: moment }),
     };
     const outcome = await runDrill(await system(), request, run);
-    out.done(outcome, drillReport);
-    if (outcome.verdict === 'inconclusive') return exitCodes.failed;
     const proved = outcome.verdict === 'proved' && outcome.objectivesMet && outcome.evidence !== null;
+    out.done(outcome, drillReport, proved);
+    if (outcome.verdict === 'inconclusive') return exitCodes.failed;
     return proved ? exitCodes.ok : exitCodes.no;
   },
 });

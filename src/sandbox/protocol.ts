@@ -63,10 +63,10 @@ interface Sealed {
   readonly notes: readonly string[];
 }
 
-/** Where the restored copy shall also appear: on the production path. */
+/** Where the restored copy shall also appear: on the production path. What is there in production is never seen. */
 export interface Placement {
-  /** Inside the sandbox. */
-  readonly from: string;
+  /** Inside the sandbox; null where nothing came back: then what is there is hidden. */
+  readonly from: string | null;
   readonly to: string;
   /** Names beside `to` that belong to the old file and must be gone: `app.db-wal`. */
   readonly gone: readonly string[];

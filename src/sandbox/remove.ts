@@ -64,20 +64,26 @@ async function unmountBelow(folder: string): Promise<void> {
 
 /** Restored folders may be read-only, and a layer's work folder has no rights at all: without root that stops a removal. */
 async function removeTree(folder: string): Promise<void> {
-  const remove = () => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
-  try {
-    await remove();
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'EACCES' && code !== 'EPERM' && code !== 'ENOTEMPTY') throw error;
-    await openUp(folder);
-    await remove();
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+      return;
+    } catch (error) {
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (attempt === 4 || !['EACCES', 'EPERM', 'ENOTEMPTY'].includes(code)) throw error;
+      await openUp(folder);
+    }
   }
 }
 
+/** Gives us the rights to remove what is in it. What is gone already is no trouble: a removal that failed goes on for a while. */
 async function openUp(folder: string): Promise<void> {
-  await chmod(folder, 0o700);
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    if (entry.isDirectory()) await openUp(join(folder, entry.name));
+  try {
+    await chmod(folder, 0o700);
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      if (entry.isDirectory()) await openUp(join(folder, entry.name));
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
 }

@@ -293,6 +293,22 @@ describe('what is no fault of the backup', () => {
     expect(allowed.evidence.place).toMatchObject({ isolation: 'none', networkIsolated: false });
   });
 
+  test('a drill of one dataset proves that one, starts no application, and says what it left out', async () => {
+    const { outcome, evidence } = await stage.drill({ datasets: ['uploads'], namespaces: false });
+    expect(outcome.verdict).toBe('proved');
+    expect(evidence.scope.left).toEqual([{ dataset: 'app-db', reason: 'not chosen for this drill' }]);
+    const skipped = outcome.checks
+      .filter(({ verdict }) => verdict === 'skip')
+      .map(({ id, reason }) => `${id}: ${reason}`);
+    expect(skipped).toEqual([
+      'invoices are there: app-db is out of scope: not chosen for this drill',
+      'uploads open: app-db is out of scope: not chosen for this drill',
+      'application/start: not all datasets were chosen for this drill',
+      'sign in: the application was not started',
+    ]);
+    await expect(stage.drill({ datasets: ['nothing'] })).rejects.toMatchObject({ code: 'dataset-unknown' });
+  });
+
   test('an interrupted drill removes what it made', async () => {
     const stop = new AbortController();
     const drill = stage.drill({

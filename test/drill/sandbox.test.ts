@@ -91,6 +91,21 @@ describe('the sandbox', () => {
     expect(readFileSync(`${live}-wal`, 'utf8')).toBe('live');
   });
 
+  test("never shows production's own data where the restored copy could not be placed", async () => {
+    const { folder, options } = await place();
+    const [file, data] = [join(folder, 'app', 'app.db'), join(folder, 'app', 'data')];
+    mkdirSync(data);
+    for (const name of [file, `${file}-wal`, join(data, 'x')]) writeFileSync(name, 'live');
+    await using box = await openSandbox(options);
+    const notes = await box.place([
+      { from: '/nothing/here', to: file, gone: ['app.db-wal'] },
+      { from: null, to: data, gone: [] },
+    ]);
+    expect(notes).toEqual([expect.stringContaining(`${file} is hidden`)]);
+    expect((await sh(box, `cat ${file} ${file}-wal ${data}/x; ls -A ${data}`)).tail).not.toContain('live');
+    expect(readFileSync(file, 'utf8')).toBe('live');
+  });
+
   test('hides sockets on which programs of this host listen', async () => {
     const { folder, options } = await place();
     const socket = join(folder, 'live.sock');

@@ -120,13 +120,12 @@ function whyOpen(drill: Drill): string {
   return `from inside it reached ${reached.join(', ')}`;
 }
 
-/** Restored files and folders, on their production paths too. */
+/** Restored files and folders, on their production paths too; what is out of scope is hidden there. */
 function placementsOf(drill: Drill): Placement[] {
-  return [...drill.copies.values()].flatMap((copy) => {
-    const config = drill.parts.system.datasets[copy.dataset];
-    if (config === undefined || config.type === 'postgres') return [];
+  return Object.values(drill.parts.system.datasets).flatMap((config) => {
+    if (config.type === 'postgres') return [];
     const name = config.path.slice(config.path.lastIndexOf('/') + 1);
     const gone = config.type === 'sqlite' ? ['-wal', '-shm', '-journal'].map((end) => `${name}${end}`) : [];
-    return [{ from: copy.inside, to: config.path, gone }];
+    return [{ from: drill.copies.get(config.name)?.inside ?? null, to: config.path, gone }];
   });
 }

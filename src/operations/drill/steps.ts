@@ -68,10 +68,10 @@ async function take(step: PlanStep, rehearsal: Rehearsal, drill: Drill, found: F
     }
     case 'start': {
       const { app } = drill.parts.system.drill;
-      const absent = rehearsal.scope.datasets.filter((one) => !drill.copies.has(one));
       if (app === undefined) return;
+      const why = whyNotToStart(rehearsal, drill);
       await conduct('application/start', 'http', undefined, async () =>
-        absent.length > 0 ? skipped(`${absent.join(', ')} did not come back`) : startApplication(app, drill, run),
+        why === undefined ? startApplication(app, drill, run) : skipped(why),
       );
       return;
     }
@@ -84,6 +84,14 @@ async function take(step: PlanStep, rehearsal: Rehearsal, drill: Drill, found: F
     default:
       return;
   }
+}
+
+/** The application needs all of its data. What the configuration leaves out for good, it must do without. */
+function whyNotToStart({ scope }: Rehearsal, { copies, options }: Drill): string | undefined {
+  const absent = scope.datasets.filter((dataset) => !copies.has(dataset));
+  if (absent.length > 0) return `${absent.join(', ')} did not come back`;
+  if (options.datasets.length === 0 || scope.left.length === 0) return undefined;
+  return 'not all datasets were chosen for this drill';
 }
 
 /** Measures the copy, once for both: the engine's own checks are recorded here, the comparison by its own step. */

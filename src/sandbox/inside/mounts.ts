@@ -10,7 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { insideRoot, type Placement, parts, type Seal } from '../protocol.ts';
 import { makeDevices } from './devices.ts';
 import { mount } from './mount.ts';
@@ -131,28 +131,46 @@ function mask(path: string): void {
   else mount('--bind', empty, path);
 }
 
-/** Puts restored copies on their production paths, for applications that know no other. */
+/**
+ * Puts restored copies on their production paths, for applications that know no other. Where that fails the path is hidden:
+ * an application that reads production's own data would prove nothing.
+ */
 export function place(places: readonly Placement[]): string[] {
   const notes: string[] = [];
   for (const { from, to, gone } of places) {
     try {
-      const writable = layered.some((folder) => isBelow(dirname(to), folder));
-      // A folder can be covered wherever it is; a file needs its neighbours' folder, where the engine writes its journal.
-      const coverable = gone.length === 0 && existsSync(to);
-      if (!writable && !coverable) throw new Error('its folder is read-only here');
-      // An old write-ahead log beside a restored database would be replayed into it.
-      for (const name of gone) rmSync(join(dirname(to), name), { force: true });
-      const folder = statSync(from).isDirectory();
-      if (!existsSync(to)) {
-        mkdirSync(folder ? to : dirname(to), { recursive: true });
-        if (!folder) writeFileSync(to, '');
-      }
-      mount('--bind', from, to);
+      if (from === null) hide(to, gone);
+      else cover(from, to, gone);
     } catch (error) {
-      notes.push(`${basename(from)} is not on its production path ${to}: ${reason(error)}`);
+      notes.push(`${to} is hidden, and the restored copy is not there: ${reason(error)}`);
+      hide(to, gone);
     }
   }
   return notes;
+}
+
+function cover(from: string, to: string, gone: readonly string[]): void {
+  // A folder can be covered wherever it is; a file needs its neighbours' folder, where the engine writes its journal.
+  const coverable = gone.length === 0 && existsSync(to);
+  if (!isLayered(dirname(to)) && !coverable) throw new Error('its folder is read-only here');
+  const folder = statSync(from).isDirectory();
+  // An old write-ahead log beside a restored database would be replayed into it.
+  for (const name of gone) rmSync(join(dirname(to), name), { force: true });
+  if (!existsSync(to)) {
+    mkdirSync(folder ? to : dirname(to), { recursive: true });
+    if (!folder) writeFileSync(to, '');
+  }
+  mount('--bind', from, to);
+}
+
+function hide(path: string, beside: readonly string[]): void {
+  if (!existsSync(path)) return;
+  if (statSync(path).isDirectory()) mount('-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', path);
+  else for (const one of [path, ...beside.map((name) => join(dirname(path), name))]) if (existsSync(one)) mask(one);
+}
+
+function isLayered(path: string): boolean {
+  return layered.some((folder) => isBelow(path, folder));
 }
 
 function mounts(): Mount[] {
