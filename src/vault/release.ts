@@ -1,5 +1,5 @@
-/** Smaller buffers may lie in Node's pool, which cannot be given back, and are cheap to leave to the collector. */
-const WORTH_BYTES = Math.max(64 * 1024, Buffer.poolSize) + 1;
+/** Smaller buffers are cheap to leave to the collector. */
+const WORTH_BYTES = 16 * 1024;
 
 /**
  * Gives the memory of `bytes` back at once; nobody may use them afterwards. The collector counts large buffers too lightly
@@ -7,5 +7,10 @@ const WORTH_BYTES = Math.max(64 * 1024, Buffer.poolSize) + 1;
  */
 export function release(bytes: Uint8Array): void {
   const { buffer } = bytes;
-  if (buffer instanceof ArrayBuffer && buffer.byteLength >= WORTH_BYTES) buffer.transfer(0);
+  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength < WORTH_BYTES) return;
+  try {
+    buffer.transfer(0);
+  } catch {
+    // It lies in Node's pool, which others use.
+  }
 }

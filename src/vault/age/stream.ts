@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
+import { release } from '../release.ts';
 import { streamDamaged } from './errors.ts';
 import { openHeader } from './header.ts';
 
@@ -31,7 +32,9 @@ export function sealChunk(
     throw new RangeError(`no age chunk: number ${index}, ${plain.length} bytes, last: ${last}`);
   }
   const cipher = createCipheriv(CIPHER, key, chunkNonce(index, last), OPTIONS);
-  into.set(cipher.update(plain), at);
+  const sealed = cipher.update(plain);
+  into.set(sealed, at);
+  release(sealed);
   cipher.final();
   into.set(cipher.getAuthTag(), at + plain.length);
   return plain.length + TAG_SIZE;

@@ -4,6 +4,7 @@ import { newHeader } from '../age/header.ts';
 import { CHUNK_SIZE, NONCE_SIZE, openChunk, payloadKey, sealChunk, sealedSize } from '../age/stream.ts';
 import { encodeToc, paddingFrame, paddingSize, type Toc } from '../format/toc.ts';
 import { sha256Hex } from '../hash.ts';
+import { release } from '../release.ts';
 
 export const memoryUnsound = defineError({
   code: 'memory-unsound',
@@ -14,7 +15,10 @@ export const memoryUnsound = defineError({
     'Nothing wrong was stored. This is how bad memory shows itself: test the memory of this machine, then run again.',
 });
 
-/** Puts frames, padding and table of contents into one age object. Every chunk is opened again before it counts as sealed. */
+/**
+ * Puts frames, padding and table of contents into one age object. Every chunk is opened again before it counts as sealed.
+ * Uses the frames up.
+ */
 export async function sealPack(
   frames: readonly Uint8Array[],
   toc: Toc,
@@ -64,6 +68,7 @@ function sealParts(
       filled += count;
       taken += count;
       if (taken === source.length) {
+        release(source);
         part++;
         taken = 0;
       }
@@ -74,6 +79,7 @@ function sealParts(
     const written = sealChunk(key, index, last, plain, into, at + sealed);
     const reopened = openChunk(key, index, last, into.subarray(at + sealed, at + sealed + written));
     if (Buffer.compare(reopened, plain) !== 0) throw memoryUnsound({ stage: 'encrypted' });
+    release(reopened);
     sealed += written;
   }
 }

@@ -122,7 +122,6 @@ function compressFrame(message: Extract<ToStoreWorker, { type: 'compress' }>): v
 async function seal(message: Extract<ToStoreWorker, { type: 'seal' }>): Promise<void> {
   const frames = message.frames.map((frame) => new Uint8Array(frame));
   const { id, object } = await sealPack(frames, message.toc, message.pad, data.recipients);
-  for (const frame of frames) release(frame);
   send({ type: 'sealed', pack: message.pack, id, object: object.buffer }, [object.buffer]);
 }
 
