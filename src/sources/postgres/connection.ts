@@ -3,7 +3,7 @@ import { type LifeboatError, sentenceOf } from '../../core/errors.ts';
 import { databaseMissing, passwordWrong, queryFailed, roleMissing, serverUnreachable } from './errors.ts';
 import { clientConfig, type ServerAddress, showServer, wantsTls } from './url.ts';
 
-export type Row = Readonly<Record<string, unknown>>;
+type Row = Readonly<Record<string, unknown>>;
 
 /** One session. Queries run one after the other. */
 export interface Connection extends AsyncDisposable {
@@ -136,7 +136,7 @@ export function quoteText(text: string): string {
 }
 
 /** As people and the engine write it: quotes only where they are needed. */
-export function showName(name: string): string {
+function showName(name: string): string {
   return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : quoteName(name);
 }
 

@@ -1,7 +1,7 @@
 import { type DumpEntry, type DumpHeader, parseEntry, parseHeader, TooShort } from './dump-toc.ts';
 
 /** Takes the data of one table, or of one large object. */
-export interface DataSink {
+interface DataSink {
   add(bytes: Uint8Array, view: DataView, start: number, end: number): void;
   /** After its last byte. */
   close(): void;

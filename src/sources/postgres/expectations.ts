@@ -7,7 +7,7 @@ import { columnsOf, type DumpEntry } from './dump-toc.ts';
 import { rowChecksum, textChecksum } from './row-checksum.ts';
 
 /** A checksum per table over COPY's text of its rows (`row-checksum.ts`), taken from the dump itself as it passes by. */
-export const algorithm = 'postgres-rowtext-1';
+const algorithm = 'postgres-rowtext-1';
 
 /** A table, partition or foreign table as the catalog lists it. */
 export interface Relation {

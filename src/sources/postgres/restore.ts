@@ -120,7 +120,7 @@ async function removeAgain(work: Restoring, name: string | undefined, roles: rea
 }
 
 /** A session on the server that is not in the database itself: that could be neither renamed nor dropped. */
-export async function connectBeside(address: ServerAddress, signal?: AbortSignal): Promise<Connection> {
+async function connectBeside(address: ServerAddress, signal?: AbortSignal): Promise<Connection> {
   const others = ['postgres', 'template1', 'defaultdb'].filter((name) => name !== address.database);
   let failure: unknown;
   for (const name of others) {

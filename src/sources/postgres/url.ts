@@ -99,11 +99,6 @@ export function showServer({ host, port }: ServerAddress): string {
   return host.startsWith('/') && port === 5432 ? host : `${host}:${port}`;
 }
 
-/** Whether two addresses name the same server, as far as their texts tell. */
-export function isSameServer(a: ServerAddress, b: ServerAddress): boolean {
-  return a.host === b.host && a.port === b.port;
-}
-
 /** For `pg`. `tls` false leaves encryption out whatever the mode: the second try of `prefer`. */
 export function clientConfig(address: ServerAddress, tls: boolean): ClientConfig {
   const { host, port, user, password, database, connectTimeoutMs } = address;
