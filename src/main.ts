@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 delete process.env.NODE_COMPILE_CACHE;
 
 const interruption = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     // The first asks the work to stop and clean up; the second does not wait for that.
     if (interruption.signal.aborted) process.exit(130);

@@ -36,8 +36,9 @@ nor does a destination that is down. Exit code 1 when a restore point has gaps o
   options: { refill: flag('fill a destination anew whose vault is known to be gone') },
   async run({ words, options, system, run, out }) {
     const outcome = await backUp(await system(), { datasets: words, refill: options.refill }, run);
-    out.done(reportOf(outcome), backupText);
-    return exitOf(outcome);
+    const exit = exitOf(outcome);
+    out.done(reportOf(outcome), backupText, exit === exitCodes.ok);
+    return exit;
   },
 });
 

@@ -45,13 +45,14 @@ describe('answers', () => {
     expect(stderr.text()).toBe('');
   });
 
-  test('--quiet keeps what was asked for and leaves out closing words', () => {
+  test('--quiet keeps what was asked for and what went wrong, and leaves out closing words', () => {
     const { out, stdout, stderr } = output({ quiet: true });
     out.done({}, () => 'done');
     out.note('aside');
     expect([stdout.text(), stderr.text()]).toEqual(['', '']);
+    out.done({}, () => 'gaps', false);
     out.answer({}, () => 'answer');
-    expect(stdout.text()).toBe('answer\n');
+    expect(stdout.text()).toBe('gaps\nanswer\n');
   });
 
   test('long ones stream: lines, one array, or events', async () => {

@@ -5,8 +5,12 @@ import type { Progress } from './progress.ts';
 export interface Output {
   /** What was asked for: text from `render`, or with --json the document itself. Call once. */
   answer<Document extends object>(document: Document, render: (document: Document, style: Style) => string): void;
-  /** The same for the closing word of work that was done, which --quiet leaves out. */
-  done<Document extends object>(document: Document, render: (document: Document, style: Style) => string): void;
+  /** The same for the closing word of work, which --quiet leaves out when all is `well`. */
+  done<Document extends object>(
+    document: Document,
+    render: (document: Document, style: Style) => string,
+    well?: boolean,
+  ): void;
   /** An answer too long to hold: a line for each item; with --json one array, with --json-events one event each. */
   stream<Item>(
     items: AsyncIterable<Item>,
@@ -56,8 +60,8 @@ export function createOutput(options: OutputOptions): Output {
     style,
     forPeople: !json && !jsonEvents,
     answer: show,
-    done(document, render) {
-      if (!quiet || json || jsonEvents) show(document, render);
+    done(document, render, well = true) {
+      if (!quiet || !well || json || jsonEvents) show(document, render);
     },
     async stream(items, document, line) {
       progress.clear();

@@ -39,7 +39,7 @@ is also decrypted. Exit code 1 when something is damaged and could not be healed
     if (all && part) throw usageWrong({ what: '--all and --part exclude each other.', command: 'lifeboat verify' });
     const given = common.identity.length > 0 ? await identities() : [];
     const outcome = await verifyVault(await system(), { all, identities: given, ...(part && { part }) }, run);
-    out.done(reportOf(outcome), (report, style) => verifyText(report, clock.now(), style));
+    out.done(reportOf(outcome), (report, style) => verifyText(report, clock.now(), style), outcome.sound);
     return outcome.sound ? exitCodes.ok : exitCodes.no;
   },
 });

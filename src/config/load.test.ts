@@ -170,7 +170,7 @@ describe('references', () => {
 
 describe('a mistake is shown with its line, its column and what to write instead', () => {
   const broken: [string, string, string][] = [
-    ['an unknown key', minimal.replace('sqlite, path', 'sqlite, pth'), 'unknown'],
+    ['Q23: an unknown key', minimal.replace('sqlite, path', 'sqlite, pth'), 'unknown'],
     ['a missing key', minimal.replace(', path: ./data/app.db', ''), 'missing'],
     ['an unknown type', minimal.replace('type: files', 'type: bucket'), 'type'],
     ['a missing type', minimal.replace('type: files, ', ''), 'no type'],

@@ -185,7 +185,7 @@ const drill = object({
   skip: z.record(text, reason).default({}),
 }).prefault({});
 
-const recipient = z.string().regex(/^age1[02-9ac-hj-np-z]{20,4000}$/, 'is not an age recipient: those begin with age1');
+const recipient = z.string().regex(/^age1[02-9ac-hj-np-z]{58}$/, 'is not an age recipient: age1 and 58 characters');
 
 export const configSchema = object({
   version: z.literal(1, { error: 'must be 1' }),

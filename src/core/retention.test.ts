@@ -69,7 +69,7 @@ describe('retention', () => {
     );
   });
 
-  test('points from the future are kept and push nothing out', () => {
+  test('A11: points from the future are kept and push nothing out', () => {
     fc.assert(
       fc.property(
         anyPoints,

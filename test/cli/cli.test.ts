@@ -248,7 +248,7 @@ drill:
   });
 });
 
-test('completions are made from the commands and are valid shell', async () => {
+test('completions are made from the commands, and bash offers them', async () => {
   const folder = await temporaryFolder();
   const { stdout } = await lifeboat(folder, ['completion', 'bash']);
   writeFileSync(join(folder, 'lifeboat.bash'), stdout);
