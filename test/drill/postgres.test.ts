@@ -33,6 +33,7 @@ beforeAll(async () => {
   server = await startPostgres({ tcp: true });
   await server.query(`CREATE ROLE app LOGIN PASSWORD '${password}'`);
   await server.createDatabase('shop', 'OWNER app');
+  await server.createDatabase('blank');
   await server.script(
     `SET ROLE app;
     CREATE TABLE orders (id int PRIMARY KEY, at timestamptz NOT NULL DEFAULT now(), attachment text);
@@ -41,9 +42,14 @@ beforeAll(async () => {
     'shop',
   );
   stage = await setStage(folder.path, {
-    datasets: `  shop: { type: postgres, url: '\${SHOP_URL}', rpo: 15m, rto: 10m }`,
+    datasets: `  blank: { type: postgres, url: '\${BLANK_URL}', rpo: 15m, rto: 10m }
+  shop: { type: postgres, url: '\${SHOP_URL}', rpo: 15m, rto: 10m }`,
     drill,
-    env: { SHOP_URL: server.tcpUrlOf('shop', 'app', password), SECRET_TOKEN: 'planted-token-123' },
+    env: {
+      BLANK_URL: server.urlOf('blank'),
+      SHOP_URL: server.tcpUrlOf('shop', 'app', password),
+      SECRET_TOKEN: 'planted-token-123',
+    },
   });
   await stage.backUp();
 });
@@ -73,7 +79,7 @@ async function onShop(where: string, sql: string): Promise<void> {
 }
 
 describe('a drill of PostgreSQL', () => {
-  test('is proved on a private server, by an application that signs in as its own role', async () => {
+  test('is proved on private servers, also of an empty database, by an application that signs in as its own role', async () => {
     const { outcome, evidence, details } = await stage.drill();
     expect(outcome.why).toEqual([]);
     expect(outcome.verdict).toBe('proved');

@@ -64,9 +64,11 @@ async function applicationUser(copy: Copy, wishes: readonly string[], run: Run):
 
 async function userOf(config: PostgresConfig, drill: Drill): Promise<string> {
   try {
-    const url = new URL(await config.url.expand());
-    if (url.password.length >= 4) drill.secrets.add(decodeURIComponent(url.password));
-    return decodeURIComponent(url.username) || (url.searchParams.get('user') ?? '');
+    // Not the URL class: it knows no host that is empty, which means a Unix socket.
+    const parts = /^postgres(?:ql)?:\/\/([^:@/?]*)(?::([^@/?]*))?@/.exec(await config.url.expand());
+    const [, user = '', password = ''] = parts ?? [];
+    if (password.length >= 4) drill.secrets.add(decodeURIComponent(password));
+    return decodeURIComponent(user);
   } catch (error) {
     // Production's URL is not needed to restore: on a bare machine its variables are not set.
     drill.notes.push(`The role of the application is not known: ${sentenceOf(error)}`);

@@ -33,7 +33,11 @@ export function drillReport(outcome: DrillOutcome, mark: Marking): string {
   ].join('\n');
 }
 
-function headline({ system, verdict, checks }: DrillOutcome, mark: Marking): string {
+function headline(outcome: DrillOutcome, mark: Marking): string {
+  const { verdict, checks, datasets, left } = outcome;
+  // A drill of a part must not be read as a proof of the whole.
+  const part = left.length === 0 ? '' : `${datasets.map(({ dataset }) => dataset).join(', ')} of `;
+  const system = `${part}${outcome.system}`;
   const passed = checks.filter((check) => check.verdict === 'pass').length;
   const counts = `${passed} of ${checks.length} checks passed`;
   switch (verdict) {
