@@ -1,24 +1,13 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
-import type { DatasetConfig, System } from '../../src/config/system.ts';
+import { expect, onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
-import { defaultRetention } from '../../src/core/retention.ts';
-import { type Run, type RunEvent, startRun } from '../../src/core/run.ts';
-import type { Destination } from '../../src/destinations/destination.ts';
-import { type BackedUp, type BackupOutcome, backUp } from '../../src/operations/backup.ts';
-import { restore } from '../../src/operations/restore.ts';
-import { type OpenSystem, openSystem } from '../../src/operations/system.ts';
-import { type VerifyOutcome, verify } from '../../src/operations/verify.ts';
+import type { RunEvent } from '../../src/core/run.ts';
 import { generateIdentity } from '../../src/vault/age/identity.ts';
-import { openVault } from '../../src/vault/open.ts';
-import type { RestorePoint } from '../../src/vault/vault.ts';
+import type { Picture } from './pictures.ts';
+import { configOf, type Doing, smallPacks, systemOver, type TestSystem } from './system.ts';
 import { temporaryFolder } from './temp.ts';
-import { type Picture, pictureOfContents } from './trees.ts';
-
-/** Small packs, so that a small tree fills several. */
-export const smallPacks = { data: 96 * 1024, meta: 16 * 1024 };
 
 export interface SystemOptions {
   /** Names of destinations; one, `disk`, unless said otherwise. */
@@ -28,38 +17,6 @@ export interface SystemOptions {
   readonly packSizes?: typeof smallPacks;
 }
 
-export interface Doing {
-  /** Plays faults over a destination. */
-  readonly wrap?: (destination: Destination) => Destination;
-  readonly clock?: Clock;
-  readonly signal?: AbortSignal;
-  readonly refill?: boolean;
-  readonly onEvent?: (event: RunEvent) => void;
-}
-
-/** A system with its folders, for the running test. */
-export interface TestSystem {
-  readonly folder: string;
-  readonly config: System;
-  readonly identity: string;
-  readonly packSizes: typeof smallPacks;
-  /** The folder that a dataset protects. */
-  source(dataset?: string): string;
-  /** The folder of a destination. */
-  at(destination?: string): string;
-  /** All of it: what failed is in the outcome. */
-  tryBackUp(doing?: Doing): Promise<BackupOutcome>;
-  /** Fails where one dataset failed. */
-  backUp(doing?: Doing): Promise<BackedUp>;
-  /** Restores into a new folder. */
-  restore(choice?: { id?: string; dataset?: string; only?: readonly string[] }, doing?: Doing): Promise<string>;
-  verify(doing?: Doing, identities?: readonly string[]): Promise<VerifyOutcome>;
-  points(): Promise<readonly RestorePoint[]>;
-  /** What a restore point holds, every byte read and compared, without writing it anywhere. */
-  readBack(id: string, destinations?: readonly Destination[]): Promise<Picture>;
-  open(doing?: Doing): OpenSystem;
-}
-
 export async function aSystem(options: SystemOptions = {}): Promise<TestSystem> {
   const { destinations = ['disk'], datasets = ['uploads'], packSizes = smallPacks } = options;
   const folder = await temporaryFolder();
@@ -67,108 +24,6 @@ export async function aSystem(options: SystemOptions = {}): Promise<TestSystem> 
   for (const dataset of datasets) mkdirSync(join(folder, 'source', dataset), { recursive: true });
   const config = configOf(folder, destinations, datasets, recipient);
   return systemOver({ folder, config, identity, packSizes });
-}
-
-type Base = Pick<TestSystem, 'folder' | 'config' | 'identity' | 'packSizes'>;
-
-export function systemOver(base: Base): TestSystem {
-  const { folder, config, identity, packSizes } = base;
-  const first = Object.keys(config.datasets)[0]!;
-  let restored = 0;
-
-  function open({ wrap, clock = systemClock }: Doing = {}): OpenSystem {
-    const system = openSystem(config, { clock, packSizes });
-    if (wrap === undefined) return system;
-    const destinations: OpenSystem['destinations'] = async (how) => {
-      const { opened, failed } = await system.destinations(how);
-      return { opened: opened.map(wrap), failed };
-    };
-    return {
-      ...system,
-      destinations,
-      vault: async (onDamage) => openVault((await destinations({ create: false })).opened, { onDamage }),
-    };
-  }
-
-  const runOf = ({ clock = systemClock, signal, onEvent }: Doing): Run =>
-    startRun({ clock, ...(signal && { signal }), ...(onEvent && { onEvent }) });
-
-  async function tryBackUp(doing: Doing = {}): Promise<BackupOutcome> {
-    using system = open(doing);
-    return await backUp(system, { datasets: [], refill: doing.refill ?? false }, runOf(doing));
-  }
-
-  return {
-    ...base,
-    open,
-    tryBackUp,
-    source: (dataset = first) => join(folder, 'source', dataset),
-    at: (destination = Object.keys(config.destinations)[0]!) => config.destinations[destination]!.path,
-    async backUp(doing) {
-      const { backedUp, failed } = await tryBackUp(doing);
-      if (failed[0] !== undefined) throw failed[0].error;
-      return backedUp[0]!;
-    },
-    async restore({ id, dataset = first, only = [] } = {}, doing = {}) {
-      using system = open(doing);
-      const into = join(folder, 'restored', String(restored++));
-      const request = { dataset, into, force: false, only, identities: [identity], ...(id !== undefined && { id }) };
-      await restore(system, request, runOf(doing));
-      return into;
-    },
-    async verify(doing = {}, identities = [identity]) {
-      using system = open(doing);
-      return await verify(system, { all: true, identities }, runOf(doing));
-    },
-    async points() {
-      using system = open();
-      return (await (await system.vault(() => {})).restorePoints()).points;
-    },
-    async readBack(id, only) {
-      using system = open();
-      const opened = only ?? (await system.destinations({ create: false })).opened;
-      const vault = await openVault(opened);
-      const { points } = await vault.restorePoints();
-      const point = points.find(({ record }) => record.id === id);
-      if (point === undefined) throw new Error(`no restore point ${id}`);
-      return await pictureOfContents(await vault.open(point, [identity]));
-    },
-  };
-}
-
-function configOf(
-  folder: string,
-  destinations: readonly string[],
-  datasets: readonly string[],
-  recipient: string,
-): System {
-  const files = (name: string): DatasetConfig => ({
-    type: 'files',
-    name,
-    path: join(folder, 'source', name),
-    exclude: [],
-    defaultExcludes: false,
-    oneFileSystem: true,
-    xattrs: false,
-    rpoMs: 3_600_000,
-    rtoMs: 3_600_000,
-    retention: defaultRetention,
-  });
-  return {
-    name: 'harbor',
-    environment: 'test',
-    file: join(folder, 'lifeboat.yaml'),
-    root: folder,
-    stateDir: join(folder, 'state'),
-    digest: createHash('sha256').update(folder).digest('hex'),
-    vault: { recipients: [recipient] },
-    destinations: Object.fromEntries(
-      destinations.map((name) => [name, { type: 'local', path: join(folder, 'destinations', name) }]),
-    ),
-    datasets: Object.fromEntries(datasets.map((name) => [name, files(name)])),
-    drill: { everyMs: 86_400_000, checks: [], skip: [] },
-    warnings: [],
-  };
 }
 
 /** Every object of a destination's folder by key. */
@@ -211,4 +66,15 @@ export function abortWhen(look: (event: RunEvent) => boolean): Doing & { aborted
     },
     abortedMs: () => performance.now() - at,
   };
+}
+
+/** Node sets times as floating seconds, so they may be off by less than a microsecond. */
+export function expectSame(found: Picture, expected: Picture): void {
+  const factsOf = (picture: Picture) => Object.fromEntries([...picture].map(([path, { facts }]) => [path, facts]));
+  expect(factsOf(found)).toEqual(factsOf(expected));
+  const off = [...found].filter(([path, { mtimeNs }]) => {
+    const difference = mtimeNs - expected.get(path)!.mtimeNs;
+    return difference > 1000n || difference < -1000n;
+  });
+  expect(off).toEqual([]);
 }

@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { expectSame, type Picture, pictureOf, randomTree, smallTree } from '../support/trees.ts';
-import { aSystem } from '../support/vault.ts';
+import { type Picture, pictureOf } from '../support/pictures.ts';
+import { randomTree, smallTree } from '../support/trees.ts';
+import { aSystem, expectSame } from '../support/vault.ts';
 
 describe('what was backed up comes back equal', () => {
   for (const seed of [1, 2, 3, 4, 5]) {
