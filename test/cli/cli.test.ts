@@ -19,7 +19,13 @@ interface Ran {
 /** Runs the real command as a user would, in `folder`, without this process's own settings. */
 function lifeboat(folder: string, args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
   const { PATH = '', HOME = folder } = process.env;
-  const options = { cwd: folder, env: { PATH, HOME, LIFEBOAT_STATE_DIR: join(folder, 'state'), ...env } };
+  // A command that hangs fails its test, and does not outlive it.
+  const options = {
+    timeout: 40_000,
+    killSignal: 'SIGKILL' as const,
+    cwd: folder,
+    env: { PATH, HOME, LIFEBOAT_STATE_DIR: join(folder, 'state'), ...env },
+  };
   return new Promise((done) => {
     execFile(bin, args, options, (error, stdout, stderr) => {
       done({ code: error ? Number(error.code) : 0, stdout, stderr });
