@@ -1,10 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Run } from '../core/run.ts';
+import { backupRunning } from '../vault/errors.ts';
 import { parseKey } from '../vault/format/keys.ts';
 import { forgetPacks } from '../vault/index/forget.ts';
 import type { Damage } from '../vault/read/objects.ts';
-import { type DamagedObject, type Verified, verifyVault } from '../vault/verify/verify.ts';
+import type { DamagedObject } from '../vault/verify/heal.ts';
+import { type Verified, verifyVault } from '../vault/verify/verify.ts';
+import { lastRecordOf } from '../vault/write/last-record.ts';
 import { type WriterKeys, writerKeys } from '../vault/writer-keys.ts';
 import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';
@@ -38,17 +41,19 @@ export async function verify(system: OpenSystem, request: VerifyRequest, run: Ru
     const catalog = system.catalog();
     const part = request.part ?? { part: catalog.nextPart(vault.id, DEFAULT_PARTS), parts: DEFAULT_PARTS };
     const keys = await ownKeys(system, vault.id);
+    const lastRecord = keys && lastRecordOf(system.config.stateDir, keys);
     const verified = await verifyVault(vault, {
       depth: request.all ? 'all' : part,
       identities: request.identities,
       ...(keys && { indexIdentity: keys.indexIdentity }),
+      ...(lastRecord !== undefined && { lastRecord }),
       rescue: system.rescue(),
       run,
     });
     const opened = new Set(vault.destinations.map(({ name }) => name));
     const missing = Object.keys(system.config.destinations).filter((name) => !opened.has(name));
     const sound = missing.length === 0 && verified.suspect.length === 0 && verified.findings.every(isHarmless);
-    if (keys !== undefined) forgetPacks(system.config.stateDir, keys, lostPacks(verified.findings));
+    if (keys !== undefined) forgetLost(system, keys, lostPacks(verified.findings), run);
     for (const done of request.all ? allParts() : [part]) {
       catalog.verified({ vault: vault.id, ...done, verifiedMs: system.clock.now(), ok: sound });
     }
@@ -81,6 +86,17 @@ function lostPacks(findings: readonly DamagedObject[]): { destination: string; p
     const lost = (kind === 'missing' || kind === 'damaged') && !healed && parsed?.type === 'pack';
     return lost ? [{ destination, pack: parsed.id }] : [];
   });
+}
+
+/** What was found must be told, also while a backup holds the index. */
+function forgetLost(system: OpenSystem, keys: WriterKeys, lost: ReturnType<typeof lostPacks>, run: Run): void {
+  try {
+    forgetPacks(system.config.stateDir, keys, lost);
+  } catch (error) {
+    if (!backupRunning.is(error)) throw error;
+    const message = 'A backup is running, so it may still rely on what is lost. Verify again when it has ended.';
+    run.problem({ code: 'lost-packs-not-noted', message });
+  }
 }
 
 /** This host's writer keys, when it ever wrote to this vault. */

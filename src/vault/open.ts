@@ -1,7 +1,8 @@
-import { sentenceOf } from '../core/errors.ts';
+import { LifeboatError, sentenceOf } from '../core/errors.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { objectMissing } from '../destinations/errors.ts';
 import { noDestination, restorePointMissing, vaultMissing, vaultsDiffer } from './errors.ts';
+import { formatNewer, vaultFileDamaged } from './format/errors.ts';
 import { VAULT_KEY } from './format/keys.ts';
 import { decodeRecord, parseRecordKey, recordKey } from './format/record.ts';
 import { decodeVaultFile } from './format/vault-file.ts';
@@ -19,26 +20,30 @@ export async function openVault(
   options: OpenVaultOptions = {},
 ): Promise<VaultReader> {
   const onDamage = options.onDamage ?? (() => {});
-  const holders: Destination[] = [];
-  let first: { id: string; name: string } | undefined;
-  let failure: unknown;
+  const claims: Claim[] = [];
+  const failures: unknown[] = [];
   for (const destination of destinations) {
     try {
-      const { vault } = decodeVaultFile(await destination.get(VAULT_KEY));
-      first ??= { id: vault, name: destination.name };
-      if (vault !== first.id) throw vaultsDiffer({ one: first.name, other: destination.name });
-      holders.push(destination);
+      claims.push(await claimOf(destination, onDamage));
     } catch (error) {
-      if (vaultsDiffer.is(error)) throw error;
-      if (!objectMissing.is(error)) failure = error;
+      if (formatNewer.is(error)) throw error;
+      failures.push(error);
       onDamage({ destination: destination.name, key: VAULT_KEY, code: codeOf(error), why: sentenceOf(error) });
     }
   }
-  if (first === undefined) {
+  const told = claims.filter(({ vault }) => vault !== undefined);
+  if (new Set(told.map(({ vault }) => vault)).size > 1) await askRecords(told, onDamage);
+  const [first] = told;
+  if (first?.vault === undefined) {
+    const [failure] = failures;
+    if (failure instanceof LifeboatError && destinations.length === 1) throw failure;
     if (failure !== undefined) throw noDestination({ why: sentenceOf(failure) }, { cause: failure });
     throw vaultMissing({ destinations: destinations.map(({ name }) => name).join(', ') });
   }
-  const { id } = first;
+  const other = told.find(({ vault }) => vault !== first.vault);
+  if (other !== undefined) throw vaultsDiffer({ one: first.destination.name, other: other.destination.name });
+  const id = first.vault;
+  const holders = told.map(({ destination }) => destination);
   return {
     id,
     destinations: holders,
@@ -49,6 +54,50 @@ export async function openVault(
       return openContents(point, { destinations: holders, identities, onDamage });
     },
   };
+}
+
+/** The vault that a destination says it holds. */
+interface Claim {
+  readonly destination: Destination;
+  vault: string | undefined;
+}
+
+/** Where `vault.json` is gone or damaged, the signed records tell: one small object must not put a whole copy out of use. */
+async function claimOf(destination: Destination, onDamage: (damage: Damage) => void): Promise<Claim> {
+  try {
+    return { destination, vault: decodeVaultFile(await destination.get(VAULT_KEY)).vault };
+  } catch (error) {
+    if (!objectMissing.is(error) && !vaultFileDamaged.is(error)) throw error;
+    const vault = await vaultOfRecords(destination);
+    if (vault === undefined && vaultFileDamaged.is(error)) throw error;
+    onDamage({ destination: destination.name, key: VAULT_KEY, code: codeOf(error), why: sentenceOf(error) });
+    return { destination, vault };
+  }
+}
+
+/** Destinations that disagree: a changed digit in one `vault.json` shows when its own records name another vault. */
+async function askRecords(claims: readonly Claim[], onDamage: (damage: Damage) => void): Promise<void> {
+  for (const claim of claims) {
+    const { name } = claim.destination;
+    const vault = await vaultOfRecords(claim.destination).catch(() => undefined);
+    if (vault === undefined || vault === claim.vault) continue;
+    const error = vaultFileDamaged({ field: 'vault' });
+    onDamage({ destination: name, key: VAULT_KEY, code: error.code, why: error.message });
+    claim.vault = vault;
+  }
+}
+
+/** The vault of the first record that can be read. */
+async function vaultOfRecords(destination: Destination): Promise<string | undefined> {
+  for await (const { key } of destination.list('snapshots/')) {
+    if (parseRecordKey(key) === undefined) continue;
+    try {
+      return decodeRecord(await destination.get(key)).vault;
+    } catch {
+      // Another one may be sound; what is wrong with this one is told when it is needed.
+    }
+  }
+  return undefined;
 }
 
 async function readRecords(

@@ -5,7 +5,7 @@ import type { Destination, Key } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
 import { decodeGeneration } from '../format/generation.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
-import { type ParsedKey, parseKey } from '../format/keys.ts';
+import { type ParsedKey, parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
 import { verifyLedger } from '../format/ledger.ts';
 import { decodeManifest } from '../format/manifest.ts';
 import { decodeRecord, recordKey } from '../format/record.ts';
@@ -15,6 +15,7 @@ import { sha256Hex } from '../hash.ts';
 import { openSmall } from '../small-objects.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
 import { checkPack } from './check-pack.ts';
+import { type DamagedObject, heal } from './heal.ts';
 import { compareHoldings, type Finding, type Holdings, holdingsOf, missingLinks, neededObjects } from './survey.ts';
 
 /** Which packs are read: none but what structure needs, those of part `part` of `parts`, or all. */
@@ -26,6 +27,8 @@ export interface VerifyOptions {
   readonly identities: readonly string[];
   /** Opens this host's own index deltas. */
   readonly indexIdentity?: string;
+  /** The newest record that this host stored: nothing else in a vault tells that the last link of a chain is gone. */
+  readonly lastRecord?: Key;
   /** The rescue script, to be put where a stored one is damaged. */
   readonly rescue: Uint8Array;
   readonly run: Run;
@@ -39,13 +42,6 @@ export interface Verified {
   readonly objects: number;
   readonly objectsRead: number;
   readonly bytesRead: number;
-}
-
-export interface DamagedObject extends Finding {
-  /** What cannot be restored from this destination because of it. */
-  readonly restorePoints: readonly RestorePoint[];
-  /** Set when a sound copy was put in its place. */
-  readonly healed: boolean;
 }
 
 /** Reading several objects side by side keeps disk and processor busy; each is at most a pack. */
@@ -67,7 +63,7 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     tally.objects += holdings.size;
     compareHoldings(destination.name, holdings, needed, findings);
   }
-  compareSmallObjects(held, findings);
+  compareSmallObjects(held, options.lastRecord, findings);
   for (const [destination, holdings] of held) {
     await run.step(`read ${destination.name}`, () =>
       readObjects(vault, destination, holdings, options, findings, tally),
@@ -77,20 +73,23 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     key: after.key,
     why: 'the record that its writer wrote before it is missing',
   }));
-  const damaged = await run.step('heal', () => heal(vault.destinations, findings, needed, options));
+  const damaged = await run.step('heal', () => heal(vault, findings, points, options));
   return { findings: damaged, suspect: [...suspect, ...links], points, ...tally };
 }
 
 /** Packs and manifests are needed by records; everything else that one destination holds belongs on all of them. */
-function compareSmallObjects(held: ReadonlyMap<Destination, Holdings>, findings: Finding[]): void {
-  const everywhere = new Set<Key>();
+function compareSmallObjects(
+  held: ReadonlyMap<Destination, Holdings>,
+  lastRecord: Key | undefined,
+  findings: Finding[],
+): void {
+  const everywhere = new Set<Key>([VAULT_KEY, RESCUE_KEY, ...(lastRecord === undefined ? [] : [lastRecord])]);
   for (const holdings of held.values()) {
     for (const key of holdings.keys()) if (isSmall(parseKey(key))) everywhere.add(key);
   }
   for (const [{ name }, holdings] of held) {
     for (const key of everywhere) {
-      if (!holdings.has(key))
-        findings.push({ destination: name, key, kind: 'missing', why: 'another destination holds it' });
+      if (!holdings.has(key)) findings.push({ destination: name, key, kind: 'missing', why: 'it belongs there' });
     }
   }
 }
@@ -186,9 +185,8 @@ async function checkObject(
       return;
     case 'vault': {
       const file = decodeVaultFile(bytes);
-      // The id was made at the moment that the file names, so that a changed digit in either shows.
-      const made = Math.abs(Date.parse(file.created) - ulidTime(file.vault)) < 24 * 3_600_000;
-      if (file.vault !== vault.id || !made) throw wrong('it is not the file that this vault was made with');
+      if (file.vault !== vault.id || Date.parse(file.created) !== ulidTime(file.vault))
+        throw wrong('it is not the file that this vault was made with');
       return;
     }
     case 'rescue':
@@ -197,53 +195,4 @@ async function checkObject(
     case 'ledger':
       return;
   }
-}
-
-/** Puts a sound copy from another destination where one is missing or damaged. */
-async function heal(
-  destinations: readonly Destination[],
-  findings: readonly Finding[],
-  needed: ReturnType<typeof neededObjects>,
-  options: VerifyOptions,
-): Promise<DamagedObject[]> {
-  const result: DamagedObject[] = [];
-  for (const finding of findings) {
-    const isOurs = finding.kind === 'missing' || finding.kind === 'damaged';
-    const healed = isOurs && (await healOne(destinations, findings, finding, options));
-    result.push({ ...finding, restorePoints: needed.get(finding.key)?.points ?? [], healed });
-  }
-  return result;
-}
-
-async function healOne(
-  destinations: readonly Destination[],
-  findings: readonly Finding[],
-  { destination: name, key }: Finding,
-  { run, rescue }: VerifyOptions,
-): Promise<boolean> {
-  const target = destinations.find((destination) => destination.name === name);
-  const parsed = parseKey(key);
-  if (target === undefined || parsed === undefined) return false;
-  if (parsed.type === 'rescue') return replace(target, key, rescue);
-  for (const source of destinations) {
-    const suspected = findings.some((finding) => finding.key === key && finding.destination === source.name);
-    if (source === target || suspected) continue;
-    try {
-      const bytes = await source.get(key, undefined, { signal: run.signal });
-      const named = parsed.type === 'pack' || parsed.type === 'manifest' ? parsed.id : undefined;
-      if (named !== undefined && sha256Hex(bytes) !== named) continue;
-      return await replace(target, key, bytes);
-    } catch {
-      // Not healed from here: the finding stays, and another copy is tried.
-      run.signal.throwIfAborted();
-    }
-  }
-  return false;
-}
-
-/** The damaged bytes go first, because an object is never overwritten. Until the copy is in place the other one serves. */
-async function replace(target: Destination, key: Key, bytes: Uint8Array): Promise<boolean> {
-  await target.delete(key);
-  await target.put(key, bytes);
-  return true;
 }

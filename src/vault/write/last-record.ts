@@ -1,6 +1,10 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { recordBytes, recordKey, type SnapshotRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
 import type { IndexCache } from '../index/cache.ts';
+import type { WriterKeys } from '../writer-keys.ts';
 
 /** The record that this writer wrote last: the next one names it, so that nobody takes one away unseen. */
 export interface LastRecord {
@@ -33,4 +37,19 @@ export function newestOf(records: readonly SnapshotRecord[], publicKey: string):
     .map((record) => ({ id: record.id, key: recordKey(record), sha256: sha256Hex(recordBytes(record)) }))
     .filter(({ sha256 }) => !followed.has(sha256));
   return ends.sort((a, b) => (a.id < b.id ? -1 : 1)).at(-1);
+}
+
+/** The key of the record that this host wrote last, read beside a backup that may be running. Undefined when it cannot be told. */
+export function lastRecordOf(stateDir: string, keys: Pick<WriterKeys, 'vault' | 'writer'>): string | undefined {
+  const file = join(stateDir, 'index.sqlite');
+  if (!existsSync(file)) return undefined;
+  try {
+    using db = new DatabaseSync(file, { readOnly: true });
+    const get = (name: string) => db.prepare('SELECT value FROM facts WHERE name = ?').get(name)?.value;
+    if (get('identity') !== `${keys.vault} ${keys.writer}`) return undefined;
+    return get('last record') as string | undefined;
+  } catch {
+    // The index is a cache: without it a chain's end is not known, and everything else is verified all the same.
+    return undefined;
+  }
 }
