@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import { LifeboatError } from '../../core/errors.ts';
 import { targetFull } from '../errors.ts';
+import { extractWorker, startThread, type Thread } from '../threads.ts';
 import type { ExtractWorkerData, FromExtractWorker, ToExtractWorker } from './messages.ts';
 
 type Job = ToExtractWorker extends infer Each ? (Each extends { job: number } ? Omit<Each, 'job'> : never) : never;
@@ -21,9 +21,8 @@ interface Pending {
 export function startExtractPool(data: ExtractWorkerData): ExtractPool {
   const size = Math.max(1, Math.min(availableParallelism(), 8));
   const pending = new Map<number, Pending>();
-  const load = new Map<Worker, number>();
+  const load = new Map<Thread<ToExtractWorker, FromExtractWorker>, number>();
   let nextJob = 0;
-  let closed = false;
 
   function fail(error: unknown): void {
     for (const { reject } of pending.values()) reject(error);
@@ -31,35 +30,29 @@ export function startExtractPool(data: ExtractWorkerData): ExtractPool {
   }
 
   for (let index = 0; index < size; index++) {
-    const worker = new Worker(new URL('./extract.worker.ts', import.meta.url), {
-      workerData: data,
-      resourceLimits: { maxYoungGenerationSizeMb: 6 },
-    });
-    load.set(worker, 0);
-    worker.on('message', (message: FromExtractWorker) => {
-      load.set(worker, load.get(worker)! - 1);
+    const thread = startThread<ToExtractWorker, FromExtractWorker>(extractWorker, data);
+    load.set(thread, 0);
+    thread.listen((message) => {
+      load.set(thread, load.get(thread)! - 1);
       if (message.type === 'failed') return fail(asError(message.error));
       pending.get(message.job)?.resolve(message);
       pending.delete(message.job);
-    });
-    worker.on('error', fail);
-    worker.on('exit', (code) => closed || fail(new Error(`a worker thread ended (${code})`)));
+    }, fail);
   }
 
   return {
     slots: size + 1,
     run(job) {
       const number = nextJob++;
-      const [worker] = [...load].reduce((least, other) => (other[1] < least[1] ? other : least));
-      load.set(worker, load.get(worker)! + 1);
+      const [thread] = [...load].reduce((least, other) => (other[1] < least[1] ? other : least));
+      load.set(thread, load.get(thread)! + 1);
       return new Promise((resolve, reject) => {
         pending.set(number, { resolve, reject });
-        worker.postMessage({ ...job, job: number } as ToExtractWorker, job.type === 'pack' ? [job.object] : []);
+        thread.post({ ...job, job: number } as ToExtractWorker, job.type === 'pack' ? [job.object] : []);
       });
     },
     async [Symbol.asyncDispose]() {
-      closed = true;
-      await Promise.all([...load.keys()].map((worker) => worker.terminate()));
+      await Promise.all([...load.keys()].map((thread) => thread.end()));
     },
   };
 }

@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import { LifeboatError } from '../../core/errors.ts';
 import type { Toc } from '../format/toc.ts';
-import type { FromStoreWorker, StoreWorkerData, ToStoreWorker } from './messages.ts';
+import type { Thread, ThreadShelf } from '../threads.ts';
+import type { FromStoreWorker, ToStoreWorker } from './messages.ts';
 import {
   appendFrame,
   type Frame,
@@ -21,9 +21,6 @@ const MAX_RAW_BYTES = 12 * MiB;
 const MAX_UPLOADS = 2;
 const MAX_READS = 2;
 const MAX_COMPRESSING = 2;
-
-/** What a worker works on lies outside its heap; a small young generation keeps the buffers that it let go from piling up. */
-const WORKER_LIMITS = { maxYoungGenerationSizeMb: 6 };
 
 export interface SealedPack {
   readonly kind: PackKind;
@@ -60,11 +57,14 @@ export interface Pool {
   /** Reading work that was not begun, and whether frames or packs are under way. */
   readonly load: { queuedReads: number; idle: boolean };
   fail(error: unknown): void;
+  /** Threads that have nothing left to do go back on the shelf. */
   close(): Promise<void>;
 }
 
+export type StoreThreads = ThreadShelf<ToStoreWorker, FromStoreWorker>;
+
 interface Member {
-  readonly worker: Worker;
+  readonly thread: Thread<ToStoreWorker, FromStoreWorker>;
   reads: number;
   compressing: number;
   sealing: number;
@@ -74,7 +74,7 @@ interface Member {
  * Worker threads and what is between them. Frames are compressed by whoever is free, in packs in the order they come back;
  * everything in flight is bounded: by bytes asked for, by packs not yet stored.
  */
-export function startPool(data: StoreWorkerData, packSizes: PackSizes, owner: PoolOwner): Pool {
+export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: PoolOwner): Pool {
   const members: Member[] = [];
   const reads: Extract<ToStoreWorker, { type: 'read' | 'bytes' }>[] = [];
   const homes = new Map<number, Member>();
@@ -89,20 +89,13 @@ export function startPool(data: StoreWorkerData, packSizes: PackSizes, owner: Po
   let uploads = 0;
   let nextNumber = 0;
   let failure: unknown;
-  let closed = false;
   let waiters: { condition: () => boolean; resolve: () => void; reject: (error: unknown) => void }[] = [];
 
   const size = Math.max(1, Math.min(availableParallelism(), 8));
   for (let index = 0; index < size; index++) {
-    const worker = new Worker(new URL('./store.worker.ts', import.meta.url), {
-      workerData: data,
-      resourceLimits: WORKER_LIMITS,
-    });
-    const member: Member = { worker, reads: 0, compressing: 0, sealing: 0 };
+    const member: Member = { thread: threads.take(), reads: 0, compressing: 0, sealing: 0 };
     segments.set(member, new Map());
-    worker.on('message', (message: FromStoreWorker) => guarded(() => take(member, message)));
-    worker.on('error', fail);
-    worker.on('exit', (code) => closed || fail(new Error(`a worker thread ended (${code})`)));
+    member.thread.listen((message) => guarded(() => take(member, message)), fail);
     members.push(member);
   }
 
@@ -228,7 +221,7 @@ export function startPool(data: StoreWorkerData, packSizes: PackSizes, owner: Po
   }
 
   function post(member: Member, message: ToStoreWorker, transfer: ArrayBuffer[] = []): void {
-    member.worker.postMessage(message, transfer);
+    member.thread.post(message, transfer);
   }
 
   function wakeUp(): void {
@@ -242,6 +235,13 @@ export function startPool(data: StoreWorkerData, packSizes: PackSizes, owner: Po
     failure ??= error ?? new Error('the store failed');
     for (const { reject } of waiters) reject(failure);
     waiters = [];
+  }
+
+  function isIdle(): boolean {
+    return (
+      reads.length + answers.length + frames.length + compressing.size + toSeal.length + sealing.size + uploads === 0 &&
+      members.every((member) => member.reads === 0 && segments.get(member)!.size === 0)
+    );
   }
 
   return {
@@ -261,16 +261,14 @@ export function startPool(data: StoreWorkerData, packSizes: PackSizes, owner: Po
         return reads.length;
       },
       get idle() {
-        return (
-          reads.length + answers.length + frames.length + compressing.size + toSeal.length + sealing.size + uploads ===
-            0 && members.every((member) => member.reads === 0 && segments.get(member)!.size === 0)
-        );
+        return isIdle();
       },
     },
     fail,
     async close() {
-      closed = true;
-      await Promise.all(members.map(({ worker }) => worker.terminate()));
+      // A thread that still has work would bring it into the next pool.
+      const clean = failure === undefined && isIdle();
+      await Promise.all(members.map(({ thread }) => (clean ? threads.put(thread) : thread.end())));
     },
   };
 }

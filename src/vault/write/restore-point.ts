@@ -55,7 +55,7 @@ export async function writeRestorePoint(
   request: RestorePointRequest,
   run: Run,
 ): Promise<WrittenRestorePoint> {
-  const { options, keys, index } = session;
+  const { options, index } = session;
   const generation = await session.generation();
   const treeFile = join(options.stateDir, 'trees', request.dataset);
   const lastTree = readTreeCache(treeFile);
@@ -84,8 +84,7 @@ export async function writeRestorePoint(
   }
 
   const store = startStore({
-    chunkKey: keys.chunkKey,
-    recipients: options.recipients,
+    threads: session.threads,
     profile: request.profile,
     packSizes: options.packSizes,
     known: {

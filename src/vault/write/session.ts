@@ -1,24 +1,27 @@
 import { join } from 'node:path';
 import type { RandomBytes } from '../../core/clock.ts';
 import type { Run } from '../../core/run.ts';
-import { newUlid } from '../../core/ulid.ts';
-import { copyMissing } from '../../destinations/copy.ts';
+import { newUlid, ulidTime } from '../../core/ulid.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
 import { noDestination, vaultReplaced, vaultsDiffer } from '../errors.ts';
 import { decodeGeneration } from '../format/generation.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
-import { packKey, parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
+import { parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
 import { decodeVaultFile, encodeVaultFile } from '../format/vault-file.ts';
 import { sha256Hex } from '../hash.ts';
 import { type IndexCache, openIndexCache } from '../index/cache.ts';
 import { openVault } from '../open.ts';
 import { openSmall } from '../small-objects.ts';
+import { storeWorker, threadShelf } from '../threads.ts';
 import { vaultOfKeys, type WriterKeys, writerKeys } from '../writer-keys.ts';
+import { catchUp } from './catch-up.ts';
 import { type Copies, copiesTo, putConfirmed } from './copies.ts';
 import { newestOf, noteRecord, readPending } from './last-record.ts';
 import { lockWriter } from './lock.ts';
+import type { StoreWorkerData } from './messages.ts';
 import type { PackSizes } from './packing.ts';
+import type { StoreThreads } from './pool.ts';
 
 export interface WriterOptions {
   readonly system: string;
@@ -41,13 +44,14 @@ export interface WriterSession extends AsyncDisposable {
   readonly keys: WriterKeys;
   readonly index: IndexCache;
   readonly copies: Copies;
+  readonly threads: StoreThreads;
   /** The newest prune generation, read anew. */
   generation(): Promise<{ number: number; absent: ReadonlySet<string> }>;
 }
 
 /** Opens the vault for writing, makes it when it does not exist, and brings destinations that lag up to date. */
 export async function openWriter(options: WriterOptions, run: Run): Promise<WriterSession> {
-  using held = new DisposableStack();
+  await using held = new AsyncDisposableStack();
   held.use(lockWriter(options.stateDir));
   const copies = copiesTo(options.destinations, run);
   const found = await findVaults(copies);
@@ -57,10 +61,14 @@ export async function openWriter(options: WriterOptions, run: Run): Promise<Writ
   const keys = await writerKeys(keyFile, vault, options.random);
   const index = openIndexCache(join(options.stateDir, 'index.sqlite'), `${vault} ${keys.writer}`);
   held.defer(() => index.close());
-  const session = { options, vault, keys, index, copies, generation: () => newestGeneration(copies) };
+  const workerData: StoreWorkerData = { chunkKey: keys.chunkKey, recipients: options.recipients };
+  const threads = held.adopt<StoreThreads>(threadShelf(storeWorker, workerData), (shelf) =>
+    shelf[Symbol.asyncDispose](),
+  );
+  const session = { options, vault, keys, index, copies, threads, generation: () => newestGeneration(copies) };
   await begin(session, found, run);
   const whole = held.move();
-  return { ...session, [Symbol.asyncDispose]: async () => whole.dispose() };
+  return { ...session, [Symbol.asyncDispose]: () => whole.disposeAsync() };
 }
 
 interface FoundVaults {
@@ -105,8 +113,10 @@ async function begin(session: Session, found: FoundVaults, run: Run): Promise<vo
   }
   await settlePending(session);
   await lookAtAll(session, run);
-  await run.step('catch up', () => catchUp(session, run));
-  const fresh = { format: 1, vault: session.vault, created: new Date(run.clock.now()).toISOString() } as const;
+  await run.step('catch up', () => catchUp(index, copies, run));
+  // The moment is the one in the id, so that a changed digit in either shows.
+  const created = new Date(ulidTime(session.vault)).toISOString();
+  const fresh = { format: 1, vault: session.vault, created } as const;
   for (const destination of found.without) {
     if (!copies.active.includes(destination)) continue;
     try {
@@ -218,44 +228,6 @@ async function lookAtAll({ index, copies }: Session, run: Run): Promise<void> {
   if (isThere) return;
   const message = `No destination in reach holds ${last}, which this host stored last. Was one set back to an older copy?`;
   run.problem({ code: 'restore-point-lost', message });
-}
-
-/** Copies to each destination what others hold and it does not. Ciphertext as it is: no key is needed. */
-async function catchUp(session: Session, run: Run): Promise<void> {
-  const { index, copies } = session;
-  for (const to of [...copies.active]) {
-    const lagging = index.get(`lagging ${to.name}`) === 'yes';
-    if (!lagging && index.missingAt(to.name).length === 0) continue;
-    let whole = true;
-    for (const from of copies.active) {
-      if (from === to || !copies.active.includes(to)) continue;
-      try {
-        whole = (await fill(session, from, to, run)) && whole;
-      } catch (error) {
-        copies.drop(to, error);
-      }
-    }
-    if (whole && index.missingAt(to.name).length === 0) index.set(`lagging ${to.name}`, 'no');
-  }
-}
-
-/** True when `to` holds all that `from` has. Records come last: a destination names only restore points that it holds. */
-async function fill({ index }: Session, from: Destination, to: Destination, run: Run): Promise<boolean> {
-  const packs = index.missingAt(to.name);
-  const known = await copyMissing(from, to, packs.map(packKey), run);
-  const refused = new Set(known.refused.map(({ key }) => key));
-  for (const pack of packs) if (!refused.has(packKey(pack))) index.addHolder(pack, to.name);
-  let whole = refused.size === 0;
-  for (const prefix of ['packs/', 'index/', 'manifests/', 'ledger/', 'gc/', 'snapshots/']) {
-    if (prefix === 'snapshots/' && !whole) break;
-    const copied = await copyMissing(from, to, keysUnder(from, prefix), run);
-    whole = whole && copied.refused.length === 0;
-  }
-  return whole;
-}
-
-async function* keysUnder(destination: Destination, prefix: string): AsyncGenerator<string> {
-  for await (const { key } of destination.list(prefix)) yield key;
 }
 
 async function newestGeneration(copies: Copies): Promise<{ number: number; absent: ReadonlySet<string> }> {

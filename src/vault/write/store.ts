@@ -8,7 +8,7 @@ import type { Extent } from '../format/manifest.ts';
 import type { ContentOutcome, FileToRead } from './messages.ts';
 import type { PackKind, PackSizes } from './packing.ts';
 import { type PackHandle, type PendingContent, type Place, pendingContent, resolve } from './places.ts';
-import { type SealedPack, startPool, type Wanted } from './pool.ts';
+import { type SealedPack, type StoreThreads, startPool, type Wanted } from './pool.ts';
 import type { TreeCacheReader, TreeCacheWriter } from './tree-cache.ts';
 
 const MiB = 1024 * 1024;
@@ -31,8 +31,7 @@ export interface KnownChunks {
 }
 
 export interface StoreOptions {
-  readonly chunkKey: Uint8Array;
-  readonly recipients: readonly string[];
+  readonly threads: StoreThreads;
   readonly profile: ChunkProfile;
   readonly packSizes: PackSizes;
   readonly known: KnownChunks;
@@ -97,7 +96,7 @@ export function startStore(options: StoreOptions) {
   const bodyLines: { parts: string[]; bytes: number } = { parts: [], bytes: 0 };
   let bodyJob = -1;
 
-  const pool = startPool({ chunkKey: options.chunkKey, recipients: options.recipients }, options.packSizes, {
+  const pool = startPool(options.threads, options.packSizes, {
     segment: (job, ids, lengths) => decide(jobs.get(job)!, ids, lengths),
     content: ({ job, outcome }) => take(job, outcome),
     async sealed(pack) {
