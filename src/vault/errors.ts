@@ -54,6 +54,14 @@ export const writerKeysDamaged = defineError({
     `Restore points stay readable without them. Move ${fact.file} away and run 'lifeboat backup': it sends everything once again under new keys.`,
 });
 
+export const indexCacheDamaged = defineError({
+  code: 'index-cache-damaged',
+  exit: 2,
+  say: (fact: { file: string; why: string }) => `The list of what is stored, ${fact.file}, is damaged: ${fact.why}.`,
+  hint: () =>
+    "Nothing was lost: it was put aside, and the next 'lifeboat backup' makes it again from the vault. Check this host's disk and memory.",
+});
+
 export const restorePointMissing = defineError({
   code: 'restore-point-missing',
   exit: 2,

@@ -1,7 +1,10 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { crc32 } from 'node:zlib';
+import { sentenceOf } from '../../core/errors.ts';
 import { CHUNK_ID_BYTES } from '../chunking/chunk-id.ts';
+import { indexCacheDamaged } from '../errors.ts';
 import type { IndexedPack } from '../format/index-delta.ts';
 
 /**
@@ -30,17 +33,48 @@ export interface IndexCache {
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS packs (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, kind TEXT NOT NULL
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, kind TEXT NOT NULL, seal INTEGER NOT NULL
   ) STRICT;
   CREATE TABLE IF NOT EXISTS chunks (
-    id BLOB PRIMARY KEY, pack INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL
+    id BLOB PRIMARY KEY, pack INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, seal INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS holders (
-    destination TEXT NOT NULL, pack INTEGER NOT NULL, PRIMARY KEY (destination, pack)
+    destination TEXT NOT NULL, pack INTEGER NOT NULL, seal INTEGER NOT NULL, PRIMARY KEY (destination, pack)
   ) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS facts (
+    name TEXT PRIMARY KEY, value TEXT NOT NULL, seal INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
 `;
-const VERSION = 1;
+const VERSION = 2;
+
+/**
+ * Every row has a checksum of itself: SQLite has none, and one changed bit in an offset would make restore points that name
+ * the wrong bytes. A chunk, pack or holder whose row does not fit is as good as unknown: it is sent again.
+ */
+function sealOf(text: string): number {
+  return crc32(text);
+}
+
+function packText({ number, id, size, kind }: Record<string, unknown>): string {
+  return `${number} ${id} ${size} ${kind}`;
+}
+
+function chunkSeal(id: Uint8Array, pack: number, offset: number, length: number): number {
+  const high = Math.floor(offset / 2 ** 32);
+  return crc32(
+    id,
+    (Math.imul(pack, 0x9e3779b1) ^ Math.imul(offset, 0x85ebca6b) ^ Math.imul(length, 0xc2b2ae35) ^ high) >>> 0,
+  );
+}
+
+/** What SQLite says of a file whose pages do not fit together: corrupt, no database, and rows that cannot be. */
+const DAMAGE_CODES = new Set([11, 26, 19, 20]);
+
+function isDamage(error: unknown): boolean {
+  // A number too large for JavaScript, or another version of this cache.
+  if (indexCacheDamaged.is(error) || error instanceof RangeError) return true;
+  return error instanceof Error && 'errcode' in error && DAMAGE_CODES.has(Number(error.errcode) & 0xff);
+}
 
 /** Opens or creates the cache at `file`; `identity` (vault and writer) that does not match, or damage, begins a new one. */
 export function openIndexCache(file: string, identity: string): IndexCache {
@@ -48,31 +82,73 @@ export function openIndexCache(file: string, identity: string): IndexCache {
   const fresh = !existsSync(file);
   try {
     const cache = openDatabase(file);
-    if (cache.get('identity') === identity) return cache;
+    if (cache.get('identity') === identity) return guarded(cache, file);
     if (fresh) {
       cache.set('identity', identity);
-      return cache;
+      return guarded(cache, file);
     }
     cache.close();
-  } catch {
-    // Damaged: put aside below. The vault has everything to make it again.
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    // Put aside below. The vault has everything to make it again.
   }
-  for (const ending of ['-wal', '-shm']) rmSync(`${file}${ending}`, { force: true });
-  renameSync(file, `${file}.unusable`);
+  putAside(file);
   const cache = openDatabase(file);
   cache.set('identity', identity);
-  return cache;
+  return guarded(cache, file);
+}
+
+function putAside(file: string): void {
+  for (const ending of ['-wal', '-shm']) rmSync(`${file}${ending}`, { force: true });
+  renameSync(file, `${file}.unusable`);
+}
+
+/** Damage that shows only in use ends the run with a code; the next one begins with a new index. */
+function guarded(cache: IndexCache, file: string): IndexCache {
+  let damaged = false;
+  const guard =
+    <Args extends unknown[], Result>(work: (...args: Args) => Result) =>
+    (...args: Args): Result => {
+      try {
+        return work(...args);
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        damaged = true;
+        throw indexCacheDamaged({ file, why: sentenceOf(error) }, { cause: error });
+      }
+    };
+  return {
+    find: guard(cache.find),
+    hasPack: guard(cache.hasPack),
+    packSize: guard(cache.packSize),
+    addPack: guard(cache.addPack),
+    addHolder: guard(cache.addHolder),
+    forgetHolder: guard(cache.forgetHolder),
+    missingAt: guard(cache.missingAt),
+    useOnlyHeldBy: guard(cache.useOnlyHeldBy),
+    get: guard(cache.get),
+    set: guard(cache.set),
+    close() {
+      cache.close();
+      if (damaged) putAside(file);
+    },
+  };
 }
 
 function openDatabase(file: string): IndexCache {
   const db = new DatabaseSync(file);
-  db.exec(
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY',
-  );
-  const version = (db.prepare('PRAGMA user_version').get() as { user_version: number }).user_version;
-  if (version !== 0 && version !== VERSION) throw new Error(`index cache version ${version}`);
-  db.exec(`${SCHEMA} PRAGMA user_version = ${VERSION}`);
-  return cacheOver(db);
+  try {
+    db.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY',
+    );
+    const version = (db.prepare('PRAGMA user_version').get() as { user_version: number }).user_version;
+    if (version !== 0 && version !== VERSION) throw new RangeError(`index cache version ${version}`);
+    db.exec(`${SCHEMA} PRAGMA user_version = ${VERSION}`);
+    return cacheOver(db);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
 }
 
 function cacheOver(db: DatabaseSync): IndexCache {
@@ -85,8 +161,8 @@ function cacheOver(db: DatabaseSync): IndexCache {
     }
     return statement;
   };
-  const findChunk = db.prepare('SELECT pack, offset, length FROM chunks WHERE id = ?');
-  const addChunk = db.prepare('INSERT OR REPLACE INTO chunks (id, pack, offset, length) VALUES (?, ?, ?, ?)');
+  const findChunk = db.prepare('SELECT pack, offset, length, seal FROM chunks WHERE id = ?');
+  const addChunk = db.prepare('INSERT OR REPLACE INTO chunks (id, pack, offset, length, seal) VALUES (?, ?, ?, ?, ?)');
   /** Pack number → id when usable, null when not; filled as needed, emptied when holders change. */
   const usable = new Map<number, string | null>();
   const usableByName = new Map<string, boolean>();
@@ -97,18 +173,44 @@ function cacheOver(db: DatabaseSync): IndexCache {
     usableByName.clear();
   }
 
+  function packRow(
+    by: 'number' | 'id',
+    value: number | string,
+  ): { number: number; id: string; size: number } | undefined {
+    const row = sql(`SELECT number, id, size, kind, seal FROM packs WHERE ${by} = ?`).get(value);
+    if (row === undefined || row.seal !== sealOf(packText(row))) return undefined;
+    return row as { number: number; id: string; size: number };
+  }
+
+  function holds(destination: string, number: number): boolean {
+    const row = sql('SELECT seal FROM holders WHERE destination = ? AND pack = ?').get(destination, number);
+    return row?.seal === sealOf(`${destination} ${number}`);
+  }
+
+  function addHolding(destination: string, number: number): void {
+    const text = 'INSERT OR REPLACE INTO holders (destination, pack, seal) VALUES (?, ?, ?)';
+    sql(text).run(destination, number, sealOf(`${destination} ${number}`));
+  }
+
+  /** The number of a pack that is known from now on. */
+  function enter({ id, sizeBytes: size, kind }: IndexedPack): number {
+    const known = packRow('id', id);
+    if (known !== undefined) return known.number;
+    const { number } = sql('SELECT COALESCE(MAX(number), 0) + 1 AS number FROM packs').get() as { number: number };
+    const text = 'INSERT OR REPLACE INTO packs (number, id, size, kind, seal) VALUES (?, ?, ?, ?, ?)';
+    sql(text).run(number, id, size, kind, sealOf(packText({ number, id, size, kind })));
+    return number;
+  }
+
   function numberOf(pack: string): number | undefined {
-    return sql('SELECT number FROM packs WHERE id = ?').get(pack)?.number as number | undefined;
+    return packRow('id', pack)?.number;
   }
 
   function usableId(number: number): string | null {
     const known = usable.get(number);
     if (known !== undefined) return known;
-    const id = sql('SELECT id FROM packs WHERE number = ?').get(number)?.id as string | undefined;
-    const held = required.every((name) =>
-      sql('SELECT 1 FROM holders WHERE destination = ? AND pack = ?').get(name, number),
-    );
-    const found = id !== undefined && held && required.length > 0 ? id : null;
+    const id = packRow('number', number)?.id;
+    const found = id !== undefined && required.length > 0 && required.every((name) => holds(name, number)) ? id : null;
     usable.set(number, found);
     return found;
   }
@@ -126,8 +228,8 @@ function cacheOver(db: DatabaseSync): IndexCache {
 
   return {
     find(id) {
-      const row = findChunk.get(id) as { pack: number; offset: number; length: number } | undefined;
-      if (row === undefined) return undefined;
+      const row = findChunk.get(id) as { pack: number; offset: number; length: number; seal: number } | undefined;
+      if (row === undefined || row.seal !== chunkSeal(id, row.pack, row.offset, row.length)) return undefined;
       const pack = usableId(row.pack);
       return pack === null ? undefined : { pack, offset: row.offset, length: row.length };
     },
@@ -135,28 +237,27 @@ function cacheOver(db: DatabaseSync): IndexCache {
       let known = usableByName.get(pack);
       if (known === undefined) {
         const number = numberOf(pack);
-        known = number !== undefined && usableId(number) !== null;
+        known = number !== undefined && usableId(number) === pack;
         usableByName.set(pack, known);
       }
       return known;
     },
-    packSize: (pack) => sql('SELECT size FROM packs WHERE id = ?').get(pack)?.size as number | undefined,
+    packSize: (pack) => packRow('id', pack)?.size,
     addPack(pack, destinations) {
       transaction(() => {
-        sql('INSERT OR IGNORE INTO packs (id, size, kind) VALUES (?, ?, ?)').run(pack.id, pack.sizeBytes, pack.kind);
-        const number = numberOf(pack.id)!;
-        for (const row of sortedChunks(pack)) addChunk.run(row.id, number, row.offset, row.length);
-        for (const name of destinations) {
-          sql('INSERT OR IGNORE INTO holders (destination, pack) VALUES (?, ?)').run(name, number);
+        const number = enter(pack);
+        for (const { id, offset, length } of sortedChunks(pack)) {
+          addChunk.run(id, number, offset, length, chunkSeal(id, number, offset, length));
         }
+        for (const name of destinations) addHolding(name, number);
+        usable.delete(number);
       });
-      usable.delete(numberOf(pack.id)!);
       usableByName.delete(pack.id);
     },
     addHolder(pack, destination) {
       const number = numberOf(pack);
       if (number === undefined) return;
-      sql('INSERT OR IGNORE INTO holders (destination, pack) VALUES (?, ?)').run(destination, number);
+      addHolding(destination, number);
       usable.delete(number);
       usableByName.delete(pack);
     },
@@ -176,8 +277,17 @@ function cacheOver(db: DatabaseSync): IndexCache {
       required = [...destinations];
       holdersChanged();
     },
-    get: (name) => sql('SELECT value FROM facts WHERE name = ?').get(name)?.value as string | undefined,
-    set: (name, value) => void sql('INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)').run(name, value),
+    get(name) {
+      const row = sql('SELECT value, seal FROM facts WHERE name = ?').get(name);
+      if (row === undefined) return undefined;
+      if (row.seal !== sealOf(`${name} ${row.value}`))
+        throw indexCacheDamaged({ file: 'the index', why: `${name} changed` });
+      return row.value as string;
+    },
+    set(name, value) {
+      const text = 'INSERT OR REPLACE INTO facts (name, value, seal) VALUES (?, ?, ?)';
+      sql(text).run(name, value, sealOf(`${name} ${value}`));
+    },
     close: () => db.close(),
   };
 }
