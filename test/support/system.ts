@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { DatasetConfig, System } from '../../src/config/system.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
+import type { Entry } from '../../src/core/entry.ts';
 import { defaultRetention } from '../../src/core/retention.ts';
 import { type Run, type RunEvent, startRun } from '../../src/core/run.ts';
 import type { Destination } from '../../src/destinations/destination.ts';
@@ -9,6 +10,7 @@ import { type BackedUp, type BackupOutcome, backUp } from '../../src/operations/
 import { restore } from '../../src/operations/restore.ts';
 import { type OpenSystem, openSystem } from '../../src/operations/system.ts';
 import { type VerifyOutcome, verify } from '../../src/operations/verify.ts';
+import type { Source } from '../../src/sources/source.ts';
 import { openVault } from '../../src/vault/open.ts';
 import type { RestorePoint } from '../../src/vault/vault.ts';
 import { type Picture, pictureOfContents } from './pictures.ts';
@@ -19,6 +21,8 @@ export const smallPacks = { data: 96 * 1024, meta: 16 * 1024 };
 export interface Doing {
   /** Plays faults over a destination. */
   readonly wrap?: (destination: Destination) => Destination;
+  /** Stands between a source's capture and the vault. */
+  readonly entries?: (entries: AsyncIterable<Entry>) => AsyncIterable<Entry>;
   readonly clock?: Clock;
   readonly signal?: AbortSignal;
   readonly refill?: boolean;
@@ -55,15 +59,15 @@ export function systemOver(base: SystemBase): TestSystem {
   const first = Object.keys(config.datasets)[0]!;
   let restored = 0;
 
-  function open({ wrap, clock = systemClock }: Doing = {}): OpenSystem {
+  function open({ wrap = (destination) => destination, entries, clock = systemClock }: Doing = {}): OpenSystem {
     const system = openSystem(config, { clock, packSizes });
-    if (wrap === undefined) return system;
     const destinations: OpenSystem['destinations'] = async (how) => {
       const { opened, failed } = await system.destinations(how);
       return { opened: opened.map(wrap), failed };
     };
     return {
       ...system,
+      ...(entries && { source: async (name) => between(await system.source(name), entries) }),
       destinations,
       vault: async (onDamage) => openVault((await destinations({ create: false })).opened, { onDamage }),
     };
@@ -111,6 +115,16 @@ export function systemOver(base: SystemBase): TestSystem {
       const point = points.find(({ record }) => record.id === id);
       if (point === undefined) throw new Error(`no restore point ${id}`);
       return await pictureOfContents(await vault.open(point, [identity]));
+    },
+  };
+}
+
+function between(source: Source, entries: NonNullable<Doing['entries']>): Source {
+  return {
+    ...source,
+    async capture(run) {
+      const capture = await source.capture(run);
+      return { ...capture, entries: entries(capture.entries) };
     },
   };
 }

@@ -7,7 +7,7 @@ import type { Capture, CaptureFacts } from '../../sources/source.ts';
 import { encodeIndexDelta, type IndexedPack } from '../format/index-delta.ts';
 import { indexKey, manifestKey, packKey } from '../format/keys.ts';
 import { encodeManifest } from '../format/manifest.ts';
-import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../format/record.ts';
+import { parseRecordKey, recordBytes, recordKey, type SnapshotRecord, signRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
 import { release } from '../release.ts';
 import { sealSmall } from '../small-objects.ts';
@@ -155,7 +155,9 @@ async function commit(
 ): Promise<WrittenRestorePoint> {
   const { options, keys, index, copies, vault } = session;
   const id = newUlid(run.clock.now(), options.random);
-  const problems = [...captured.problems, ...stored.problems];
+  const clock = clockProblems(session, request.timeMs);
+  for (const problem of clock) run.problem(problem);
+  const problems = [...captured.problems, ...stored.problems, ...clock];
   const manifest = await sealSmall(
     encodeManifest({
       vault,
@@ -212,6 +214,14 @@ async function commit(
   noteRecord(index, { key, sha256 });
   const missingAt = [...copies.dropped].map(([destination, error]) => ({ destination, why: sentenceOf(error) }));
   return { record, key, heldBy, missingAt, problems, unchangedFiles: stored.sizes.unchanged };
+}
+
+/** The order of restore points is that of their times: a clock that goes back puts the newest behind older ones. */
+function clockProblems({ index }: WriterSession, timeMs: number): Problem[] {
+  const last = parseRecordKey(index.get('last record') ?? '');
+  if (last === undefined || timeMs >= Date.parse(last.time)) return [];
+  const message = `This host's clock was set back: it wrote a restore point of ${last.time} before this one.`;
+  return [{ code: 'clock-set-back', message }];
 }
 
 function countByCode(problems: readonly Problem[]): Record<string, number> {
