@@ -82,7 +82,8 @@ test('a child dies when we are killed', async () => {
   await writeFile(join(folder, 'parent.ts'), script);
   await using parent = await startProcess(process.execPath, [join(folder, 'parent.ts')]);
   const pid = Number(await new Promise((resolve) => parent.stdout.once('data', resolve)));
-  expect(runs(pid)).toBe(true);
+  // Only from then on setpriv has done its work.
+  await until(() => readFileSync(`/proc/${pid}/comm`, 'latin1') === 'sleep\n');
   process.kill(parent.pid, 'SIGKILL');
   await until(() => !runs(pid));
 });
@@ -160,6 +161,22 @@ test('input arrives whole, and a tool that does not want it decides alone', asyn
   expect(stdout.toString().trim()).toBe('3000000');
   await runCommand('/bin/true', [], { input: body });
   await expect(runCommand('/bin/false', [], { input: body })).rejects.toMatchObject({ code: 'tool-failed' });
+});
+
+test('a child that stops reading says itself how that was meant, and its input is let go', async () => {
+  let letGo = 0;
+  async function* input() {
+    try {
+      for (;;) yield Buffer.alloc(100_000);
+    } finally {
+      letGo += 1;
+    }
+  }
+  const enough = await runCommand('/bin/sh', sh('exec <&-; sleep 0.1; echo enough'), { input: input() });
+  expect(enough.stdout.toString()).toBe('enough\n');
+  const refuses = sh('exec <&-; sleep 0.1; echo no such table >&2; exit 3');
+  await expect(runCommand('/bin/sh', refuses, { input: input() })).rejects.toThrow('no such table');
+  expect(letGo).toBe(2);
 });
 
 test('a tool that does not end in time is stopped and named', async () => {

@@ -208,8 +208,19 @@ async function feed(
       yield input;
       return;
     }
+    // By hand, not with `yield*`: a broken pipe is thrown in at the `yield`, and would look like the input's own failure.
+    const chunks = input[Symbol.asyncIterator]();
     try {
-      yield* input;
+      for (;;) {
+        const next = await chunks.next();
+        if (next.done) return;
+        try {
+          yield next.value;
+        } catch {
+          await chunks.return?.();
+          return;
+        }
+      }
     } catch (error) {
       // The pipe stays open until the child is gone: it must never take half of its input for all of it.
       await failed(error);

@@ -121,13 +121,9 @@ export async function openDump({ contents, facts, run }: Restoring): Promise<Ope
     entries,
     head,
     async *stream() {
-      yield* whileRead(
-        (async function* () {
-          yield* first.splice(0);
-          for (let bytes = await next(); bytes !== undefined; bytes = await next()) yield bytes;
-          readAlong(() => reader.end(), facts.database);
-        })(),
-      );
+      yield* first.splice(0);
+      for (let bytes = await next(); bytes !== undefined; bytes = await next()) yield bytes;
+      readAlong(() => reader.end(), facts.database);
     },
     async finish() {
       while ((await next()) !== undefined);
@@ -138,21 +134,6 @@ export async function openDump({ contents, facts, run }: Restoring): Promise<Ope
       await source.return?.();
     },
   };
-}
-
-/**
- * Hands on what a program reads on its standard input. One that ends before it read everything (pg_restore after the last table
- * that it wants, psql at an error) says by its exit code how that was meant; the broken pipe would only hide it.
- */
-export async function* whileRead(input: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for (let next = await input.next(); !next.done; next = await input.next()) {
-    try {
-      yield next.value;
-    } catch {
-      await input.return(undefined);
-      return;
-    }
-  }
 }
 
 function headOf(first: readonly Uint8Array[], reader: DumpReader, database: string): Uint8Array {

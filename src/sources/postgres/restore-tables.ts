@@ -6,7 +6,7 @@ import { freeName, swapIn } from './databases.ts';
 import { type ChosenTable, chooseTables, entriesForTables, sequenceValues } from './dump-tables.ts';
 import type { DumpEntry } from './dump-toc.ts';
 import { tablesReferred } from './errors.ts';
-import { openDump, restoreProgram, whileRead, writeList } from './load.ts';
+import { openDump, restoreProgram, writeList } from './load.ts';
 import { type Restoring, restoreBeside, type TargetState } from './restore.ts';
 import { findClient } from './tools.ts';
 import { showAddress, toolEnvironment, withDatabase } from './url.ts';
@@ -61,7 +61,7 @@ async function replaceRows(work: Restoring, only: readonly string[]): Promise<Re
   await using load = await startProcess(psql.path, args, {
     ...toolEnvironment(address),
     signal: run.signal,
-    input: whileRead(script()),
+    input: script(),
     stdout: 'tail',
   });
   await load.completed();
