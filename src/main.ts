@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 
-// bin/lifeboat names it for this process; what this one starts has its own ways.
+// bin/lifeboat and bin/node set these for this process; what this one starts has its own ways.
 delete process.env.NODE_COMPILE_CACHE;
+delete process.env.MALLOC_MMAP_THRESHOLD_;
 
 const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
