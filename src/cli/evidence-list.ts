@@ -1,5 +1,6 @@
 import { formatDuration } from '../core/duration.ts';
 import { formatMoment } from '../core/moment.ts';
+import { countOf } from '../core/size.ts';
 import { type EvidenceList, listEvidence } from '../operations/drill/evidence.ts';
 import { defineCommand } from './command.ts';
 import { exitCodes } from './exit.ts';
@@ -27,7 +28,7 @@ function listText({ entries, troubles }: EvidenceList, nowMs: number, style: Sty
   const rows = entries.map(({ time, kind, verdict, passed, checks, rtoMs, datasets, id }) => [
     formatMoment(Date.parse(time), nowMs),
     (marks[verdict] ?? style.dim)(verdict || kind),
-    `${passed} of ${checks} checks`,
+    `${passed} of ${countOf(checks, 'check')}`,
     rtoMs === null ? '' : formatDuration(rtoMs),
     datasets.join(', '),
     style.dim(id),

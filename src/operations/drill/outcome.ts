@@ -10,6 +10,7 @@ import {
   type ObjectiveEvidence,
 } from '../../core/evidence.ts';
 import type { Run } from '../../core/run.ts';
+import { countOf } from '../../core/size.ts';
 import { judge } from '../../core/verdict.ts';
 import { redactor } from '../../process/redact.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
@@ -154,7 +155,7 @@ function triedOf(sandbox: Sandbox | undefined): string[] {
   const paths = probes.filter(({ target }) => target.startsWith('path '));
   const reached = paths.filter((one) => one.reached).length;
   const said = network.map(({ target, what }) => `${target}: ${what}`);
-  return paths.length === 0 ? said : [...said, `${paths.length} hidden paths: ${reached} could be read`];
+  return paths.length === 0 ? said : [...said, `${countOf(paths.length, 'hidden path')}: ${reached} could be read`];
 }
 
 function iso(ms: number): string {

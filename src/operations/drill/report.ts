@@ -1,7 +1,7 @@
 import type { CheckResult } from '../../core/checks.ts';
 import { formatDuration, roughDuration } from '../../core/duration.ts';
 import { isMet } from '../../core/evidence.ts';
-import { formatSize } from '../../core/size.ts';
+import { countOf, formatSize } from '../../core/size.ts';
 import type { DrillOutcome } from './parts.ts';
 
 /** How words are marked for a terminal; the plain one leaves them as they are. */
@@ -39,7 +39,7 @@ function headline(outcome: DrillOutcome, mark: Marking): string {
   const part = left.length === 0 ? '' : `${datasets.map(({ dataset }) => dataset).join(', ')} of `;
   const system = `${part}${outcome.system}`;
   const passed = checks.filter((check) => check.verdict === 'pass').length;
-  const counts = `${passed} of ${checks.length} checks passed`;
+  const counts = `${passed} of ${countOf(checks.length, 'check')} passed`;
   switch (verdict) {
     case 'proved':
       return mark.good(mark.bold(`PROVED: ${system} comes back; ${counts}.`));

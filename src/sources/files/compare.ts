@@ -3,6 +3,7 @@ import { createReadStream, lstatSync, readlinkSync } from 'node:fs';
 import type { StoredEntry } from '../../core/entry.ts';
 import { type BytePath, showPath } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
+import { countOf } from '../../core/size.ts';
 import { codeOf, onDisk } from '../file-system.ts';
 import type { Contents, Measurement } from '../source.ts';
 
@@ -28,7 +29,7 @@ export async function compareEntries(
     if (named.length < NAMED) named.push(`${showPath(entry.path)} ${why}`);
   }
   const more = differing > named.length ? `, and ${differing - named.length} more` : '';
-  const detail = differing === 0 ? `${looked} entries are as they were recorded` : named.join(', ') + more;
+  const detail = differing === 0 ? `${countOf(looked, 'entry', 'entries')} as recorded` : named.join(', ') + more;
   return { name: 'contents', ok: differing === 0, looked, detail };
 }
 

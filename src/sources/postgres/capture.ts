@@ -1,6 +1,7 @@
 import type { Entry } from '../../core/entry.ts';
 import { pathFromText } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
+import { countOf } from '../../core/size.ts';
 import type { Capture, CaptureFacts } from '../source.ts';
 import { type Connection, connect, quoteName, showTable } from './connection.ts';
 import { dumpStream } from './dump-process.ts';
@@ -184,7 +185,7 @@ function demandAgreement(
   const differing = relations.flatMap(({ oid, schema, name }) => {
     const [counted, dumped] = [counts.get(oid), contents.tables.get(oid)?.rows];
     if (counted === undefined || counted === dumped) return [];
-    return [`${showTable(schema, name)} has ${counted} rows, the dump ${dumped ?? 'lacks it'}`];
+    return [`${showTable(schema, name)} has ${countOf(counted, 'row')}, the dump ${dumped ?? 'lacks it'}`];
   });
   if (differing.length === 0) return;
   const rest = differing.length > 3 ? `, and ${differing.length - 3} more` : '';

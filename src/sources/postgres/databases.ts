@@ -1,5 +1,6 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Problem, Run } from '../../core/run.ts';
+import { countOf } from '../../core/size.ts';
 import { type Connection, quoteName, quoteText } from './connection.ts';
 import { localeMissing } from './errors.ts';
 import type { DatabaseFacts } from './facts.ts';
@@ -119,7 +120,8 @@ async function sendAway(admin: Connection, database: string, run: Run): Promise<
       [database],
     );
     if (left.length === 0) return;
-    if (run.clock.elapsed() > deadline) throw new Error(`${left.length} sessions in ${database} do not end`);
+    if (run.clock.elapsed() > deadline)
+      throw new Error(`${countOf(left.length, 'session')} in ${database} did not end`);
     await admin.query('SELECT pg_sleep(0.05)');
   }
 }

@@ -1,4 +1,5 @@
 import type { Problem } from '../../core/run.ts';
+import { countOf } from '../../core/size.ts';
 import { type Connection, quoteName, quoteText } from './connection.ts';
 import type { ServerVersion } from './tools.ts';
 
@@ -61,7 +62,7 @@ export async function captureGlobals(connection: Connection, version: ServerVers
   const withLogin = roles.filter(({ attributes }) => attributes.includes('LOGIN'));
   const problems: Problem[] = [];
   if (!passwords && withLogin.length > 0) {
-    const message = `Passwords of ${withLogin.length} roles are not in the backup: only a superuser may read them. Restored roles will have none.`;
+    const message = `Passwords of ${countOf(withLogin.length, 'role')} are not in the backup: only a superuser may read them. Restored roles will have none.`;
     problems.push({ code: 'role-passwords-absent', message });
   }
   return { script, roles: names, problems };

@@ -1,4 +1,5 @@
 import type { Problem, Run } from '../../core/run.ts';
+import { countOf } from '../../core/size.ts';
 import type { Inspection } from '../source.ts';
 import { type Connection, connect, quoteName } from './connection.ts';
 import { rightsMissing, serverTooOld } from './errors.ts';
@@ -76,7 +77,7 @@ async function hiddenThings(connection: Connection): Promise<Problem[]> {
     SELECT count(*)::text AS mappings FROM pg_user_mappings JOIN pg_foreign_server s ON s.oid = srvid
     WHERE umoptions IS NULL AND NOT pg_has_role(srvowner, 'USAGE')`);
   if (Number(hidden?.mappings ?? 0) === 0) return [];
-  const message = `The options of ${hidden?.mappings} user mappings of foreign servers may be hidden from this role: they come back without.`;
+  const message = `Options may be hidden from this role, and come back missing, in ${countOf(Number(hidden?.mappings ?? 0), 'user mapping')} of foreign servers.`;
   return [{ code: 'user-mappings-hidden', message }];
 }
 

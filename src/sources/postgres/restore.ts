@@ -1,5 +1,6 @@
 import { LifeboatError, sentenceOf } from '../../core/errors.ts';
 import type { Problem, Run } from '../../core/run.ts';
+import { countOf } from '../../core/size.ts';
 import { toolFailed } from '../../process/errors.ts';
 import type { Contents, Restored, RestoreTarget } from '../source.ts';
 import { globalsPath } from './capture.ts';
@@ -153,7 +154,7 @@ async function stateOf(admin: Connection, address: ServerAddress, signal: AbortS
   if (relations + others === 0) return { exists: true, holds: undefined };
   return {
     exists: true,
-    holds: relations > 0 ? `${relations} tables, indexes and other relations` : `${others} objects`,
+    holds: relations > 0 ? `${countOf(relations, 'relation')} (tables, indexes, sequences)` : countOf(others, 'object'),
   };
 }
 

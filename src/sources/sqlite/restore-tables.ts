@@ -3,6 +3,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import { sentenceOf } from '../../core/errors.ts';
 import { pathFromText, showPath } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
+import { countOf } from '../../core/size.ts';
 import { chosenMissing, targetNotEmpty } from '../errors.ts';
 import { openWorkFolder } from '../exchange.ts';
 import { exists, nameOf, parentOf } from '../file-system.ts';
@@ -47,7 +48,7 @@ export async function restoreTables(
   }
   const problems = [...extracted.problems];
   if (replaces && dangling > 0) {
-    const message = `${dangling} rows of ${tables.join(', ')} refer to rows that are not there (PRAGMA foreign_key_check).`;
+    const message = `${countOf(dangling, 'row')} of ${tables.join(', ')} ${dangling === 1 ? 'refers' : 'refer'} to rows that are not there (PRAGMA foreign_key_check).`;
     problems.push({ code: 'sqlite-references-dangling', message });
   }
   return { where: into, files: 0, bytes: extracted.bytes, problems };

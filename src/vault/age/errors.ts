@@ -28,7 +28,7 @@ export const recipientInvalid = defineError({
   code: 'recipient-invalid',
   exit: 64,
   say: (fact: { recipient: string; why: string }) => `${fact.recipient} is not a recipient: ${fact.why}.`,
-  hint: () => "Use the line that starts with age1… and that 'age-keygen' or 'lifeboat key new' printed.",
+  hint: () => "Use the line that starts with age1… and that 'age-keygen' or 'lifeboat keys new' printed.",
 });
 
 /** Carries no text of the identity: it is a secret. */

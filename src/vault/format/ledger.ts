@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { canonicalJson } from '../../core/canonical-json.ts';
+import { countOf } from '../../core/size.ts';
 import { ledgerDamaged } from './errors.ts';
 import { parseKey } from './keys.ts';
 import { jsonBytes, publicKey, readJson, sha256, signature, time, ulid } from './signed-json.ts';
@@ -131,7 +132,7 @@ export function verifyLedger(
   }
   const writers = [...chains].map(([writer, links]) => {
     if (trust.writers !== undefined && !trust.writers.includes(writer)) {
-      const message = `${links.length} entries are signed by ${writer}, which is not a known writer.`;
+      const message = `${countOf(links.length, 'entry is', 'entries are')} signed by ${writer}, which is not a known writer.`;
       problems.push({ key: links[0]?.key ?? '', code: 'stranger', message });
     }
     problems.push(...chainProblems(links));

@@ -47,7 +47,7 @@ export function checkExpectations(
     emptyIsRight: rows === 0,
     expected,
     actual: inWords(actual.tables),
-    message: `${expected} are as they were recorded${byCount}.`,
+    message: `As recorded: ${expected}${byCount}.`,
   };
 }
 
@@ -83,7 +83,7 @@ function inWords(tables: readonly TableExpectation[]): string {
   const data = tables.filter(({ table }) => isTable(table));
   const others = total(tables) - total(data);
   const text = `${countOf(total(data), 'row')} in ${countOf(data.length, 'table')}`;
-  return others === 0 ? text : `${text}, and ${countOf(others, 'definition')},`;
+  return others === 0 ? text : `${text}, and ${countOf(others, 'definition')}`;
 }
 
 /** Sources also record what is no table: definitions, sequences, large objects. Those have a space outside of quotes. */

@@ -1,5 +1,6 @@
 import type { HttpBody, HttpCapture, HttpCheck, HttpExpectation, HttpStep, JsonPath } from '../../../config/system.ts';
 import { meets } from '../../../core/condition.ts';
+import { countOf } from '../../../core/size.ts';
 import type { HttpAnswer } from '../../../sandbox/protocol.ts';
 import { expandNoting } from '../application.ts';
 import type { Drill, Finding } from '../parts.ts';
@@ -23,7 +24,7 @@ export async function checkHttp(check: HttpCheck, drill: Drill, signal: AbortSig
   const deadline = performance.now() + check.timeoutMs;
   const variables = { ...drill.variables };
   const session: Session = { origin, cookies: new Map(), variables, drill, signal, deadline };
-  const expected = `${check.steps.length} requests answered as they should be`;
+  const expected = `${countOf(check.steps.length, 'request')} answered as expected`;
   let looked = 0;
   for (const [at, step] of check.steps.entries()) {
     const label = `Request ${at + 1}, ${step.method} ${step.path.shown}`;
@@ -43,7 +44,7 @@ export async function checkHttp(check: HttpCheck, drill: Drill, signal: AbortSig
     return { verdict: 'fail', looked, expected, actual: trouble, message: `${label}: ${trouble}.` };
   }
   const actual = `${looked} answered`;
-  return { verdict: 'pass', looked, expected, actual, message: `${looked} requests were answered as they should be.` };
+  return { verdict: 'pass', looked, expected, actual, message: `${countOf(looked, 'request')} answered as expected.` };
 }
 
 async function send(step: HttpStep, session: Session): Promise<HttpAnswer | { readonly failed: string }> {

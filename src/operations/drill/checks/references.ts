@@ -52,8 +52,9 @@ export async function checkReferences(
   const where = countOf(looked, 'reference');
   if (faults > 0) {
     const more = faults > troubles.length ? `, and ${formatCount(faults - troubles.length)} more` : '';
-    const message = `${formatCount(faults)} of ${where} fail: ${troubles.join(', ')}${more}.`;
-    return { verdict: 'fail', looked, expected, actual: `${formatCount(faults)} fail`, message };
+    const fail = faults === 1 ? 'fails' : 'fail';
+    const message = `${formatCount(faults)} of ${where} ${fail}: ${troubles.join(', ')}${more}.`;
+    return { verdict: 'fail', looked, expected, actual: `${formatCount(faults)} ${fail}`, message };
   }
   if (looked === 0) {
     const message = 'The query named no file, so it looked at nothing.';
@@ -61,9 +62,15 @@ export async function checkReferences(
     return check.mayBeEmpty ? { ...none, verdict: 'pass', emptyIsRight: true } : { ...none, verdict: 'fail' };
   }
   const orphans = countOrphans(root, seen, signal);
-  const actual = `${formatCount(looked)} open, ${formatCount(orphans.count)} files unreferenced`;
+  const actual = `${formatCount(looked)} open, ${countOf(orphans.count, 'file')} unreferenced`;
   const rest = orphans.count === 0 ? '' : ` No reference names ${countOf(orphans.count, 'file')}${orphans.example}.`;
-  return { verdict: 'pass', looked, expected, actual, message: `${where} exist and open.${rest}` };
+  return {
+    verdict: 'pass',
+    looked,
+    expected,
+    actual,
+    message: `${where} ${looked === 1 ? 'exists and opens' : 'exist and open'}.${rest}`,
+  };
 }
 
 interface Reference {
