@@ -4,7 +4,8 @@ import { defineCommand, flag } from './command.ts';
 import { exitCodes } from './exit.ts';
 
 export const gc = defineCommand({
-  description: 'Touches only what a drill registered, and only when its process is gone. Backups are not touched.',
+  description: `Touches only what a drill registered, and only when its process is gone. Backups are not touched.
+Exit code 1 when something had to be left alone.`,
   options: { dryRun: flag('say what would be removed') },
   async run({ options, config, out }) {
     const { stateDir } = await config();
@@ -17,6 +18,6 @@ export const gc = defineCommand({
         ...left.map(({ file, why }) => `${style.warn('!')} ${file} was left alone: ${why}.`),
       ].join('\n'),
     );
-    return exitCodes.ok;
+    return collected.left.length === 0 ? exitCodes.ok : exitCodes.no;
   },
 });

@@ -19,23 +19,31 @@ export function statusText(status: SystemStatus, style: Style): string {
   return lines.join('\n');
 }
 
-function answer({ system, environment, answer: { lossMs, withoutRestorePoint, recoveryMs } }: SystemStatus): string {
+function answer({ system, environment, datasets, answer }: SystemStatus): string {
+  const { lossMs, withoutRestorePoint, recoveryMs, unproved } = answer;
   const place = environment === 'production' ? 'production' : environment;
   const loss =
     lossMs === null ? `everything in ${list(withoutRestorePoint)}` : `at most ${roughDuration(lossMs)} of data`;
   const back =
     recoveryMs === null
-      ? 'nobody has proved that you would be back at all'
+      ? `nobody has proved that ${notProved(unproved, datasets.length)}`
       : `be back in about ${roughDuration(recoveryMs)}`;
   return `If ${system}'s ${place} disappeared now, you would lose ${loss}${recoveryMs === null ? ', and' : ' and'} ${back}.`;
 }
 
-function proof({ proof, lastDrill }: SystemStatus, nowMs: number): string {
+function notProved(unproved: readonly string[], all: number): string {
+  if (unproved.length === all) return 'you would be back at all';
+  return unproved.length > 0 ? `${list(unproved)} would be back` : 'all of it would be back together';
+}
+
+function proof({ proof, lastDrill, answer, datasets }: SystemStatus, nowMs: number): string {
+  if (!proof && answer.unproved.length < datasets.length) return 'Never proved as a whole: drills proved parts only.';
   if (!proof) return lastDrill ? 'Never proved: no drill has succeeded yet.' : 'Never proved: there was no drill yet.';
-  const { id, at, checksPassed, checksTotal, rtoMs, rtoObjectiveMs } = proof;
+  const { id, at, checksPassed, checksTotal, rtoMs, rtoObjectiveMs, left } = proof;
+  const without = left.length === 0 ? '' : ` without ${list(left)}`;
   const when = formatMoment(Date.parse(at), nowMs);
   const age = roughDuration(Math.max(0, nowMs - Date.parse(at)));
-  return `Proved ${when} by drill ${id} (${age} ago): ${checksPassed} of ${checksTotal} checks, RTO ${formatDuration(rtoMs)} of ${formatDuration(rtoObjectiveMs)}.`;
+  return `Proved${without} ${when} by drill ${id} (${age} ago): ${checksPassed} of ${countOf(checksTotal, 'check')}, RTO ${formatDuration(rtoMs)} of ${formatDuration(rtoObjectiveMs)}.`;
 }
 
 function verification({ verification: known }: SystemStatus, nowMs: number): string {
@@ -44,7 +52,7 @@ function verification({ verification: known }: SystemStatus, nowMs: number): str
   const since = completeSince
     ? `, each in the last ${roughDuration(Math.max(0, nowMs - Date.parse(completeSince)))}`
     : '';
-  return `Stored data verified: ${soundParts} of ${parts} parts sound${since}.`;
+  return `Stored data verified: ${soundParts} of ${countOf(parts, 'part')} sound${since}.`;
 }
 
 function datasetRow(dataset: DatasetStatus, nowMs: number, style: Style): string[] {

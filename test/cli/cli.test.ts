@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { commands } from '../../src/cli/commands.ts';
+import { loadSystem } from '../../src/config/load.ts';
 import { definedErrors } from '../../src/core/errors.ts';
 import { temporaryFolder } from '../support/temp.ts';
 
@@ -252,6 +253,18 @@ drill:
     );
     expect(existsSync(join(folder, 'backups'))).toBe(false);
   });
+});
+
+test('gc says no when it had to leave something alone', async () => {
+  const folder = await project();
+  await lifeboat(folder, ['init']);
+  expect(await lifeboat(folder, ['gc'])).toMatchObject({ code: 0 });
+  const { stateDir } = loadSystem(join(folder, 'lifeboat.yaml'), { LIFEBOAT_STATE_DIR: join(folder, 'state') });
+  mkdirSync(join(stateDir, 'sandboxes'), { recursive: true });
+  writeFileSync(join(stateDir, 'sandboxes/01KA0000000000000000000000.json'), 'no entry');
+  const left = await lifeboat(folder, ['gc']);
+  expect(left.code).toBe(1);
+  expect(left.stdout).toContain('was left alone');
 });
 
 test('completions are made from the commands, and bash offers them', async () => {

@@ -29,6 +29,7 @@ export interface PlantedDrill {
   readonly verdict: 'proved' | 'failed' | 'inconclusive';
   readonly datasets: readonly string[];
   readonly rtoMs: number;
+  readonly left?: readonly string[];
   /** Signed by someone who made no restore point. */
   readonly stranger?: boolean;
 }
@@ -72,9 +73,9 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
       put(recordKey(record), recordBytes(record), at);
       return record;
     },
-    drill({ atMs, verdict, datasets, rtoMs, stranger = false }) {
+    drill({ atMs, verdict, datasets, rtoMs, left = [], stranger = false }) {
       const id = newUlid(atMs, randomBytes);
-      const body = evidence(system, { id, started: new Date(atMs).toISOString(), verdict, datasets, rtoMs });
+      const body = evidence(system, { id, started: new Date(atMs).toISOString(), verdict, datasets, rtoMs, left });
       const record = {
         format: 1,
         vault,
@@ -100,9 +101,10 @@ interface Told {
   readonly verdict: PlantedDrill['verdict'];
   readonly datasets: readonly string[];
   readonly rtoMs: number;
+  readonly left: readonly string[];
 }
 
-function evidence(system: string, { id, started, verdict, datasets, rtoMs }: Told): DrillEvidence {
+function evidence(system: string, { id, started, verdict, datasets, rtoMs, left }: Told): DrillEvidence {
   return {
     drill: {
       id,
@@ -125,7 +127,7 @@ function evidence(system: string, { id, started, verdict, datasets, rtoMs }: Tol
         logicalBytes: 0,
         destinations: [],
       })),
-      left: [],
+      left: left.map((dataset) => ({ dataset, reason: 'not chosen for this drill' })),
       selection: 'newest',
     },
     place: { isolation: 'none', networkIsolated: true, filesIsolated: true, tried: [], versions: {} },

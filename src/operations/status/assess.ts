@@ -4,6 +4,7 @@ import { dayMs, formatDuration, hourMs, minuteMs, roughDuration } from '../../co
 import type { DrillEvidence } from '../../core/evidence.ts';
 import { formatMoment } from '../../core/moment.ts';
 import { standing } from '../../core/objectives.ts';
+import { countOf } from '../../core/size.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
 import { destinationNew, type Trouble } from '../reach.ts';
 import type { Proofs } from './proofs.ts';
@@ -41,7 +42,8 @@ export function assess(system: System, facts: StatusFacts): SystemStatus {
     answer: {
       lossMs: without.length > 0 ? null : Math.max(...datasets.map((dataset) => dataset.lossMs ?? 0)),
       withoutRestorePoint: without,
-      recoveryMs: proved?.rtoMs ?? null,
+      recoveryMs: proved && proved.scope.left.length === 0 ? proved.rtoMs : null,
+      unproved: Object.keys(system.datasets).filter((name) => !facts.proofs.byDataset.has(name)),
     },
     proof: proved ? proofOf(system, proved) : null,
     lastDrill:
@@ -69,6 +71,7 @@ function proofOf(system: System, evidence: DrillEvidence) {
     checksPassed: checks.filter((check) => check.verdict === 'pass').length,
     checksTotal: checks.length,
     rtoMs: evidence.rtoMs,
+    left: evidence.scope.left.map(({ dataset }) => dataset),
     // All is back when the slowest is.
     rtoObjectiveMs: Math.max(...Object.values(system.datasets).map((dataset) => dataset.rtoMs)),
   };
@@ -163,7 +166,7 @@ function proofTroubles(
 ): StatusTrouble[] {
   if (!proof) {
     // Said once for the system when nothing at all was ever proved.
-    if (!proofs.proved || system.drill.skip.some((skip) => skip.what === config.name)) return [];
+    if (proofs.byDataset.size === 0 || system.drill.skip.some((skip) => skip.what === config.name)) return [];
     return [bad('never-proved', 'No drill has proved this dataset yet.', 'lifeboat drill')];
   }
   const objective = proof.objectives.find((one) => one.dataset === config.name);
@@ -192,11 +195,11 @@ function systemTroubles(system: System, facts: StatusFacts): StatusTrouble[] {
   const damaged = facts.troubles.length - out.length + facts.suspect.length;
   if (damaged > 0) {
     const first = facts.suspect[0]?.key ?? facts.troubles.find((trouble) => !out.includes(trouble))?.key ?? '';
-    const message = `${damaged} ${damaged === 1 ? 'record' : 'records'} could not be read or believed, the first ${first}.`;
+    const message = `${countOf(damaged, 'record')} could not be read or believed, the first ${first}.`;
     troubles.push(bad('records-damaged', message, 'lifeboat verify'));
   }
   if (proofs.doubtful.length > 0) {
-    const message = `${proofs.doubtful.length} ledger entries are damaged or signed by a stranger, the first ${proofs.doubtful[0]}.`;
+    const message = `${countOf(proofs.doubtful.length, 'ledger entry', 'ledger entries')} cannot be believed (damaged, or signed by a stranger), the first ${proofs.doubtful[0]}.`;
     troubles.push(bad('evidence-doubtful', message, 'lifeboat evidence verify'));
   }
   troubles.push(...drillTroubles(system, facts));
@@ -218,14 +221,19 @@ function systemTroubles(system: System, facts: StatusFacts): StatusTrouble[] {
 function drillTroubles(system: System, { nowMs, proofs }: StatusFacts): StatusTrouble[] {
   const { proved, last } = proofs;
   const troubles: StatusTrouble[] = [];
-  if (last && last !== proved) {
+  if (last && last.outcome.verdict !== 'proved') {
     const when = formatMoment(Date.parse(last.drill.started), nowMs);
     const said = last.outcome.verdict === 'failed' ? 'failed' : 'could not find out whether the backups are good';
     troubles.push(bad(`drill-${last.outcome.verdict}`, `The last drill (${when}) ${said}.`, 'lifeboat evidence list'));
   }
   if (!proved) {
-    troubles.push(bad('never-proved', 'No drill has proved these backups yet.', 'lifeboat drill'));
+    const what = proofs.byDataset.size === 0 ? 'these backups' : 'all datasets together';
+    troubles.push(bad('never-proved', `No drill has proved ${what} yet.`, 'lifeboat drill'));
     return troubles;
+  }
+  for (const { dataset, reason } of proved.scope.left) {
+    const message = `Drills leave out ${dataset} (${reason}): nothing proves that it comes back.`;
+    troubles.push(warning('left-out-of-drills', message, 'lifeboat config show'));
   }
   const ageMs = nowMs - Date.parse(proved.drill.started);
   // As late as a day, or a tenth of the interval: a weekly drill may be an hour late without alarm.

@@ -8,7 +8,7 @@ import type { VaultReader } from '../../vault/vault.ts';
 export interface Proofs {
   /** The newest drill, whatever came of it. */
   readonly last?: DrillEvidence;
-  /** The newest that was proved. */
+  /** The newest that was proved and left out no dataset but those that the configuration leaves out. */
   readonly proved?: DrillEvidence;
   /** The newest proved drill that had the dataset in its scope. */
   readonly byDataset: ReadonlyMap<string, DrillEvidence>;
@@ -16,17 +16,23 @@ export interface Proofs {
   readonly doubtful: readonly string[];
 }
 
+export interface ProofScope {
+  readonly datasets: readonly string[];
+  /** Those that drills never bring back, by the configuration. */
+  readonly leftOut: ReadonlySet<string>;
+}
+
 /** Older drills say nothing that matters to the question how things stand now. */
 const mostRead = 50;
 
 /**
- * Reads the newest drills of `system` until each of `datasets` was found proved. Only entries signed by one of `writers` count:
+ * Reads the newest drills of `system` until each of `datasets` was found proved, and all together but those in `leftOut`. Only entries signed by one of `writers` count:
  * who can write to a destination could otherwise forge a proof.
  */
 export async function readProofs(
   vault: VaultReader,
   system: string,
-  datasets: readonly string[],
+  { datasets, leftOut }: ProofScope,
   writers: ReadonlySet<string>,
 ): Promise<Proofs> {
   const doubtful: string[] = [];
@@ -39,9 +45,9 @@ export async function readProofs(
     if (evidence?.drill.system !== system) continue;
     last ??= evidence;
     if (evidence.outcome.verdict !== 'proved') continue;
-    proved ??= evidence;
+    if (evidence.scope.left.every(({ dataset }) => leftOut.has(dataset))) proved ??= evidence;
     for (const { dataset } of evidence.scope.datasets) if (!byDataset.has(dataset)) byDataset.set(dataset, evidence);
-    if (datasets.every((dataset) => byDataset.has(dataset))) break;
+    if (proved && datasets.every((dataset) => byDataset.has(dataset))) break;
   }
   return { byDataset, doubtful, ...(last && { last }), ...(proved && { proved }) };
 }

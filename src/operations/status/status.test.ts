@@ -14,7 +14,7 @@ import { takeStatus } from './take-status.ts';
 const now = Date.UTC(2026, 10, 20, 10, 16);
 
 /** Two datasets, two destinations; the clock stands still. */
-async function harbor() {
+async function harbor(more = '') {
   const folder = await temporaryFolder();
   const file = join(folder, 'lifeboat.yaml');
   writeFileSync(
@@ -26,6 +26,7 @@ destinations: { one: { type: local, path: one }, two: { type: local, path: two }
 datasets:
   app-db: { type: sqlite, path: app.db, rpo: 15m, rto: 10m }
   uploads: { type: files, path: uploads, rpo: 1h, rto: 10m, retention: { last: 1, hourly: 0, daily: 2, weekly: 0, monthly: 0 } }
+${more}
 `,
   );
   const config = loadSystem(file, { LIFEBOAT_STATE_DIR: join(folder, 'state') });
@@ -108,6 +109,36 @@ describe('status', () => {
     vault.point({ dataset: 'uploads', timeMs: now });
     vault.drill({ atMs: now - 9 * dayMs, verdict: 'proved', datasets: ['app-db'], rtoMs: 11 * minuteMs });
     expect(codes(await status())).toEqual(['drill-overdue', 'app-db rto-missed', 'uploads never-proved']);
+  });
+
+  test('a drill of a part is no proof of the whole, and proves its part', async () => {
+    const { vault, status } = await harbor();
+    vault.point({ dataset: 'app-db', timeMs: now });
+    vault.point({ dataset: 'uploads', timeMs: now });
+    vault.drill({ atMs: now - 3 * hourMs, verdict: 'proved', datasets: ['app-db'], left: ['uploads'], rtoMs: 1000 });
+    const part = await status();
+    expect(part).toMatchObject({ ok: false, proof: null, answer: { recoveryMs: null, unproved: ['uploads'] } });
+    expect(codes(part)).toEqual(['never-proved', 'uploads never-proved']);
+
+    vault.drill({ atMs: now - 2 * hourMs, verdict: 'proved', datasets: ['uploads'], left: ['app-db'], rtoMs: 1000 });
+    const parts = await status();
+    expect(parts).toMatchObject({ ok: false, proof: null, answer: { recoveryMs: null, unproved: [] } });
+    expect(codes(parts)).toEqual(['never-proved']);
+
+    vault.drill({ atMs: now - 5 * hourMs, verdict: 'proved', datasets: ['app-db', 'uploads'], rtoMs: 2000 });
+    const whole = await status();
+    expect(whole).toMatchObject({ ok: true, answer: { recoveryMs: 2000 }, lastDrill: { verdict: 'proved' } });
+    expect(whole.proof?.at).toBe(new Date(now - 5 * hourMs).toISOString());
+  });
+
+  test('what the configuration leaves out of drills is said with the proof, and the headline does not speak of it', async () => {
+    const { vault, status } = await harbor('drill: { skip: { uploads: kept elsewhere } }');
+    vault.point({ dataset: 'app-db', timeMs: now });
+    vault.point({ dataset: 'uploads', timeMs: now });
+    vault.drill({ atMs: now, verdict: 'proved', datasets: ['app-db'], left: ['uploads'], rtoMs: 1000 });
+    const found = await status();
+    expect(found).toMatchObject({ ok: true, answer: { recoveryMs: null }, proof: { left: ['uploads'] } });
+    expect(codes(found)).toEqual(['left-out-of-drills']);
   });
 
   test('evidence that a stranger signed proves nothing', async () => {

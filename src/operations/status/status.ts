@@ -14,11 +14,13 @@ export interface SystemStatus {
     readonly lossMs: number | null;
     /** Datasets of which everything would be lost. */
     readonly withoutRestorePoint: readonly string[];
-    /** How long the last proved drill took; null when there is none. */
+    /** How long the last proved drill of everything took; null when there is none. */
     readonly recoveryMs: number | null;
+    /** Datasets that no drill has proved, alone or with others. */
+    readonly unproved: readonly string[];
   };
   readonly proof: ProofStatus | null;
-  /** The newest drill, when it is not the proof: it failed or found nothing out. */
+  /** The newest drill, when it is not the proof: it failed, found nothing out, or was of a part. */
   readonly lastDrill: { readonly id: string; readonly at: string; readonly verdict: string } | null;
   /** How much of the stored data was read and found sound, on this host; null before the first verification. */
   readonly verification: {
@@ -45,6 +47,8 @@ interface ProofStatus {
   readonly checksTotal: number;
   readonly rtoMs: number;
   readonly rtoObjectiveMs: number;
+  /** Datasets that the configuration leaves out of drills: of them it proves nothing. */
+  readonly left: readonly string[];
 }
 
 export interface DatasetStatus {

@@ -5,7 +5,7 @@ import type { VaultReader } from '../../vault/vault.ts';
 import { reach } from '../reach.ts';
 import type { OpenSystem } from '../system.ts';
 import { assess } from './assess.ts';
-import { type Proofs, readProofs } from './proofs.ts';
+import { type ProofScope, type Proofs, readProofs } from './proofs.ts';
 import type { SystemStatus } from './status.ts';
 
 const nothingProved: Proofs = { byDataset: new Map(), doubtful: [] };
@@ -22,8 +22,9 @@ export async function takeStatus(
   // One vault may serve several systems.
   const own = points.filter((point) => point.record.system === system.name);
   const writers = new Set(own.map((point) => point.record.writer));
-  const names = Object.keys(system.datasets);
-  const proofs = vault ? await believedProofs(open, vault, names, writers) : nothingProved;
+  const leftOut = new Set(system.drill.skip.map(({ what }) => what));
+  const scope = { datasets: Object.keys(system.datasets), leftOut };
+  const proofs = vault ? await believedProofs(open, vault, scope, writers) : nothingProved;
   const runs = catalog?.runs({ limit: 200 }) ?? [];
   const rotation = vault && catalog?.rotation(vault.id);
   return assess(system, { nowMs, points: own, suspect, proofs, troubles, reachable: destinations, runs, rotation });
@@ -33,13 +34,13 @@ export async function takeStatus(
 async function believedProofs(
   system: OpenSystem,
   vault: VaultReader,
-  datasets: readonly string[],
+  scope: ProofScope,
   writers: ReadonlySet<string>,
 ): Promise<Proofs> {
-  const proofs = await readProofs(vault, system.config.name, datasets, writers);
+  const proofs = await readProofs(vault, system.config.name, scope, writers);
   const here = proofs.doubtful.length > 0 ? await publicKeyHere(system, vault.id) : undefined;
   if (here === undefined || writers.has(here)) return proofs;
-  return readProofs(vault, system.config.name, datasets, new Set([...writers, here]));
+  return readProofs(vault, system.config.name, scope, new Set([...writers, here]));
 }
 
 /** The key that this host signs with, when it has one for this vault. */
