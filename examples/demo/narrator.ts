@@ -49,17 +49,24 @@ export function createNarrator(color: boolean, signal: AbortSignal): Narrator {
       const child = spawn(program, line.slice(1), {
         cwd,
         env,
-        stdio: ['ignore', 'inherit', 'inherit'],
+        stdio: ['ignore', 'inherit', 'pipe'],
         timeout: commandLimitMs,
         signal,
       });
+      let working = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        working += text;
+      });
       const [code, killedBy] = await new Promise<[number | null, string | null]>((resolve, reject) => {
-        child.once('exit', (code, killedBy) => resolve([code, killedBy]));
+        child.once('close', (code, killedBy) => resolve([code, killedBy]));
         // When interrupted it was asked to stop, and is waited for.
         child.once('error', (error) => (child.pid === undefined ? reject(error) : undefined));
       });
       signal.throwIfAborted();
       afterCommand = true;
+      // How far it got matters when it failed; otherwise only what it remarked.
+      const remarks = code === 0 ? working.replace(/^✓ .* {2}[\d.]+ \w+\n/gm, '') : working;
+      if (remarks !== '') writeFully(remarks);
       if (code !== 0) throw new StoryBroken(`\`${line.join(' ')}\` ended with ${code ?? killedBy}.`);
     },
   };
