@@ -124,7 +124,7 @@ test('nothing is left for later, and no check is switched off', () => {
 
 test('docs/errors.md lists every error', async () => {
   const page = await readFile(errorsPage, 'utf8').catch(() => '');
-  expect(page === (await writeErrorsPage()), 'run: bin/node test/support/errors-doc.ts').toBe(true);
+  expect(page === (await writeErrorsPage()), 'run: npm run errors').toBe(true);
 });
 
 function withoutComments(text: string): string {

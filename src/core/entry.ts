@@ -42,14 +42,14 @@ export interface HardlinkEntry extends Metadata {
   readonly target: BytePath;
 }
 
-export interface SpecialEntry extends Metadata {
+interface SpecialEntry extends Metadata {
   readonly type: 'fifo' | 'socket' | 'character-device' | 'block-device';
   /** Devices only. */
   readonly device?: { readonly major: number; readonly minor: number };
 }
 
 /** Where a file's bytes come from. */
-export type Content =
+type Content =
   /** A file that the vault's workers open and read themselves. `fingerprint` equal to the last run's means unchanged. */
   | { readonly from: 'file'; readonly file: BytePath; readonly fingerprint?: string }
   /** A stream, consumed once, to its end. If it throws, the whole capture fails: half a dump is no dump. */

@@ -42,7 +42,7 @@ export interface OpenSystem extends Disposable {
   vault(onDamage: (damage: Damage) => void): Promise<VaultReader>;
 }
 
-export interface OpenedDestinations {
+interface OpenedDestinations {
   readonly opened: readonly Destination[];
   readonly failed: ReadonlyArray<{ readonly name: string; readonly error: unknown }>;
 }

@@ -44,7 +44,7 @@ export interface Contents {
   extract(folder: BytePath, options?: ExtractOptions): Promise<Extracted>;
 }
 
-export interface ExtractOptions {
+interface ExtractOptions {
   readonly paths?: readonly BytePath[];
   /** Leave this prefix out of the written paths. */
   readonly stripPrefix?: BytePath;

@@ -1,7 +1,7 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { defineError, sentenceOf } from '../core/errors.ts';
 
-export const frameDamaged = defineError({
+const frameDamaged = defineError({
   code: 'frame-damaged',
   exit: 2,
   say: (fact: { why: string }) => `A compressed frame cannot be read: ${fact.why}.`,

@@ -22,7 +22,7 @@ export async function writeErrorsPage(): Promise<string> {
 
 const heading = `# Errors
 
-Generated from the source by \`bin/node test/support/errors-doc.ts\`; do not edit.
+Generated from the source by \`npm run errors\`; do not edit.
 
 Every failure has a code that never changes, a sentence, and a hint that says what to do next. \`--json\` carries all three.
 Exit code 1: the answer is no. 2: it could not be done. 64: wrong usage. What stands in \`<angle brackets>\` differs each time.
