@@ -15,6 +15,13 @@ export const identityNeeded = defineError({
     `Pass the key file: --identity ${fact.found ?? 'lifeboat-keys/daily.txt'} (or LIFEBOAT_IDENTITY).`,
 });
 
+export const identityMissing = defineError({
+  code: 'identity-missing',
+  exit: 2,
+  say: (fact: { file: string }) => `There is no identity file ${fact.file}.`,
+  hint: () => 'Fetch the key from where you keep it, and name its file with --identity FILE (LIFEBOAT_IDENTITY).',
+});
+
 export const identityUnreadable = defineError({
   code: 'identity-unreadable',
   exit: 2,

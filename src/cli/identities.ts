@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sentenceOf } from '../core/errors.ts';
-import { identityNeeded, identityUnreadable } from './errors.ts';
+import { identityMissing, identityNeeded, identityUnreadable } from './errors.ts';
 
 /** The daily key as `lifeboat init` places it, below the folder it runs in. */
 export const keysFolder = 'lifeboat-keys';
@@ -37,7 +37,10 @@ async function readIdentityFile(file: string, note: (text: string) => void): Pro
     if (mode & 0o077) note(`Others on this machine may read ${file}: run 'chmod 600 ${file}'.`);
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    throw identityUnreadable({ file, why: sentenceOf(cause) }, { cause });
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw identityMissing({ file }, { cause });
+    const why = code === 'EACCES' ? 'this user may not read it' : sentenceOf(cause);
+    throw identityUnreadable({ file, why }, { cause });
   }
   if (/^age-encryption\.org\/|BEGIN AGE ENCRYPTED FILE/.test(text)) {
     throw identityUnreadable({ file, why: 'it is protected by a passphrase; decrypt it with age -d first' });

@@ -63,7 +63,7 @@ function reportOf(dataset: string, { point, restored, damage, elapsedMs }: Resto
 
 function restoreText(report: RestoreReport, nowMs: number, style: Style): string {
   const { dataset, time, where, files, bytes, problems, damage, elapsedMs } = report;
-  const what = `${countOf(files, 'file')}, ${formatSize(bytes)}`;
+  const what = files > 0 ? `${countOf(files, 'file')}, ${formatSize(bytes)}` : formatSize(bytes);
   return [
     `${style.good('✓')} ${style.bold(dataset)} as of ${formatMoment(Date.parse(time), nowMs)} is back at ${where}: ${what} in ${formatDuration(elapsedMs)}.`,
     ...problems.map(({ message }) => `${style.warn('!')} ${message}`),

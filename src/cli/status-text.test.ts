@@ -30,7 +30,7 @@ function first(answer: Partial<SystemStatus['answer']>, proof: SystemStatus['pro
     environment: 'production',
     at: '2026-11-20T10:10:00.000Z',
     ok: true,
-    answer: { lossMs: 60_000, withoutRestorePoint: [], recoveryMs: null, unproved: [], ...answer },
+    answer: { known: true, lossMs: 60_000, withoutRestorePoint: [], recoveryMs: null, unproved: [], ...answer },
     proof,
     lastDrill: null,
     verification: null,
@@ -54,6 +54,13 @@ test('says how long it takes to be back only of the whole system, and names what
     'Never proved as a whole: drills proved parts only.',
   ]);
   expect(first({}, null)[0]).toBe(`${lose}, and nobody has proved that all of it would be back together.`);
+});
+
+test('claims nothing when no destination answers', () => {
+  const [answer] = first({ known: false, lossMs: null, withoutRestorePoint: ['app-db', 'uploads'] }, null);
+  expect(answer).toBe(
+    'No destination can be reached: what would be lost, and whether it would come back, is not known.',
+  );
 });
 
 test('says with the proof what drills leave out, and counts one as one', () => {

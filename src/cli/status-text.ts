@@ -8,7 +8,7 @@ import { type Style, table } from './output.ts';
 export function statusText(status: SystemStatus, style: Style): string {
   const nowMs = Date.parse(status.at);
   const lines = [style.bold(answer(status)), proof(status, nowMs), verification(status, nowMs), ''];
-  lines.push(table(status.datasets.map((dataset) => datasetRow(dataset, nowMs, style))));
+  lines.push(table(status.datasets.map((dataset) => datasetRow(dataset, status.answer.known, nowMs, style))));
   const troubles = [
     ...status.datasets.flatMap((dataset) =>
       dataset.troubles.map((trouble) => ({ ...trouble, message: `${dataset.name}: ${trouble.message}` })),
@@ -20,7 +20,8 @@ export function statusText(status: SystemStatus, style: Style): string {
 }
 
 function answer({ system, environment, datasets, answer }: SystemStatus): string {
-  const { lossMs, withoutRestorePoint, recoveryMs, unproved } = answer;
+  const { known, lossMs, withoutRestorePoint, recoveryMs, unproved } = answer;
+  if (!known) return 'No destination can be reached: what would be lost, and whether it would come back, is not known.';
   const place = environment === 'production' ? 'production' : environment;
   const loss =
     lossMs === null ? `everything in ${list(withoutRestorePoint)}` : `at most ${roughDuration(lossMs)} of data`;
@@ -37,6 +38,7 @@ function notProved(unproved: readonly string[], all: number): string {
 }
 
 function proof({ proof, lastDrill, answer, datasets }: SystemStatus, nowMs: number): string {
+  if (!answer.known) return 'Proofs are kept with the backups, so they cannot be read either.';
   if (!proof && answer.unproved.length < datasets.length) return 'Never proved as a whole: drills proved parts only.';
   if (!proof) return lastDrill ? 'Never proved: no drill has succeeded yet.' : 'Never proved: there was no drill yet.';
   const { id, at, checksPassed, checksTotal, rtoMs, rtoObjectiveMs, left } = proof;
@@ -55,11 +57,11 @@ function verification({ verification: known }: SystemStatus, nowMs: number): str
   return `Stored data verified: ${soundParts} of ${countOf(parts, 'part')} sound${since}.`;
 }
 
-function datasetRow(dataset: DatasetStatus, nowMs: number, style: Style): string[] {
+function datasetRow(dataset: DatasetStatus, known: boolean, nowMs: number, style: Style): string[] {
   const { name, type, newest, lossMs, rpoMs, provedAt, restorePoints } = dataset;
   const worst = dataset.troubles[0]?.severity;
   const mark = worst === 'bad' ? style.bad('✗') : worst === 'warning' ? style.warn('!') : style.good('✓');
-  if (!newest || lossMs === null) return [mark, style.bold(name), type, 'no restore point'];
+  if (!newest || lossMs === null) return [mark, style.bold(name), type, known ? 'no restore point' : 'not known'];
   return [
     mark,
     style.bold(name),

@@ -1,10 +1,11 @@
 import { defineError } from '../core/errors.ts';
+import { formatSize } from '../core/size.ts';
 
 export const sandboxTooSmall = defineError({
   code: 'sandbox-too-small',
   exit: 2,
   say: (fact: { folder: string; needsBytes: number; freeBytes: number }) =>
-    `The drill needs about ${mebibytes(fact.needsBytes)} MiB in ${fact.folder}, and ${mebibytes(fact.freeBytes)} MiB are free. Nothing was restored.`,
+    `The drill needs about ${formatSize(fact.needsBytes)} in ${fact.folder}, and ${formatSize(fact.freeBytes)} are free. Nothing was restored.`,
   hint: () => 'Make room, or set LIFEBOAT_STATE_DIR to a folder on a larger disk.',
 });
 
@@ -32,7 +33,3 @@ export const sandboxServerMissing = defineError({
   hint: (fact) =>
     `Install one: apt-get install postgresql-${fact.needs} (its programs are enough, no cluster is needed).`,
 });
-
-function mebibytes(bytes: number): string {
-  return Math.ceil(bytes / (1 << 20)).toLocaleString('en');
-}

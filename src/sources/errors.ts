@@ -1,4 +1,5 @@
 import { defineError } from '../core/errors.ts';
+import { formatSize } from '../core/size.ts';
 
 /** What any source may have to say about a dataset or the target of a restore. */
 
@@ -44,7 +45,7 @@ export const targetTooSmall = defineError({
   code: 'target-too-small',
   exit: 2,
   say: (fact: { target: string; neededBytes: number; freeBytes: number }) =>
-    `${fact.target} has ${mebibytes(fact.freeBytes)} MiB free, and ${mebibytes(fact.neededBytes)} MiB are needed. Nothing was written.`,
+    `${fact.target} has ${formatSize(fact.freeBytes)} free, and ${formatSize(fact.neededBytes)} are needed. Nothing was written.`,
   hint: () => 'Make room, or name a place on a larger disk.',
 });
 
@@ -73,7 +74,3 @@ export const chosenMissing = defineError({
       ? 'Paths are relative to the dataset and have no wildcards. Another restore point may hold it: lifeboat list.'
       : 'Write the name as the database has it. Another restore point may hold it: lifeboat list.',
 });
-
-function mebibytes(bytes: number): string {
-  return Math.ceil(bytes / (1 << 20)).toLocaleString('en');
-}

@@ -40,6 +40,7 @@ export function assess(system: System, facts: StatusFacts): SystemStatus {
     at: new Date(facts.nowMs).toISOString(),
     ok: all.every((trouble) => trouble.severity !== 'bad'),
     answer: {
+      known: !isBlind(facts),
       lossMs: without.length > 0 ? null : Math.max(...datasets.map((dataset) => dataset.lossMs ?? 0)),
       withoutRestorePoint: without,
       recoveryMs: proved && proved.scope.left.length === 0 ? proved.rtoMs : null,
@@ -122,6 +123,11 @@ function ageTroubles(config: DatasetConfig, newest: RestorePoint | undefined, fa
         : '';
   const stands = standing(newest && Date.parse(newest.record.time), rpoMs, nowMs);
   if (newest === undefined || stands.kind === 'nothing') {
+    if (isBlind(facts)) {
+      return [
+        bad('restore-points-unknown', 'No destination answers, so its restore points are not known.', 'lifeboat check'),
+      ];
+    }
     return [bad('no-restore-point', `There is no restore point: everything would be lost.${failure}`, command)];
   }
   const timeMs = Date.parse(newest.record.time);
@@ -218,9 +224,11 @@ function systemTroubles(system: System, facts: StatusFacts): StatusTrouble[] {
   return troubles;
 }
 
-function drillTroubles(system: System, { nowMs, proofs }: StatusFacts): StatusTrouble[] {
+function drillTroubles(system: System, facts: StatusFacts): StatusTrouble[] {
+  const { nowMs, proofs } = facts;
   const { proved, last } = proofs;
   const troubles: StatusTrouble[] = [];
+  if (isBlind(facts)) return troubles;
   if (last && last.outcome.verdict !== 'proved') {
     const when = formatMoment(Date.parse(last.drill.started), nowMs);
     const said = last.outcome.verdict === 'failed' ? 'failed' : 'could not find out whether the backups are good';
@@ -243,6 +251,12 @@ function drillTroubles(system: System, { nowMs, proofs }: StatusFacts): StatusTr
     troubles.push(bad('drill-overdue', message, 'lifeboat drill'));
   }
   return troubles;
+}
+
+/** Whether no destination answers, though there are some: those that the first backup makes are known to be empty. */
+function isBlind({ reachable, troubles }: StatusFacts): boolean {
+  const silent = troubles.some(({ code, key }) => key === undefined && code !== destinationNew);
+  return reachable.length === 0 && silent;
 }
 
 function ago(ms: number, nowMs: number): string {

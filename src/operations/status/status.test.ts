@@ -198,6 +198,21 @@ describe('status', () => {
     expect(found.ok).toBe(true);
   });
 
+  test('when every destination is gone, nothing is said of what they hold', async () => {
+    const { vault, status, config, one, two } = await harbor();
+    vault.point({ dataset: 'app-db', timeMs: now });
+    vault.point({ dataset: 'uploads', timeMs: now });
+    const found = await status();
+    expect(found.answer.known).toBe(true);
+    for (const gone of [one, two]) rmSync(gone, { recursive: true });
+    // Both were written to from here.
+    for (const name of ['one', 'two']) mkdirSync(join(config.stateDir, 'destinations', name), { recursive: true });
+    const blind = await status();
+    expect(blind).toMatchObject({ ok: false, answer: { known: false, recoveryMs: null } });
+    expect(codes(blind)).toContain('app-db restore-points-unknown');
+    expect(codes(blind)).not.toContain('never-proved');
+  });
+
   test('one destination that is gone does not hide what the other holds; records that lie are counted', async () => {
     const { vault, status, one, two, folder } = await harbor();
     vault.point({ dataset: 'app-db', timeMs: now });

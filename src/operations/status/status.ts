@@ -10,6 +10,8 @@ export interface SystemStatus {
   readonly ok: boolean;
   /** If production disappeared now. */
   readonly answer: {
+    /** False when no destination answers: then nothing is known of what they hold. */
+    readonly known: boolean;
     /** The age of the oldest of the newest restore points; null when some dataset has none at all. */
     readonly lossMs: number | null;
     /** Datasets of which everything would be lost. */
