@@ -265,18 +265,22 @@ export function startStore(options: StoreOptions) {
       run.progress({ label: showPath(item.entry.path), doneBytes: sent });
       await pool.until(() => last || sent - state.cutBytes <= MAX_STREAM_LEAD_BYTES);
     };
-    let gathered: Uint8Array[] = [];
-    let gatheredBytes = 0;
+    let gathered = new Uint8Array(STREAM_PIECE_BYTES);
+    let filled = 0;
     for await (const piece of pieces) {
       run.signal.throwIfAborted();
-      gathered.push(piece);
-      gatheredBytes += piece.length;
-      if (gatheredBytes < STREAM_PIECE_BYTES) continue;
-      await send(exactly(Buffer.concat(gathered)), false);
-      gathered = [];
-      gatheredBytes = 0;
+      for (let taken = 0; taken < piece.length; ) {
+        const count = Math.min(piece.length - taken, STREAM_PIECE_BYTES - filled);
+        gathered.set(piece.subarray(taken, taken + count), filled);
+        taken += count;
+        filled += count;
+        if (filled < STREAM_PIECE_BYTES) continue;
+        await send(gathered.buffer, false);
+        gathered = new Uint8Array(STREAM_PIECE_BYTES);
+        filled = 0;
+      }
     }
-    await send(exactly(Buffer.concat(gathered)), true);
+    await send(gathered.buffer.slice(0, filled), true);
   }
 
   function addFile(item: Waiting, entry: FileEntry & { content: { from: 'file' } }): void {
