@@ -17,6 +17,7 @@ import type { OpenedPack } from './pack.ts';
 
 /** Up to here a file is put together in memory, hashed and written with one call each. */
 const ONE_WRITE_BYTES = 4 * 1024 * 1024;
+const ZEROS = Buffer.alloc(64 * 1024);
 const { O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 
 /** Creates a file whose bytes all lie in `pack`; a hole is where no piece is. The hash is compared before it is finished. */
@@ -29,9 +30,8 @@ export function writeWhole(target: FileToWrite, pieces: readonly Piece[], pack: 
       compare(target, hash('sha256', bytes, 'hex'));
       writeFully(file, bytes, 0);
     } else {
-      writePieces(file, pieces, pack);
+      compare(target, writeInOrder(file, target.sizeBytes, pieces, pack));
       ftruncateSync(file, target.sizeBytes);
-      compareWritten(target);
     }
     setMetadata(file, target, setOwner);
   } finally {
@@ -74,6 +74,27 @@ function gather(sizeBytes: number, pieces: readonly Piece[], pack: OpenedPack): 
     }
   }
   return bytes ?? Buffer.alloc(0);
+}
+
+/** Pieces come in the order of the file, so its hash is made as it is written: no second reading. */
+function writeInOrder(file: number, sizeBytes: number, pieces: readonly Piece[], pack: OpenedPack): string {
+  const running = createHash('sha256');
+  let done = 0;
+  const hole = (until: number) => {
+    for (; done < until; done += Math.min(ZEROS.length, until - done)) {
+      running.update(ZEROS.subarray(0, Math.min(ZEROS.length, until - done)));
+    }
+  };
+  for (const piece of pieces) {
+    hole(piece.at);
+    for (const part of pack.read(piece.offset, piece.length)) {
+      writeFully(file, part, done);
+      running.update(part);
+      done += part.length;
+    }
+  }
+  hole(sizeBytes);
+  return running.digest('hex');
 }
 
 function writePieces(file: number, pieces: readonly Piece[], pack: OpenedPack): void {
