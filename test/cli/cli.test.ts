@@ -2,47 +2,12 @@
 import { execFile, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { commands } from '../../src/cli/commands.ts';
 import { loadSystem } from '../../src/config/load.ts';
 import { definedErrors } from '../../src/core/errors.ts';
 import { temporaryFolder } from '../support/temp.ts';
-
-const bin = new URL('../../bin/lifeboat', import.meta.url).pathname;
-
-interface Ran {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs the real command as a user would, in `folder`, without this process's own settings. */
-function lifeboat(folder: string, args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
-  const { PATH = '', HOME = folder } = process.env;
-  // A command that hangs fails its test, and does not outlive it.
-  const options = {
-    timeout: 40_000,
-    killSignal: 'SIGKILL' as const,
-    cwd: folder,
-    env: { PATH, HOME, LIFEBOAT_STATE_DIR: join(folder, 'state'), ...env },
-  };
-  return new Promise((done) => {
-    execFile(bin, args, options, (error, stdout, stderr) => {
-      done({ code: error ? Number(error.code) : 0, stdout, stderr });
-    });
-  });
-}
-
-async function project(): Promise<string> {
-  const folder = await temporaryFolder();
-  mkdirSync(join(folder, 'data/uploads'), { recursive: true });
-  writeFileSync(join(folder, 'data/uploads/a.txt'), 'hello');
-  const database = new DatabaseSync(join(folder, 'data/app.db'));
-  database.exec("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO users VALUES (1, 'Ada')");
-  database.close();
-  return folder;
-}
+import { bin, lifeboat, project } from './lifeboat.ts';
 
 describe('the first minutes', () => {
   test('init, check, backup, list, restore, drill, status: each says what is next, and it ends proved', async () => {

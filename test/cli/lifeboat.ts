@@ -1,0 +1,41 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { temporaryFolder } from '../support/temp.ts';
+
+export const bin = new URL('../../bin/lifeboat', import.meta.url).pathname;
+
+interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the real command as a user would, in `folder`, without this process's own settings. */
+export function lifeboat(folder: string, args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+  const { PATH = '', HOME = folder } = process.env;
+  // A command that hangs fails its test, and does not outlive it.
+  const options = {
+    timeout: 40_000,
+    killSignal: 'SIGKILL' as const,
+    cwd: folder,
+    env: { PATH, HOME, LIFEBOAT_STATE_DIR: join(folder, 'state'), ...env },
+  };
+  return new Promise((done) => {
+    execFile(bin, args, options, (error, stdout, stderr) => {
+      done({ code: error ? Number(error.code) : 0, stdout, stderr });
+    });
+  });
+}
+
+/** A folder as a small application has it: a database and an upload. */
+export async function project(): Promise<string> {
+  const folder = await temporaryFolder();
+  mkdirSync(join(folder, 'data/uploads'), { recursive: true });
+  writeFileSync(join(folder, 'data/uploads/a.txt'), 'hello');
+  const database = new DatabaseSync(join(folder, 'data/app.db'));
+  database.exec("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO users VALUES (1, 'Ada')");
+  database.close();
+  return folder;
+}
