@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, type Hash, type KeyObject } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { toBytes } from '../../core/paths.ts';
 import { digest } from '../chunking/chunk-id.ts';
@@ -13,7 +13,7 @@ const NO_BYTES_SHA256 = digest(ZEROS.subarray(0, 0)).toString('hex');
 
 /** Where segments come from and go to. `submit` resolves with a fresh arena when the coordinator keeps up. */
 export interface SegmentFlow {
-  readonly chunkKey: Uint8Array;
+  readonly chunkKey: KeyObject;
   takeArena(): Buffer;
   giveArena(arena: Buffer): void;
   submit(segment: Segment): Promise<void>;

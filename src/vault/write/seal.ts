@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { defineError } from '../../core/errors.ts';
 import { newHeader } from '../age/header.ts';
 import { CHUNK_SIZE, NONCE_SIZE, openChunk, payloadKey, sealChunk, sealedSize } from '../age/stream.ts';
@@ -44,14 +44,14 @@ export async function sealPack(
   const object = new Uint8Array(header.length + NONCE_SIZE + sealedSize(plainBytes));
   object.set(header, 0);
   object.set(nonce, header.length);
-  sealParts(parts, plainBytes, payloadKey(fileKey, nonce), object, header.length + NONCE_SIZE);
+  sealParts(parts, plainBytes, createSecretKey(payloadKey(fileKey, nonce)), object, header.length + NONCE_SIZE);
   return { id: sha256Hex(object), object };
 }
 
 function sealParts(
   parts: readonly Uint8Array[],
   plainBytes: number,
-  key: Uint8Array,
+  key: KeyObject,
   into: Uint8Array,
   at: number,
 ): void {

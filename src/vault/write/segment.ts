@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import type { ChunkProfile } from '../../core/entry.ts';
 import { chunkId, digest } from '../chunking/chunk-id.ts';
 import { type Chunker, chunker } from '../chunking/chunker.ts';
@@ -29,7 +30,7 @@ export function isFull(segment: Segment, usedBytes: number): boolean {
 }
 
 /** Adds the chunk `[start, end)` of the segment's arena; returns its SHA-256. */
-export function addChunk(segment: Segment, chunkKey: Uint8Array, start: number, end: number): Buffer {
+export function addChunk(segment: Segment, chunkKey: KeyObject, start: number, end: number): Buffer {
   const chunkDigest = digest(segment.arena.subarray(start, end));
   segment.starts.push(start);
   segment.lengths.push(end - start);

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { LifeboatError, sentenceOf } from '../../core/errors.ts';
+import { chunkKeyObject } from '../chunking/chunk-id.ts';
 import { release } from '../release.ts';
 import { compress, decompress } from '../zstd.ts';
 import type { FromStoreWorker, StoreWorkerData, ToStoreWorker } from './messages.ts';
@@ -16,6 +17,7 @@ const port = parentPort;
 if (port === null) throw new Error('store.worker runs only as a worker thread');
 const data = workerData as StoreWorkerData;
 const chunkerOf = chunkers(data.chunkKey);
+const chunkKey = chunkKeyObject(data.chunkKey);
 
 const waiting = new Map<number, Segment>();
 const arenas: Buffer[] = [];
@@ -40,7 +42,7 @@ function giveArena(arena: Buffer): void {
 
 function flowOf(job: number): SegmentFlow {
   return {
-    chunkKey: data.chunkKey,
+    chunkKey,
     takeArena: () => arenas.pop() ?? Buffer.allocUnsafeSlow(ARENA_BYTES),
     giveArena,
     async submit(segment) {
