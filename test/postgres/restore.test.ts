@@ -3,10 +3,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/core/clock.ts';
 import type { LifeboatError } from '../../src/core/errors.ts';
 import { startRun } from '../../src/core/run.ts';
+import { databaseFacts } from '../../src/sources/postgres/facts.ts';
+import { openDump } from '../../src/sources/postgres/load.ts';
 import { postgresSource } from '../../src/sources/postgres/postgres.ts';
 import type { Contents, RestoreTarget } from '../../src/sources/source.ts';
 import { contentsOf } from '../support/contents.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
+import { until } from '../support/until.ts';
 
 let server: Postgres;
 let contents: Contents;
@@ -114,6 +117,25 @@ describe('a restore', () => {
     expect(error).toMatchObject({ code: 'postgres-dump-broken' });
     expect(await names()).toEqual(before);
     expect(await count('invoice', 'harbor')).toBe(20_000);
+  });
+
+  test('damage that a program no longer waits for is still seen at the end', async () => {
+    const gate = Promise.withResolvers<never>();
+    let atGate = false;
+    const broken = withDump(async function* (stream) {
+      yield* stream;
+      atGate = true;
+      await gate.promise;
+    });
+    await using dump = await openDump({ contents: broken, facts: databaseFacts.parse(contents.facts), run });
+    const fed = (async () => {
+      for await (const bytes of dump.stream()) expect(bytes.length).toBeGreaterThan(0);
+    })();
+    const read = fed.catch((error: Error) => error.message);
+    await until(() => atGate);
+    const finished = dump.finish().catch((error: Error) => error.message);
+    gate.reject(new Error('the digest differs'));
+    expect(await Promise.all([read, finished])).toEqual(['the digest differs', 'the digest differs']);
   });
 
   test('a digest that differs at the very last byte leaves the target as it was', async () => {

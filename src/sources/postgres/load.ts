@@ -88,7 +88,11 @@ interface OpenDump extends AsyncDisposable {
   finish(): Promise<number>;
 }
 
-export async function openDump({ contents, facts, run }: Restoring): Promise<OpenDump> {
+export async function openDump({
+  contents,
+  facts,
+  run,
+}: Pick<Restoring, 'contents' | 'facts' | 'run'>): Promise<OpenDump> {
   const source = contents.read(dumpPath)[Symbol.asyncIterator]();
   let entries: readonly DumpEntry[] = [];
   const ignore = { add() {}, close() {} };
@@ -100,13 +104,20 @@ export async function openDump({ contents, facts, run }: Restoring): Promise<Ope
     largeObject: () => ignore,
   });
   let sizeBytes = 0;
-  const next = async (): Promise<Uint8Array | undefined> => {
+  const readOn = async (): Promise<Uint8Array | undefined> => {
     const { value, done } = await source.next();
     if (done) return undefined;
     readAlong(() => reader.push(value), facts.database);
     sizeBytes += value.length;
     run.progress({ label: 'dump', doneBytes: sizeBytes });
     return value;
+  };
+  // One after the other, and a failure stays: `stream` may still wait for bytes, for a program that has ended, when `finish`
+  // begins. Damage that only `stream` saw would not stop the restore.
+  let turn: Promise<Uint8Array | undefined> = Promise.resolve(undefined);
+  const next = () => {
+    turn = turn.then(readOn);
+    return turn;
   };
 
   const first: Uint8Array[] = [];
