@@ -326,8 +326,8 @@ export function startStore(options: StoreOptions) {
       if (waiting.length === 1 || waiting.length % 256 === 0) drain();
       if (waiting.length > MAX_WAITING_ENTRIES) {
         sendBatch();
-        // All but the body's own job, which lives as long as the store: what is read after the flush would wait for another.
-        await pool.until(() => jobs.size === (bodyJob < 0 ? 0 : 1));
+        // Not a moment earlier: a frame that came after the flush would wait in an open pack for ever.
+        await pool.until(() => pool.load.idle);
         pool.flush('data');
         await pool.until(() => waiting.length <= MAX_WAITING_ENTRIES / 2);
       }
