@@ -149,7 +149,7 @@ describe('sabotage: a broken backup is caught by the check that should catch it'
 
   test('V4: an upload that is missing', async () => {
     const rehearsed = await sabotage({ restored: onUploads((where) => rmSync(join(where, '7.pdf'))) });
-    expectFailure(rehearsed, 'uploads open', /1 of 20 references fail: 7\.pdf is missing\./);
+    expectFailure(rehearsed, 'uploads open', /1 of 20 references fails: 7\.pdf is missing\./);
     expectFailure(rehearsed, 'uploads/expectations', /19 files instead of 20: 1 missing/);
   });
 
