@@ -11,6 +11,15 @@ import { type Postgres, startPostgres } from '../support/postgres.ts';
 import { temporaryFolder } from '../support/temp.ts';
 import { until } from '../support/until.ts';
 
+/** It may have ended since it was listed. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 let server: Postgres;
 const run = startRun({ clock: systemClock });
 
@@ -172,7 +181,7 @@ describe('a capture', () => {
   });
 
   test.each([
-    ['signal SIGKILL', async () => (await ourChildren('pg_dump')).forEach((pid) => void process.kill(pid, 'SIGKILL'))],
+    ['signal SIGKILL', async () => (await ourChildren('pg_dump')).forEach(killIfThere)],
     [
       'PQgetCopyData',
       () => server.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%'"),

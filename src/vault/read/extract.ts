@@ -1,4 +1,13 @@
-import { chmodSync, lchownSync, linkSync, lutimesSync, mkdirSync, symlinkSync, utimesSync } from 'node:fs';
+import {
+  chmodSync,
+  lchownSync,
+  linkSync,
+  lutimesSync,
+  mkdirSync,
+  realpathSync,
+  symlinkSync,
+  utimesSync,
+} from 'node:fs';
 import type { FolderEntry, HardlinkEntry, StoredEntry, SymlinkEntry } from '../../core/entry.ts';
 import { type BytePath, isInside, isSafePath, showPath, toBytes } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
@@ -226,13 +235,22 @@ function makeLink(
   if (entry.type === 'hardlink') {
     if (!isSafePath(entry.target)) throw unsafeEntry({ path: showPath(entry.target) });
     const stripped = request.stripPrefix === '' ? entry.target : entry.target.slice(request.stripPrefix.length + 1);
-    linkSync(toBytes(adopted.get(entry.target) ?? `${request.folder}/${stripped}`), at);
+    const existing = adopted.get(entry.target) ?? `${request.folder}/${stripped}`;
+    if (leadsElsewhere(existing, request.folder)) throw unsafeEntry({ path: showPath(entry.target) });
+    linkSync(toBytes(existing), at);
     return;
   }
   symlinkSync(toBytes(entry.target), at);
   if (root) lchownSync(at, entry.uid, entry.gid);
   const seconds = Number(entry.mtimeNs) / 1e9;
   lutimesSync(at, seconds, seconds);
+}
+
+/** Whether a symbolic link, made from a forged entry, stands on the way from `folder` to `file`. */
+function leadsElsewhere(file: BytePath, folder: BytePath): boolean {
+  const real = (path: BytePath) => realpathSync.native(toBytes(path), { encoding: 'latin1' });
+  const parent = file.slice(0, file.lastIndexOf('/'));
+  return real(parent) !== real(folder) + parent.slice(folder.length);
 }
 
 function setFolderMetadata(at: Buffer, entry: FolderEntry, root: boolean): void {
