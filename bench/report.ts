@@ -24,7 +24,9 @@ export function rowsOf(comparison: Comparison): Row[] {
     cells: contenders.map((contender) => {
       const figure = show(median(values(contender)));
       if (contender === ours || !contenders.includes(ours)) return { contender, figure };
-      return { contender, figure, ratio: medianRatio(values(ours), values(contender)) };
+      const ratio = medianRatio(values(ours), values(contender));
+      // What was over before it could be sampled has no figure to compare with.
+      return { contender, figure, ...(Number.isFinite(ratio) && ratio > 0 && { ratio }) };
     }),
   });
   return [

@@ -68,6 +68,8 @@ export function decodeLedgerEntry(bytes: Uint8Array, key: string): LedgerRecord 
   const damaged = ({ field }: { field: string }) => ledgerDamaged({ key, why: `${field} cannot be read` });
   const envelope = readJson(bytes, envelopeShape, damaged) as z.infer<typeof envelopeShape>;
   const payload = Buffer.from(envelope.payload, 'base64');
+  // Base64 has bits at its end that mean nothing; an entry whose hash the next one names must have one form only.
+  if (payload.toString('base64') !== envelope.payload) throw damaged({ field: 'its payload' });
   // readJson wants the newline that stored objects end with; a payload has none.
   const record = readJson(Buffer.concat([payload, Buffer.from('\n')]), recordShape, damaged) as LedgerRecord;
   const [{ keyid, sig }] = envelope.signatures;
