@@ -15,6 +15,9 @@ const memory = async () => openMemory({ name: 'ram' });
 
 destinationSuite('local', local);
 destinationSuite('memory', memory);
+destinationSuite('memory with versions and locks', async () =>
+  openMemory({ name: 'ram', versions: { lock: { mode: 'governance', forMs: 3_600_000 } } }),
+);
 destinationSuite('local, as the registry makes it', async () =>
   createDestination('disk', { type: 'local', path: await newPath() }),
 );

@@ -39,7 +39,15 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Folders of one adapter each, which only the registry of their port names. */
-const adapters = ['destinations/local', 'destinations/memory', 'sources/files', 'sources/postgres', 'sources/sqlite'];
+const adapters = [
+  'destinations/local',
+  'destinations/memory',
+  'destinations/s3',
+  'destinations/sftp',
+  'sources/files',
+  'sources/postgres',
+  'sources/sqlite',
+];
 
 /** What a file imports from the project, relative to src/. Types count: a layer that knows a type knows the other layer. */
 function importsOf({ path, text }: SourceFile): string[] {

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Retention } from '../core/retention.ts';
 import { expandable, expandableJson, type ReferenceContext } from './references.ts';
 import type { ConfigShape } from './schema.ts';
-import type { Check, DatasetConfig, DestinationConfig, DrillConfig, Expandable, HttpBody, HttpStep } from './system.ts';
+import type { Check, DatasetConfig, DrillConfig, Expandable, HttpBody, HttpStep } from './system.ts';
 
 /** From the file's shape to what the program uses: absolute paths, references that wait, maps as lists. */
 
@@ -10,13 +10,6 @@ type DatasetShape = ConfigShape['datasets'][string];
 type DrillShape = ConfigShape['drill'];
 type CheckShape = DrillShape['checks'][string];
 type StepShape = Extract<CheckShape, { type: 'http' }>['steps'][number];
-
-export function buildDestination(
-  shape: ConfigShape['destinations'][string],
-  context: ReferenceContext,
-): DestinationConfig {
-  return { type: shape.type, path: resolve(context.root, shape.path) };
-}
 
 export function buildDataset(name: string, shape: DatasetShape, context: ReferenceContext): DatasetConfig {
   const common = { name, rpoMs: shape.rpo, rtoMs: shape.rto, retention: buildRetention(shape.retention) };

@@ -63,7 +63,7 @@ describe('a good configuration', () => {
       xattrs: true,
     });
     expect(system.datasets.uploads).toMatchObject({ rpoMs: 3_600_000, rtoMs: 3_600_000 });
-    expect(system.destinations.local).toEqual({ type: 'local', path: join(folder, 'backups') });
+    expect(system.destinations.local).toMatchObject({ type: 'local', path: join(folder, 'backups') });
     expect(system.drill).toEqual({ everyMs: 7 * 86_400_000, checks: [], skip: [] });
     expect(system).toMatchObject({ name: 'harbor', environment: 'production', root: folder, file, warnings: [] });
     expect(system.stateDir).toMatch(/^\/state\/harbor-[0-9a-f]{8}$/);

@@ -4,7 +4,8 @@ import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { sentenceOf } from '../core/errors.ts';
 import type { Problem } from '../core/run.ts';
-import { buildDataset, buildDestination, buildDrill } from './build.ts';
+import { buildDataset, buildDrill } from './build.ts';
+import { buildDestination } from './build-destination.ts';
 import { crossCheck } from './cross-check.ts';
 import { readDocument } from './document.ts';
 import { configMissing, configUnreadable } from './errors.ts';
@@ -41,7 +42,7 @@ export function loadSystem(file: string, env: Readonly<Record<string, string | u
     root,
     stateDir: stateDirOf(shape.system, absolute, env),
     digest: createHash('sha256').update(bytes).digest('hex'),
-    vault: { recipients: [...new Set(shape.vault.recipients)] },
+    vault: { recipients: [...new Set(shape.vault.recipients)], writers: [...new Set(shape.vault.writers)] },
     destinations,
     datasets,
     drill: buildDrill(shape.drill, context),

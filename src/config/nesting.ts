@@ -11,7 +11,11 @@ export function refuseNesting(
   destinations: Readonly<Record<string, DestinationConfig>>,
   datasets: Readonly<Record<string, DatasetConfig>>,
 ): void {
-  const places = Object.entries(destinations).map(([name, { path }]) => ({ name, path, real: realPath(path) }));
+  const places = Object.entries(destinations).flatMap(([name, destination]) => {
+    if (destination.type !== 'local') return [];
+    const { path } = destination;
+    return [{ name, path, real: realPath(path) }];
+  });
   for (const [at, one] of places.entries()) {
     for (const other of places.slice(at + 1)) {
       if (contains(one.real, other.real))

@@ -1,74 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: hints show how references are written
 import { z } from 'zod';
-import { parseCondition } from '../core/condition.ts';
-import { parseDuration } from '../core/duration.ts';
-import { LifeboatError } from '../core/errors.ts';
-import { referenceMistake } from './references.ts';
+import { destination } from './destination-schema.ts';
+import { condition, duration, name, object, path, reason, template, templates, text } from './notations.ts';
+import { retention } from './retention-schema.ts';
 
-/**
- * The shape of `lifeboat.yaml`. Messages of unknown keys carry the known ones, joined by commas: explain.ts makes "did you
- * mean" of them. The published JSON Schema is generated from this.
- */
-function object<Shape extends z.ZodRawShape>(shape: Shape) {
-  return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? Object.keys(shape).join(',') : undefined),
-  });
-}
-
-/** Text in a notation of ours; the error's sentence and hint become the mistake. */
-function notation<Value>(parse: (text: string) => Value, what: string, example: string) {
-  return z
-    .string({ error: `must be ${what}, for example ${example}` })
-    .transform((text, context): Value => {
-      try {
-        return parse(text);
-      } catch (error) {
-        if (!(error instanceof LifeboatError)) throw error;
-        context.addIssue({ code: 'custom', message: error.message, params: { hint: error.hint } });
-        return z.NEVER;
-      }
-    })
-    .meta({ examples: [example] });
-}
-
-const duration = notation(parseDuration, 'a duration', '15m').refine((ms) => ms > 0, 'must be longer than nothing');
-const condition = notation(parseCondition, 'a condition', '">= 1"');
-const text = z.string().min(1, 'must not be empty');
-const path = text
-  .refine((written) => !written.startsWith('~'), "is taken literally: write the folder's full path instead of ~")
-  .refine((written) => !written.includes('${'), 'is taken literally: it knows no references');
-const reason = z
-  .string({ error: 'needs a reason: why it may be left out' })
-  .refine((words) => words.trim() !== '', 'needs a reason: why it may be left out');
-
-/** Text with references; anything else that begins with `${` is refused rather than taken literally. */
-const template = z.union([z.string(), z.number(), z.boolean()]).transform((value, context) => {
-  const broken = referenceMistake(String(value));
-  if (broken !== undefined) {
-    const hint = 'Write ${VAR}, ${VAR:-default}, ${file:PATH} or ${command:WORDS}; $${ is a plain ${.';
-    context.addIssue({ code: 'custom', message: `'${broken}' is not a reference`, params: { hint } });
-  }
-  return String(value);
-});
-const templates = z.record(text, template).default({});
-
-/** JSON Schema of names: also used where only a key is wrong. */
-const name = z
-  .string()
-  .max(40, 'is longer than 40 characters')
-  .regex(/^[a-z0-9][a-z0-9-]*$/, 'may hold a–z, 0–9 and hyphens, and begins with a letter or digit');
-
-const count = z.int('must be a whole number').min(0, 'must not be negative').max(100_000, 'is too many');
-
-const retention = object({
-  last: z.int('must be a whole number').min(1, 'must be at least 1').max(100_000, 'is too many').default(3),
-  hourly: count.default(24),
-  daily: count.default(7),
-  weekly: count.default(4),
-  monthly: count.default(12),
-  yearly: count.default(0),
-  within: duration.optional(),
-}).prefault({});
+/** The shape of `lifeboat.yaml`. The published JSON Schema is generated from this. */
 
 const objectives = { rpo: duration.prefault('1h'), rto: duration.prefault('1h'), retention };
 
@@ -95,10 +31,6 @@ const dataset = z.discriminatedUnion(
   ],
   { error: 'type must be sqlite, files or postgres' },
 );
-
-const destination = z.discriminatedUnion('type', [object({ type: z.literal('local'), path })], {
-  error: 'type must be local',
-});
 
 const jsonPath = z.string().min(1).describe('Keys and indexes joined by dots: invoices.0.id');
 
@@ -187,6 +119,9 @@ const drill = object({
 
 const recipient = z.string().regex(/^age1[02-9ac-hj-np-z]{58}$/, 'is not an age recipient: age1 and 58 characters');
 
+/** An Ed25519 public key: 32 bytes in base64, as `lifeboat keys list` shows it. */
+const writer = z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'is not the key of a writer: 44 characters of base64');
+
 export const configSchema = object({
   version: z.literal(1, { error: 'must be 1' }),
   system: name,
@@ -194,6 +129,7 @@ export const configSchema = object({
   envFile: path.optional(),
   vault: object({
     recipients: z.array(recipient).min(1, 'needs at least one recipient; lifeboat keys new makes a key pair'),
+    writers: z.array(writer).default([]),
   }),
   destinations: z
     .record(name, destination)

@@ -1,5 +1,6 @@
 import type { Condition } from '../core/condition.ts';
 import type { Retention } from '../core/retention.ts';
+import type { Role } from '../core/roles.ts';
 import type { Problem } from '../core/run.ts';
 
 /** What one configuration file protects: `lifeboat.yaml`, checked, with every default filled in. */
@@ -15,7 +16,11 @@ export interface System {
   readonly stateDir: string;
   /** Lower-case hex of the SHA-256 of the file's bytes, for evidence. */
   readonly digest: string;
-  readonly vault: { readonly recipients: readonly string[] };
+  readonly vault: {
+    readonly recipients: readonly string[];
+    /** Ed25519 public keys (base64) of the writers whose records count, besides this host's own; none: every writer's. */
+    readonly writers: readonly string[];
+  };
   /** By name, in the order of the file. */
   readonly destinations: Readonly<Record<string, DestinationConfig>>;
   readonly datasets: Readonly<Record<string, DatasetConfig>>;
@@ -24,10 +29,78 @@ export interface System {
   readonly warnings: readonly Problem[];
 }
 
-/** `path` is absolute. */
-export interface DestinationConfig {
+export type DestinationConfig = LocalDestination | S3Destination | SftpDestination;
+
+interface AnyDestination {
+  /** A restore point is protected only once every required destination holds it. */
+  readonly required: boolean;
+  readonly where: Where;
+  readonly price: Price;
+}
+
+/** Where a copy lies; what is absent is not known. */
+export interface Where {
+  readonly provider?: string;
+  readonly region?: string;
+  readonly account?: string;
+  /** A building, for disks. */
+  readonly site?: string;
+}
+
+/** In US dollars; what is absent comes from the built-in table. */
+export interface Price {
+  readonly storage?: number;
+  readonly requests?: number;
+  readonly retrieval?: number;
+}
+
+export interface LocalDestination extends AnyDestination {
   readonly type: 'local';
+  /** Absolute. */
   readonly path: string;
+}
+
+export interface S3Destination extends AnyDestination {
+  readonly type: 's3';
+  readonly bucket: string;
+  /** Keys begin with it and `/`; no slash at either end. */
+  readonly prefix?: string;
+  /** Absent: Amazon's. */
+  readonly endpoint?: string;
+  readonly region?: string;
+  /** Absent: yes where an endpoint is given. */
+  readonly pathStyle?: boolean;
+  /** The writer's; absent: environment, profile or instance role, as the AWS SDK finds them. */
+  readonly credentials?: S3Credentials;
+  /** Of the other roles; those of the writer where absent. */
+  readonly roles: Readonly<Partial<Record<Exclude<Role, 'writer'>, S3Credentials>>>;
+  /** What every object is locked with when it is stored. */
+  readonly lock?: { readonly mode: 'governance' | 'compliance'; readonly forMs: number };
+  /** Of packs; everything else is stored in the usual class. */
+  readonly storageClass?: string;
+}
+
+export type S3Credentials =
+  | { readonly accessKeyId: Expandable; readonly secretAccessKey: Expandable; readonly sessionToken?: Expandable }
+  | { readonly profile: string };
+
+export interface SftpDestination extends AnyDestination {
+  readonly type: 'sftp';
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** As the server sees it; relative to the login folder unless it begins with `/`. */
+  readonly path: string;
+  /** `SHA256:…` fingerprints or `ssh-ed25519 AAAA…` lines: any of them is right. */
+  readonly hostKeys: readonly string[];
+  /** A known_hosts file, absolute. */
+  readonly knownHosts?: string;
+  /** The private key's text. */
+  readonly key?: Expandable;
+  readonly passphrase?: Expandable;
+  readonly password?: Expandable;
+  /** Use the agent at `$SSH_AUTH_SOCK`. */
+  readonly agent: boolean;
 }
 
 export type DatasetConfig = SqliteDataset | FilesDataset | PostgresDataset;

@@ -40,15 +40,52 @@ export interface Listed {
   readonly modifiedMs: number;
 }
 
+/** One version of an object, in a place that keeps what was overwritten or removed. */
+export interface Version extends Listed {
+  readonly version: string;
+  /** The one that a plain `get` gives; when it is a delete marker, `get` says `object-missing`. */
+  readonly isLatest: boolean;
+  /** Without bytes: it hides the versions before it. */
+  readonly isDeleteMarker: boolean;
+}
+
+export interface Lock {
+  readonly mode: 'governance' | 'compliance';
+  /** By the store's clock, milliseconds since 1970 UTC. */
+  readonly untilMs: number;
+}
+
+/**
+ * What a place that keeps versions can do besides. Objects of a vault never change, so the first version of a key is the true
+ * one; whoever writes a second one or hides it is broken or hostile, and takes nothing away.
+ */
+export interface History {
+  /** All versions and delete markers whose key starts with `prefix`, as for `list`; those of one key together, newest first. */
+  listVersions(prefix: string): AsyncIterable<Version>;
+  /** All versions of this very key, newest first; none when it was never there. */
+  versionsOf(key: Key): Promise<Version[]>;
+  /** As `get`, of one version. */
+  getVersion(
+    key: Key,
+    version: string,
+    range?: ByteRange,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<Uint8Array>;
+  /** Undefined when the version is not locked, or the place has no locks. */
+  lockOf(key: Key, version: string): Promise<Lock | undefined>;
+  /** Locks a version up to `untilMs`; one that is locked longer keeps its end. Gives the lock that holds now. */
+  extendLock(key: Key, version: string, untilMs: number): Promise<Lock>;
+}
+
 /**
  * A place that holds a copy of the vault: immutable objects under string keys.
  *
- * Errors, for every verb: `object-missing` (proved absent), `object-exists`, `object-damaged`, `destination-full`,
- * `destination-read-only`, `destination-denied` — these are final; `destination-unreachable` — may pass, so retry.
+ * Errors, for every verb: `object-missing` (proved absent), `object-exists`, `object-damaged`, `object-locked`,
+ * `destination-full`, `destination-read-only`, `destination-denied` — these are final; `destination-unreachable` — may pass, so retry.
  */
 export interface Destination {
   readonly name: string;
-  /** The adapter: `local`, `memory`, later `s3`, `sftp`. */
+  /** The adapter: `local`, `s3`, `sftp`, `memory`. */
   readonly type: string;
   /** For people and reports: the path or URL, without credentials. */
   readonly location: string;
@@ -76,7 +113,13 @@ export interface Destination {
    */
   list(prefix: string): AsyncIterable<Listed>;
 
-  /** Removes `key`; removing what is absent succeeds. */
+  /** Present where versions are kept (`capabilities.versions`). */
+  readonly history?: History;
+
+  /**
+   * Removes `key`; removing what is absent succeeds. Where versions are kept this only hides it, and `version` removes one for
+   * good: `object-locked` while it is locked.
+   */
   delete(key: Key, version?: string): Promise<void>;
 
   /** Bytes that can still be written, or undefined where the place cannot tell. */

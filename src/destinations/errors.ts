@@ -23,6 +23,14 @@ export const objectDamaged = defineError({
   hint: () => "Run 'lifeboat verify --all': it names the restore points that are touched and heals from a sound copy.",
 });
 
+export const objectLocked = defineError({
+  code: 'object-locked',
+  exit: 2,
+  say: (fact: { destination: string; key: string; until: string }) =>
+    `${fact.key} in destination ${fact.destination} is locked until ${fact.until} and was not removed.`,
+  hint: () => 'A lock ends by itself; nothing of Lifeboat shortens one. The next prune after that time removes it.',
+});
+
 export const destinationFull = defineError({
   code: 'destination-full',
   exit: 2,

@@ -1,39 +1,32 @@
 import type { Destination } from './destination.ts';
 import { createLocal, openLocal } from './local/destination.ts';
+import type { DestinationOptions } from './options.ts';
 import { withLimit } from './wrap/limit.ts';
 import { withRetry } from './wrap/retry.ts';
-
-/** What lifeboat.yaml says about one destination. */
-export interface DestinationConfig {
-  readonly type: 'local';
-  readonly path: string;
-}
-
-interface Adapter {
-  /** Makes the place when it is new, and opens it. */
-  readonly create: (name: string, config: DestinationConfig) => Promise<Destination>;
-  readonly open: (name: string, config: DestinationConfig) => Promise<Destination>;
-}
-
-/** Every adapter there is. */
-const adapters: Readonly<Record<DestinationConfig['type'], Adapter>> = {
-  local: {
-    create: (name, { path }) => createLocal({ name, path }),
-    open: (name, { path }) => openLocal({ name, path }),
-  },
-};
 
 /** Four uploads and a dozen reads are in flight at most; more would only hold memory. */
 const mostAtOnce = 16;
 
 /** Opens a destination that exists, or throws `destination-unreachable` and its like. */
-export async function openDestination(name: string, config: DestinationConfig): Promise<Destination> {
-  return hardened(await adapters[config.type].open(name, config));
+export async function openDestination(name: string, options: DestinationOptions): Promise<Destination> {
+  return hardened(await opened(name, options));
 }
 
-/** Makes a new destination, or takes an existing one, and opens it. Only `init` does this. */
-export async function createDestination(name: string, config: DestinationConfig): Promise<Destination> {
-  return hardened(await adapters[config.type].create(name, config));
+/** Makes a new destination, or takes an existing one, and opens it. */
+export async function createDestination(name: string, options: DestinationOptions): Promise<Destination> {
+  return hardened(options.type === 'local' ? await createLocal({ ...options, name }) : await opened(name, options));
+}
+
+/** Every adapter there is. Those that bring a client along are loaded when one is needed. */
+async function opened(name: string, options: DestinationOptions): Promise<Destination> {
+  switch (options.type) {
+    case 'local':
+      return openLocal({ ...options, name });
+    case 's3':
+      return (await import('./s3/destination.ts')).openS3({ ...options, name });
+    case 'sftp':
+      return (await import('./sftp/destination.ts')).openSftp({ ...options, name });
+  }
 }
 
 function hardened(destination: Destination): Destination {

@@ -85,7 +85,7 @@ async function checkDestinations(system: OpenSystem): Promise<Checked[]> {
             area: 'destination',
             name,
             result: 'warning',
-            message: `${system.config.destinations[name]?.path} is not there yet; the first backup makes it`,
+            message: `${sentenceOf(error)} The first backup makes it.`,
           }
         : troubled('destination', name, error),
     );

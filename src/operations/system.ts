@@ -7,6 +7,7 @@ import { openCatalog } from '../catalog/open.ts';
 import type { System } from '../config/system.ts';
 import type { Clock, RandomBytes } from '../core/clock.ts';
 import { sentenceOf } from '../core/errors.ts';
+import type { Role } from '../core/roles.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { destinationUnreachable } from '../destinations/errors.ts';
 import { createDestination, openDestination } from '../destinations/registry.ts';
@@ -17,6 +18,7 @@ import { openVault } from '../vault/open.ts';
 import type { Damage } from '../vault/read/objects.ts';
 import type { VaultReader } from '../vault/vault.ts';
 import { type PackSizes, usualPackSizes } from '../vault/write/packing.ts';
+import { destinationOptions } from './destination-options.ts';
 import { noSuchDataset } from './errors.ts';
 
 /** A system with its ports opened as they are asked for. Operations work on this and nothing else. */
@@ -35,11 +37,17 @@ export interface OpenSystem extends Disposable {
   /**
    * All of them; what cannot be opened is told apart. `create` makes those that this host never used before; one that it
    * did use and that is gone now stays gone: its disk is not mounted, and must not be filled in its place. `refill` makes
-   * it all the same.
+   * it all the same. `role` says whose credentials are used: the writer's unless said otherwise.
    */
-  destinations(options: { readonly create: boolean; readonly refill?: boolean }): Promise<OpenedDestinations>;
-  /** @throws `vault-missing`, `no-destination-left` */
+  destinations(options: DestinationsRequest): Promise<OpenedDestinations>;
+  /** With the reader's credentials. @throws `vault-missing`, `no-destination-left` */
   vault(onDamage: (damage: Damage) => void): Promise<VaultReader>;
+}
+
+interface DestinationsRequest {
+  readonly create: boolean;
+  readonly refill?: boolean;
+  readonly role?: Role;
 }
 
 interface OpenedDestinations {
@@ -59,29 +67,24 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
   let catalog: Catalog | undefined;
   const workFolder = join(config.stateDir, 'work');
 
-  async function openOrCreate(name: string, create: boolean, refill: boolean): Promise<Destination> {
-    const destination = config.destinations[name]!;
+  async function openOrCreate(name: string, request: DestinationsRequest): Promise<Destination> {
+    const { create, refill = false, role = 'writer' } = request;
+    const options = await destinationOptions(config.destinations[name]!, role);
     const used = join(config.stateDir, 'destinations', name);
     try {
-      return await openDestination(name, destination);
+      return await openDestination(name, options);
     } catch (error) {
       if (!create || !destinationUnreachable.is(error) || (existsSync(used) && !refill)) throw error;
-      return await createDestination(name, destination);
+      return await createDestination(name, options);
     }
   }
 
-  async function destinations({
-    create,
-    refill = false,
-  }: {
-    create: boolean;
-    refill?: boolean;
-  }): Promise<OpenedDestinations> {
+  async function destinations(request: DestinationsRequest): Promise<OpenedDestinations> {
     const opened: Destination[] = [];
     const failed: { name: string; error: unknown }[] = [];
     for (const name of Object.keys(config.destinations)) {
       try {
-        opened.push(await openOrCreate(name, create, refill));
+        opened.push(await openOrCreate(name, request));
       } catch (error) {
         failed.push({ name, error });
       }
@@ -108,7 +111,7 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
     },
     destinations,
     async vault(onDamage) {
-      const { opened, failed } = await destinations({ create: false });
+      const { opened, failed } = await destinations({ create: false, role: 'reader' });
       for (const { name, error } of failed) {
         onDamage({ destination: name, key: '', code: 'destination-failed', why: sentenceOf(error) });
       }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { locationOf } from '../../src/config/locations.ts';
 import type { DatasetConfig, System } from '../../src/config/system.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import type { Entry } from '../../src/core/entry.ts';
@@ -86,7 +87,7 @@ export function systemOver(base: SystemBase): TestSystem {
     open,
     tryBackUp,
     source: (dataset = first) => join(folder, 'source', dataset),
-    at: (destination = Object.keys(config.destinations)[0]!) => config.destinations[destination]!.path,
+    at: (destination = Object.keys(config.destinations)[0]!) => locationOf(config.destinations[destination]!),
     async backUp(doing) {
       const { backedUp, failed } = await tryBackUp(doing);
       if (failed[0] !== undefined) throw failed[0].error;
@@ -154,9 +155,12 @@ export function configOf(
     root: folder,
     stateDir: join(folder, 'state'),
     digest: createHash('sha256').update(folder).digest('hex'),
-    vault: { recipients: [recipient] },
+    vault: { recipients: [recipient], writers: [] },
     destinations: Object.fromEntries(
-      destinations.map((name) => [name, { type: 'local', path: join(folder, 'destinations', name) }]),
+      destinations.map((name) => {
+        const path = join(folder, 'destinations', name);
+        return [name, { type: 'local', path, required: true, where: {}, price: {} }];
+      }),
     ),
     datasets: Object.fromEntries(datasets.map((name) => [name, files(name)])),
     drill: { everyMs: 86_400_000, checks: [], skip: [] },

@@ -1,7 +1,7 @@
-import type { Destination } from '../destination.ts';
+import type { Destination, History } from '../destination.ts';
 import { destinationUnreachable } from '../errors.ts';
 
-type Verb = 'put' | 'get' | 'stat' | 'list' | 'delete' | 'freeBytes';
+type Verb = keyof History | 'put' | 'get' | 'stat' | 'list' | 'delete' | 'freeBytes';
 
 export interface Fault {
   /** Any verb when absent. */
@@ -70,8 +70,32 @@ export function withFaults(destination: Destination, script: readonly Fault[]): 
     return result;
   }
 
+  async function* playedList<T>(verb: Verb, prefix: string, items: AsyncIterable<T>): AsyncGenerator<T> {
+    const fault = meet(verb, prefix);
+    await before(fault);
+    yield* items;
+    await after(fault);
+  }
+
+  const { history } = destination;
   return {
     ...destination,
+    ...(history && {
+      history: {
+        listVersions: (prefix) => playedList('listVersions', prefix, history.listVersions(prefix)),
+        versionsOf: (key) => played('versionsOf', key, () => history.versionsOf(key)),
+        getVersion: (key, version, range, options) =>
+          played(
+            'getVersion',
+            key,
+            async (fault) => damage(await history.getVersion(key, version, range, options), fault),
+            options?.signal,
+          ),
+        lockOf: (key, version) => played('lockOf', key, () => history.lockOf(key, version)),
+        extendLock: (key, version, untilMs) =>
+          played('extendLock', key, () => history.extendLock(key, version, untilMs)),
+      },
+    }),
     calls: (verb) => (verb === undefined ? [...counts.values()].reduce((a, b) => a + b, 0) : (counts.get(verb) ?? 0)),
     unreached: () => script.filter((fault) => !met.has(fault)),
     put: (key, body, options) =>
@@ -79,12 +103,7 @@ export function withFaults(destination: Destination, script: readonly Fault[]): 
     get: (key, range, options) =>
       played('get', key, async (fault) => damage(await destination.get(key, range, options), fault), options?.signal),
     stat: (key) => played('stat', key, () => destination.stat(key)),
-    async *list(prefix) {
-      const fault = meet('list', prefix);
-      await before(fault);
-      yield* destination.list(prefix);
-      await after(fault);
-    },
+    list: (prefix) => playedList('list', prefix, destination.list(prefix)),
     delete: (key, version) => played('delete', key, () => destination.delete(key, version)),
     freeBytes: () => played('freeBytes', '', () => destination.freeBytes()),
   };

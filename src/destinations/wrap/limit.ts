@@ -18,23 +18,36 @@ export function withLimit(destination: Destination, most: number): Destination {
     }
   }
 
+  async function* limitedEach<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
+    const iterator = items[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = await limited(() => iterator.next());
+        if (next.done) return;
+        yield next.value;
+      }
+    } finally {
+      await iterator.return?.();
+    }
+  }
+
+  const { history } = destination;
   return {
     ...destination,
+    ...(history && {
+      history: {
+        listVersions: (prefix) => limitedEach(history.listVersions(prefix)),
+        versionsOf: (key) => limited(() => history.versionsOf(key)),
+        getVersion: (key, version, range, options) =>
+          limited(() => history.getVersion(key, version, range, options), options?.signal),
+        lockOf: (key, version) => limited(() => history.lockOf(key, version)),
+        extendLock: (key, version, untilMs) => limited(() => history.extendLock(key, version, untilMs)),
+      },
+    }),
     put: (key, body, options) => limited(() => destination.put(key, body, options), options?.signal),
     get: (key, range, options) => limited(() => destination.get(key, range, options), options?.signal),
     stat: (key) => limited(() => destination.stat(key)),
-    async *list(prefix) {
-      const iterator = destination.list(prefix)[Symbol.asyncIterator]();
-      try {
-        for (;;) {
-          const next = await limited(() => iterator.next());
-          if (next.done) return;
-          yield next.value;
-        }
-      } finally {
-        await iterator.return?.();
-      }
-    },
+    list: (prefix) => limitedEach(destination.list(prefix)),
     delete: (key, version) => limited(() => destination.delete(key, version)),
     freeBytes: () => limited(() => destination.freeBytes()),
   };

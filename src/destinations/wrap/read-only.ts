@@ -6,5 +6,11 @@ export function readOnly(destination: Destination): Destination {
   const refuse = async () => {
     throw destinationReadOnly({ destination: destination.name, location: destination.location });
   };
-  return { ...destination, put: refuse, delete: refuse };
+  const { history } = destination;
+  return {
+    ...destination,
+    put: refuse,
+    delete: refuse,
+    ...(history && { history: { ...history, extendLock: refuse } }),
+  };
 }

@@ -42,23 +42,36 @@ export function withRetry(destination: Destination, policy: Partial<RetryPolicy>
     }
   }
 
+  async function* retriedFirst<T>(begin: () => AsyncIterable<T>): AsyncGenerator<T> {
+    // Once something was handed out, starting anew would hand it out twice. Adapters with pages retry a page themselves.
+    const [first, rest] = await retried(async () => {
+      const iterator = begin()[Symbol.asyncIterator]();
+      return [await iterator.next(), iterator] as const;
+    });
+    try {
+      for (let next = first; !next.done; next = await rest.next()) yield next.value;
+    } finally {
+      await rest.return?.();
+    }
+  }
+
+  const { history } = destination;
   return {
     ...destination,
+    ...(history && {
+      history: {
+        listVersions: (prefix) => retriedFirst(() => history.listVersions(prefix)),
+        versionsOf: (key) => retried(() => history.versionsOf(key)),
+        getVersion: (key, version, range, options) =>
+          retried(() => history.getVersion(key, version, range, options), options?.signal),
+        lockOf: (key, version) => retried(() => history.lockOf(key, version)),
+        extendLock: (key, version, untilMs) => retried(() => history.extendLock(key, version, untilMs)),
+      },
+    }),
     put: (key, body, options) => retried(() => destination.put(key, body, options), options?.signal),
     get: (key, range, options) => retried(() => destination.get(key, range, options), options?.signal),
     stat: (key) => retried(() => destination.stat(key)),
-    async *list(prefix) {
-      // Once something was handed out, starting anew would hand it out twice. Adapters with pages retry a page themselves.
-      const [first, rest] = await retried(async () => {
-        const iterator = destination.list(prefix)[Symbol.asyncIterator]();
-        return [await iterator.next(), iterator] as const;
-      });
-      try {
-        for (let next = first; !next.done; next = await rest.next()) yield next.value;
-      } finally {
-        await rest.return?.();
-      }
-    },
+    list: (prefix) => retriedFirst(() => destination.list(prefix)),
     delete: (key, version) => retried(() => destination.delete(key, version)),
     freeBytes: () => retried(() => destination.freeBytes()),
   };

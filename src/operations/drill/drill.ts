@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { foldersOf } from '../../config/locations.ts';
 import { recoveryPlan } from '../../core/plan.ts';
 import type { Run } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
@@ -113,7 +114,7 @@ async function prepare(
         needsBytes: needsBytes(found),
         // The outermost first: a layer over a folder serves everything in it.
         workFolders: [...new Set(workFolders)].filter((folder) => folder !== '/').sort((a, b) => a.length - b.length),
-        hidden: [parts.stateDir, ...Object.values(system.destinations).map(({ path }) => path), ...parts.hidden],
+        hidden: [parts.stateDir, ...foldersOf(system.destinations), ...parts.hidden],
         ...(options.namespaces === false ? { footings: [] } : {}),
       }),
     );

@@ -2,8 +2,8 @@ import type { DrillDetails, DrillEvidence } from '../../core/evidence.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { ledgerKey } from '../../vault/format/keys.ts';
 import { decodeLedgerEntry, type LedgerRecord, type LedgerVerdict, verifyLedger } from '../../vault/format/ledger.ts';
+import { openDetails, readLedger } from '../ledger/ledger.ts';
 import { noSuchEvidence } from './errors.ts';
-import { openDetails, readLedger } from './ledger.ts';
 
 interface EvidenceLine {
   /** Of the ledger entry. */

@@ -1,4 +1,5 @@
 import type { Rotation, RunRecord } from '../../catalog/catalog.ts';
+import { locationOf } from '../../config/locations.ts';
 import type { DatasetConfig, System } from '../../config/system.ts';
 import { dayMs, formatDuration, hourMs, minuteMs, roughDuration } from '../../core/duration.ts';
 import type { DrillEvidence } from '../../core/evidence.ts';
@@ -53,7 +54,7 @@ export function assess(system: System, facts: StatusFacts): SystemStatus {
     datasets,
     destinations: Object.entries(system.destinations).map(([name, config]) => {
       const found = facts.reachable.find((destination) => destination.name === name);
-      return { name, location: found?.location ?? config.path, reachable: found !== undefined };
+      return { name, location: found?.location ?? locationOf(config), reachable: found !== undefined };
     }),
     troubles,
   };
