@@ -33,9 +33,12 @@ export const backup = defineCommand({
   words: '[dataset...]',
   description: `Takes a restore point of each dataset named, of all when none is. One that fails does not keep the others from it,
 nor does a destination that is down. Exit code 1 when a restore point has gaps or is not everywhere, 2 when one is missing.`,
-  options: { refill: flag('fill a destination anew whose vault is known to be gone') },
+  options: {
+    refill: flag('fill a destination anew whose vault is known to be gone'),
+    fresh: flag('send again what a recipient opens who was removed from vault.recipients'),
+  },
   async run({ words, options, system, run, out }) {
-    const outcome = await backUp(await system(), { datasets: words, refill: options.refill }, run);
+    const outcome = await backUp(await system(), { datasets: words, ...options }, run);
     const exit = exitOf(outcome);
     out.done(reportOf(outcome), backupText, exit === exitCodes.ok);
     return exit;

@@ -14,6 +14,8 @@ export interface BackupRequest {
   readonly datasets: readonly string[];
   /** Fill a destination anew whose vault is gone. */
   readonly refill: boolean;
+  /** Send again what lies in packs that a removed recipient can open. */
+  readonly fresh?: boolean;
 }
 
 export interface BackedUp {
@@ -63,6 +65,7 @@ export async function backUp(system: OpenSystem, request: BackupRequest, run: Ru
     tool,
     rescue: system.rescue(),
     refill: request.refill,
+    fresh: request.fresh ?? false,
     packSizes,
   };
   await using session = await openWriter(options, run);

@@ -27,6 +27,7 @@ export interface Doing {
   readonly clock?: Clock;
   readonly signal?: AbortSignal;
   readonly refill?: boolean;
+  readonly fresh?: boolean;
   readonly onEvent?: (event: RunEvent) => void;
 }
 
@@ -79,7 +80,11 @@ export function systemOver(base: SystemBase): TestSystem {
 
   async function tryBackUp(doing: Doing = {}): Promise<BackupOutcome> {
     using system = open(doing);
-    return await backUp(system, { datasets: [], refill: doing.refill ?? false }, runOf(doing));
+    return await backUp(
+      system,
+      { datasets: [], refill: doing.refill ?? false, fresh: doing.fresh ?? false },
+      runOf(doing),
+    );
   }
 
   return {

@@ -141,6 +141,9 @@ describe('an index delta', () => {
     fc.assert(
       fc.property(packs, (list) => {
         expect(decodeIndexDelta(encodeIndexDelta({ packs: list }))).toEqual({ packs: list });
+        const sealedTo = list.map(({ id }) => id.slice(0, 32)).sort();
+        if (new Set(sealedTo).size < list.length) return;
+        expect(decodeIndexDelta(encodeIndexDelta({ packs: list, sealedTo }))).toEqual({ packs: list, sealedTo });
       }),
     );
   });
@@ -151,6 +154,7 @@ describe('an index delta', () => {
         { id: id('ab'), sizeBytes: 1234, kind: 'data', toc: example },
         { id: id('cd'), sizeBytes: 5, kind: 'meta', toc: example },
       ],
+      sealedTo: ['11'.repeat(16), '22'.repeat(16)],
     } as const;
     const bytes = encodeIndexDelta(delta);
     expectHardy(decodeIndexDelta, bytes, ['index-damaged']);

@@ -17,8 +17,8 @@ export interface IndexCache {
   find(id: Uint8Array): { pack: string; offset: number; length: number } | undefined;
   hasPack(pack: string): boolean;
   packSize(pack: string): number | undefined;
-  /** Remembers a pack and all its chunks, held by these destinations. */
-  addPack(pack: IndexedPack, destinations: readonly string[]): void;
+  /** Remembers a pack and all its chunks, held by these destinations. `sealedTo`: prints of its recipients, if known. */
+  addPack(pack: IndexedPack, destinations: readonly string[], sealedTo?: readonly string[]): void;
   addHolder(pack: string, destination: string): void;
   /** Forgets that `destination` holds anything, or just this pack. What nobody holds is sent again. */
   forgetHolder(destination: string, pack?: string): void;
@@ -26,6 +26,8 @@ export interface IndexCache {
   missingAt(destination: string): string[];
   /** From now on only packs that all of these hold are found. */
   useOnlyHeldBy(destinations: readonly string[]): void;
+  /** From now on only packs that all of these open (prints) are found; `exactly`: and that nobody else does. */
+  useOnlySealedTo(prints: readonly string[], exactly: boolean): void;
   get(name: string): string | undefined;
   set(name: string, value: string): void;
   close(): void;
@@ -33,7 +35,8 @@ export interface IndexCache {
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS packs (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, kind TEXT NOT NULL, seal INTEGER NOT NULL
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, kind TEXT NOT NULL,
+    sealed TEXT NOT NULL, seal INTEGER NOT NULL
   ) STRICT;
   CREATE TABLE IF NOT EXISTS chunks (
     id BLOB PRIMARY KEY, pack INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, seal INTEGER NOT NULL
@@ -45,7 +48,7 @@ const SCHEMA = `
     name TEXT PRIMARY KEY, value TEXT NOT NULL, seal INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
 `;
-const VERSION = 2;
+const VERSION = 3;
 
 /**
  * Every row has a checksum of itself: SQLite has none, and one changed bit in an offset would make restore points that name
@@ -55,8 +58,8 @@ function sealOf(text: string): number {
   return crc32(text);
 }
 
-function packText({ number, id, size, kind }: Record<string, unknown>): string {
-  return `${number} ${id} ${size} ${kind}`;
+function packText({ number, id, size, kind, sealed }: Record<string, unknown>): string {
+  return `${number} ${id} ${size} ${kind} ${sealed}`;
 }
 
 function chunkSeal(id: Uint8Array, pack: number, offset: number, length: number): number {
@@ -126,6 +129,7 @@ function guarded(cache: IndexCache, file: string): IndexCache {
     forgetHolder: guard(cache.forgetHolder),
     missingAt: guard(cache.missingAt),
     useOnlyHeldBy: guard(cache.useOnlyHeldBy),
+    useOnlySealedTo: guard(cache.useOnlySealedTo),
     get: guard(cache.get),
     set: guard(cache.set),
     close() {
@@ -167,6 +171,8 @@ function cacheOver(db: DatabaseSync): IndexCache {
   const usable = new Map<number, string | null>();
   const usableByName = new Map<string, boolean>();
   let required: readonly string[] = [];
+  let readers: readonly string[] = [];
+  let noOthers = false;
 
   function holdersChanged(): void {
     usable.clear();
@@ -176,10 +182,10 @@ function cacheOver(db: DatabaseSync): IndexCache {
   function packRow(
     by: 'number' | 'id',
     value: number | string,
-  ): { number: number; id: string; size: number } | undefined {
-    const row = sql(`SELECT number, id, size, kind, seal FROM packs WHERE ${by} = ?`).get(value);
+  ): { number: number; id: string; size: number; sealed: string } | undefined {
+    const row = sql(`SELECT number, id, size, kind, sealed, seal FROM packs WHERE ${by} = ?`).get(value);
     if (row === undefined || row.seal !== sealOf(packText(row))) return undefined;
-    return row as { number: number; id: string; size: number };
+    return row as { number: number; id: string; size: number; sealed: string };
   }
 
   function holds(destination: string, number: number): boolean {
@@ -193,13 +199,21 @@ function cacheOver(db: DatabaseSync): IndexCache {
   }
 
   /** The number of a pack that is known from now on. */
-  function enter({ id, sizeBytes: size, kind }: IndexedPack): number {
+  function enter({ id, sizeBytes: size, kind }: IndexedPack, sealedTo: readonly string[]): number {
     const known = packRow('id', id);
     if (known !== undefined) return known.number;
     const { number } = sql('SELECT COALESCE(MAX(number), 0) + 1 AS number FROM packs').get() as { number: number };
-    const text = 'INSERT OR REPLACE INTO packs (number, id, size, kind, seal) VALUES (?, ?, ?, ?, ?)';
-    sql(text).run(number, id, size, kind, sealOf(packText({ number, id, size, kind })));
+    const sealed = sealedTo.join(' ');
+    const text = 'INSERT OR REPLACE INTO packs (number, id, size, kind, sealed, seal) VALUES (?, ?, ?, ?, ?, ?)';
+    sql(text).run(number, id, size, kind, sealed, sealOf(packText({ number, id, size, kind, sealed })));
     return number;
+  }
+
+  /** A pack that a current recipient cannot open would make a restore point that it opens in part. */
+  function isOpenToAll(sealed: string): boolean {
+    const prints = sealed === '' ? [] : sealed.split(' ');
+    if (noOthers && prints.length !== readers.length) return false;
+    return readers.every((print) => prints.includes(print));
   }
 
   function numberOf(pack: string): number | undefined {
@@ -209,8 +223,9 @@ function cacheOver(db: DatabaseSync): IndexCache {
   function usableId(number: number): string | null {
     const known = usable.get(number);
     if (known !== undefined) return known;
-    const id = packRow('number', number)?.id;
-    const found = id !== undefined && required.length > 0 && required.every((name) => holds(name, number)) ? id : null;
+    const row = packRow('number', number);
+    const isHeld = required.length > 0 && required.every((name) => holds(name, number));
+    const found = row !== undefined && isHeld && isOpenToAll(row.sealed) ? row.id : null;
     usable.set(number, found);
     return found;
   }
@@ -243,9 +258,9 @@ function cacheOver(db: DatabaseSync): IndexCache {
       return known;
     },
     packSize: (pack) => packRow('id', pack)?.size,
-    addPack(pack, destinations) {
+    addPack(pack, destinations, sealedTo = []) {
       transaction(() => {
-        const number = enter(pack);
+        const number = enter(pack, sealedTo);
         for (const { id, offset, length } of sortedChunks(pack)) {
           addChunk.run(id, number, offset, length, chunkSeal(id, number, offset, length));
         }
@@ -275,6 +290,11 @@ function cacheOver(db: DatabaseSync): IndexCache {
     },
     useOnlyHeldBy(destinations) {
       required = [...destinations];
+      holdersChanged();
+    },
+    useOnlySealedTo(prints, exactly) {
+      readers = [...prints];
+      noOthers = exactly;
       holdersChanged();
     },
     get(name) {

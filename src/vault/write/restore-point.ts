@@ -4,6 +4,7 @@ import { defineError, sentenceOf } from '../../core/errors.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
 import type { Capture, CaptureFacts } from '../../sources/source.ts';
+import { printsOf } from '../age/recipient-print.ts';
 import { encodeIndexDelta, type IndexedPack } from '../format/index-delta.ts';
 import { indexKey, manifestKey, packKey } from '../format/keys.ts';
 import { encodeManifest } from '../format/manifest.ts';
@@ -76,7 +77,7 @@ export async function writeRestorePoint(
   async function storePack({ id, object, kind, toc }: SealedPack): Promise<void> {
     const holders = await session.copies.put(packKey(id), object, id);
     const pack: IndexedPack = { id, sizeBytes: object.length, kind, toc };
-    index.addPack(pack, holders);
+    index.addPack(pack, holders, printsOf(options.recipients));
     trustActive();
     storedBytes += pack.sizeBytes;
     release(object);
@@ -123,6 +124,7 @@ export async function writeRestorePoint(
 
 /** Gathers finished packs and writes index deltas, so that the index can be rebuilt from the vault. */
 function deliverIndex({ keys, options, copies }: WriterSession, run: Run) {
+  const sealedTo = printsOf(options.recipients);
   let waiting: IndexedPack[] = [];
   let storedBytes = 0;
 
@@ -130,7 +132,7 @@ function deliverIndex({ keys, options, copies }: WriterSession, run: Run) {
     const packs = waiting;
     waiting = [];
     if (packs.length === 0) return;
-    const object = await sealSmall(encodeIndexDelta({ packs }), [...options.recipients, keys.indexRecipient]);
+    const object = await sealSmall(encodeIndexDelta({ packs, sealedTo }), [...options.recipients, keys.indexRecipient]);
     await copies.put(indexKey(keys.writer, newUlid(run.clock.now(), options.random)), object);
     storedBytes += object.length;
   }

@@ -4,6 +4,7 @@ import type { Run } from '../../core/run.ts';
 import { newUlid, ulidTime } from '../../core/ulid.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
+import { printsOf } from '../age/recipient-print.ts';
 import { noDestination, vaultReplaced, vaultsDiffer } from '../errors.ts';
 import { decodeGeneration } from '../format/generation.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
@@ -34,6 +35,8 @@ export interface WriterOptions {
   readonly rescue: Uint8Array;
   /** Fill a destination anew whose vault is gone. */
   readonly refill: boolean;
+  /** Use no pack again that somebody opens who is not a recipient any more. */
+  readonly fresh?: boolean;
   readonly packSizes: PackSizes;
 }
 
@@ -61,6 +64,8 @@ export async function openWriter(options: WriterOptions, run: Run): Promise<Writ
   const keys = await writerKeys(keyFile, vault, options.random);
   const index = openIndexCache(join(options.stateDir, 'index.sqlite'), `${vault} ${keys.writer}`);
   held.defer(() => index.close());
+  // Deduplication would make restore points of packs that a recipient added since cannot open.
+  index.useOnlySealedTo(printsOf(options.recipients), options.fresh ?? false);
   const workerData: StoreWorkerData = { chunkKey: keys.chunkKey, recipients: options.recipients };
   const threads = held.adopt<StoreThreads>(threadShelf(storeWorker, workerData), (shelf) =>
     shelf[Symbol.asyncDispose](),
@@ -155,11 +160,12 @@ async function rebuildIndex({ index, keys, copies }: Session, isVault: boolean, 
       copies.drop(destination, error);
     }
   }
-  for (const [key, holders] of deltas) {
+  // Oldest first: what was sent again later is where a chunk is found.
+  for (const [key, holders] of [...deltas].sort(([a], [b]) => (a < b ? -1 : 1))) {
     for (const destination of holders) {
       try {
         const delta = decodeIndexDelta(await openSmall(await destination.get(key), [keys.indexIdentity]));
-        for (const pack of delta.packs) index.addPack(pack, []);
+        for (const pack of delta.packs) index.addPack(pack, [], delta.sealedTo);
         break;
       } catch (error) {
         // What it names is sent again.
