@@ -7,19 +7,9 @@ import { type ExitCode, exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
 
 interface BackupReport {
-  readonly backedUp: ReadonlyArray<{
-    readonly dataset: string;
-    readonly restorePoint: string;
-    readonly time: string;
-    readonly sizeBytes: number;
-    readonly addedBytes: number;
-    readonly storedBytes: number;
-    readonly entries: number;
-    readonly destinations: readonly string[];
-    readonly problems: BackedUp['problems'];
-    readonly unchangedFiles: number;
-    readonly elapsedMs: number;
-  }>;
+  readonly backedUp: readonly ReportedPoint[];
+  /** Of lifeboat.yaml and what belongs to it; null when nothing of it changed. */
+  readonly configuration: ReportedPoint | null;
   readonly failed: ReadonlyArray<{
     readonly dataset: string;
     readonly code: string;
@@ -27,6 +17,20 @@ interface BackupReport {
     readonly hint: string;
   }>;
   readonly behind: BackupOutcome['behind'];
+}
+
+interface ReportedPoint {
+  readonly dataset: string;
+  readonly restorePoint: string;
+  readonly time: string;
+  readonly sizeBytes: number;
+  readonly addedBytes: number;
+  readonly storedBytes: number;
+  readonly entries: number;
+  readonly destinations: readonly string[];
+  readonly problems: BackedUp['problems'];
+  readonly unchangedFiles: number;
+  readonly elapsedMs: number;
 }
 
 export const backup = defineCommand({
@@ -51,21 +55,10 @@ function exitOf({ failed, behind, backedUp }: BackupOutcome): ExitCode {
   return whole ? exitCodes.ok : exitCodes.no;
 }
 
-function reportOf({ backedUp, failed, behind }: BackupOutcome): BackupReport {
+function reportOf({ backedUp, configuration, failed, behind }: BackupOutcome): BackupReport {
   return {
-    backedUp: backedUp.map(({ dataset, record, heldBy, problems, unchangedFiles, elapsedMs }) => ({
-      dataset,
-      restorePoint: record.id,
-      time: record.time,
-      sizeBytes: record.sizes.logical,
-      addedBytes: record.sizes.added,
-      storedBytes: record.sizes.stored,
-      entries: record.sizes.entries,
-      destinations: heldBy,
-      problems,
-      unchangedFiles,
-      elapsedMs: Math.round(elapsedMs),
-    })),
+    backedUp: backedUp.map(reportedPoint),
+    configuration: configuration === undefined ? null : reportedPoint(configuration),
     failed: failed.map(({ dataset, error }) => ({
       dataset,
       code: error instanceof LifeboatError ? error.code : 'unexpected',
@@ -76,14 +69,31 @@ function reportOf({ backedUp, failed, behind }: BackupOutcome): BackupReport {
   };
 }
 
-function backupText({ backedUp, failed, behind }: BackupReport, style: Style): string {
-  const lines = backedUp.map(({ dataset, sizeBytes, addedBytes, storedBytes, entries, destinations, elapsedMs }) => {
+function reportedPoint({ dataset, record, heldBy, problems, unchangedFiles, elapsedMs }: BackedUp): ReportedPoint {
+  return {
+    dataset,
+    restorePoint: record.id,
+    time: record.time,
+    sizeBytes: record.sizes.logical,
+    addedBytes: record.sizes.added,
+    storedBytes: record.sizes.stored,
+    entries: record.sizes.entries,
+    destinations: heldBy,
+    problems,
+    unchangedFiles,
+    elapsedMs: Math.round(elapsedMs),
+  };
+}
+
+function backupText({ backedUp, configuration, failed, behind }: BackupReport, style: Style): string {
+  const points = configuration === null ? backedUp : [configuration, ...backedUp];
+  const lines = points.map(({ dataset, sizeBytes, addedBytes, storedBytes, entries, destinations, elapsedMs }) => {
     const size = `${formatSize(sizeBytes)} in ${countOf(entries, 'entry', 'entries')}`;
     const added = `${formatSize(addedBytes)} new (${formatSize(storedBytes)} stored)`;
     const where = destinations.join(', ');
     return `${style.good('✓')} ${style.bold(dataset)}: ${size}, ${added}, at ${where}, ${formatDuration(elapsedMs)}`;
   });
-  for (const { dataset, problems } of backedUp) {
+  for (const { dataset, problems } of points) {
     const shown = problems.slice(0, 10).map(({ message }) => `${style.warn('!')} ${dataset}: ${message}`);
     const more = problems.length - shown.length;
     lines.push(...shown, ...(more > 0 ? [`${style.warn('!')} ${dataset}: and ${countOf(more, 'problem')} more`] : []));

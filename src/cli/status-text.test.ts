@@ -34,6 +34,7 @@ function first(answer: Partial<SystemStatus['answer']>, proof: SystemStatus['pro
     proof,
     lastDrill: null,
     verification: null,
+    configuration: null,
     datasets,
     destinations: [],
     troubles: [],

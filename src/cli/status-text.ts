@@ -9,6 +9,7 @@ export function statusText(status: SystemStatus, style: Style): string {
   const nowMs = Date.parse(status.at);
   const lines = [style.bold(answer(status)), proof(status, nowMs), verification(status, nowMs), ''];
   lines.push(table(status.datasets.map((dataset) => datasetRow(dataset, status.answer.known, nowMs, style))));
+  lines.push(style.dim(configuration(status, nowMs)));
   const troubles = [
     ...status.datasets.flatMap((dataset) =>
       dataset.troubles.map((trouble) => ({ ...trouble, message: `${dataset.name}: ${trouble.message}` })),
@@ -55,6 +56,12 @@ function verification({ verification: known }: SystemStatus, nowMs: number): str
     ? `, each in the last ${roughDuration(Math.max(0, nowMs - Date.parse(completeSince)))}`
     : '';
   return `Stored data verified: ${soundParts} of ${countOf(parts, 'part')} sound${since}.`;
+}
+
+function configuration({ configuration: kept, answer }: SystemStatus, nowMs: number): string {
+  if (!answer.known) return '';
+  if (kept === null) return 'lifeboat.yaml is not kept with the backups yet; the next backup does it.';
+  return `lifeboat.yaml as of ${formatMoment(Date.parse(kept.time), nowMs)} is kept with them, at ${kept.destinations.join(', ')}.`;
 }
 
 function datasetRow(dataset: DatasetStatus, known: boolean, nowMs: number, style: Style): string[] {

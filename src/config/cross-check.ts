@@ -1,3 +1,4 @@
+import { configurationDataset } from '../core/configuration-dataset.ts';
 import type { ConfigDocument } from './document.ts';
 import type { Mistake } from './errors.ts';
 import { nearest } from './explain.ts';
@@ -12,6 +13,10 @@ export function crossCheck(shape: ConfigShape, document: ConfigDocument): Mistak
   const { datasets, drill } = shape;
   const known = new Set(Object.keys(datasets).map(restoredVariable));
   const mistakes: Mistake[] = [];
+  if (Object.hasOwn(datasets, configurationDataset)) {
+    const what = `'${configurationDataset}' is what Lifeboat calls its own copy of this file`;
+    mistakes.push(document.atKey(['datasets', configurationDataset], what, 'Give the dataset another name.'));
+  }
 
   const wantDataset = (
     path: readonly (string | number)[],

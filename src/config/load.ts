@@ -11,6 +11,7 @@ import { readDocument } from './document.ts';
 import { configMissing, configUnreadable } from './errors.ts';
 import { explainIssues } from './explain.ts';
 import { realPath, refuseNesting } from './nesting.ts';
+import { ownFiles } from './own-files.ts';
 import { configSchema } from './schema.ts';
 import type { System } from './system.ts';
 
@@ -40,6 +41,7 @@ export function loadSystem(file: string, env: Readonly<Record<string, string | u
     environment: shape.environment,
     file: absolute,
     root,
+    files: ownFiles(shape, absolute, root),
     stateDir: stateDirOf(shape.system, absolute, env),
     digest: createHash('sha256').update(bytes).digest('hex'),
     vault: { recipients: [...new Set(shape.vault.recipients)], writers: [...new Set(shape.vault.writers)] },

@@ -55,6 +55,11 @@ export function referenceMistake(text: string): string | undefined {
   return at < 0 ? undefined : broken.slice(at, at + 24);
 }
 
+/** The paths in the `${file:…}` references of `text`, as written. */
+export function filesNamed(text: string): string[] {
+  return [...text.matchAll(outside)].flatMap(([, kind, what]) => (kind === 'file' && what !== undefined ? [what] : []));
+}
+
 /** Variables that `text` needs and that have no default. */
 export function requiredVariables(text: string): string[] {
   const rest = text.replace(outside, (_, kind?: string) => (kind ? '' : '$${'));

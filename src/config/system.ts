@@ -12,6 +12,8 @@ export interface System {
   readonly file: string;
   /** Its folder, absolute: relative paths in the file start here. */
   readonly root: string;
+  /** What the configuration consists of, absolute: the file itself, its `envFile`, what it refers to. Kept with the backups. */
+  readonly files: readonly string[];
   /** Catalog, writer keys, index cache, spool: `$LIFEBOAT_STATE_DIR/<system>-<8 hex>`, absolute. Not made by loading. */
   readonly stateDir: string;
   /** Lower-case hex of the SHA-256 of the file's bytes, for evidence. */

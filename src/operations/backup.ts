@@ -1,10 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { configurationDataset } from '../core/configuration-dataset.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Problem, Run } from '../core/run.ts';
 import type { SnapshotRecord } from '../vault/format/record.ts';
 import { type WrittenRestorePoint, writeRestorePoint } from '../vault/write/restore-point.ts';
 import { openWriter, type WriterSession } from '../vault/write/session.ts';
+import { keepConfiguration } from './configuration/keep.ts';
 import { noSuchDataset } from './errors.ts';
 import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';
@@ -28,7 +30,10 @@ export interface BackedUp {
 }
 
 export interface BackupOutcome {
+  readonly vault: string;
   readonly backedUp: readonly BackedUp[];
+  /** The restore point of the configuration itself; undefined when it was kept before and has not changed. */
+  readonly configuration: BackedUp | undefined;
   readonly failed: ReadonlyArray<{ readonly dataset: string; readonly error: unknown }>;
   /** Destinations that do not hold every new restore point, and why. */
   readonly behind: ReadonlyArray<{ readonly destination: string; readonly why: string }>;
@@ -73,17 +78,26 @@ export async function backUp(system: OpenSystem, request: BackupRequest, run: Ru
 
   const backedUp: BackedUp[] = [];
   const failed: { dataset: string; error: unknown }[] = [];
-  for (const dataset of datasets) {
+  const attempt = async <T>(dataset: string, work: () => Promise<T>): Promise<T | undefined> => {
     try {
-      backedUp.push(await run.step(dataset, () => backUpOne(system, session, dataset, run)));
+      return await work();
     } catch (error) {
       if (run.signal.aborted || session.copies.active.length === 0) throw error;
       failed.push({ dataset, error });
+      return undefined;
     }
+  };
+  // First: from here on a bare machine knows what belongs to this system.
+  const configuration = await attempt(configurationDataset, () =>
+    backUpConfiguration(system, session, options.fresh || request.refill, run),
+  );
+  for (const dataset of datasets) {
+    const one = await attempt(dataset, () => run.step(dataset, () => backUpOne(system, session, dataset, run)));
+    if (one !== undefined) backedUp.push(one);
   }
   const dropped = [...session.copies.dropped].map(([name, error]) => ({ name, error }));
   const behind = [...unopened, ...dropped].map(({ name, error }) => ({ destination: name, why: sentenceOf(error) }));
-  return { backedUp, failed, behind };
+  return { vault: session.vault, backedUp, configuration, failed, behind };
 }
 
 async function backUpOne(system: OpenSystem, session: WriterSession, dataset: string, run: Run): Promise<BackedUp> {
@@ -106,6 +120,20 @@ async function backUpOne(system: OpenSystem, session: WriterSession, dataset: st
       isNo: isIncomplete(problems),
     };
   });
+}
+
+async function backUpConfiguration(
+  system: OpenSystem,
+  session: WriterSession,
+  always: boolean,
+  run: Run,
+): Promise<BackedUp | undefined> {
+  const started = system.clock.elapsed();
+  const written = await keepConfiguration(system, session, always, run);
+  if (written === undefined) return undefined;
+  const { record, heldBy, problems, unchangedFiles } = written;
+  const elapsedMs = system.clock.elapsed() - started;
+  return { dataset: configurationDataset, record, heldBy, problems, unchangedFiles, elapsedMs };
 }
 
 /** Remembers which destinations this host used: one of them that is gone is not silently begun anew. */

@@ -1,5 +1,6 @@
 import type { System } from '../config/system.ts';
-import { keepSet } from '../core/retention.ts';
+import { configurationDataset } from '../core/configuration-dataset.ts';
+import { defaultRetention, keepSet } from '../core/retention.ts';
 import type { RestorePoint, VaultReader } from '../vault/vault.ts';
 
 /** What the retention of a system says about its restore points. Nothing is deleted by making this plan. */
@@ -25,13 +26,19 @@ interface PlannedPoint {
   readonly reasons: readonly string[];
 }
 
-/** Datasets that the configuration no longer names are kept whole: no policy speaks about them. */
+/**
+ * Datasets that the configuration no longer names are kept whole: no policy speaks about them. Its own restore points, one for
+ * each change, are kept as a dataset that says nothing of its retention; they come last, and only where there are any.
+ */
 export async function planRetention(system: System, vault: VaultReader, nowMs: number): Promise<RetentionPlan> {
   const { points, suspect } = await vault.restorePoints();
-  const datasets = Object.entries(system.datasets).map(([dataset, config]) => ({
+  const planned = Object.entries(system.datasets).map(([dataset, config]) => ({
     dataset,
     points: planDataset(points, system.name, dataset, config.retention, nowMs),
   }));
+  const configuration = planDataset(points, system.name, configurationDataset, defaultRetention, nowMs);
+  const datasets =
+    configuration.length === 0 ? planned : [...planned, { dataset: configurationDataset, points: configuration }];
   const dropped = new Set(datasets.flatMap((plan) => plan.points.filter((one) => !one.keep).map((one) => one.point)));
   return { datasets, suspect, ...freedBy(points, dropped) };
 }

@@ -158,6 +158,7 @@ export function configOf(
     environment: 'test',
     file: join(folder, 'lifeboat.yaml'),
     root: folder,
+    files: [],
     stateDir: join(folder, 'state'),
     digest: createHash('sha256').update(folder).digest('hex'),
     vault: { recipients: [recipient], writers: [] },

@@ -1,15 +1,19 @@
 import type { Rotation, RunRecord } from '../../catalog/catalog.ts';
 import { locationOf } from '../../config/locations.ts';
 import type { DatasetConfig, System } from '../../config/system.ts';
+import { configurationDataset } from '../../core/configuration-dataset.ts';
 import { dayMs, formatDuration, hourMs, minuteMs, roughDuration } from '../../core/duration.ts';
 import type { DrillEvidence } from '../../core/evidence.ts';
 import { formatMoment } from '../../core/moment.ts';
 import { standing } from '../../core/objectives.ts';
 import { countOf } from '../../core/size.ts';
+import { spoiledCodes } from '../../vault/read/objects.ts';
+import { newestOrNone } from '../../vault/trust.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
 import { destinationNew, type Trouble } from '../reach.ts';
 import type { Proofs } from './proofs.ts';
 import type { DatasetStatus, StatusTrouble, SystemStatus } from './status.ts';
+import { tamperTroubles } from './tampering.ts';
 
 export interface StatusFacts {
   readonly nowMs: number;
@@ -51,6 +55,7 @@ export function assess(system: System, facts: StatusFacts): SystemStatus {
     lastDrill:
       last && last !== proved ? { id: last.drill.id, at: last.drill.started, verdict: last.outcome.verdict } : null,
     verification: facts.rotation ? verificationOf(facts.rotation) : null,
+    configuration: configurationOf(facts),
     datasets,
     destinations: Object.entries(system.destinations).map(([name, config]) => {
       const found = facts.reachable.find((destination) => destination.name === name);
@@ -63,6 +68,14 @@ export function assess(system: System, facts: StatusFacts): SystemStatus {
 function verificationOf({ sound, parts, completeSinceMs }: Rotation) {
   const completeSince = completeSinceMs === undefined ? null : new Date(completeSinceMs).toISOString();
   return { soundParts: sound, parts, completeSince };
+}
+
+/** Kept when it changes, so its age says nothing: there is no objective to miss. */
+function configurationOf({ points }: StatusFacts): SystemStatus['configuration'] {
+  const newest = newestOrNone(points, configurationDataset);
+  if (newest === undefined) return null;
+  const { record, destinations } = newest;
+  return { id: record.id, time: record.time, destinations };
 }
 
 function proofOf(system: System, evidence: DrillEvidence) {
@@ -82,7 +95,7 @@ function proofOf(system: System, evidence: DrillEvidence) {
 function assessDataset(system: System, config: DatasetConfig, facts: StatusFacts): DatasetStatus {
   const { name, type, rpoMs, rtoMs } = config;
   const points = facts.points.filter((point) => point.record.dataset === name);
-  const newest = points.at(-1);
+  const newest = newestOrNone(points, name);
   const stands = standing(newest && Date.parse(newest.record.time), rpoMs, facts.nowMs);
   const proof = facts.proofs.byDataset.get(name);
   const troubles = [
@@ -186,7 +199,9 @@ function proofTroubles(
 function systemTroubles(system: System, facts: StatusFacts): StatusTrouble[] {
   const { nowMs, proofs } = facts;
   const troubles: StatusTrouble[] = [];
-  const out = facts.troubles.filter((trouble) => trouble.key === undefined || trouble.key === 'vault.json');
+  const out = facts.troubles.filter(
+    ({ key, code }) => (key === undefined || key === 'vault.json') && !spoiledCodes.includes(code),
+  );
   for (const { destination, code, message } of out) {
     if (code === destinationNew) {
       const message = `Destination ${destination} is not there yet: the first backup makes it.`;
@@ -199,18 +214,20 @@ function systemTroubles(system: System, facts: StatusFacts): StatusTrouble[] {
       troubles.push(bad(code, message, 'lifeboat check'));
     }
   }
-  const damaged = facts.troubles.length - out.length + facts.suspect.length;
+  const spoiled = facts.troubles.filter((trouble) => spoiledCodes.includes(trouble.code) && !out.includes(trouble));
+  const damaged = facts.troubles.length - out.length - spoiled.length + facts.suspect.length;
   if (damaged > 0) {
-    const first = facts.suspect[0]?.key ?? facts.troubles.find((trouble) => !out.includes(trouble))?.key ?? '';
+    const first = facts.suspect[0]?.key ?? facts.troubles.find((trouble) => !out.includes(trouble) && !spoiled.includes(trouble))?.key ?? '';
     const message = `${countOf(damaged, 'record')} could not be read or believed, the first ${first}.`;
     troubles.push(bad('records-damaged', message, 'lifeboat verify'));
   }
+  troubles.push(...tamperTroubles(facts.points, facts.troubles));
   if (proofs.doubtful.length > 0) {
     const message = `${countOf(proofs.doubtful.length, 'ledger entry', 'ledger entries')} cannot be believed (damaged, or signed by a stranger), the first ${proofs.doubtful[0]}.`;
     troubles.push(bad('evidence-doubtful', message, 'lifeboat evidence verify'));
   }
   troubles.push(...drillTroubles(system, facts));
-  const known = new Set(Object.keys(system.datasets));
+  const known = new Set([...Object.keys(system.datasets), configurationDataset]);
   const strange = new Set(facts.points.map((point) => point.record.dataset).filter((name) => !known.has(name)));
   for (const name of strange) {
     const message = `The vault has restore points of ${name}, which the configuration does not name: nothing new is taken of it.`;

@@ -31,6 +31,12 @@ export interface SystemStatus {
     /** When the part seen longest ago was seen; null until every part had its turn. */
     readonly completeSince: string | null;
   } | null;
+  /** The newest copy of lifeboat.yaml in the vault, from which a bare machine begins; null when there is none. */
+  readonly configuration: {
+    readonly id: string;
+    readonly time: string;
+    readonly destinations: readonly string[];
+  } | null;
   /** Worst first. */
   readonly datasets: readonly DatasetStatus[];
   readonly destinations: ReadonlyArray<{

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { VaultReader } from '../../vault/vault.ts';
+import { publicKeyIn } from '../../vault/writer-key-file.ts';
 import { reach } from '../reach.ts';
 import type { OpenSystem } from '../system.ts';
 import { assess } from './assess.ts';
@@ -21,7 +21,8 @@ export async function takeStatus(
   const { points, suspect } = vault ? await vault.restorePoints() : { points: [], suspect: [] };
   // One vault may serve several systems.
   const own = points.filter((point) => point.record.system === system.name);
-  const writers = new Set(own.map((point) => point.record.writer));
+  // Whom this host knows; where it knows nobody, whoever made a restore point.
+  const writers = vault?.trust.writers ?? new Set(own.map((point) => point.record.writer));
   const leftOut = new Set(system.drill.skip.map(({ what }) => what));
   const scope = { datasets: Object.keys(system.datasets), leftOut };
   const proofs = vault ? await believedProofs(open, vault, scope, writers) : nothingProved;
@@ -38,19 +39,15 @@ async function believedProofs(
   writers: ReadonlySet<string>,
 ): Promise<Proofs> {
   const proofs = await readProofs(vault, system.config.name, scope, writers);
-  const here = proofs.doubtful.length > 0 ? await publicKeyHere(system, vault.id) : undefined;
+  const here = proofs.doubtful.length > 0 ? publicKeyHere(system, vault.id) : undefined;
   if (here === undefined || writers.has(here)) return proofs;
   return readProofs(vault, system.config.name, scope, new Set([...writers, here]));
 }
 
 /** The key that this host signs with, when it has one for this vault. */
-async function publicKeyHere(system: OpenSystem, vault: string): Promise<string | undefined> {
-  const file = join(system.config.stateDir, 'writer.json');
-  if (!existsSync(file)) return undefined;
+function publicKeyHere(system: OpenSystem, vault: string): string | undefined {
   try {
-    // Loaded only here: with it come all of age's ciphers.
-    const { writerKeys } = await import('../../vault/writer-keys.ts');
-    return (await writerKeys(file, vault, system.random)).publicKey;
+    return publicKeyIn(join(system.config.stateDir, 'writer.json'), vault);
   } catch {
     // Keys that cannot be read, or another vault's, vouch for nothing. Writing says what is wrong with them.
     return undefined;

@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import type { System } from '../../config/system.ts';
+import { canonicalJson } from '../../core/canonical-json.ts';
+import { comparePaths, pathFromText } from '../../core/paths.ts';
+import { storedPath } from './layout.ts';
+
+/** One file of the configuration, as it goes into a restore point. */
+export interface GatheredFile {
+  /** As bytes: `here/lifeboat.yaml`. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtimeNs: bigint;
+}
+
+export interface Gathered {
+  /** In the order of a restore point. */
+  readonly files: readonly GatheredFile[];
+  /** Absolute paths that are not among them, and why. */
+  readonly left: ReadonlyArray<{ readonly file: string; readonly why: string }>;
+  /** Of everything but times: equal means that nothing changed. */
+  readonly digest: string;
+}
+
+/** No configuration and no secret is larger; what is, is something else. */
+const maxBytes = 1024 * 1024;
+
+/** Reads what the configuration consists of. What cannot be read, and every private key of the vault, is left out and named. */
+export async function gather({ files, root }: Pick<System, 'files' | 'root'>): Promise<Gathered> {
+  const gathered: GatheredFile[] = [];
+  const left: { file: string; why: string }[] = [];
+  for (const file of files) {
+    const found = await read(file);
+    if (typeof found === 'string') left.push({ file, why: found });
+    else gathered.push({ path: pathFromText(storedPath(file, root)), ...found });
+  }
+  gathered.sort((a, b) => comparePaths(a.path, b.path));
+  const told = gathered.map(({ path, bytes, mode, uid, gid }) => [path, sha256(bytes), mode, uid, gid]);
+  return { files: gathered, left, digest: sha256(canonicalJson({ files: told, left })) };
+}
+
+/** Why not, where it is a text. */
+async function read(file: string): Promise<Omit<GatheredFile, 'path'> | string> {
+  try {
+    const { mode, uid, gid, mtimeNs, size } = await stat(file, { bigint: true });
+    if (size > maxBytes) return 'it is larger than 1 MiB';
+    const bytes = await readFile(file);
+    if (bytes.length > maxBytes) return 'it is larger than 1 MiB';
+    // Whoever holds one key of the vault would find the others in it.
+    if (/AGE-SECRET-KEY-|AGE-PLUGIN-/i.test(bytes.toString('latin1'))) return 'it holds a private key of age';
+    return { bytes, mode: Number(mode & 0o7777n), uid: Number(uid), gid: Number(gid), mtimeNs };
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : 'it cannot be read';
+  }
+}
+
+function sha256(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}
