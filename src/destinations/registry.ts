@@ -1,6 +1,7 @@
 import type { Destination } from './destination.ts';
 import { createLocal, openLocal } from './local/destination.ts';
 import type { DestinationOptions } from './options.ts';
+import { withDeadline } from './wrap/deadline.ts';
 import { withLimit } from './wrap/limit.ts';
 import { withRetry } from './wrap/retry.ts';
 
@@ -30,5 +31,5 @@ async function opened(name: string, options: DestinationOptions): Promise<Destin
 }
 
 function hardened(destination: Destination): Destination {
-  return withRetry(withLimit(destination, mostAtOnce));
+  return withDeadline(withRetry(withLimit(destination, mostAtOnce)));
 }

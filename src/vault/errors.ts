@@ -46,6 +46,13 @@ export const backupRunning = defineError({
   hint: () => 'Wait for it to end, or stop it: what it has sent so far is used again.',
 });
 
+export const copyRunning = defineError({
+  code: 'copy-running',
+  exit: 2,
+  say: () => 'Another process of this host is copying between the destinations of this system.',
+  hint: () => 'Wait for it to end, or stop it: what it has copied so far stays.',
+});
+
 export const writerKeysDamaged = defineError({
   code: 'writer-keys-damaged',
   exit: 2,
@@ -67,6 +74,23 @@ export const restorePointMissing = defineError({
   exit: 2,
   say: (fact: { dataset: string; at: string }) => `There is no restore point of ${fact.dataset} for ${fact.at}.`,
   hint: () => "Run 'lifeboat list' to see what there is.",
+});
+
+export const restorePointDoubtful = defineError({
+  code: 'restore-point-doubtful',
+  exit: 2,
+  say: (fact: { dataset: string; at: string; id: string; why: string }) =>
+    `No restore point of ${fact.dataset} for ${fact.at} is believed. Of the last, ${fact.id}, ${fact.why}.`,
+  hint: () => "'lifeboat list' shows what is doubtful and why. If you know better, name one with --at ID.",
+});
+
+export const writerUnknown = defineError({
+  code: 'writer-unknown',
+  exit: 2,
+  say: (fact: { id: string; writer: string }) =>
+    `Restore point ${fact.id} is signed by ${fact.writer}, which is no known writer of this vault. Nothing was restored.`,
+  hint: (fact) =>
+    `If that host is yours, add the key to vault.writers in lifeboat.yaml, or restore with --accept-writer ${fact.writer}.`,
 });
 
 export const contentDamaged = defineError({

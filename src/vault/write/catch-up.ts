@@ -1,60 +1,83 @@
 import type { Run } from '../../core/run.ts';
-import { copyMissing } from '../../destinations/copy.ts';
-import type { Destination, Key } from '../../destinations/destination.ts';
-import { manifestKey, packKey } from '../format/keys.ts';
-import { decodeRecord } from '../format/record.ts';
+import { countOf, formatSize } from '../../core/size.ts';
+import type { Destination } from '../../destinations/destination.ts';
+import { copyMissing } from '../copy/copy-missing.ts';
+import { type Holdings, holdingsOf } from '../copy/holdings.ts';
+import { planCopy } from '../copy/plan.ts';
+import { withdrawnAt } from '../copy/withdrawn.ts';
+import { parseKey } from '../format/keys.ts';
 import type { IndexCache } from '../index/cache.ts';
 import type { Copies } from './copies.ts';
 
-/** Copies to each destination what others hold and it does not. Ciphertext as it is: no key is needed. */
-export async function catchUp(index: IndexCache, copies: Copies, run: Run): Promise<void> {
-  for (const to of [...copies.active]) {
-    const lagging = index.get(`lagging ${to.name}`) === 'yes';
-    if (!lagging && index.missingAt(to.name).length === 0) continue;
-    let whole = true;
-    for (const from of copies.active) {
-      if (from === to || !copies.active.includes(to)) continue;
-      try {
-        whole = (await fill(index, from, to, run)) && whole;
-      } catch (error) {
-        copies.drop(to, error);
-      }
+/** More than this is copied after the backup: the new restore point comes first. */
+const mostBeforeBytes = 256 * 1024 * 1024;
+
+export interface CatchUpParts {
+  readonly vault: string;
+  readonly index: IndexCache;
+  readonly copies: Copies;
+}
+
+/**
+ * Copies to each destination what others hold and it does not. Ciphertext as it is: no key is needed. One that lacks much, or
+ * that cannot be filled from here, is set aside: it would hold up the others.
+ */
+export async function catchUp(parts: CatchUpParts, run: Run, mostBytes = mostBeforeBytes): Promise<void> {
+  const { index, copies } = parts;
+  const seen = new Map<Destination, Holdings>();
+  const lookAt = async (destination: Destination) => {
+    try {
+      if (!seen.has(destination)) seen.set(destination, await holdingsOf(destination, run.signal));
+    } catch (error) {
+      copies.drop(destination, error);
     }
-    if (whole && index.missingAt(to.name).length === 0) index.set(`lagging ${to.name}`, 'no');
-  }
-}
-
-/** True when `to` holds all that `from` has. Records come last: a destination names only restore points that it holds. */
-async function fill(index: IndexCache, from: Destination, to: Destination, run: Run): Promise<boolean> {
-  const refused = new Set<Key>();
-  const copy = async (keys: Iterable<Key> | AsyncIterable<Key>) => {
-    for (const { key } of (await copyMissing(from, to, keys, run)).refused) refused.add(key);
+    return seen.get(destination);
   };
-  const packs = index.missingAt(to.name);
-  await copy(packs.map(packKey));
-  for (const pack of packs) if (!refused.has(packKey(pack))) index.addHolder(pack, to.name);
-  for (const prefix of ['packs/', 'index/', 'manifests/', 'ledger/', 'gc/']) await copy(keysUnder(from, prefix));
-  await copy(recordsWithout(new Set(refused), from));
-  return refused.size === 0;
-}
-
-async function* keysUnder(destination: Destination, prefix: string): AsyncGenerator<Key> {
-  for await (const { key } of destination.list(prefix)) yield key;
-}
-
-/** The records of restore points that need none of the `refused` objects. */
-async function* recordsWithout(refused: ReadonlySet<Key>, from: Destination): AsyncGenerator<Key> {
-  for await (const key of keysUnder(from, 'snapshots/')) {
-    if (refused.size === 0 || !(await needs(refused, from, key))) yield key;
+  for (const to of [...copies.active]) {
+    if (index.get(`lagging ${to.name}`) !== 'yes' && index.missingAt(to.name).length === 0) continue;
+    const target = await lookAt(to);
+    if (target === undefined) continue;
+    const sources: Holdings[] = [];
+    for (const from of [...copies.active]) {
+      const source = from === to ? undefined : await lookAt(from);
+      if (source !== undefined) sources.push(source);
+    }
+    await fill(parts, target, sources, run, mostBytes);
   }
 }
 
-async function needs(refused: ReadonlySet<Key>, from: Destination, key: Key): Promise<boolean> {
+async function fill(
+  { vault, index, copies }: CatchUpParts,
+  target: Holdings,
+  sources: readonly Holdings[],
+  run: Run,
+  mostBytes: number,
+): Promise<void> {
+  const to = target.destination;
   try {
-    const { packs, manifest } = decodeRecord(await from.get(key));
-    return refused.has(manifestKey(manifest[0])) || packs.some(([pack]) => refused.has(packKey(pack)));
-  } catch {
-    // What it needs cannot be told. It is found damaged when it is verified.
-    return true;
+    const plan = planCopy(target, sources, await withdrawnAt(vault, [target, ...sources]));
+    if (plan.totalBytes > mostBytes) {
+      const objects = countOf(plan.objects.length + plan.records.length, 'object');
+      copies.setAside(to, `it lacks ${objects} (${formatSize(plan.totalBytes)}) that others hold`);
+      return;
+    }
+    const copied = await copyMissing(plan, { vault }, run);
+    if (copied.refused.length > 0 && copied.silent.length > 0) {
+      copies.setAside(to, 'what it lacks could not be read from the others');
+      return;
+    }
+    index.forgetHolder(to.name);
+    for (const [key, sizeBytes] of target.sizes) {
+      const parsed = parseKey(key);
+      if (parsed?.type === 'pack' && index.packSize(parsed.id) === sizeBytes) index.addHolder(parsed.id, to.name);
+    }
+    // What a prune has marked is used by nobody again, so nobody needs to have it.
+    for (const pack of index.missingAt(to.name)) {
+      if (plan.withdrawn.has(pack)) for (const { destination } of sources) index.forgetHolder(destination.name, pack);
+    }
+    const isWhole = copied.refused.length === 0 && copied.waiting.length === 0;
+    if (isWhole && index.missingAt(to.name).length === 0) index.set(`lagging ${to.name}`, 'no');
+  } catch (error) {
+    copies.drop(to, error);
   }
 }

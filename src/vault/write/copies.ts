@@ -20,11 +20,15 @@ export interface Copies {
   /** Leaves a destination out from now on. */
   drop(destination: Destination, error: unknown): void;
   readonly dropped: ReadonlyMap<string, unknown>;
+  /** Leaves a destination out that lacks too much to wait for it: it is brought up to date after the run. */
+  setAside(destination: Destination, why: string): void;
+  readonly aside: ReadonlyMap<string, string>;
 }
 
 export function copiesTo(destinations: readonly Destination[], run: Run): Copies {
   let active = [...destinations];
   const dropped = new Map<string, unknown>();
+  const aside = new Map<string, string>();
 
   function drop(destination: Destination, error: unknown): void {
     if (run.signal.aborted) throw run.signal.reason;
@@ -45,6 +49,11 @@ export function copiesTo(destinations: readonly Destination[], run: Run): Copies
     },
     dropped,
     drop,
+    aside,
+    setAside(destination, why) {
+      active = active.filter((other) => other !== destination);
+      aside.set(destination.name, why);
+    },
     async put(key, body, sha256 = sha256Hex(body)) {
       const tried = [...active];
       const results = await Promise.allSettled(

@@ -118,7 +118,7 @@ async function begin(session: Session, found: FoundVaults, run: Run): Promise<vo
   }
   await settlePending(session);
   await lookAtAll(session, run);
-  await run.step('catch up', () => catchUp(index, copies, run));
+  await run.step('catch up', () => catchUp(session, run));
   // The moment is the one in the id, so that a changed digit in either shows.
   const created = new Date(ulidTime(session.vault)).toISOString();
   const fresh = { format: 1, vault: session.vault, created } as const;

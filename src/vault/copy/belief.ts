@@ -1,0 +1,50 @@
+import type { Key } from '../../destinations/destination.ts';
+import { decodeGeneration } from '../format/generation.ts';
+import type { ParsedKey } from '../format/keys.ts';
+import { decodeLedgerEntry } from '../format/ledger.ts';
+import { decodeRecord, recordKey, type SnapshotRecord } from '../format/record.ts';
+import { sha256Hex } from '../hash.ts';
+
+const AGE_MAGIC = Buffer.from('age-encryption.org/v1\n');
+
+/**
+ * Throws what is wrong with an object that shall be copied, as far as it shows without a key. A delta of the index can only
+ * be looked at from outside: what a damaged one names is sent again.
+ */
+export function believe(vault: string, key: Key, parsed: ParsedKey, bytes: Uint8Array): void {
+  switch (parsed.type) {
+    case 'pack':
+    case 'manifest':
+      if (sha256Hex(bytes) !== parsed.id) throw wrong('its bytes are not the ones that its name promises');
+      return;
+    case 'index':
+      if (!AGE_MAGIC.equals(bytes.subarray(0, AGE_MAGIC.length))) throw wrong('it is not an age file');
+      return;
+    case 'snapshot':
+      believedRecord(vault, key, bytes);
+      return;
+    case 'generation': {
+      const { vault: of, generation } = decodeGeneration(bytes);
+      if (of !== vault || generation !== parsed.generation) throw wrong('it belongs elsewhere');
+      return;
+    }
+    case 'ledger':
+      if (decodeLedgerEntry(bytes, key).vault !== vault) throw wrong('it belongs elsewhere');
+      return;
+    case 'vault':
+    case 'rescue':
+      throw wrong('it is made where it is missing');
+  }
+}
+
+/** The record, whose signature and place are right. Whether its writer is trusted is for the caller to judge. */
+export function believedRecord(vault: string, key: Key, bytes: Uint8Array): SnapshotRecord {
+  const record = decodeRecord(bytes);
+  if (record.vault !== vault || recordKey(record) !== key) throw wrong('it belongs elsewhere');
+  return record;
+}
+
+/** Only its sentence is used, in an error that names the object. */
+function wrong(why: string): Error {
+  return new Error(why);
+}

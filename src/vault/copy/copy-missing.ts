@@ -1,0 +1,153 @@
+import { LifeboatError, sentenceOf } from '../../core/errors.ts';
+import type { Run } from '../../core/run.ts';
+import type { Destination, Key } from '../../destinations/destination.ts';
+import { objectDamaged, objectExists, objectMissing } from '../../destinations/errors.ts';
+import { firstSound, traceOf } from '../../destinations/first-version.ts';
+import { manifestKey, packKey } from '../format/keys.ts';
+import type { SnapshotRecord } from '../format/record.ts';
+import { sha256Hex } from '../hash.ts';
+import { release } from '../release.ts';
+import { putConfirmed } from '../write/copies.ts';
+import { believe, believedRecord } from './belief.ts';
+import type { Holdings } from './holdings.ts';
+import { inParallel } from './in-parallel.ts';
+import type { CopyPlan, Missing } from './plan.ts';
+
+/** So many objects are held in memory at once. */
+const mostAtOnce = 4;
+
+export interface CopyOptions {
+  readonly vault: string;
+  /** Whose restore points may spread; everyone's when absent. */
+  readonly isTrusted?: (record: SnapshotRecord) => boolean;
+  /** Told of every object that arrived. */
+  readonly onCopied?: (missing: Missing) => void;
+}
+
+export interface Copied {
+  readonly objects: number;
+  readonly bytes: number;
+  readonly records: number;
+  /** Objects that no source has sound, or that lie there with other bytes. */
+  readonly refused: ReadonlyArray<{ readonly key: Key; readonly code: string; readonly why: string }>;
+  /** Records that wait for what they need. */
+  readonly waiting: readonly Key[];
+  /** Places that failed as a whole while they were read, and why. */
+  readonly silent: ReadonlyArray<{ readonly destination: string; readonly error: unknown }>;
+}
+
+/**
+ * Carries out a plan. Every object is looked at on the way, so damage and forgery do not spread; it is confirmed where it
+ * arrives; what arrived is remembered in `plan.to`, so an interrupted copy goes on where it was. An object that cannot be copied,
+ * or a source that fails, does not stop the others. @throws what concerns the whole of the place that is copied to
+ */
+export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run): Promise<Copied> {
+  const { to } = plan;
+  const refused = plan.differing.map((key) => ({
+    key,
+    code: objectExists.code,
+    why: `${to.destination.name} holds it with another size.`,
+  }));
+  const waiting: Key[] = [];
+  const silent = new Map<Holdings, unknown>();
+  const done = { objects: 0, bytes: 0, records: 0 };
+
+  async function copyOne(missing: Missing): Promise<void> {
+    const { key, sources } = missing;
+    let last: unknown;
+    for (const source of sources) {
+      if (silent.has(source)) {
+        last ??= silent.get(source);
+        continue;
+      }
+      let body: Uint8Array;
+      try {
+        const found = await soundFrom(source.destination, missing);
+        if (found === 'leaves') return;
+        if (found === 'waits') {
+          waiting.push(key);
+          return;
+        }
+        body = found;
+      } catch (error) {
+        run.signal.throwIfAborted();
+        last = error;
+        if (concernsOne(error) || silent.has(source)) continue;
+        silent.set(source, error);
+        run.problem({ code: 'source-failed', message: `${sentenceOf(error)} Nothing more is copied from it.` });
+        continue;
+      }
+      try {
+        await putConfirmed(to.destination, key, body, sha256Hex(body), run.signal);
+      } catch (error) {
+        if (!concernsOne(error)) throw error;
+        refused.push({ key, code: codeOf(error), why: sentenceOf(error) });
+        return;
+      }
+      to.sizes.set(key, body.length);
+      done.bytes += body.length;
+      done.objects++;
+      if (missing.parsed.type === 'snapshot') done.records++;
+      release(body);
+      options.onCopied?.(missing);
+      run.progress({ label: to.destination.name, doneBytes: done.bytes, totalBytes: plan.totalBytes });
+      return;
+    }
+    refused.push({ key, code: codeOf(last), why: sentenceOf(last) });
+  }
+
+  /** Its bytes, or why a record has to wait or stay behind. Where versions are kept, what was put over it is looked through. */
+  async function soundFrom(from: Destination, missing: Missing): Promise<Uint8Array | 'waits' | 'leaves'> {
+    const { key } = missing;
+    let first: unknown;
+    try {
+      const body = await from.get(key, undefined, { signal: run.signal });
+      return checked(from, missing, body) ?? body;
+    } catch (error) {
+      if (from.history === undefined || !concernsOne(error)) throw error;
+      first = error;
+    }
+    const trace = await traceOf(from, key);
+    if (trace === undefined) throw first;
+    const { value, bytes } = await firstSound(from, trace, (body) => checked(from, missing, body), run.signal);
+    return value ?? bytes;
+  }
+
+  /** @throws `object-damaged` */
+  function checked(from: Destination, missing: Missing, body: Uint8Array): 'waits' | 'leaves' | undefined {
+    const { key, parsed } = missing;
+    const refuse = (why: string) => objectDamaged({ destination: from.name, key, why });
+    let record: SnapshotRecord | undefined;
+    try {
+      if (parsed.type === 'snapshot') record = believedRecord(options.vault, key, body);
+      else believe(options.vault, key, parsed, body);
+    } catch (error) {
+      throw refuse(sentenceOf(error));
+    }
+    if (record === undefined) return undefined;
+    if (options.isTrusted?.(record) === false) throw refuse('it is doubtful and stays where it is');
+    if (record.packs.some(([id]) => plan.withdrawn.has(id) && !to.sizes.has(packKey(id)))) return 'leaves';
+    return hasAll(to, record) ? undefined : 'waits';
+  }
+
+  await inParallel(plan.objects, mostAtOnce, copyOne, run.signal);
+  await inParallel(plan.records, mostAtOnce, copyOne, run.signal);
+  const failed = [...silent].map(([{ destination }, error]) => ({ destination: destination.name, error }));
+  return { ...done, refused, waiting, silent: failed };
+}
+
+/** A destination names only restore points that it holds whole. */
+function hasAll({ sizes }: Holdings, { manifest, packs }: SnapshotRecord): boolean {
+  return (
+    sizes.get(manifestKey(manifest[0])) === manifest[1] && packs.every(([id, size]) => sizes.get(packKey(id)) === size)
+  );
+}
+
+/** Whether an error is about one object rather than about the place. */
+function concernsOne(error: unknown): boolean {
+  return objectMissing.is(error) || objectDamaged.is(error) || objectExists.is(error);
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof LifeboatError ? error.code : 'unexpected';
+}

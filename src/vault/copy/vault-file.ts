@@ -1,0 +1,28 @@
+import { ulidTime } from '../../core/ulid.ts';
+import type { Key } from '../../destinations/destination.ts';
+import { RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
+import { encodeVaultFile } from '../format/vault-file.ts';
+import { sha256Hex } from '../hash.ts';
+import { putConfirmed } from '../write/copies.ts';
+import type { Holdings } from './holdings.ts';
+
+/** All that is in it follows from the id, which every record repeats: so it is the same bytes everywhere. */
+export function vaultFileOf(vault: string): Uint8Array {
+  return encodeVaultFile({ format: 1, vault, created: new Date(ulidTime(vault)).toISOString() });
+}
+
+/** Makes a filled destination a vault. Last: until then an interrupted filling begins again. */
+export async function completeVault(
+  to: Holdings,
+  vault: string,
+  rescue: Uint8Array,
+  signal: AbortSignal,
+): Promise<void> {
+  const put = async (key: Key, bytes: Uint8Array) => {
+    if (to.sizes.has(key)) return;
+    await putConfirmed(to.destination, key, bytes, sha256Hex(bytes), signal);
+    to.sizes.set(key, bytes.length);
+  };
+  await put(RESCUE_KEY, rescue);
+  await put(VAULT_KEY, vaultFileOf(vault));
+}
