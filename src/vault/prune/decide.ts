@@ -1,0 +1,224 @@
+import type { Key } from '../../destinations/destination.ts';
+import type { SnapshotRecord } from '../format/record.ts';
+import { writerId } from '../format/signing.ts';
+import type { Held, Place } from './place.ts';
+import { allRules, graceMs, leastAgeMs, type PruneRules } from './rules.ts';
+
+/** A restore point, as far as a prune must know it. */
+export interface PrunePoint {
+  readonly key: Key;
+  /** SHA-256 (hex) of the record as stored: the next record of its writer names it. */
+  readonly hash: string;
+  readonly record: Pick<
+    SnapshotRecord,
+    'id' | 'dataset' | 'packs' | 'manifest' | 'writer' | 'generation' | 'previous' | 'time'
+  >;
+}
+
+/** All that a decision rests on: read first, decided without any I/O. */
+export interface PruneFacts {
+  /** Destinations in reach. */
+  readonly places: readonly Place[];
+  /** Names of destinations that are configured and cannot be read now. */
+  readonly outOfReach: readonly string[];
+  readonly points: readonly PrunePoint[];
+  /** Keys of the records that retention keeps. */
+  readonly kept: ReadonlySet<Key>;
+  /** Packs that are mostly dead. */
+  readonly sparse: ReadonlySet<string>;
+  /** Hashes of records that earlier prunes have said to remove: their absence is no gap. */
+  readonly removed: ReadonlySet<string>;
+  /** Ids of writers that will never write again. */
+  readonly retired: ReadonlySet<string>;
+}
+
+/** What the next generation says. */
+export interface Marks {
+  readonly tombstones: ReadonlySet<string>;
+  readonly sparse: ReadonlySet<string>;
+  /** Restore points that go. */
+  readonly withdrawn: readonly PrunePoint[];
+  /** Ids marked before that a restore point needs now: they stay. */
+  readonly takenBack: readonly string[];
+}
+
+/** What the records of these points need. */
+export function neededBy(points: Iterable<PrunePoint>): Set<string> {
+  const needed = new Set<string>();
+  for (const { record } of points) {
+    needed.add(record.manifest[0]);
+    for (const [pack] of record.packs) needed.add(pack);
+  }
+  return needed;
+}
+
+export function newestNumber(places: readonly Place[]): number {
+  return Math.max(0, ...places.flatMap(({ generations }) => [...generations.keys()]));
+}
+
+/**
+ * What to mark: what no kept restore point needs, once it is old by the store's clock; what was marked before and is not
+ * gone from everywhere yet; and the manifests of the restore points that go, by which everyone knows that they are withdrawn.
+ */
+export function decideMarks(facts: PruneFacts): Marks {
+  const { places, points, kept, outOfReach } = facts;
+  const withdrawn = points.filter(({ key }) => !kept.has(key));
+  const needed = neededBy(points.filter(({ key }) => kept.has(key)));
+  const tombstones = new Set<string>();
+  for (const { record } of withdrawn) {
+    tombstones.add(record.manifest[0]);
+    for (const [pack] of record.packs) if (!needed.has(pack)) tombstones.add(pack);
+  }
+  for (const { packs, manifests, nowMs } of places) {
+    const markOld = ([id, { modifiedMs }]: [string, Held]) => {
+      if (!needed.has(id) && nowMs - modifiedMs >= leastAgeMs) tombstones.add(id);
+    };
+    packs.entries().forEach(markOld);
+    manifests.entries().forEach(markOld);
+  }
+  const marked = marksOf(places, newestNumber(places));
+  const takenBack: string[] = [];
+  for (const id of marked.tombstones) {
+    if (needed.has(id)) takenBack.push(id);
+    else if (outOfReach.length > 0 || isAnywhere(places, id)) tombstones.add(id);
+  }
+  const sparse = new Set([...facts.sparse, ...marked.sparse].filter((id) => needed.has(id) && isAnywhere(places, id)));
+  return { tombstones, sparse, withdrawn, takenBack };
+}
+
+function isAnywhere(places: readonly Place[], id: string): boolean {
+  return places.some(({ packs, manifests }) => packs.has(id) || manifests.has(id));
+}
+
+/** What the generation says. Where two prunes met, what either says. */
+function marksOf(places: readonly Place[], number: number): { tombstones: Set<string>; sparse: Set<string> } {
+  const found = places.flatMap(({ generations }) => generations.get(number) ?? []);
+  return {
+    tombstones: new Set(found.flatMap(({ tombstones }) => [...tombstones])),
+    sparse: new Set(found.flatMap(({ sparse }) => [...sparse])),
+  };
+}
+
+/** A writer's chain names a record that nobody knows. */
+export interface Gap {
+  readonly key: Key;
+  readonly writer: string;
+  /** Hash of the record that is missing. */
+  readonly previous: string;
+}
+
+export function gapsIn({ points, removed }: Pick<PruneFacts, 'points' | 'removed'>): Gap[] {
+  const known = new Set(points.map(({ hash }) => hash));
+  return points.flatMap(({ key, record: { previous, writer } }) =>
+    previous === null || known.has(previous) || removed.has(previous) ? [] : [{ key, writer, previous }],
+  );
+}
+
+export interface Waiting {
+  /** Ids of writers whose newest record is older than what was marked. */
+  readonly writers: readonly string[];
+  /** When the next marks are old enough, by the store's clock. */
+  readonly graceUntilMs?: number;
+  /** A writer's record is missing; it may be at a destination that is out of reach. */
+  readonly gaps: readonly Gap[];
+}
+
+export interface SweepPlan {
+  /** Records first. */
+  readonly records: ReadonlyArray<{ readonly key: Key; readonly needs: readonly string[] }>;
+  /** Then manifests and packs, unless a record that could not be removed needs them. */
+  readonly manifests: readonly string[];
+  readonly packs: readonly string[];
+  /** The newest generation that every writer has passed and whose grace is over; 0 when there is none. */
+  readonly passed: number;
+  readonly waiting: Waiting;
+}
+
+/**
+ * What may be removed at one destination now: what each generation names from the newest that all writers have passed up to
+ * the newest of all, and no record needs.
+ * @param nowMs by the clock of this destination
+ */
+export function decideSweep(
+  facts: PruneFacts,
+  place: Place,
+  nowMs: number,
+  rules: PruneRules = allRules,
+): SweepPlan {
+  const { places, points } = facts;
+  const gaps = rules.noGaps ? gapsIn(facts) : [];
+  const behind = new Map(seenBy(facts, rules).filter(([writer]) => !facts.retired.has(writer)));
+  const seen = rules.everyWriterPassed ? Math.min(Number.POSITIVE_INFINITY, ...behind.values()) : Number.POSITIVE_INFINITY;
+  const numbers = unbrokenFrom(places, newestNumber(places));
+  const isOver = (number: number) => {
+    const storedMs = place.generations.get(number)?.storedMs;
+    return storedMs !== undefined && (!rules.grace || nowMs - storedMs >= graceMs);
+  };
+  const passed = gaps.length > 0 ? 0 : (numbers.find((number) => number <= seen && isOver(number)) ?? 0);
+  const waiting: Waiting = { ...waitingFor(place, numbers, behind, nowMs), gaps };
+  if (passed === 0) return { records: [], manifests: [], packs: [], passed, waiting };
+
+  const dead = deadSince(places, numbers.filter((number) => number >= passed), rules);
+  const isDead = ({ record }: PrunePoint) => dead.has(record.manifest[0]);
+  const needed = rules.lookAgain ? neededBy(points.filter((point) => !isDead(point))) : new Set<string>();
+  const goes = (id: string) => dead.has(id) && !needed.has(id);
+  const records = points
+    .filter((point) => isDead(point) && place.records.has(point.key))
+    .map(({ key, record }) => ({ key, needs: [record.manifest[0], ...record.packs.map(([pack]) => pack)] }));
+  return {
+    records,
+    manifests: [...place.manifests.keys().filter(goes)],
+    packs: [...place.packs.keys().filter(goes)],
+    passed,
+    waiting,
+  };
+}
+
+/** By id of the writer, the newest generation that one of its records says it has seen. */
+function seenBy({ points, places }: PruneFacts, rules: PruneRules): [string, number][] {
+  const seen = new Map<string, number>();
+  const keys = new Map<string, number>();
+  for (const { record } of points) {
+    keys.set(record.writer, Math.max(keys.get(record.writer) ?? 0, record.generation));
+  }
+  for (const [key, number] of keys) seen.set(writerId(key), number);
+  if (rules.newWriters) {
+    for (const { indexes } of places) for (const writer of indexes.keys()) if (!seen.has(writer)) seen.set(writer, 0);
+  }
+  return [...seen];
+}
+
+/** Newest first, as long as none is missing. */
+function unbrokenFrom(places: readonly Place[], newest: number): number[] {
+  const numbers: number[] = [];
+  for (let number = newest; number > 0; number--) {
+    if (!places.some(({ generations }) => generations.has(number))) break;
+    numbers.push(number);
+  }
+  return numbers;
+}
+
+/** The ids that each of these generations names; where two prunes met, that both name. */
+function deadSince(places: readonly Place[], numbers: readonly number[], rules: PruneRules): ReadonlySet<string> {
+  const counted = rules.unbroken ? numbers : [numbers.at(0), numbers.at(-1)].filter((number) => number !== undefined);
+  const sets = counted.flatMap((number) =>
+    places.flatMap(({ generations }) => generations.get(number)?.tombstones ?? []),
+  );
+  const [first, ...others] = sets;
+  return new Set(first?.values().filter((id) => others.every((set) => set.has(id))) ?? []);
+}
+
+function waitingFor(
+  place: Place,
+  numbers: readonly number[],
+  behind: ReadonlyMap<string, number>,
+  nowMs: number,
+): Omit<Waiting, 'gaps'> {
+  const newest = numbers[0];
+  if (newest === undefined) return { writers: [] };
+  const writers = [...behind].filter(([, number]) => number < newest).map(([writer]) => writer);
+  const ends = numbers
+    .map((number) => (place.generations.get(number)?.storedMs ?? nowMs) + graceMs)
+    .filter((endMs) => endMs > nowMs);
+  return { writers: writers.sort(), ...(ends.length > 0 && { graceUntilMs: Math.min(...ends) }) };
+}

@@ -1,0 +1,209 @@
+import { sentenceOf } from '../../core/errors.ts';
+import type { Run } from '../../core/run.ts';
+import type { Destination } from '../../destinations/destination.ts';
+import { objectExists } from '../../destinations/errors.ts';
+import { firstSound, traceOf } from '../../destinations/first-version.ts';
+import { generationBytes, signGeneration } from '../format/generation.ts';
+import { generationKey } from '../format/keys.ts';
+import { recordBytes } from '../format/record.ts';
+import { sha256Hex } from '../hash.ts';
+import type { Trust } from '../trust.ts';
+import type { RestorePoint, VaultReader } from '../vault.ts';
+import {
+  decideMarks,
+  decideSweep,
+  type Gap,
+  gapsIn,
+  type Marks,
+  newestNumber,
+  type PruneFacts,
+  type PrunePoint,
+  type SweepPlan,
+} from './decide.ts';
+import { pruneMet, pruneSuspect, pruneUnwritten } from './errors.ts';
+import { listPacks, listRest, type Place, type Suspect } from './place.ts';
+import { removeWhole } from './remove.ts';
+import { allRules, type PruneRules } from './rules.ts';
+import { type Swept, sweep } from './sweep.ts';
+
+export interface SurveyRequest {
+  /** Over the same destinations as below. */
+  readonly vault: VaultReader;
+  /** In reach, with the right to delete. */
+  readonly destinations: readonly Destination[];
+  readonly trust: Trust;
+}
+
+/** Everything that a prune must know of a vault, read in an order that misses nothing. */
+export interface PruneSurvey {
+  readonly places: readonly Place[];
+  /** Those that failed while they were read. */
+  readonly outOfReach: readonly string[];
+  readonly points: readonly RestorePoint[];
+  /** What cannot be read or believed: while there is any, nothing may be deleted. */
+  readonly suspect: readonly Suspect[];
+}
+
+export async function surveyVault({ vault, destinations, trust }: SurveyRequest, run: Run): Promise<PruneSurvey> {
+  const outOfReach: string[] = [];
+  const suspect: Suspect[] = [];
+  const reached = async <From extends { readonly destination: Destination } | Destination, To>(
+    all: readonly From[],
+    work: (one: From) => Promise<To>,
+  ): Promise<To[]> => {
+    const found: To[] = [];
+    for (const one of all) {
+      try {
+        found.push(await work(one));
+      } catch (error) {
+        run.signal.throwIfAborted();
+        const { name } = 'destination' in one ? one.destination : one;
+        outOfReach.push(name);
+        run.problem({ code: 'destination-failed', message: sentenceOf(error) });
+      }
+    }
+    return found;
+  };
+  const listings = await reached(destinations, (destination) => listPacks(destination, run));
+  const rest = { vault: vault.id, trust, run, suspect: (found: Suspect) => void suspect.push(found) };
+  const places = await reached(listings, (listing) => listRest(listing, rest));
+  const found = await vault.restorePoints();
+  suspect.push(...found.suspect);
+  const known = new Set([...found.points.map(({ key }) => key), ...suspect.map(({ key }) => key)]);
+  for (const { records, destination } of places) {
+    for (const key of records.keys()) {
+      if (!known.has(key)) suspect.push({ key, why: `it was listed in ${destination.name} and could not be read` });
+    }
+  }
+  for (const { key, doubts } of found.points) {
+    for (const { code, why } of doubts) if (code === 'writer-unknown') suspect.push({ key, why });
+  }
+  return { places, outOfReach, points: found.points, suspect };
+}
+
+export function prunePointOf({ key, record }: Pick<RestorePoint, 'key' | 'record'>): PrunePoint {
+  return { key, record, hash: sha256Hex(recordBytes(record)) };
+}
+
+/** Gaps that no destination out of reach can explain: somebody took a record away. */
+export function unexplainedGaps(facts: PruneFacts): Gap[] {
+  return facts.outOfReach.length > 0 ? [] : gapsIn(facts);
+}
+
+export interface PruneRequest {
+  readonly vault: string;
+  readonly facts: PruneFacts;
+  readonly suspect: readonly Suspect[];
+  /** The pruner's Ed25519 key, base64. */
+  readonly signingKey: string;
+  /** Called before anything is marked: what it throws ends the prune with nothing changed. */
+  readonly beforeMarking: (marks: Marks, generation: number) => Promise<void>;
+  readonly rules?: PruneRules;
+}
+
+export interface Pruned {
+  readonly generation: number;
+  readonly marks: Marks;
+  readonly swept: readonly Swept[];
+  /** By destination, as it was when the sweep began. */
+  readonly plans: ReadonlyArray<{ readonly destination: string; readonly plan: SweepPlan }>;
+}
+
+/**
+ * Writes the next generation and removes what earlier ones named, as far as that is safe now. Stopped at any point, the next
+ * prune goes on.
+ * @throws `prune-suspect`, `prune-met`, `prune-unwritten`; what is wrong with one destination alone is told to `run`
+ */
+export async function pruneVault(request: PruneRequest, run: Run): Promise<Pruned> {
+  const { vault, facts, signingKey, rules = allRules } = request;
+  const gaps = unexplainedGaps(facts).map(({ key }) => ({ key, why: 'the record before it in its chain is missing' }));
+  const suspect = [...request.suspect, ...gaps];
+  if (suspect.length > 0) throw pruneSuspect({ found: suspect });
+  const marks = decideMarks(facts);
+  const number = newestNumber(facts.places) + 1;
+  await request.beforeMarking(marks, number);
+  const generation = signGeneration(
+    {
+      format: 1,
+      vault,
+      generation: number,
+      created: new Date(run.clock.now()).toISOString(),
+      tombstones: [...marks.tombstones].sort(),
+      sparse: [...marks.sparse].sort(),
+    },
+    signingKey,
+  );
+  const bytes = generationBytes(generation);
+  const places = await run.step('mark', () => announce(facts.places, number, bytes, marks, run));
+
+  const swept: Swept[] = [];
+  const plans: { destination: string; plan: SweepPlan }[] = [];
+  const whole = { ...facts, places: facts.places.map((old) => places.find((now) => isSame(now, old)) ?? old) };
+  for (const place of places) {
+    const { destination } = place;
+    const plan = decideSweep(whole, place, place.nowMs, rules);
+    plans.push({ destination: destination.name, plan });
+    swept.push(await run.step(`sweep ${destination.name}`, () => sweep(place, plan, run, rules)));
+  }
+  if (facts.outOfReach.length === 0 && places.length === facts.places.length) {
+    await removeOldGenerations(places, Math.min(...plans.map(({ plan }) => plan.passed), number - 2), run);
+  }
+  return { generation: number, marks, swept, plans };
+}
+
+function isSame(a: Place, b: Place): boolean {
+  return a.destination === b.destination;
+}
+
+/** Stores the generation everywhere; the time at which a place took it is what its clock shows now. */
+async function announce(
+  places: readonly Place[],
+  number: number,
+  bytes: Uint8Array,
+  { tombstones, sparse }: Marks,
+  run: Run,
+): Promise<Place[]> {
+  const key = generationKey(number);
+  const told: Place[] = [];
+  let failure = 'none is in reach.';
+  for (const place of places) {
+    const { destination, generations } = place;
+    run.signal.throwIfAborted();
+    try {
+      await destination.put(key, bytes, { signal: run.signal });
+      const trace = await traceOf(destination, key);
+      // A place that lets an object be overwritten tells the loser here.
+      const first = trace && (await firstSound(destination, trace, (found) => found));
+      if (trace === undefined || first === undefined || Buffer.compare(first.bytes, bytes) !== 0) {
+        throw pruneMet({ destination: destination.name, generation: number });
+      }
+      const storedMs = trace.modifiedMs;
+      const whole = new Map([...generations, [number, { storedMs, tombstones, sparse }] as const]);
+      told.push({ ...place, generations: whole, nowMs: storedMs });
+    } catch (error) {
+      run.signal.throwIfAborted();
+      if (pruneMet.is(error)) throw error;
+      if (objectExists.is(error)) throw pruneMet({ destination: destination.name, generation: number }, { cause: error });
+      failure = sentenceOf(error);
+      run.problem({ code: 'destination-failed', message: failure });
+    }
+  }
+  if (told.length === 0) throw pruneUnwritten({ why: failure });
+  return told;
+}
+
+/** Nobody asks any more what was marked before the newest generation that all have passed. */
+async function removeOldGenerations(places: readonly Place[], before: number, run: Run): Promise<void> {
+  for (const { destination, generations } of places) {
+    for (const number of generations.keys()) {
+      if (number >= before) continue;
+      run.signal.throwIfAborted();
+      try {
+        await removeWhole(destination, generationKey(number));
+      } catch (error) {
+        run.problem({ code: 'destination-failed', message: sentenceOf(error) });
+        break;
+      }
+    }
+  }
+}

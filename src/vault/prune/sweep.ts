@@ -1,0 +1,92 @@
+import { sentenceOf } from '../../core/errors.ts';
+import type { Run } from '../../core/run.ts';
+import type { Key } from '../../destinations/destination.ts';
+import { manifestKey, packKey } from '../format/keys.ts';
+import type { SweepPlan } from './decide.ts';
+import type { Held, Place } from './place.ts';
+import { removeWhole } from './remove.ts';
+import { allRules, type PruneRules } from './rules.ts';
+
+/** So many are removed at once. */
+const mostAtOnce = 8;
+
+export interface Swept {
+  readonly destination: string;
+  readonly records: number;
+  readonly objects: number;
+  readonly bytes: number;
+  /** What a lock holds: the next prune after its end removes it. */
+  readonly locked: { readonly objects: number; readonly bytes: number; readonly untilMs?: number };
+  /** Why it ended early. */
+  readonly failed?: string;
+}
+
+/**
+ * Removes at one place what its plan names: records first, and what a record that stays needs stays with it. Stopped at any
+ * point, nothing is left that a record names and that is gone.
+ */
+export async function sweep(place: Place, plan: SweepPlan, run: Run, rules: PruneRules = allRules): Promise<Swept> {
+  const done = { records: 0, objects: 0, bytes: 0 };
+  const locked = { objects: 0, bytes: 0, untilMs: 0 };
+  const stays = new Set<string>();
+
+  async function remove(key: Key, held: Held | undefined): Promise<boolean> {
+    run.signal.throwIfAborted();
+    const sizeBytes = held?.sizeBytes ?? 0;
+    const removal = await removeWhole(place.destination, key);
+    if (removal.removed) {
+      done.objects++;
+      done.bytes += sizeBytes;
+    } else {
+      locked.objects++;
+      locked.bytes += sizeBytes;
+      locked.untilMs = Math.max(locked.untilMs, removal.lockedUntilMs);
+    }
+    run.progress({ label: place.destination.name, doneItems: done.objects, doneBytes: done.bytes });
+    return removal.removed;
+  }
+
+  async function removeRecords(): Promise<void> {
+    await atOnce(plan.records, async ({ key, needs }) => {
+      if (await remove(key, place.records.get(key))) done.records++;
+      else if (rules.recordFirst) for (const id of needs) stays.add(id);
+    });
+  }
+
+  async function removeContents(): Promise<void> {
+    const free = (id: string) => !stays.has(id);
+    await atOnce(plan.manifests.filter(free), (id) => remove(manifestKey(id), place.manifests.get(id)));
+    await atOnce(plan.packs.filter(free), (id) => remove(packKey(id), place.packs.get(id)));
+  }
+
+  let failed: string | undefined;
+  try {
+    for (const step of rules.recordFirst ? [removeRecords, removeContents] : [removeContents, removeRecords]) await step();
+  } catch (error) {
+    run.signal.throwIfAborted();
+    failed = sentenceOf(error);
+    run.problem({ code: 'destination-failed', message: failed });
+  }
+  const { untilMs, ...held } = locked;
+  return {
+    destination: place.destination.name,
+    ...done,
+    locked: { ...held, ...(Number.isFinite(untilMs) && untilMs > 0 && { untilMs }) },
+    ...(failed !== undefined && { failed }),
+  };
+}
+
+async function atOnce<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
+  const queue = items.values();
+  let failure: { readonly error: unknown } | undefined;
+  const line = async () => {
+    for (const item of queue) {
+      if (failure !== undefined) return;
+      await work(item).catch((error: unknown) => {
+        failure ??= { error };
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(mostAtOnce, items.length) }, line));
+  if (failure !== undefined) throw failure.error;
+}
