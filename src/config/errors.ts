@@ -49,7 +49,7 @@ export const identityInConfig = defineError({
   say: (fact: { file: string; line: number }) =>
     `${fact.file}:${fact.line} holds a private key (AGE-SECRET-KEY-…). Whoever reads this file could read every backup.`,
   hint: () =>
-    'Remove it. The configuration names recipients (age1…) only; pass identities with --identity FILE. Take that key out of use: lifeboat keys new.',
+    'Remove it. The configuration names recipients (age1…, ssh-…) only; pass identities with --identity FILE. Take that key out of use: lifeboat keys new.',
 });
 
 export const destinationInsideSource = defineError({

@@ -117,7 +117,14 @@ const drill = object({
   skip: z.record(text, reason).default({}),
 }).prefault({});
 
-const recipient = z.string().regex(/^age1[02-9ac-hj-np-z]{58}$/, 'is not an age recipient: age1 and 58 characters');
+const recipient = z
+  .string()
+  .regex(
+    /^(age1[02-9ac-hj-np-z]{58}|ssh-(ed25519|rsa) [A-Za-z0-9+/]{68,}={0,2}( .*)?)$/,
+    'is not a recipient: age1 and 58 characters, or the line of a public SSH key (ssh-ed25519 …, ssh-rsa …)',
+  )
+  // The comment of an SSH key says nothing about the key.
+  .transform((line) => line.split(' ', 2).join(' '));
 
 /** An Ed25519 public key: 32 bytes in base64, as `lifeboat keys list` shows it. */
 const writer = z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'is not the key of a writer: 44 characters of base64');

@@ -28,7 +28,8 @@ export const recipientInvalid = defineError({
   code: 'recipient-invalid',
   exit: 64,
   say: (fact: { recipient: string; why: string }) => `${fact.recipient} is not a recipient: ${fact.why}.`,
-  hint: () => "Use the line that starts with age1… and that 'age-keygen' or 'lifeboat keys new' printed.",
+  hint: () =>
+    "Use the age1… line that 'age-keygen' or 'lifeboat keys new' printed, or the line of a .pub file (ssh-ed25519 …, ssh-rsa …).",
 });
 
 /** Carries no text of the identity: it is a secret. */
@@ -39,5 +40,14 @@ export const identityInvalid = defineError({
     fact.line === undefined
       ? `This is not an identity: ${fact.why}.`
       : `Line ${fact.line} of the identity file: ${fact.why}.`,
-  hint: () => 'An identity file holds lines that start with AGE-SECRET-KEY-1, and comments that start with #.',
+  hint: () =>
+    'An identity file holds lines that start with AGE-SECRET-KEY-1 and comments that start with #, or it is an OpenSSH private key.',
+});
+
+export const passphraseWrong = defineError({
+  code: 'passphrase-wrong',
+  exit: 2,
+  say: (fact: { of: string }) => `The passphrase does not open ${fact.of}.`,
+  hint: () =>
+    'Type it again, or look where LIFEBOAT_PASSPHRASE comes from. Upper and lower case and the keyboard layout count.',
 });

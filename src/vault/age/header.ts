@@ -1,8 +1,10 @@
-import { Decrypter, Encrypter } from 'age-encryption';
+import { Decrypter, Encrypter, type Identity, type Recipient } from 'age-encryption';
 import { headerDamaged, noIdentityFits } from './errors.ts';
-import { isRecipient, refused } from './identity.ts';
+import { isRecipient, isSshIdentity, keyOfIdentity, refused } from './identity.ts';
+import { plainRecipient } from './recipient-print.ts';
+import { sshIdentity, sshRecipient } from './ssh/stanza.ts';
 
-/** No header of ours comes near: about 100 bytes a recipient. */
+/** No header of ours comes near: about 100 bytes a recipient, for a long RSA key up to 3000. */
 export const MAX_HEADER_SIZE = 65_536;
 
 const INTRO = 'age-encryption.org/v1\n';
@@ -16,7 +18,7 @@ export interface NewHeader {
   readonly fileKey: Uint8Array;
 }
 
-/** A fresh file key, wrapped for every one of `recipients` (age1…, X25519). One header serves exactly one object. */
+/** A fresh file key, wrapped for every one of `recipients` (age1…, ssh-ed25519 …, ssh-rsa …). One header serves exactly one object. */
 export async function newHeader(recipients: readonly string[]): Promise<NewHeader> {
   if (recipients.length === 0) throw new TypeError('an age header needs a recipient');
   let seen: Uint8Array | undefined;
@@ -28,13 +30,23 @@ export async function newHeader(recipients: readonly string[]): Promise<NewHeade
       return [];
     },
   });
-  for (const recipient of new Set(recipients)) {
-    if (!isRecipient(recipient)) throw refused(recipient);
-    encrypter.addRecipient(recipient);
-  }
+  for (const recipient of new Set(recipients.map(plainRecipient))) encrypter.addRecipient(recipientFor(recipient));
   const file = await encrypter.encrypt(new Uint8Array(0));
   if (seen === undefined) throw new Error('the age library did not hand out the file key');
   return { header: file.slice(0, file.length - EMPTY_PAYLOAD_SIZE), fileKey: seen };
+}
+
+/** Public keys only: read once a thread, not once a pack. */
+const known = new Map<string, string | Recipient>();
+
+function recipientFor(text: string): string | Recipient {
+  let recipient = known.get(text);
+  if (recipient === undefined) {
+    if (!isRecipient(text)) throw refused(text);
+    recipient = text.startsWith('ssh-') ? sshRecipient(text) : text;
+    known.set(text, recipient);
+  }
+  return recipient;
 }
 
 export interface OpenedHeader {
@@ -48,6 +60,15 @@ export interface OpenedHeader {
  * `header-damaged`, `no-identity-fits`, `identity-invalid`.
  */
 export async function openHeader(bytes: Uint8Array, identities: readonly string[]): Promise<OpenedHeader> {
+  const readable = identities.map((text) => (isSshIdentity(text) ? sshIdentity(keyOfIdentity(text)) : text));
+  return openHeaderWith(bytes, readable);
+}
+
+/** The same with identities of the age library's own kind. */
+export async function openHeaderWith(
+  bytes: Uint8Array,
+  identities: ReadonlyArray<string | Identity>,
+): Promise<OpenedHeader> {
   const headerSize = findHeaderSize(bytes);
   const decrypter = new Decrypter();
   for (const identity of identities) decrypter.addIdentity(identity);

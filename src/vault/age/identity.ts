@@ -1,5 +1,7 @@
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { identityInvalid, recipientInvalid } from './errors.ts';
+import { parseSshPublicKey, sshPublicLine } from './ssh/public-key.ts';
 
 export interface KeyPair {
   /** `AGE-SECRET-KEY-1…`: opens everything encrypted to `recipient`. A secret. */
@@ -13,14 +15,38 @@ export async function generateIdentity(): Promise<KeyPair> {
   return { identity, recipient: await recipientOf(identity) };
 }
 
-/** Throws `identity-invalid`. */
+/**
+ * Identities are texts: `AGE-SECRET-KEY-1…`, or the private key of an SSH pair in PKCS#8 PEM without a passphrase.
+ * @throws `identity-invalid`
+ */
 export async function recipientOf(identity: string): Promise<string> {
+  if (isSshIdentity(identity)) return sshPublicLine(createPublicKey(keyOfIdentity(identity)));
   checkIdentity(identity);
   return await identityToRecipient(identity);
 }
 
-/** Whether `text` is a recipient that a vault takes: X25519, lower case, sound checksum. */
+export function isSshIdentity(identity: string): boolean {
+  return identity.startsWith('-----BEGIN PRIVATE KEY-----');
+}
+
+/** An SSH key as an identity's text. */
+export function sshIdentityText(key: KeyObject): string {
+  return key.export({ format: 'pem', type: 'pkcs8' }) as string;
+}
+
+/** The key of what `sshIdentityText` made. */
+export function keyOfIdentity(identity: string): KeyObject {
+  try {
+    return createPrivateKey(identity);
+  } catch {
+    // The cause is dropped: it may quote the secret.
+    throw identityInvalid({ why: 'the key is damaged' });
+  }
+}
+
+/** Whether `text` is a recipient that a vault takes: X25519 (lower case, sound checksum), or an SSH key. */
 export function isRecipient(text: string): boolean {
+  if (text.startsWith('ssh-')) return sshProblem(text) === undefined;
   if (!/^age1[02-9ac-hj-np-z]{58}$/.test(text)) return false;
   try {
     new Encrypter().addRecipient(text);
@@ -32,16 +58,27 @@ export function isRecipient(text: string): boolean {
 
 /** The `recipient-invalid` that says why `text` is refused. Quotes it only where it cannot be a secret. */
 export function refused(text: string): Error {
-  const recipient = /^(age1|ssh-)/.test(text) ? text.slice(0, 80) : 'The text given';
+  const recipient = /^(age1|ssh-|ecdsa-|sk-)/.test(text) ? text.slice(0, 80) : 'The text given';
   return recipientInvalid({ recipient, why: refusal(text) });
 }
 
 function refusal(text: string): string {
   if (/^AGE-(SECRET-KEY|PLUGIN)-/i.test(text)) return 'it is an identity, which must stay secret';
   if (/^age1(pq|tag|tagpq)1/.test(text)) return 'post-quantum and tag recipients are not supported in format 1';
-  if (/^age1[a-z0-9]+1/.test(text) && text.length > 62) return 'plugin recipients are not supported';
-  if (/^ssh-/.test(text)) return 'SSH keys are not supported';
+  if (/^age1[a-z0-9]+1/.test(text) && text.length > 62) {
+    return 'keys on a device (age plugins) are not supported: a backup must open without the plugin';
+  }
+  if (/^(ssh|ecdsa|sk)-/.test(text)) return sshProblem(text) ?? 'it is damaged';
   return 'it is not an X25519 recipient (age1 and 58 characters), or was mistyped';
+}
+
+function sshProblem(text: string): string | undefined {
+  try {
+    parseSshPublicKey(text);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** The identities in an identity file, as `age -i` reads it: one a line; blank lines and `# comments` are passed over. */
@@ -70,10 +107,10 @@ function checkIdentity(identity: string, line?: number): void {
 
 function refusedIdentity(line: string): string {
   if (line.startsWith('age-encryption.org/') || line.startsWith('-----BEGIN AGE')) {
-    return 'the identity file is itself encrypted; decrypt it first';
+    return 'it is an age file inside another';
   }
   if (line.startsWith('AGE-SECRET-KEY-PQ-') || line.startsWith('AGE-PLUGIN-')) {
-    return 'only X25519 identities (AGE-SECRET-KEY-1…) are supported in format 1';
+    return 'post-quantum and plugin identities are not supported; AGE-SECRET-KEY-1… and SSH keys are';
   }
   return 'it does not start with AGE-SECRET-KEY-1';
 }

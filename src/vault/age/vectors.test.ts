@@ -4,6 +4,7 @@ import * as vectors from 'cctv-age';
 import { describe, expect, test } from 'vitest';
 import { LifeboatError } from '../../core/errors.ts';
 import { openHeader } from './header.ts';
+import { openProtected } from './passphrase.ts';
 import { NONCE_SIZE, openAll, openChunk, payloadKey, SEALED_CHUNK_SIZE } from './stream.ts';
 
 // C2SP's test vectors for age. What each expects, and the code that we give for it.
@@ -19,6 +20,7 @@ interface Vector {
   readonly expect: string;
   readonly payload: string | undefined;
   readonly identities: readonly string[];
+  readonly passphrases: readonly string[];
   readonly file: Uint8Array;
   /** The kind of file that a vault never holds, if it is one. */
   readonly skip: string | undefined;
@@ -39,6 +41,7 @@ function readVector(name: string, bytes: Uint8Array): Vector {
     expect: all('expect')[0] ?? '',
     payload: all('payload')[0],
     identities,
+    passphrases: all('passphrase'),
     file: all('compressed')[0] === 'zlib' ? inflateSync(body) : body,
     skip: skipReason(all('armored').length > 0, all('passphrase').length > 0, identities),
   };
@@ -78,6 +81,24 @@ describe('the age test vectors of C2SP', () => {
     expect((error as LifeboatError).code).toBe(vector.name.endsWith('_nonce') ? 'stream-damaged' : code);
     if (vector.payload !== undefined) expect(await released(vector)).toBe(vector.payload);
   });
+});
+
+describe('the age test vectors of C2SP for passphrases, which identity files may have', () => {
+  const passphrase = all.filter(({ passphrases, identities }) => passphrases.length > 0 && identities.length === 0);
+  const codes: Record<string, string> = { ...CODES, 'no match': 'passphrase-wrong', 'armor failure': 'header-damaged' };
+
+  test.for(passphrase.map((vector) => [vector.name, vector] as const))('%s', async ([, vector]) => {
+    const opened = openProtected(vector.file, vector.passphrases[0]!, 'it');
+    if (vector.expect !== 'success') await expect(opened).rejects.toMatchObject({ code: codes[vector.expect] });
+    else
+      expect(
+        createHash('sha256')
+          .update(await opened)
+          .digest('hex'),
+      ).toBe(vector.payload);
+  });
+
+  test('are not few', () => expect(passphrase.length).toBeGreaterThanOrEqual(15));
 });
 
 /**
