@@ -27,7 +27,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   core: [],
   config: ['core/'],
   // Ports and what works over any of them, never an adapter. `Contents` of the source port is what the vault hands out.
-  vault: ['core/', ...['destination', 'errors', 'copy'].map((file) => `destinations/${file}.ts`), 'sources/source.ts'],
+  vault: [
+    'core/',
+    ...['destination', 'errors', 'copy', 'first-version'].map((file) => `destinations/${file}.ts`),
+    'sources/source.ts',
+  ],
   destinations: ['core/', 'process/'],
   sources: ['core/', 'process/'],
   process: ['core/'],

@@ -1,10 +1,11 @@
+import { configurationDataset } from '../core/configuration-dataset.ts';
 import type { StoredEntry } from '../core/entry.ts';
 import { formatMoment, parseMoment } from '../core/moment.ts';
 import { showPath } from '../core/paths.ts';
 import { formatCount, formatSize } from '../core/size.ts';
 import { noSuchDataset } from '../operations/errors.ts';
 import { type DatasetPlan, planRetention } from '../operations/retention-plan.ts';
-import { newestPoint } from '../vault/open.ts';
+import { newestPoint } from '../vault/trust.ts';
 import { defineCommand, flag, value } from './command.ts';
 import { noteDamage } from './damage-note.ts';
 import { usageWrong } from './errors.ts';
@@ -42,7 +43,7 @@ With --files, what one restore point of one dataset holds; that needs a key.`,
   },
   async run({ words, options, system, identities, clock, out }) {
     const open = await system();
-    const known = Object.keys(open.config.datasets);
+    const known = [...Object.keys(open.config.datasets), configurationDataset];
     for (const dataset of words) if (!known.includes(dataset)) throw noSuchDataset({ dataset, known });
     const vault = await open.vault(noteDamage(out));
     if (options.files) {

@@ -3,7 +3,7 @@ import { formatMoment, parseMoment } from '../core/moment.ts';
 import { countOf, formatSize } from '../core/size.ts';
 import { isUlid, ulidTime } from '../core/ulid.ts';
 import { type RestoreOutcome, restore as restoreDataset } from '../operations/restore.ts';
-import { defineCommand, flag, value } from './command.ts';
+import { defineCommand, flag, many, value } from './command.ts';
 import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
 
@@ -31,6 +31,7 @@ is not empty is refused. Needs --identity.
     at: value('<moment>', "the newest restore point at or before it, or a restore point's id (default: latest)"),
     into: value('<target>', 'a path, or the URL of a database (default: where it came from)'),
     force: flag('replace what is at the target'),
+    acceptWriter: many('<key>', 'believe restore points that this public key signed, for this restore'),
   },
   async run({ words, options, system, identities, clock, run, out }) {
     const [dataset = '', ...only] = words;
@@ -40,6 +41,7 @@ is not empty is refused. Needs --identity.
       dataset,
       only,
       force,
+      acceptWriters: options.acceptWriter,
       ...chosen,
       ...(into !== undefined && { into }),
       identities: await identities(),

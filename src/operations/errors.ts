@@ -8,6 +8,15 @@ export const noSuchDataset = defineError({
   hint: () => 'Name datasets as lifeboat.yaml does.',
 });
 
+export const knownWritersDamaged = defineError({
+  code: 'known-writers-damaged',
+  exit: 2,
+  say: (fact: { file: string; why: string }) =>
+    `The list of known writers in ${fact.file} cannot be read: ${fact.why}.`,
+  hint: (fact) =>
+    `Name the writers' keys under vault.writers in lifeboat.yaml, or move ${fact.file} away: the next backup or verification makes it anew from the vault as it then is.`,
+});
+
 export const partInvalid = defineError({
   code: 'part-invalid',
   exit: 64,

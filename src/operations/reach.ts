@@ -6,6 +6,7 @@ import { destinationUnreachable } from '../destinations/errors.ts';
 import { vaultMissing } from '../vault/errors.ts';
 import { openVault } from '../vault/open.ts';
 import type { VaultReader } from '../vault/vault.ts';
+import { trustOf } from './known-writers.ts';
 import type { OpenSystem } from './system.ts';
 
 /** The code of a destination's trouble that is none: it was not used yet. */
@@ -40,6 +41,7 @@ export async function reach(system: OpenSystem): Promise<Reach> {
   if (destinations.length === 0) return { destinations, troubles };
   try {
     const vault = await openVault(destinations, {
+      trust: (id) => trustOf(system.config, id),
       onDamage({ destination, key, code, why }) {
         troubles.push({ destination, key, code, message: why });
       },

@@ -1,8 +1,8 @@
 import type { Run } from '../core/run.ts';
 import type { Restored } from '../sources/source.ts';
-import { restorePointMissing } from '../vault/errors.ts';
-import { newestPoint } from '../vault/open.ts';
+import { restorePointMissing, writerUnknown } from '../vault/errors.ts';
 import type { Damage } from '../vault/read/objects.ts';
+import { newestPoint } from '../vault/trust.ts';
 import type { RestorePoint } from '../vault/vault.ts';
 import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';
@@ -13,6 +13,8 @@ export interface RestoreRequest {
   readonly atMs?: number;
   /** This very restore point. */
   readonly id?: string;
+  /** Public keys of writers that are believed for this restore, besides those that are known. */
+  readonly acceptWriters?: readonly string[];
   readonly into?: string;
   readonly force: boolean;
   /** Paths or tables; everything when empty. */
@@ -39,6 +41,8 @@ export async function restore(system: OpenSystem, request: RestoreRequest, run: 
       const vault = await system.vault((found) => damage.push(found));
       const { points } = await vault.restorePoints(dataset);
       const point = choose(points, request);
+      for (const { code, why } of point.doubts)
+        run.problem({ code, message: `Restore point ${point.record.id} is doubtful: ${why}.` });
       return { point, contents: await vault.open(point, request.identities) };
     });
     const target = {
@@ -52,9 +56,19 @@ export async function restore(system: OpenSystem, request: RestoreRequest, run: 
   });
 }
 
-function choose(points: readonly RestorePoint[], { dataset, atMs, id }: RestoreRequest): RestorePoint {
+function choose(
+  found: readonly RestorePoint[],
+  { dataset, atMs, id, acceptWriters = [] }: RestoreRequest,
+): RestorePoint {
+  const points = found.map((point) => (acceptWriters.includes(point.record.writer) ? withKnownWriter(point) : point));
   if (id === undefined) return newestPoint(points, dataset, atMs);
-  const found = points.find(({ record }) => record.id === id);
-  if (found === undefined) throw restorePointMissing({ dataset, at: id });
-  return found;
+  const chosen = points.find(({ record }) => record.id === id);
+  if (chosen === undefined) throw restorePointMissing({ dataset, at: id });
+  const { writer } = chosen.record;
+  if (chosen.doubts.some(({ code }) => code === 'writer-unknown')) throw writerUnknown({ id, writer });
+  return chosen;
+}
+
+function withKnownWriter(point: RestorePoint): RestorePoint {
+  return { ...point, doubts: point.doubts.filter(({ code }) => code !== 'writer-unknown') };
 }

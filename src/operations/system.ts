@@ -6,12 +6,13 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { openCatalog } from '../catalog/open.ts';
 import type { System } from '../config/system.ts';
 import type { Clock, RandomBytes } from '../core/clock.ts';
+import { configurationDataset } from '../core/configuration-dataset.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Role } from '../core/roles.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { destinationUnreachable } from '../destinations/errors.ts';
 import { createDestination, openDestination } from '../destinations/registry.ts';
-import { openSource } from '../sources/registry.ts';
+import { openSource, type SourceConfig } from '../sources/registry.ts';
 import type { Source } from '../sources/source.ts';
 import { rescueObject } from '../vault/format/rescue-script.ts';
 import { openVault } from '../vault/open.ts';
@@ -20,6 +21,7 @@ import type { VaultReader } from '../vault/vault.ts';
 import { type PackSizes, usualPackSizes } from '../vault/write/packing.ts';
 import { destinationOptions } from './destination-options.ts';
 import { noSuchDataset } from './errors.ts';
+import { trustOf } from './known-writers.ts';
 
 /** A system with its ports opened as they are asked for. Operations work on this and nothing else. */
 export interface OpenSystem extends Disposable {
@@ -104,7 +106,7 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
       return catalog;
     },
     async source(name) {
-      const dataset = config.datasets[name];
+      const dataset = name === configurationDataset ? configurationFiles(config) : config.datasets[name];
       if (dataset === undefined) throw noSuchDataset({ dataset: name, known: Object.keys(config.datasets) });
       mkdirSync(workFolder, { recursive: true, mode: 0o700 });
       return openSource(name, dataset, { workFolder });
@@ -116,8 +118,14 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
         onDamage({ destination: name, key: '', code: 'destination-failed', why: sentenceOf(error) });
       }
       if (opened.length === 0 && failed[0] !== undefined) throw failed[0].error;
-      return openVault(opened, { onDamage });
+      return openVault(opened, { onDamage, trust: (vault) => trustOf(config, vault) });
     },
     [Symbol.dispose]: () => catalog?.[Symbol.dispose](),
   };
+}
+
+/** The configuration as restores see it: files, without a place of their own to go back to. */
+function configurationFiles({ stateDir }: System): SourceConfig {
+  const path = join(stateDir, configurationDataset);
+  return { type: 'files', path, exclude: [], defaultExcludes: false, oneFileSystem: true, xattrs: false };
 }

@@ -1,17 +1,22 @@
 import { LifeboatError, sentenceOf } from '../core/errors.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { objectMissing } from '../destinations/errors.ts';
-import { noDestination, restorePointMissing, vaultMissing, vaultsDiffer } from './errors.ts';
+import { firstSound, traceOf, tracesUnder } from '../destinations/first-version.ts';
+import { noDestination, vaultMissing, vaultsDiffer } from './errors.ts';
 import { formatNewer, vaultFileDamaged } from './format/errors.ts';
 import { VAULT_KEY } from './format/keys.ts';
-import { decodeRecord, parseRecordKey, recordKey } from './format/record.ts';
+import { decodeRecord, parseRecordKey } from './format/record.ts';
 import { decodeVaultFile } from './format/vault-file.ts';
-import type { Damage } from './read/objects.ts';
-import type { RestorePoint, VaultReader } from './vault.ts';
+import { type Damage, damageOf, spoiledDamage } from './read/objects.ts';
+import { recordReader } from './read/records.ts';
+import { judge, type Trust } from './trust.ts';
+import type { VaultReader } from './vault.ts';
 
 export interface OpenVaultOptions {
   /** Told of every copy that could not be used, also when another one served. */
   readonly onDamage?: (damage: Damage) => void;
+  /** Whose records count, asked once the vault is known. Absent: everyone's. */
+  readonly trust?: (vault: string) => Trust | Promise<Trust>;
 }
 
 /** Opens a vault for reading over all destinations that hold it. One that fails is told to `onDamage` and left out. */
@@ -28,7 +33,7 @@ export async function openVault(
     } catch (error) {
       if (formatNewer.is(error)) throw error;
       failures.push(error);
-      onDamage({ destination: destination.name, key: VAULT_KEY, code: codeOf(error), why: sentenceOf(error) });
+      onDamage(damageOf(destination.name, VAULT_KEY, error));
     }
   }
   const told = claims.filter(({ vault }) => vault !== undefined);
@@ -44,10 +49,22 @@ export async function openVault(
   if (other !== undefined) throw vaultsDiffer({ one: first.destination.name, other: other.destination.name });
   const id = first.vault;
   const holders = told.map(({ destination }) => destination);
+  const readRecords = recordReader(id, holders, onDamage);
+  const trust = (await options.trust?.(id)) ?? {};
   return {
     id,
     destinations: holders,
-    restorePoints: (dataset) => readRecords(id, holders, dataset, onDamage),
+    trust,
+    async restorePoints(dataset) {
+      // All of them, always: a record is judged by its writer's whole chain, which runs through every dataset.
+      const { found, suspect } = await readRecords();
+      const points = judge(id, found, trust);
+      if (dataset === undefined) return { points, suspect };
+      return {
+        points: points.filter(({ record }) => record.dataset === dataset),
+        suspect: suspect.filter(({ key }) => key.startsWith(`snapshots/${dataset}/`)),
+      };
+    },
     async open(point, identities) {
       // With it come age's ciphers, which take longer to load than `status` may take.
       const { openContents } = await import('./read/contents.ts');
@@ -65,14 +82,24 @@ interface Claim {
 /** Where `vault.json` is gone or damaged, the signed records tell: one small object must not put a whole copy out of use. */
 async function claimOf(destination: Destination, onDamage: (damage: Damage) => void): Promise<Claim> {
   try {
-    return { destination, vault: decodeVaultFile(await destination.get(VAULT_KEY)).vault };
+    return { destination, vault: await vaultIn(destination, onDamage) };
   } catch (error) {
     if (!objectMissing.is(error) && !vaultFileDamaged.is(error)) throw error;
     const vault = await vaultOfRecords(destination);
     if (vault === undefined && vaultFileDamaged.is(error)) throw error;
-    onDamage({ destination: destination.name, key: VAULT_KEY, code: codeOf(error), why: sentenceOf(error) });
+    onDamage(damageOf(destination.name, VAULT_KEY, error));
     return { destination, vault };
   }
+}
+
+/** The vault that the first version of `vault.json` names. */
+async function vaultIn(destination: Destination, onDamage: (damage: Damage) => void): Promise<string> {
+  if (destination.history === undefined) return decodeVaultFile(await destination.get(VAULT_KEY)).vault;
+  const trace = await traceOf(destination, VAULT_KEY);
+  if (trace === undefined) throw objectMissing({ destination: destination.name, key: VAULT_KEY });
+  const { value, spoiled } = await firstSound(destination, trace, decodeVaultFile);
+  if (spoiled !== undefined) onDamage(spoiledDamage(destination.name, VAULT_KEY, spoiled));
+  return value.vault;
 }
 
 /** Destinations that disagree: a changed digit in one `vault.json` shows when its own records name another vault. */
@@ -89,85 +116,13 @@ async function askRecords(claims: readonly Claim[], onDamage: (damage: Damage) =
 
 /** The vault of the first record that can be read. */
 async function vaultOfRecords(destination: Destination): Promise<string | undefined> {
-  for await (const { key } of destination.list('snapshots/')) {
-    if (parseRecordKey(key) === undefined) continue;
+  for await (const trace of tracesUnder(destination, 'snapshots/')) {
+    if (parseRecordKey(trace.key) === undefined) continue;
     try {
-      return decodeRecord(await destination.get(key)).vault;
+      return (await firstSound(destination, trace, decodeRecord)).value.vault;
     } catch {
       // Another one may be sound; what is wrong with this one is told when it is needed.
     }
   }
   return undefined;
-}
-
-async function readRecords(
-  vault: string,
-  destinations: readonly Destination[],
-  dataset: string | undefined,
-  onDamage: (damage: Damage) => void,
-): ReturnType<VaultReader['restorePoints']> {
-  const holders = new Map<string, Destination[]>();
-  for (const destination of destinations) {
-    try {
-      for await (const { key } of destination.list(dataset === undefined ? 'snapshots/' : `snapshots/${dataset}/`)) {
-        if (parseRecordKey(key) !== undefined) holders.set(key, [...(holders.get(key) ?? []), destination]);
-      }
-    } catch (error) {
-      onDamage({ destination: destination.name, key: 'snapshots/', code: codeOf(error), why: sentenceOf(error) });
-    }
-  }
-  const points: RestorePoint[] = [];
-  const suspect: { key: string; why: string }[] = [];
-  for (const key of [...holders.keys()].sort(byTime)) {
-    const outcome = await readRecord(vault, key, holders.get(key)!, onDamage);
-    if ('record' in outcome) points.push(outcome);
-    else suspect.push(outcome);
-  }
-  return { points, suspect };
-}
-
-async function readRecord(
-  vault: string,
-  key: string,
-  holders: readonly Destination[],
-  onDamage: (damage: Damage) => void,
-): Promise<RestorePoint | { key: string; why: string }> {
-  let why = '';
-  const sound: string[] = [];
-  let record: RestorePoint['record'] | undefined;
-  for (const destination of holders) {
-    try {
-      const found = decodeRecord(await destination.get(key));
-      if (found.vault !== vault || recordKey(found) !== key) throw new Error('it belongs elsewhere');
-      record ??= found;
-      if (found.signature === record.signature) sound.push(destination.name);
-      else why = `${destination.name} holds another record under the same name`;
-    } catch (error) {
-      why = sentenceOf(error);
-      onDamage({ destination: destination.name, key, code: codeOf(error), why });
-    }
-  }
-  return record === undefined ? { key, why } : { record, key, destinations: sound };
-}
-
-/** The newest restore point of `dataset` not younger than `beforeMs` allows; `restore-point-missing` when there is none. */
-export function newestPoint(
-  points: readonly RestorePoint[],
-  dataset: string,
-  beforeMs = Number.POSITIVE_INFINITY,
-): RestorePoint {
-  const found = points.findLast(({ record }) => record.dataset === dataset && Date.parse(record.time) <= beforeMs);
-  if (found !== undefined) return found;
-  const at = Number.isFinite(beforeMs) ? new Date(beforeMs).toISOString() : 'any time';
-  throw restorePointMissing({ dataset, at });
-}
-
-/** Keys end with `<UTC time>-<ulid>.json`, whose text order is the order of time. */
-function byTime(a: string, b: string): number {
-  const [x, y] = [a.slice(a.lastIndexOf('/')), b.slice(b.lastIndexOf('/'))];
-  return x < y ? -1 : x > y ? 1 : 0;
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
 }

@@ -1,21 +1,36 @@
 import type { Destination } from '../destinations/destination.ts';
 import type { Contents } from '../sources/source.ts';
 import type { SnapshotRecord } from './format/record.ts';
+import type { Doubt, Trust } from './trust.ts';
 
-/** One restore point as found: its record, checked (signature, vault id), and where copies of it are. */
+/** One restore point as found: its record, checked (signature, vault id), where copies of it are, and whether it is believed. */
 export interface RestorePoint {
   readonly record: SnapshotRecord;
   readonly key: string;
   /** Names of the destinations that hold its record. */
   readonly destinations: readonly string[];
+  /**
+   * When it was first stored, by the store's clock, milliseconds since 1970 UTC: the earliest of the destinations that keep
+   * versions, whose times nobody can change; where none does, of all that hold it.
+   */
+  readonly storedMs: number;
+  /** Empty: it is believed. Otherwise it is never the newest and takes no other's place (`newestPoint`, retention). */
+  readonly doubts: readonly Doubt[];
+}
+
+export interface RestorePoints {
+  readonly points: readonly RestorePoint[];
+  readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
 }
 
 /** The read side of a vault over all its reachable destinations. */
 export interface VaultReader {
   readonly id: string;
   readonly destinations: readonly Destination[];
-  /** Oldest first. Unreadable or forged records are left out and named in `suspect`. */
-  restorePoints(dataset?: string): Promise<{ points: RestorePoint[]; suspect: { key: string; why: string }[] }>;
+  /** Whose records are believed. */
+  readonly trust: Trust;
+  /** Oldest first, by believable time. Unreadable or forged records are left out and named in `suspect`. */
+  restorePoints(dataset?: string): Promise<RestorePoints>;
   /** Opens the contents of a restore point with age identities (`AGE-SECRET-KEY-…` lines). Any sound copy serves. */
   open(point: RestorePoint, identities: readonly string[]): Promise<Contents>;
 }

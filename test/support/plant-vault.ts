@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { DrillEvidence } from '../../src/core/evidence.ts';
 import { newUlid } from '../../src/core/ulid.ts';
@@ -18,6 +18,8 @@ export interface PlantedVault {
 export interface PlantedPoint {
   readonly dataset: string;
   readonly timeMs: number;
+  /** By the clock of the destinations; `timeMs` when absent. */
+  readonly storedMs?: number;
   /** Folders that hold it; all when absent. */
   readonly at?: readonly string[];
   readonly packs?: ReadonlyArray<readonly [string, number]>;
@@ -37,16 +39,19 @@ export interface PlantedDrill {
 export function plantVault(system: string, folders: readonly string[]): PlantedVault {
   const { privateKey } = newSigningKey();
   const vault = newUlid(0, randomBytes);
-  const put = (key: string, bytes: Uint8Array, at: readonly string[] = folders) => {
+  let previous: string | null = null;
+  /** As if it had been stored then. */
+  const put = (key: string, bytes: Uint8Array, at: readonly string[] = folders, storedMs = Date.now()) => {
     for (const folder of at) {
       const file = join(folder, key);
       mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, bytes);
+      utimesSync(file, storedMs / 1000, storedMs / 1000);
     }
   };
   put(VAULT_KEY, encodeVaultFile({ format: 1, vault, created: '2026-01-01T00:00:00.000Z' }));
   return {
-    point({ dataset, timeMs, at, packs = [], problems = {} }) {
+    point({ dataset, timeMs, at, packs = [], problems = {}, storedMs = timeMs }) {
       const time = new Date(timeMs).toISOString();
       const record = signRecord(
         {
@@ -62,15 +67,17 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
           versions: {},
           sizes: { logical: 5_000_000, added: 1000, stored: 500, entries: 3 },
           packs: packs.map(([name, size]) => [sha256(name), size] as const).sort(([a], [b]) => (a < b ? -1 : 1)),
-          manifest: [sha256(time + dataset), 100],
+          manifest: [sha256(time + dataset + previous), 100],
           problems,
           retention: { class: 'standard' },
           generation: 0,
-          previous: null,
+          previous,
         },
         privateKey,
       );
-      put(recordKey(record), recordBytes(record), at);
+      const bytes = recordBytes(record);
+      previous = createHash('sha256').update(bytes).digest('hex');
+      put(recordKey(record), bytes, at, storedMs);
       return record;
     },
     drill({ atMs, verdict, datasets, rtoMs, left = [], stranger = false }) {

@@ -1,4 +1,5 @@
 import type { Run } from '../../core/run.ts';
+import { newestOrNone } from '../../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 import { noSuchDataset } from '../errors.ts';
 import type { DrillOptions, DrillParts } from './parts.ts';
@@ -43,11 +44,12 @@ export async function findPoints(
     run.signal.throwIfAborted();
     const found = await vault.restorePoints(dataset);
     suspect.push(...found.suspect.map(({ key, why }) => `${key} was not believed: ${why}`));
-    for (const point of found.points) {
-      if (point.record.dataset !== dataset || (atMs !== undefined && timeOf(point) > atMs)) continue;
-      const best = points.get(dataset);
-      if (best === undefined || isNewer(point, best)) points.set(dataset, point);
+    for (const { key, doubts } of found.points) {
+      const why = doubts.map((doubt) => doubt.why).join(', ');
+      if (why !== '') suspect.push(`${key} was not believed: ${why}`);
     }
+    const point = newestOrNone(found.points, dataset, atMs);
+    if (point !== undefined) points.set(dataset, point);
   }
   return { points, suspect };
 }
@@ -55,9 +57,4 @@ export async function findPoints(
 /** The consistent moment that a restore point brings back, milliseconds since 1970 UTC. */
 export function timeOf(point: RestorePoint): number {
   return Date.parse(point.record.time);
-}
-
-function isNewer(a: RestorePoint, b: RestorePoint): boolean {
-  const [x, y] = [timeOf(a), timeOf(b)];
-  return x === y ? a.record.id > b.record.id : x > y;
 }

@@ -217,7 +217,10 @@ function systemTroubles(system: System, facts: StatusFacts): StatusTrouble[] {
   const spoiled = facts.troubles.filter((trouble) => spoiledCodes.includes(trouble.code) && !out.includes(trouble));
   const damaged = facts.troubles.length - out.length - spoiled.length + facts.suspect.length;
   if (damaged > 0) {
-    const first = facts.suspect[0]?.key ?? facts.troubles.find((trouble) => !out.includes(trouble) && !spoiled.includes(trouble))?.key ?? '';
+    const first =
+      facts.suspect[0]?.key ??
+      facts.troubles.find((trouble) => !out.includes(trouble) && !spoiled.includes(trouble))?.key ??
+      '';
     const message = `${countOf(damaged, 'record')} could not be read or believed, the first ${first}.`;
     troubles.push(bad('records-damaged', message, 'lifeboat verify'));
   }

@@ -15,7 +15,8 @@ const sayings: Readonly<Record<Doubt['code'], (count: number, first: string) => 
     `${points(count)} stored long after the time stated (${first}): copied there later, or made up for a day that was past.`,
   'chain-forked': (count, first) =>
     `${points(count)} beside the writer's own chain (${first}): two hosts write with the same key, a host was set back, or a key was stolen.`,
-  replayed: (count, first) => `${points(count)} with the contents of another one (${first}): someone repeats old records.`,
+  replayed: (count, first) =>
+    `${points(count)} with the contents of another one (${first}): someone repeats old records.`,
 };
 
 function points(count: number): string {

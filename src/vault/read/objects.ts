@@ -1,6 +1,7 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { objectDamaged } from '../../destinations/errors.ts';
+import type { Spoiled } from '../../destinations/first-version.ts';
 import { sha256Hex } from '../hash.ts';
 
 /** A copy of an object that could not be used. */
@@ -9,6 +10,18 @@ export interface Damage {
   readonly key: Key;
   readonly code: string;
   readonly why: string;
+}
+
+export function damageOf(destination: string, key: Key, error: unknown): Damage {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  return { destination, key, code, why: sentenceOf(error) };
+}
+
+/** Codes of objects that were tampered with and whose sound version is still there. */
+export const spoiledCodes: readonly string[] = ['object-hidden', 'object-overwritten'];
+
+export function spoiledDamage(destination: string, key: Key, { kind, why }: Spoiled): Damage {
+  return { destination, key, code: `object-${kind}`, why };
 }
 
 /**
@@ -35,8 +48,7 @@ export async function fetchSound(
     } catch (error) {
       signal?.throwIfAborted();
       last = error;
-      const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-      onDamage({ destination: destination.name, key, code, why: sentenceOf(error) });
+      onDamage(damageOf(destination.name, key, error));
     }
   }
   throw last;

@@ -1,0 +1,65 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { System } from '../config/system.ts';
+import { sentenceOf } from '../core/errors.ts';
+import type { Trust } from '../vault/trust.ts';
+import type { VaultReader } from '../vault/vault.ts';
+import { publicKeyIn } from '../vault/writer-key-file.ts';
+import { knownWritersDamaged } from './errors.ts';
+
+const shape = z.strictObject({ format: z.literal(1), vault: z.string(), writers: z.array(z.string()) });
+
+/**
+ * Whose records this host believes: `vault.writers` of the configuration and its own key; where the configuration names none,
+ * those that it met when it first used the vault. A host that never did believes everyone. @throws `known-writers-damaged`
+ */
+export function trustOf(config: System, vault: string): Trust {
+  const own = ownKey(config, vault);
+  if (config.vault.writers.length > 0) return { writers: new Set([...config.vault.writers, ...own]) };
+  const met = readMet(config, vault);
+  return met === undefined ? {} : { writers: new Set([...met, ...own]) };
+}
+
+/** Remembers the writers of a vault that this host uses for the first time: one that comes later is suspect. */
+export async function meetWriters(config: System, vault: VaultReader): Promise<void> {
+  if (config.vault.writers.length > 0 || readMet(config, vault.id) !== undefined) return;
+  const { points } = await vault.restorePoints();
+  const writers = [...new Set([...points.map(({ record }) => record.writer), ...ownKey(config, vault.id)])].sort();
+  if (writers.length === 0) return;
+  mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
+  const file = fileOf(config);
+  writeFileSync(`${file}.new`, `${JSON.stringify({ format: 1, vault: vault.id, writers })}\n`, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}
+
+function readMet(config: System, vault: string): readonly string[] | undefined {
+  const file = fileOf(config);
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw knownWritersDamaged({ file, why: sentenceOf(error) });
+  }
+  try {
+    const met = shape.parse(JSON.parse(text));
+    return met.vault === vault ? met.writers : undefined;
+  } catch (error) {
+    throw knownWritersDamaged({ file, why: 'it is not what Lifeboat writes' }, { cause: error });
+  }
+}
+
+/** None where this host never wrote to the vault. Keys that cannot be read vouch for nothing; writing says what is wrong. */
+function ownKey(config: System, vault: string): readonly string[] {
+  try {
+    const key = publicKeyIn(join(config.stateDir, 'writer.json'), vault);
+    return key === undefined ? [] : [key];
+  } catch {
+    return [];
+  }
+}
+
+function fileOf(config: System): string {
+  return join(config.stateDir, 'known-writers.json');
+}

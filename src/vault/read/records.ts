@@ -1,0 +1,121 @@
+import { sentenceOf } from '../../core/errors.ts';
+import type { Destination } from '../../destinations/destination.ts';
+import { objectMissing } from '../../destinations/errors.ts';
+import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import { decodeRecord, parseRecordKey, recordKey } from '../format/record.ts';
+import type { FoundRecord, StoreClock } from '../trust.ts';
+import { type Damage, damageOf, spoiledDamage } from './objects.ts';
+
+export interface RecordsFound {
+  readonly found: readonly FoundRecord[];
+  /** Objects where a record should be, that are none of this vault's. */
+  readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
+}
+
+/** Small objects are mostly waiting. */
+const READERS = 8;
+
+interface Copy {
+  readonly destination: Destination;
+  readonly trace: Trace;
+}
+
+interface Outcome {
+  readonly found?: FoundRecord;
+  readonly why: string;
+  readonly damage: readonly Damage[];
+}
+
+/**
+ * Reads all records of a vault, from every destination that holds one: the first version, where versions are kept. What was
+ * read once is not read again as long as a listing shows it unchanged.
+ */
+export function recordReader(vault: string, destinations: readonly Destination[], onDamage: (damage: Damage) => void) {
+  const known = new Map<string, { readonly state: string; readonly outcome: Outcome }>();
+
+  async function list(): Promise<Map<string, Copy[]>> {
+    const copies = new Map<string, Copy[]>();
+    for (const destination of destinations) {
+      try {
+        for await (const trace of tracesUnder(destination, 'snapshots/')) {
+          if (parseRecordKey(trace.key) === undefined) continue;
+          copies.set(trace.key, [...(copies.get(trace.key) ?? []), { destination, trace }]);
+        }
+      } catch (error) {
+        onDamage(damageOf(destination.name, 'snapshots/', error));
+      }
+    }
+    return copies;
+  }
+
+  async function read(key: string, copies: readonly Copy[]): Promise<Outcome> {
+    const state = stateOf(copies);
+    const before = known.get(key);
+    if (before?.state === state) return before.outcome;
+    const outcome = await readRecord(vault, key, copies);
+    known.set(key, { state, outcome });
+    return outcome;
+  }
+
+  return async (): Promise<RecordsFound> => {
+    const copies = await list();
+    const found: FoundRecord[] = [];
+    const suspect: { key: string; why: string }[] = [];
+    const queue = [...copies].sort(([a], [b]) => (a < b ? -1 : 1))[Symbol.iterator]();
+    const line = async () => {
+      for (const [key, holders] of queue) {
+        const outcome = await read(key, holders);
+        for (const damage of outcome.damage) onDamage(damage);
+        if (outcome.found !== undefined) found.push(outcome.found);
+        else suspect.push({ key, why: outcome.why });
+      }
+    };
+    await Promise.all(Array.from({ length: READERS }, line));
+    suspect.sort((a, b) => (a.key < b.key ? -1 : 1));
+    return { found, suspect };
+  };
+}
+
+/** What a listing shows of a record; where a place keeps no versions, of its only one. */
+function stateOf(copies: readonly Copy[]): string {
+  const parts = copies.map(({ destination, trace }) => [
+    destination.name,
+    trace.sizeBytes,
+    trace.modifiedMs,
+    trace.hidden,
+    ...trace.versions.map(({ version }) => version),
+  ]);
+  return JSON.stringify(parts);
+}
+
+async function readRecord(vault: string, key: string, copies: readonly Copy[]): Promise<Outcome> {
+  const damage: Damage[] = [];
+  const clocks: StoreClock[] = [];
+  const sound: string[] = [];
+  let why = '';
+  let record: FoundRecord['record'] | undefined;
+  const decode = (bytes: Uint8Array) => {
+    const decoded = decodeRecord(bytes);
+    if (decoded.vault !== vault || recordKey(decoded) !== key) throw new Error('it belongs elsewhere');
+    return decoded;
+  };
+  for (const { destination, trace } of copies) {
+    try {
+      const { value, modifiedMs, spoiled } = await firstSound(destination, trace, decode);
+      if (spoiled !== undefined) damage.push(spoiledDamage(destination.name, key, spoiled));
+      record ??= value;
+      if (value.signature !== record.signature) {
+        why = `${destination.name} holds another record under the same name`;
+        damage.push({ destination: destination.name, key, code: 'record-forged', why });
+        continue;
+      }
+      sound.push(destination.name);
+      clocks.push({ storedMs: modifiedMs, isWitness: destination.history !== undefined });
+    } catch (error) {
+      if (objectMissing.is(error) && copies.length > 1) continue;
+      why = sentenceOf(error);
+      damage.push(damageOf(destination.name, key, error));
+    }
+  }
+  return record === undefined ? { why, damage } : { found: { record, key, destinations: sound, clocks }, why, damage };
+}

@@ -1,0 +1,197 @@
+import { createHash, randomBytes } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { dayMs, hourMs, minuteMs } from '../core/duration.ts';
+import { newUlid } from '../core/ulid.ts';
+import { restorePointDoubtful } from './errors.ts';
+import { recordBytes, recordKey, type SnapshotRecord, signRecord } from './format/record.ts';
+import { newSigningKey } from './format/signing.ts';
+import { sha256Hex } from './hash.ts';
+import { type FoundRecord, isDoubtful, judge, newestPoint, type StoreClock } from './trust.ts';
+
+const madeMs = Date.UTC(2026, 0, 1);
+const vault = newUlid(madeMs, randomBytes);
+const host = newSigningKey();
+
+interface Made {
+  readonly timeMs: number;
+  readonly previous?: SnapshotRecord | string | null;
+  readonly key?: string;
+  readonly dataset?: string;
+  readonly manifest?: string;
+}
+
+const hash = (text: string) => createHash('sha256').update(text).digest('hex');
+const made = ({ timeMs, previous = null, key = host.privateKey, dataset = 'db', manifest }: Made): SnapshotRecord => {
+  const id = newUlid(timeMs, randomBytes);
+  const time = new Date(timeMs).toISOString();
+  const before = previous === null || typeof previous === 'string' ? previous : sha256Hex(recordBytes(previous));
+  const unsigned = {
+    format: 1 as const,
+    ...{ vault, system: 'harbor', dataset, kind: 'files', id, time, committed: time, tool: 't', versions: {} },
+    sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
+    packs: [],
+    manifest: [manifest ?? hash(id), 100] as const,
+    problems: {},
+    retention: { class: 'standard' },
+    generation: 0,
+    previous: before,
+  };
+  return signRecord(unsigned, key);
+};
+
+const s3 = (storedMs: number): StoreClock => ({ storedMs, isWitness: true });
+const disk = (storedMs: number): StoreClock => ({ storedMs, isWitness: false });
+const found = (record: SnapshotRecord, ...clocks: StoreClock[]): FoundRecord => ({
+  record,
+  key: recordKey(record),
+  destinations: ['s3'],
+  clocks: clocks.length > 0 ? clocks : [s3(Date.parse(record.committed) + minuteMs)],
+});
+
+/** An hourly chain of `count` records, the first at `fromMs`. */
+function chain(count: number, fromMs = madeMs + dayMs): SnapshotRecord[] {
+  const records: SnapshotRecord[] = [];
+  for (let at = 0; at < count; at++) {
+    records.push(made({ timeMs: fromMs + at * hourMs, previous: records.at(-1) ?? null }));
+  }
+  return records;
+}
+
+const codesOf = (records: readonly FoundRecord[], of: SnapshotRecord, writers?: readonly string[]) =>
+  judge(vault, records, writers ? { writers: new Set(writers) } : {})
+    .find(({ record }) => record.id === of.id && record.time === of.time)!
+    .doubts.map(({ code }) => code);
+
+describe('the clocks of the stores', () => {
+  test('a restore point from the future is never the newest; the one before it stays it', () => {
+    const records = chain(3);
+    const future = made({ timeMs: madeMs + 400 * dayMs, previous: records[2]! });
+    const all = [...records.map((record) => found(record)), found(future, s3(madeMs + 2 * dayMs))];
+    expect(codesOf(all, future)).toEqual(['time-ahead']);
+    const points = judge(vault, all, {});
+    expect(newestPoint(points, 'db').record.id).toBe(records[2]!.id);
+    expect(points.map(({ record }) => record.id)).toContain(future.id);
+  });
+
+  test('what a clock that ran ahead wrote is no longer the newest once the clock is right again', () => {
+    const [first] = chain(1);
+    const ahead = made({ timeMs: madeMs + 40 * dayMs, previous: first! });
+    const after = made({ timeMs: madeMs + 2 * dayMs, previous: ahead });
+    const all = [found(first!), found(ahead, disk(madeMs + 1.5 * dayMs)), found(after)];
+    expect(newestPoint(judge(vault, all, {}), 'db').record.id).toBe(after.id);
+    expect(judge(vault, all, {}).map(({ record }) => record.id)).toEqual([first!.id, ahead.id, after.id]);
+  });
+
+  test('two clocks that differ a little make no doubt', () => {
+    const [record] = chain(1);
+    expect(codesOf([found(record!, s3(Date.parse(record!.time) - 14 * minuteMs))], record!)).toEqual([]);
+  });
+
+  test('a store without a clock casts no doubt', () => {
+    const [record] = chain(1);
+    expect(codesOf([found(record!, disk(0))], record!)).toEqual([]);
+  });
+
+  test('old restore points that were copied to a new bucket are believed: the first destination knows when they came', () => {
+    const records = chain(5);
+    const copiedMs = madeMs + 300 * dayMs;
+    const all = records.map((record) => found(record, s3(copiedMs), disk(Date.parse(record.committed))));
+    expect(judge(vault, all, {}).filter(isDoubtful)).toEqual([]);
+  });
+
+  test('a copy that is younger than all that it holds still gives its newest restore point', () => {
+    const records = chain(3);
+    const all = records.map((record) => found(record, disk(madeMs + 300 * dayMs)));
+    expect(newestPoint(judge(vault, all, {}), 'db').record.id).toBe(records[2]!.id);
+  });
+});
+
+describe('the key of the host is stolen', () => {
+  const records = chain(6);
+  const nowMs = madeMs + 60 * dayMs;
+  const sound = records.map((record) => found(record));
+  const target = records[3]!;
+
+  test('a record that is made up for a past day takes no place: beside the chain', () => {
+    const fake = made({ timeMs: Date.parse(target.time) + minuteMs, previous: target });
+    expect(codesOf([...sound, found(fake, s3(nowMs))], fake)).toEqual(['chain-forked', 'stored-late']);
+    expect(codesOf([...sound, found(fake, s3(nowMs))], records[4]!)).toEqual([]);
+  });
+
+  test('nor after a predecessor that never was, not even where the attacker sets the time of a file', () => {
+    const fake = made({ timeMs: Date.parse(target.time) + minuteMs, previous: hash('nothing') });
+    const all = [...sound, found(fake, s3(nowMs), disk(Date.parse(fake.time)))];
+    expect(codesOf(all, fake)).toEqual(['stored-late']);
+  });
+
+  test('nor as the last of the chain, behind records that are younger', () => {
+    const fake = made({ timeMs: Date.parse(target.time) + minuteMs, previous: records[5]! });
+    const all = [...sound, found(fake, s3(nowMs), disk(Date.parse(fake.time)))];
+    expect(codesOf(all, fake)).toEqual(['stored-late']);
+    const next = made({ timeMs: madeMs + 3 * dayMs, previous: records[5]! });
+    expect(codesOf([...all, found(next)], next)).toEqual([]);
+  });
+
+  test('an old restore point that is signed again with a newer time is seen', () => {
+    const again = made({
+      timeMs: nowMs,
+      previous: target.previous,
+      manifest: target.manifest[0],
+    });
+    const all = [...sound, found(again, s3(nowMs))];
+    expect(codesOf(all, again)).toEqual(['chain-forked', 'replayed']);
+    expect(codesOf(all, target)).toEqual([]);
+    expect(newestPoint(judge(vault, all, {}), 'db').record.id).toBe(records[5]!.id);
+  });
+
+  test('at no moment of the past is another restore point chosen than before the attack (any fakes)', () => {
+    const fakes = fc.array(
+      fc.record({
+        timeMs: fc.oneof(
+          fc.integer({ min: Date.parse(records[0]!.time), max: Date.parse(records[5]!.time) }),
+          fc.integer({ min: madeMs, max: nowMs + 900 * dayMs }),
+        ),
+        previous: fc.oneof(fc.constantFrom(...records), fc.constant(null), fc.constant(hash('x'))),
+        /** The attacker also owns a disk, where times can be set. */
+        alsoOnDisk: fc.boolean(),
+      }),
+      { maxLength: 8 },
+    );
+    const moments = fc.integer({ min: Date.parse(records[0]!.time), max: Date.parse(records[5]!.time) });
+    fc.assert(
+      fc.property(fakes, moments, (forgeries, momentMs) => {
+        const forged = forgeries.map(({ alsoOnDisk, ...one }) =>
+          found(made(one), s3(nowMs), ...(alsoOnDisk ? [disk(one.timeMs)] : [])),
+        );
+        const before = newestPoint(judge(vault, sound, {}), 'db', momentMs);
+        const after = newestPoint(judge(vault, [...sound, ...forged], {}), 'db', momentMs);
+        expect(after.record.id).toBe(before.record.id);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('writers', () => {
+  const stranger = newSigningKey();
+  const records = chain(2);
+  const fake = made({ timeMs: madeMs + 2 * dayMs, key: stranger.privateKey });
+  const all = [...records.map((record) => found(record)), found(fake)];
+
+  test('a stranger’s record is kept and never the newest', () => {
+    expect(codesOf(all, fake, [host.publicKey])).toEqual(['writer-unknown']);
+    const points = judge(vault, all, { writers: new Set([host.publicKey]) });
+    expect(newestPoint(points, 'db').record.id).toBe(records[1]!.id);
+    expect(points).toHaveLength(3);
+  });
+
+  test('who knows nobody believes everybody', () => {
+    expect(judge(vault, all, {}).filter(isDoubtful)).toEqual([]);
+  });
+
+  test('where only strangers wrote, none is taken unasked', () => {
+    const points = judge(vault, [found(fake)], { writers: new Set([host.publicKey]) });
+    expect(() => newestPoint(points, 'db')).toThrow(expect.objectContaining({ code: restorePointDoubtful.code }));
+  });
+});

@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs';
+import * as z from 'zod';
+import { sentenceOf } from '../core/errors.ts';
+import { writerKeysDamaged } from './errors.ts';
+import { publicKeyOf } from './format/signing.ts';
+
+/** What a writing host keeps of its keys. Read without age's ciphers, which take longer to load than `status` may take. */
+const shape = z.strictObject({
+  format: z.literal(1),
+  vault: z.string(),
+  signingKey: z.string(),
+  chunkKey: z.string().regex(/^[0-9a-f]{64}$/),
+  indexIdentity: z.string().startsWith('AGE-SECRET-KEY-1'),
+});
+
+export type StoredWriterKeys = z.infer<typeof shape>;
+
+/** Undefined when there is no such file. @throws `writer-keys-damaged` */
+export function readWriterKeys(file: string): StoredWriterKeys | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw writerKeysDamaged({ file, why: sentenceOf(error) });
+  }
+  try {
+    return shape.parse(JSON.parse(text));
+  } catch {
+    // The cause is left out: it may quote a secret.
+    throw writerKeysDamaged({ file, why: 'it is not what Lifeboat writes' });
+  }
+}
+
+/** The public key that this host signs with in `vault`; undefined when it has none there. @throws `writer-keys-damaged` */
+export function publicKeyIn(file: string, vault: string): string | undefined {
+  const stored = readWriterKeys(file);
+  return stored?.vault === vault ? publicKeyOf(stored.signingKey) : undefined;
+}
