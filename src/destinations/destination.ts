@@ -14,7 +14,7 @@ export interface ByteRange {
 export interface Capabilities {
   /** Creating a key that exists is refused by the store itself, also against a concurrent writer. */
   readonly conditionalCreate: boolean;
-  /** The store checks a SHA-256 while it receives and keeps it, so that reading back is not needed to confirm. */
+  /** The store checks a SHA-256 of what it receives and keeps nothing that fails: reading back is not needed to confirm. */
   readonly checksums: boolean;
   readonly objectLock: 'none' | 'governance' | 'compliance';
   readonly versions: boolean;
@@ -121,6 +121,9 @@ export interface Destination {
    * good: `object-locked` while it is locked.
    */
   delete(key: Key, version?: string): Promise<void>;
+
+  /** Requests that were sent since it was opened, by operation, where a provider counts them: `{ PutObject: 12 }`. */
+  requests?(): Readonly<Record<string, number>>;
 
   /** Bytes that can still be written, or undefined where the place cannot tell. */
   freeBytes(): Promise<number | undefined>;

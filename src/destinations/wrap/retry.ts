@@ -23,24 +23,30 @@ const usual: RetryPolicy = {
   random: () => randomInt(2 ** 32) / 2 ** 32,
 };
 
-/** Tries again what failed with `destination-unreachable`, and nothing else: every verb may be repeated. */
-export function withRetry(destination: Destination, policy: Partial<RetryPolicy> = {}): Destination {
+/** Does `work`, again where it failed with `destination-unreachable`, and only then. */
+export async function tryAgain<T>(
+  work: () => Promise<T>,
+  signal?: AbortSignal,
+  policy: Partial<RetryPolicy> = {},
+): Promise<T> {
   const { attempts, firstPauseMs, longestPauseMs, sleep, random } = { ...usual, ...policy };
-
-  async function retried<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await work();
-      } catch (error) {
-        if (attempt >= attempts || !destinationUnreachable.is(error)) throw error;
-        const pauseMs = Math.min(firstPauseMs * 2 ** (attempt - 1), longestPauseMs);
-        signal?.throwIfAborted();
-        await sleep(pauseMs * (1 - random() / 2), signal).catch((interrupted: unknown) => {
-          throw signal?.aborted ? signal.reason : interrupted;
-        });
-      }
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt >= attempts || !destinationUnreachable.is(error)) throw error;
+      const pauseMs = Math.min(firstPauseMs * 2 ** (attempt - 1), longestPauseMs);
+      signal?.throwIfAborted();
+      await sleep(pauseMs * (1 - random() / 2), signal).catch((interrupted: unknown) => {
+        throw signal?.aborted ? signal.reason : interrupted;
+      });
     }
   }
+}
+
+/** Tries again what failed with `destination-unreachable`, and nothing else: every verb may be repeated. */
+export function withRetry(destination: Destination, policy: Partial<RetryPolicy> = {}): Destination {
+  const retried = <T>(work: () => Promise<T>, signal?: AbortSignal) => tryAgain(work, signal, policy);
 
   async function* retriedFirst<T>(begin: () => AsyncIterable<T>): AsyncGenerator<T> {
     // Once something was handed out, starting anew would hand it out twice. Adapters with pages retry a page themselves.

@@ -1,0 +1,76 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import type { Clock } from '../../core/clock.ts';
+import type { S3Options } from '../options.ts';
+
+export interface ClientOptions extends S3Options {
+  readonly clock: Clock;
+  /** A connection that says nothing for so long is given up. */
+  readonly silenceMs: number;
+}
+
+export interface Client {
+  readonly s3: S3Client;
+  /** Requests by operation since it was opened. */
+  readonly requests: Readonly<Record<string, number>>;
+  /** The store's time of day, from its last answer. */
+  storeNow(): number;
+}
+
+/** Enough for every verb that the registry lets run at once, on connections that stay open. */
+const mostSockets = 32;
+
+/** Nothing is retried here: that is for whoever knows which verbs may be repeated. */
+export function openClient(options: ClientOptions): Client {
+  const { endpoint, credentials, clock, silenceMs } = options;
+  const agents = { keepAlive: true, maxSockets: mostSockets };
+  const config: S3ClientConfig = {
+    maxAttempts: 1,
+    // The body's hash is signed, which every store checks; checksums of the SDK's own choice break older stores.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    // Waiting for leave to send costs a round trip for every object.
+    expectContinueHeader: false,
+    requestHandler: {
+      connectionTimeout: Math.min(silenceMs, 10_000),
+      socketTimeout: silenceMs,
+      httpAgent: new HttpAgent(agents),
+      httpsAgent: new HttpsAgent(agents),
+    },
+    ...regionOf(options),
+    ...(endpoint !== undefined && { endpoint }),
+    forcePathStyle: options.pathStyle ?? endpoint !== undefined,
+    ...(credentials && ('profile' in credentials ? { profile: credentials.profile } : { credentials })),
+  };
+  const s3 = new S3Client(config);
+  const requests: Record<string, number> = {};
+  let aheadMs = 0;
+  s3.middlewareStack.add(
+    (next, { commandName = 'Other' }) =>
+      async (args) => {
+        const operation = commandName.replace(/Command$/, '');
+        requests[operation] = (requests[operation] ?? 0) + 1;
+        return next(args);
+      },
+    { step: 'initialize', name: 'lifeboatTally' },
+  );
+  s3.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const { headers } = (result.response ?? {}) as { readonly headers?: Readonly<Record<string, string>> };
+      const storeMs = Date.parse(headers?.date ?? '');
+      if (!Number.isNaN(storeMs)) aheadMs = storeMs - clock.now();
+      return result;
+    },
+    // Nearest to the wire: it sees every answer, also those that are errors.
+    { step: 'deserialize', name: 'lifeboatStoreTime', priority: 'low' },
+  );
+  return { s3, requests, storeNow: () => clock.now() + aheadMs };
+}
+
+/** Stores that are not Amazon's mostly take any region; Amazon's comes from its own settings. */
+function regionOf({ region, endpoint }: S3Options): Pick<S3ClientConfig, 'region'> {
+  if (region !== undefined) return { region };
+  return endpoint === undefined ? {} : { region: 'us-east-1' };
+}
