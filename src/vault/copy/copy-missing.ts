@@ -7,6 +7,7 @@ import { manifestKey, packKey } from '../format/keys.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
 import { release } from '../release.ts';
+import { isWithdrawn } from '../prune/withdrawn.ts';
 import { putConfirmed } from '../write/copies.ts';
 import { believe, believedRecord } from './belief.ts';
 import type { Holdings } from './holdings.ts';
@@ -126,6 +127,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
     }
     if (record === undefined) return undefined;
     if (options.isTrusted?.(record) === false) throw refuse('it is doubtful and stays where it is');
+    if (isWithdrawn({ tombstones: plan.withdrawn }, record)) return 'leaves';
     if (record.packs.some(([id]) => plan.withdrawn.has(id) && !to.sizes.has(packKey(id)))) return 'leaves';
     return hasAll(to, record) ? undefined : 'waits';
   }

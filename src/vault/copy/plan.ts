@@ -21,7 +21,7 @@ export interface CopyPlan {
   readonly differing: readonly Key[];
   /** Of all that is missing. */
   readonly totalBytes: number;
-  /** Packs that a prune has marked: they are not copied, nor what needs them. */
+  /** Packs and manifests that a prune has marked: they are not copied, nor what needs them. */
   readonly withdrawn: ReadonlySet<string>;
 }
 
@@ -38,6 +38,7 @@ const order: Readonly<Partial<Record<ParsedKey['type'], number>>> = {
 export function planCopy(to: Holdings, sources: readonly Holdings[], withdrawn: ReadonlySet<string>): CopyPlan {
   const missing = new Map<Key, Missing & { readonly sources: Holdings[] }>();
   const differing = new Set<Key>();
+  const newest = Math.max(0, ...[to, ...sources].map(newestGeneration));
   let totalBytes = 0;
   for (const source of sources) {
     for (const [key, sizeBytes] of source.sizes) {
@@ -52,7 +53,7 @@ export function planCopy(to: Holdings, sources: readonly Holdings[], withdrawn: 
         continue;
       }
       const parsed = parseKey(key)!;
-      if (!isCopied(parsed, withdrawn)) continue;
+      if (!isCopied(parsed, withdrawn, newest)) continue;
       missing.set(key, { key, parsed, sizeBytes, sources: [source] });
       totalBytes += sizeBytes;
     }
@@ -69,10 +70,32 @@ export function planCopy(to: Holdings, sources: readonly Holdings[], withdrawn: 
   };
 }
 
-/** `vault.json` and the rescue script are made where they are missing, not copied. */
-function isCopied(parsed: ParsedKey, withdrawn: ReadonlySet<string>): boolean {
-  if (parsed.type === 'vault' || parsed.type === 'rescue') return false;
-  return parsed.type !== 'pack' || !withdrawn.has(parsed.id);
+/**
+ * `vault.json` and the rescue script are made where they are missing, not copied. Of the prune generations the newest is
+ * enough: those before it would only have to be removed again.
+ */
+function isCopied(parsed: ParsedKey, withdrawn: ReadonlySet<string>, newest: number): boolean {
+  switch (parsed.type) {
+    case 'vault':
+    case 'rescue':
+      return false;
+    case 'pack':
+    case 'manifest':
+      return !withdrawn.has(parsed.id);
+    case 'generation':
+      return parsed.generation >= newest;
+    default:
+      return true;
+  }
+}
+
+function newestGeneration({ sizes }: Holdings): number {
+  let newest = 0;
+  for (const key of sizes.keys()) {
+    const parsed = parseKey(key);
+    if (parsed?.type === 'generation') newest = Math.max(newest, parsed.generation);
+  }
+  return newest;
 }
 
 function rank({ parsed }: Missing): number {

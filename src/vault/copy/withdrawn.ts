@@ -3,7 +3,7 @@ import { generationKey, parseKey } from '../format/keys.ts';
 import type { Holdings } from './holdings.ts';
 
 /**
- * The packs that the newest prune has marked: they are on their way out, and what is copied would only have to be removed
+ * The packs and manifests that the newest prune has marked: they are on their way out, and what is copied would only have to be removed
  * again. What cannot be read withdraws nothing: then too much is copied, never too little.
  */
 export async function withdrawnAt(vault: string, all: readonly Holdings[]): Promise<ReadonlySet<string>> {

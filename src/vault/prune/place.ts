@@ -1,9 +1,10 @@
+import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
 import { parseKey } from '../format/keys.ts';
 import type { Trust } from '../trust.ts';
-import { believed } from './view.ts';
+import { believed, isOfTheDestination } from './view.ts';
 
 /** The first version of an object, by the store's clock: later ones and delete markers say nothing about it. */
 export interface Held {
@@ -98,8 +99,8 @@ export async function listRest(
         sparse: new Set(sparse),
       });
     } catch (error) {
-      if (error instanceof Error && 'code' in error && String(error.code).startsWith('destination-')) throw error;
-      suspect({ key: trace.key, why: `in ${destination.name}: ${error instanceof Error ? error.message : error}` });
+      if (isOfTheDestination(error)) throw error;
+      suspect({ key: trace.key, why: `in ${destination.name}: ${sentenceOf(error)}` });
     }
   }
   return { destination, packs, manifests, records, generations, indexes, nowMs };

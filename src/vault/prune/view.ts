@@ -86,7 +86,8 @@ function union(a: GenerationView, b: GenerationView): GenerationView {
   return { number: a.number, tombstones: a.tombstones.union(b.tombstones), sparse: a.sparse.union(b.sparse) };
 }
 
-function isOfTheDestination(error: unknown): boolean {
+/** Whether it is the destination that failed, not one object in it. */
+export function isOfTheDestination(error: unknown): boolean {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('destination-');
 }
 

@@ -10,6 +10,7 @@ import { indexKey, manifestKey, packKey } from '../format/keys.ts';
 import { encodeManifest } from '../format/manifest.ts';
 import { parseRecordKey, recordBytes, recordKey, type SnapshotRecord, signRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
+import { mayReuse, withdrawnOf } from '../prune/view.ts';
 import { release } from '../release.ts';
 import { sealSmall } from '../small-objects.ts';
 import { announceRecord, noteRecord } from './last-record.ts';
@@ -57,7 +58,7 @@ export async function writeRestorePoint(
   run: Run,
 ): Promise<WrittenRestorePoint> {
   const { options, index } = session;
-  const generation = await session.generation();
+  const view = await session.generation();
   const treeFile = join(options.stateDir, 'trees', request.dataset);
   const lastTree = readTreeCache(treeFile);
   const nextTree = writeTreeCache(treeFile);
@@ -75,12 +76,14 @@ export async function writeRestorePoint(
   trustActive();
 
   async function storePack({ id, object, kind, toc }: SealedPack): Promise<void> {
+    const tried = session.copies.active.length;
     const holders = await session.copies.put(packKey(id), object, id);
     const pack: IndexedPack = { id, sizeBytes: object.length, kind, toc };
     index.addPack(pack, holders, printsOf(options.recipients));
     trustActive();
     storedBytes += pack.sizeBytes;
-    release(object);
+    // A place that was given up on may still be sending it.
+    if (holders.length === tried) release(object);
     await delivery.add(pack);
   }
 
@@ -91,9 +94,9 @@ export async function writeRestorePoint(
     known: {
       find: (id) => {
         const place = index.find(id);
-        return place === undefined || generation.absent.has(place.pack) ? undefined : place;
+        return place !== undefined && mayReuse(view, place.pack) ? place : undefined;
       },
-      hasPack: (pack) => index.hasPack(pack) && !generation.absent.has(pack),
+      hasPack: (pack) => index.hasPack(pack) && mayReuse(view, pack),
     },
     run,
     lastTree,
@@ -109,7 +112,7 @@ export async function writeRestorePoint(
     await delivery.flush();
     storedBytes += delivery.storedBytes();
     const written = await run.step('commit', () =>
-      commit(session, request, stored, facts, storedBytes, generation.number, run),
+      commit(session, request, stored, facts, storedBytes, trustActive, run),
     );
     nextTree.keep();
     return written;
@@ -152,7 +155,7 @@ async function commit(
   stored: StoredBody,
   captured: CaptureFacts,
   storedBytes: number,
-  generation: number,
+  trustActive: () => void,
   run: Run,
 ): Promise<WrittenRestorePoint> {
   const { options, keys, index, copies, vault } = session;
@@ -178,8 +181,9 @@ async function commit(
   await copies.put(manifestKey(manifestId), manifest, manifestId);
 
   const now = await session.generation();
-  const withdrawn = [...stored.packs].filter((pack) => now.absent.has(pack));
-  if (now.number > generation && withdrawn.length > 0) throw packWithdrawn({ packs: withdrawn.length });
+  trustActive();
+  const withdrawn = withdrawnOf(now, stored.packs, index.hasPack);
+  if (withdrawn.length > 0) throw packWithdrawn({ packs: withdrawn.length });
 
   const record = signRecord(
     {

@@ -6,15 +6,16 @@ import type { Destination } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
 import { printsOf } from '../age/recipient-print.ts';
 import { noDestination, vaultReplaced, vaultsDiffer } from '../errors.ts';
-import { decodeGeneration } from '../format/generation.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
 import { parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
 import { decodeVaultFile, encodeVaultFile } from '../format/vault-file.ts';
 import { sha256Hex } from '../hash.ts';
 import { type IndexCache, openIndexCache } from '../index/cache.ts';
 import { openVault } from '../open.ts';
+import type { GenerationView } from '../prune/view.ts';
 import { openSmall } from '../small-objects.ts';
 import { storeWorker, threadShelf } from '../threads.ts';
+import type { Trust } from '../trust.ts';
 import { vaultOfKeys, type WriterKeys, writerKeys } from '../writer-keys.ts';
 import { catchUp } from './catch-up.ts';
 import { type Copies, copiesTo, putConfirmed } from './copies.ts';
@@ -23,6 +24,7 @@ import { lockWriter } from './lock.ts';
 import type { StoreWorkerData } from './messages.ts';
 import type { PackSizes } from './packing.ts';
 import type { StoreThreads } from './pool.ts';
+import { generationReader } from './seen-generation.ts';
 
 export interface WriterOptions {
   readonly system: string;
@@ -38,6 +40,8 @@ export interface WriterOptions {
   /** Use no pack again that somebody opens who is not a recipient any more. */
   readonly fresh?: boolean;
   readonly packSizes: PackSizes;
+  /** Whose prune generations count; everyone's when absent. */
+  readonly trust?: (vault: string) => Trust | Promise<Trust>;
 }
 
 /** One writer at work: its keys, what it knows of the vault, and the destinations that take part. */
@@ -48,8 +52,8 @@ export interface WriterSession extends AsyncDisposable {
   readonly index: IndexCache;
   readonly copies: Copies;
   readonly threads: StoreThreads;
-  /** The newest prune generation, read anew. */
-  generation(): Promise<{ number: number; absent: ReadonlySet<string> }>;
+  /** The newest prune generation, read anew; the index knows afterwards what it left. */
+  generation(): Promise<GenerationView>;
 }
 
 /** Opens the vault for writing, makes it when it does not exist, and brings destinations that lag up to date. */
@@ -70,7 +74,16 @@ export async function openWriter(options: WriterOptions, run: Run): Promise<Writ
   const threads = held.adopt<StoreThreads>(threadShelf(storeWorker, workerData), (shelf) =>
     shelf[Symbol.asyncDispose](),
   );
-  const session = { options, vault, keys, index, copies, threads, generation: () => newestGeneration(copies) };
+  const generation = generationReader({
+    vault,
+    trust: (await options.trust?.(vault)) ?? {},
+    stateDir: options.stateDir,
+    index,
+    copies,
+    lookAt: (destination) => noteHeld(index, copies, destination),
+    run,
+  });
+  const session = { options, vault, keys, index, copies, threads, generation };
   await begin(session, found, run);
   const whole = held.move();
   return { ...session, [Symbol.asyncDispose]: () => whole.disposeAsync() };
@@ -118,6 +131,7 @@ async function begin(session: Session, found: FoundVaults, run: Run): Promise<vo
   }
   await settlePending(session);
   await lookAtAll(session, run);
+  await session.generation();
   await run.step('catch up', () => catchUp(session, run));
   // The moment is the one in the id, so that a changed digit in either shows.
   const created = new Date(ulidTime(session.vault)).toISOString();
@@ -234,21 +248,4 @@ async function lookAtAll({ index, copies }: Session, run: Run): Promise<void> {
   if (isThere) return;
   const message = `No destination in reach holds ${last}, which this host stored last. Was one set back to an older copy?`;
   run.problem({ code: 'restore-point-lost', message });
-}
-
-async function newestGeneration(copies: Copies): Promise<{ number: number; absent: ReadonlySet<string> }> {
-  let newest = { number: 0, absent: new Set<string>() };
-  for (const destination of [...copies.active]) {
-    try {
-      for await (const { key } of destination.list('gc/')) {
-        const parsed = parseKey(key);
-        if (parsed?.type !== 'generation' || parsed.generation <= newest.number) continue;
-        const generation = decodeGeneration(await destination.get(key));
-        newest = { number: parsed.generation, absent: new Set([...generation.tombstones, ...generation.sparse]) };
-      }
-    } catch (error) {
-      copies.drop(destination, error);
-    }
-  }
-  return newest;
 }

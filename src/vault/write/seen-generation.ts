@@ -1,0 +1,76 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { sentenceOf } from '../../core/errors.ts';
+import type { Run } from '../../core/run.ts';
+import type { Destination } from '../../destinations/destination.ts';
+import type { IndexCache } from '../index/cache.ts';
+import { type GenerationView, mustLookAnew, readView } from '../prune/view.ts';
+import type { Trust } from '../trust.ts';
+import type { Copies } from './copies.ts';
+
+export interface SeenGenerationParts {
+  readonly vault: string;
+  readonly trust: Trust;
+  readonly stateDir: string;
+  readonly index: IndexCache;
+  readonly copies: Copies;
+  /** Lists what a destination holds into the index. */
+  readonly lookAt: (destination: Destination) => Promise<void>;
+  readonly run: Run;
+}
+
+/**
+ * Reads the newest prune generation, each time anew. It never goes back: what was seen is kept on this host, for the day when
+ * only a destination answers that lags. After a prune the index is compared with what is there, before anything is used again:
+ * what was deleted is named in no later generation.
+ */
+export function generationReader(parts: SeenGenerationParts): () => Promise<GenerationView> {
+  const { vault, trust, stateDir, index, copies, lookAt, run } = parts;
+  const file = join(stateDir, 'generation.json');
+  let seen = readSeen(file, vault);
+  return async () => {
+    const view = await readView(copies.active, {
+      vault,
+      trust,
+      remembered: seen,
+      onFailure: (destination, error) => copies.drop(destination, error),
+      onSuspect: ({ name }, key, error) =>
+        run.problem({ code: 'generation-suspect', message: `${key} in ${name} is passed over: ${sentenceOf(error)}` }),
+    });
+    if (view.number > (seen?.number ?? 0)) {
+      seen = view;
+      writeSeen(file, vault, view);
+    }
+    if (mustLookAnew(view, Number(index.get('looked at generation') ?? 0))) {
+      for (const destination of [...copies.active]) await lookAt(destination);
+      index.set('looked at generation', String(view.number));
+    }
+    return view;
+  };
+}
+
+const shape = z.strictObject({
+  vault: z.string(),
+  number: z.int().min(1),
+  tombstones: z.array(z.string()),
+  sparse: z.array(z.string()),
+});
+
+function readSeen(file: string, vault: string): GenerationView | undefined {
+  try {
+    const { number, tombstones, sparse, vault: of } = shape.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return of === vault ? { number, tombstones: new Set(tombstones), sparse: new Set(sparse) } : undefined;
+  } catch {
+    // It only matters while a destination lags; the destinations have it too.
+    return undefined;
+  }
+}
+
+function writeSeen(file: string, vault: string, { number, tombstones, sparse }: GenerationView): void {
+  mkdirSync(join(file, '..'), { recursive: true, mode: 0o700 });
+  writeFileSync(`${file}.new`, JSON.stringify({ vault, number, tombstones: [...tombstones], sparse: [...sparse] }), {
+    mode: 0o600,
+  });
+  renameSync(`${file}.new`, file);
+}
