@@ -15,7 +15,7 @@ export async function openDestination(name: string, options: DestinationOptions)
 
 /** Makes a new destination, or takes an existing one, and opens it. */
 export async function createDestination(name: string, options: DestinationOptions): Promise<Destination> {
-  return hardened(options.type === 'local' ? await createLocal({ ...options, name }) : await opened(name, options));
+  return hardened(await created(name, options));
 }
 
 /** Every adapter there is. Those that bring a client along are loaded when one is needed. */
@@ -27,6 +27,18 @@ async function opened(name: string, options: DestinationOptions): Promise<Destin
       return (await import('./s3/destination.ts')).openS3({ ...options, name });
     case 'sftp':
       return (await import('./sftp/destination.ts')).openSftp({ ...options, name });
+  }
+}
+
+/** A bucket is never made by us; folders are. */
+async function created(name: string, options: DestinationOptions): Promise<Destination> {
+  switch (options.type) {
+    case 'local':
+      return createLocal({ ...options, name });
+    case 'sftp':
+      return (await import('./sftp/destination.ts')).createSftp({ ...options, name });
+    case 's3':
+      return opened(name, options);
   }
 }
 

@@ -3,10 +3,11 @@ import { dirname, join, resolve } from 'node:path';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import type { ByteRange, Destination, PutOptions, Stored } from '../destination.ts';
 import { destinationDenied, destinationUnreachable, objectDamaged, objectExists, objectMissing } from '../errors.ts';
+import { incomingFile, incomingName } from '../incoming.ts';
 import { requireKey, requirePrefix } from '../key.ts';
 import { errnoOf, failureOf, type Place } from './failure.ts';
 import { type Folders, flushFolder, foldersBelow } from './folders.ts';
-import { incomingFile, incomingName, removeLeftovers } from './incoming.ts';
+import { removeLeftovers } from './incoming.ts';
 import { walk } from './walk.ts';
 
 export interface LocalOptions {

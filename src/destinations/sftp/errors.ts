@@ -1,0 +1,37 @@
+import { defineError } from '../../core/errors.ts';
+
+export const hostKeyUnknown = defineError({
+  code: 'host-key-unknown',
+  exit: 2,
+  say: (fact: { destination: string; host: string; why: string; fingerprint: string }) =>
+    `Destination ${fact.destination} was not used: ${fact.why}, so nothing proves that ${fact.host} is the right server. It shows the key ${fact.fingerprint}.`,
+  hint: (fact) =>
+    `Compare that with 'ssh-keygen -lf' of the server's /etc/ssh/ssh_host_*_key.pub. If it is the same, add to the destination: hostKeys: ["${fact.fingerprint}"]`,
+});
+
+export const hostKeyChanged = defineError({
+  code: 'host-key-changed',
+  exit: 2,
+  say: (fact: { destination: string; host: string; why: string }) =>
+    `WRONG SERVER? ${fact.host} ${fact.why}. Destination ${fact.destination} was not used, and nothing was sent there.`,
+  hint: () =>
+    'Somebody may stand in between. Ask whoever keeps the server; only if it was given a new key, change hostKeys or the known_hosts file.',
+});
+
+export const hostKeysUnusable = defineError({
+  code: 'host-keys-unusable',
+  exit: 2,
+  say: (fact: { destination: string; why: string }) =>
+    `Destination ${fact.destination} cannot tell the right server from a wrong one: ${fact.why}.`,
+  hint: () =>
+    'hostKeys takes SHA256:… fingerprints and lines such as "ssh-ed25519 AAAA…"; knownHosts takes a known_hosts file.',
+});
+
+export const signingInImpossible = defineError({
+  code: 'signing-in-impossible',
+  exit: 2,
+  say: (fact: { destination: string; why: string }) =>
+    `Destination ${fact.destination} has nothing to sign in with: ${fact.why}.`,
+  hint: () =>
+    `Give the destination a key (key: \${file:/etc/lifeboat/sftp-key}, and its passphrase), a password, or agent: true.`,
+});
