@@ -57,6 +57,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./restore.ts')).restore,
   },
   {
+    name: 'bootstrap',
+    summary: 'Begin with nothing but a vault and a key',
+    load: async () => (await import('./bootstrap.ts')).bootstrap,
+  },
+  {
+    name: 'recover',
+    summary: 'Bring everything back, in order',
+    load: async () => (await import('./recover.ts')).recover,
+  },
+  {
     name: 'drill',
     summary: 'Rehearse the recovery and prove it',
     load: async () => (await import('./drill.ts')).drill,
@@ -70,6 +80,11 @@ export const commands: readonly CommandEntry[] = [
     name: 'verify',
     summary: 'Check what is stored, and heal it',
     load: async () => (await import('./verify.ts')).verify,
+  },
+  {
+    name: 'copy',
+    summary: 'Bring destinations up to date from one another',
+    load: async () => (await import('./copy.ts')).copy,
   },
   {
     name: 'prune',
@@ -90,6 +105,21 @@ export const commands: readonly CommandEntry[] = [
     name: 'keys new',
     summary: 'Make a key pair',
     load: async () => (await import('./keys-new.ts')).keysNew,
+  },
+  {
+    name: 'keys split',
+    summary: 'Split a private key among people',
+    load: async () => (await import('./keys-split.ts')).keysSplit,
+  },
+  {
+    name: 'keys combine',
+    summary: 'Put a private key together from its shares',
+    load: async () => (await import('./keys-combine.ts')).keysCombine,
+  },
+  {
+    name: 'keys escrow',
+    summary: 'Make a key pair that exists only as shares',
+    load: async () => (await import('./keys-escrow.ts')).keysEscrow,
   },
   {
     name: 'evidence list',

@@ -26,7 +26,23 @@ export const identityUnreadable = defineError({
   code: 'identity-unreadable',
   exit: 2,
   say: (fact: { file: string; why: string }) => `The identity file ${fact.file} cannot be used: ${fact.why}.`,
-  hint: () => "It must hold a line that begins with AGE-SECRET-KEY-; 'lifeboat keys new' makes such a file.",
+  hint: () =>
+    "It must hold a line that begins with AGE-SECRET-KEY-1 ('lifeboat keys new' makes such a file), an SSH private key, or a share.",
+});
+
+export const passphraseNeeded = defineError({
+  code: 'passphrase-needed',
+  exit: 64,
+  say: (fact: { of: string; why: string }) => `${fact.of} is protected by a passphrase, and ${fact.why}.`,
+  hint: () => 'Run it in a terminal, or set LIFEBOAT_PASSPHRASE, or LIFEBOAT_PASSPHRASE_FILE to a file that holds it.',
+});
+
+export const notAShare = defineError({
+  code: 'not-a-share',
+  exit: 64,
+  say: (fact: { source: string }) => `${fact.source} holds no share of a split key. Here nothing else counts.`,
+  hint: () =>
+    'Name the sheets (share-1-of-5.txt …), and unset LIFEBOAT_IDENTITY. Without --escrow and --shares, any private key will do.',
 });
 
 export const unexpected = defineError({

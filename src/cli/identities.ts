@@ -1,8 +1,14 @@
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { sentenceOf } from '../core/errors.ts';
-import { identityMissing, identityNeeded, identityUnreadable } from './errors.ts';
+import { isShareText, parseShare } from '../keys/share.ts';
+import type { NamedShare } from '../keys/split.ts';
+import { identitiesOfShares } from '../operations/keys/shares.ts';
+import { runCommand } from '../process/run.ts';
+import { openIdentityFile } from '../vault/age/identity-file.ts';
+import { identityMissing, identityNeeded, identityUnreadable, notAShare } from './errors.ts';
+import { readPassphrase } from './passphrase.ts';
 
 /** The daily key as `lifeboat init` places it, below the folder it runs in. */
 export const keysFolder = 'lifeboat-keys';
@@ -10,43 +16,109 @@ export const dailyKey = 'daily.txt';
 export const offlineKey = 'offline.txt';
 
 const maxBytes = 64 * 1024;
+/** A command may wait for a touch or a login. */
+const commandTimeoutMs = 120_000;
+const commandPrefix = 'command:';
 
-/**
- * The identities in `files`, in order. `note` hears of files that others may read.
- * @throws `identity-needed`, `identity-unreadable`
- */
-export async function readIdentities(
-  files: readonly string[],
-  folder: string,
-  note: (text: string) => void,
-): Promise<readonly string[]> {
-  if (files.length === 0) {
-    const daily = join(keysFolder, dailyKey);
-    throw identityNeeded(existsSync(join(folder, daily)) ? { found: daily } : {});
-  }
-  const identities: string[] = [];
-  for (const file of files) identities.push(...(await readIdentityFile(file, note)));
-  return identities;
+export interface IdentityContext {
+  /** Where the command runs. */
+  readonly folder: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Hears of files that others may read. */
+  note(text: string): void;
 }
 
-async function readIdentityFile(file: string, note: (text: string) => void): Promise<string[]> {
-  let text: string;
+/**
+ * The identities that `sources` name, in order; those of shares last. A source is a key file (age, protected by a passphrase,
+ * SSH), a share of one that was split, or `command:WORDS` that prints either.
+ * @throws `identity-needed`, `identity-missing`, `identity-unreadable`, `identity-invalid`, `passphrase-needed`,
+ * `passphrase-wrong`, and what `combineShares` throws
+ */
+export async function readIdentities(sources: readonly string[], context: IdentityContext): Promise<readonly string[]> {
+  if (sources.length === 0) {
+    const daily = join(keysFolder, dailyKey);
+    throw identityNeeded(existsSync(join(context.folder, daily)) ? { found: daily } : {});
+  }
+  const identities: string[] = [];
+  const shares: NamedShare[] = [];
+  for (const source of sources) {
+    const bytes = await readSource(source, context);
+    const text = Buffer.from(bytes).toString('utf8');
+    if (isShareText(text)) shares.push({ name: nameOf(source), share: parseShare(text, nameOf(source)) });
+    else identities.push(...(await openSource(source, bytes, context)));
+  }
+  return [...identities, ...(await identitiesOfShares(shares))];
+}
+
+/** Those of shares alone. @throws `not-a-share` for a source that is none */
+export async function readShares(sources: readonly string[], context: IdentityContext): Promise<readonly NamedShare[]> {
+  const shares: NamedShare[] = [];
+  for (const source of sources) {
+    const text = Buffer.from(await readSource(source, context)).toString('utf8');
+    if (!isShareText(text)) throw notAShare({ source: nameOf(source) });
+    shares.push({ name: nameOf(source), share: parseShare(text, nameOf(source)) });
+  }
+  return shares;
+}
+
+/** Those of `sources` that are files: nothing in a drill's sandbox may see them. */
+export function filesOf(sources: readonly string[]): string[] {
+  return sources.filter((source) => !source.startsWith(commandPrefix));
+}
+
+async function readSource(source: string, context: IdentityContext): Promise<Uint8Array> {
+  return source.startsWith(commandPrefix) ? readCommand(source, context) : readKeyFile(source, context);
+}
+
+async function openSource(source: string, bytes: Uint8Array, { env }: IdentityContext): Promise<readonly string[]> {
+  const name = nameOf(source);
+  try {
+    return await openIdentityFile(bytes, name, () => readPassphrase(name, env));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'identity-invalid')) throw error;
+    // The cause has the line, not the file.
+    throw identityUnreadable({ file: name, why: sentenceOf(error).replace(/\.$/, '') });
+  }
+}
+
+async function readKeyFile(file: string, { note }: IdentityContext): Promise<Uint8Array> {
   try {
     const { mode, size } = await stat(file);
     if (size > maxBytes) throw new Error('it is too large to be one');
     if (mode & 0o077) note(`Others on this machine may read ${file}: run 'chmod 600 ${file}'.`);
-    text = await readFile(file, 'utf8');
+    return await readFile(file);
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' || code === 'ENOTDIR') throw identityMissing({ file }, { cause });
     const why = code === 'EACCES' ? 'this user may not read it' : sentenceOf(cause);
     throw identityUnreadable({ file, why }, { cause });
   }
-  if (/^age-encryption\.org\/|BEGIN AGE ENCRYPTED FILE/.test(text)) {
-    throw identityUnreadable({ file, why: 'it is protected by a passphrase; decrypt it with age -d first' });
+}
+
+async function readCommand(source: string, { folder, env }: IdentityContext): Promise<Uint8Array> {
+  const given = Object.entries(env).filter(([name, value]) => value !== undefined && !isOurSecret(name));
+  const options = { cwd: folder, env: Object.fromEntries(given) as Record<string, string>, maxStdoutBytes: maxBytes };
+  const command = source.slice(commandPrefix.length);
+  try {
+    const { stdout } = await runCommand('/bin/sh', ['-c', command], { ...options, deadlineMs: commandTimeoutMs });
+    if (stdout.length === 0) throw new Error('it printed nothing');
+    return stdout;
+  } catch (error) {
+    // Neither output nor error text is repeated: either may hold the key.
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const why =
+      code === 'tool-timed-out' ? 'the command took longer than 2 min' : 'the command failed, or printed nothing';
+    throw identityUnreadable({ file: nameOf(source), why });
   }
-  const lines = text.split(/\r?\n/).map((line) => line.trim());
-  const identities = lines.filter((line) => line.startsWith('AGE-SECRET-KEY-'));
-  if (identities.length === 0) throw identityUnreadable({ file, why: 'it holds no private key' });
-  return identities;
+}
+
+function isOurSecret(name: string): boolean {
+  return name === 'LIFEBOAT_PASSPHRASE' || name === 'LIFEBOAT_IDENTITY';
+}
+
+/** A command's words may hold what nobody should read in an error. */
+function nameOf(source: string): string {
+  if (!source.startsWith(commandPrefix)) return source;
+  const [program = ''] = source.slice(commandPrefix.length).trim().split(/\s+/);
+  return `${commandPrefix}${basename(program)} …`;
 }

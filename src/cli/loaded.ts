@@ -2,7 +2,7 @@ import type { System } from '../config/system.ts';
 import { systemClock } from '../core/clock.ts';
 import type { OpenSystem } from '../operations/system.ts';
 import type { CommandContext, CommonOptions } from './command.ts';
-import { readIdentities } from './identities.ts';
+import { identityContext } from './identity-context.ts';
 import type { Output } from './output.ts';
 
 export interface Loaded extends Pick<CommandContext<unknown>, 'config' | 'system' | 'identities'> {
@@ -29,6 +29,11 @@ export function loadedOnce(
     const { openSystem } = await import('../operations/system.ts');
     return openSystem(loaded, { clock: systemClock });
   };
+  const read = async () => {
+    // With it come all of age's ciphers.
+    const { readIdentities } = await import('./identities.ts');
+    return readIdentities(common.identity, identityContext(env, out));
+  };
   const configOnce = () => {
     config ??= load();
     return config;
@@ -40,7 +45,7 @@ export function loadedOnce(
       return system;
     },
     identities() {
-      identities ??= readIdentities(common.identity, process.cwd(), (text) => out.note(out.style.warn(text)));
+      identities ??= read();
       return identities;
     },
     async close() {

@@ -9,7 +9,7 @@ type Shapes = Readonly<Record<string, OptionShape<unknown>>>;
 /** Those that every command takes, before or after its name. */
 export const commonOptions = {
   config: value('<file>', 'the configuration (default: lifeboat.yaml in the current folder)'),
-  identity: many('<file>', 'a private key file; repeat for several'),
+  identity: many('<file>', "a private key file, a share, or 'command:WORDS' that prints one; repeat for several"),
   json: flag('print one JSON document'),
   jsonEvents: flag('print what happens as JSON, one event a line'),
   quiet: flag('print only answers and errors'),
@@ -45,13 +45,19 @@ export function readOptions(
       const fromEnv = env[environmentName(name)] || undefined;
       if (shape.kind === 'flag') return [name, isGiven(name, given) || readFlag(name, fromEnv, command)];
       if (shape.kind === 'many') {
-        const texts = given[name] ?? fromEnv?.split(':').filter((text) => text !== '') ?? [];
+        const texts = given[name] ?? listOf(fromEnv ?? '');
         return [name, [texts].flat().map((text) => shape.parse(String(text)))];
       }
       const text = given[name] ?? fromEnv;
       return [name, text === undefined ? undefined : shape.parse(String(text))];
     }),
   );
+}
+
+/** Parts separated by colons. The words of a `command:` have colons too: it takes the rest. */
+function listOf(text: string): string[] {
+  const [, before = text, command] = /^(.*?)(?:^|:)(command:.*)$/s.exec(text) ?? [];
+  return [...before.split(':').filter((part) => part !== ''), ...(command === undefined ? [] : [command])];
 }
 
 export function readCommonOptions(given: Readonly<Record<string, unknown>>, env: Env, command: string): CommonOptions {
