@@ -26,10 +26,14 @@ export async function meetWriters(config: System, vault: VaultReader): Promise<v
   if (config.vault.writers.length > 0 || readMet(config, vault.id) !== undefined) return;
   const { points } = await vault.restorePoints();
   const writers = [...new Set([...points.map(({ record }) => record.writer), ...ownKey(config, vault.id)])].sort();
-  if (writers.length === 0) return;
+  if (writers.length > 0) rememberWriters(config, vault.id, writers);
+}
+
+/** From now on this host believes these writers of `vault`, and its own key. */
+export function rememberWriters(config: System, vault: string, writers: readonly string[]): void {
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
   const file = fileOf(config);
-  writeFileSync(`${file}.new`, `${JSON.stringify({ format: 1, vault: vault.id, writers })}\n`, { mode: 0o600 });
+  writeFileSync(`${file}.new`, `${JSON.stringify({ format: 1, vault, writers })}\n`, { mode: 0o600 });
   renameSync(`${file}.new`, file);
 }
 

@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto';
+import { createHash, createPublicKey } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import type { System } from '../../config/system.ts';
 import { canonicalJson } from '../../core/canonical-json.ts';
 import { comparePaths, pathFromText } from '../../core/paths.ts';
+import { sshPublicLine } from '../../vault/age/ssh/public-key.ts';
 import { storedPath } from './layout.ts';
 
 /** One file of the configuration, as it goes into a restore point. */
@@ -29,11 +30,11 @@ export interface Gathered {
 const maxBytes = 1024 * 1024;
 
 /** Reads what the configuration consists of. What cannot be read, and every private key of the vault, is left out and named. */
-export async function gather({ files, root }: Pick<System, 'files' | 'root'>): Promise<Gathered> {
+export async function gather({ files, root, vault }: Pick<System, 'files' | 'root' | 'vault'>): Promise<Gathered> {
   const gathered: GatheredFile[] = [];
   const left: { file: string; why: string }[] = [];
   for (const file of files) {
-    const found = await read(file);
+    const found = await read(file, vault.recipients);
     if (typeof found === 'string') left.push({ file, why: found });
     else gathered.push({ path: pathFromText(storedPath(file, root)), ...found });
   }
@@ -43,7 +44,7 @@ export async function gather({ files, root }: Pick<System, 'files' | 'root'>): P
 }
 
 /** Why not, where it is a text. */
-async function read(file: string): Promise<Omit<GatheredFile, 'path'> | string> {
+async function read(file: string, recipients: readonly string[]): Promise<Omit<GatheredFile, 'path'> | string> {
   try {
     const { mode, uid, gid, mtimeNs, size } = await stat(file, { bigint: true });
     if (size > maxBytes) return 'it is larger than 1 MiB';
@@ -51,9 +52,23 @@ async function read(file: string): Promise<Omit<GatheredFile, 'path'> | string> 
     if (bytes.length > maxBytes) return 'it is larger than 1 MiB';
     // Whoever holds one key of the vault would find the others in it.
     if (/AGE-SECRET-KEY-|AGE-PLUGIN-/i.test(bytes.toString('latin1'))) return 'it holds a private key of age';
+    if (recipients.some((recipient) => opensFor(bytes, recipient))) return 'it is a private key that opens the vault';
     return { bytes, mode: Number(mode & 0o7777n), uid: Number(uid), gid: Number(gid), mtimeNs };
   } catch (error) {
     return error instanceof Error && 'code' in error ? String(error.code) : 'it cannot be read';
+  }
+}
+
+/** Whether `bytes` are the private half of an SSH `recipient`; OpenSSH's own format has the public one in it, readable. */
+function opensFor(bytes: Buffer, recipient: string): boolean {
+  const [type, blob] = recipient.split(' ');
+  if (!type?.startsWith('ssh-') || blob === undefined) return false;
+  const body = /-----BEGIN OPENSSH PRIVATE KEY-----([^-]+)/.exec(bytes.toString('latin1'))?.[1];
+  if (body !== undefined) return Buffer.from(body, 'base64').includes(Buffer.from(blob, 'base64'));
+  try {
+    return sshPublicLine(createPublicKey(bytes)).startsWith(`${type} ${blob}`);
+  } catch {
+    return false; // no key at all
   }
 }
 

@@ -1,0 +1,148 @@
+import { loadSystem } from '../config/load.ts';
+import { formatDuration } from '../core/duration.ts';
+import { LifeboatError, sentenceOf } from '../core/errors.ts';
+import { formatMoment, parseMoment } from '../core/moment.ts';
+import { countOf, formatSize } from '../core/size.ts';
+import { addressed } from '../operations/bootstrap/find-vault.ts';
+import { type Recovered, type RecoverOutcome, recover as recoverAll } from '../operations/bootstrap/recover.ts';
+import { openSystem } from '../operations/system.ts';
+import { addressOptions, openedAddress } from './address-options.ts';
+import { defineCommand, flag, value } from './command.ts';
+import { type ExitCode, exitCodes } from './exit.ts';
+import type { Style } from './output.ts';
+
+interface RecoverReport {
+  readonly datasets: readonly RecoveredReport[];
+  readonly manual: ReadonlyArray<{ readonly purpose: string; readonly runs: string }>;
+  readonly rtoMs: number;
+  readonly elapsedMs: number;
+}
+
+interface RecoveredReport {
+  readonly dataset: string;
+  readonly state: Recovered['state'];
+  readonly restorePoint?: string;
+  /** Of the restore point. */
+  readonly time?: string;
+  readonly where?: string;
+  readonly files?: number;
+  readonly bytes?: number;
+  readonly elapsedMs?: number;
+  readonly backAfterMs?: number;
+  readonly rtoMs?: number;
+  readonly compared?: { readonly verdict: string; readonly message: string; readonly looked: number };
+  readonly problems?: readonly string[];
+  readonly error?: { readonly code: string; readonly message: string; readonly hint: string };
+}
+
+export const recover = defineCommand({
+  words: '[dataset...]',
+  description: `Brings everything back to where it belongs, in the order of the configuration, and compares each dataset with what was
+recorded about it. One that fails does not keep the others from it. Run again after an interruption, it goes on where it was. What is
+at a target stays unless --force is given. Needs --identity. Exit code 1 when what came back differs, 2 when something did not.
+
+  lifeboat recover --identity offline.txt
+  lifeboat recover --from /mnt/usb/backups --identity offline.txt`,
+  options: {
+    from: value('<address>', 'also read from this copy of the vault, before those of the configuration'),
+    at: value('<moment>', 'the newest restore points at or before it (default: latest)'),
+    force: flag('replace what is at the targets'),
+    again: flag('bring back again what an earlier run of this command brought back'),
+    ...addressOptions,
+  },
+  async run({ words, options, common, identities, env, clock, run, out }) {
+    const keys = await identities();
+    const moment = parseMoment(options.at ?? 'latest', clock.now());
+    const stored = loadSystem(common.config, env);
+    const { [addressed]: _, ...others } = stored.destinations;
+    const from = options.from === undefined ? undefined : await openedAddress(options.from, options, { env, run });
+    const destinations = from === undefined ? stored.destinations : { [addressed]: from.config, ...others };
+    using system = openSystem({ ...stored, destinations }, { clock });
+    const request = {
+      datasets: words,
+      identities: keys,
+      force: options.force,
+      again: options.again,
+      ...(moment !== 'latest' && { atMs: moment }),
+    };
+    const outcome = await recoverAll(system, request, run);
+    const exit = exitOf(outcome);
+    for (const { destination, key, why } of outcome.damage) {
+      out.note(`${out.style.warn('!')} ${destination}${key === '' ? '' : ` ${key}`}: ${why}`);
+    }
+    out.done(reportOf(outcome), (report, style) => recoverText(report, clock.now(), style), exit === exitCodes.ok);
+    return exit;
+  },
+});
+
+function exitOf({ datasets }: RecoverOutcome): ExitCode {
+  if (datasets.some(({ state }) => state === 'failed')) return exitCodes.failed;
+  const differs = datasets.some((one) => one.state === 'back' && one.compared.verdict === 'different');
+  return differs ? exitCodes.no : exitCodes.ok;
+}
+
+function reportOf({ datasets, manual, rtoMs, elapsedMs }: RecoverOutcome): RecoverReport {
+  return {
+    datasets: datasets.map(reportedDataset),
+    manual: manual.map(({ purpose, runs }) => ({ purpose, runs })),
+    rtoMs: Math.round(rtoMs),
+    elapsedMs: Math.round(elapsedMs),
+  };
+}
+
+function reportedDataset(one: Recovered): RecoveredReport {
+  const { dataset, state } = one;
+  if (one.state === 'failed') {
+    const { error } = one;
+    const known = error instanceof LifeboatError ? error : undefined;
+    const told = { code: known?.code ?? 'unexpected', message: sentenceOf(error), hint: known?.hint ?? '' };
+    return { dataset, state, error: told };
+  }
+  const { id: restorePoint, time } = one.point.record;
+  if (one.state === 'was back') return { dataset, state, restorePoint, time };
+  const { where, files, bytes, problems } = one.restored;
+  const times = {
+    elapsedMs: Math.round(one.elapsedMs),
+    backAfterMs: Math.round(one.backAfterMs),
+    rtoMs: one.rtoMs,
+  };
+  const { compared } = one;
+  const messages = problems.map(({ message }) => message);
+  return { dataset, state, restorePoint, time, where, files, bytes, ...times, compared, problems: messages };
+}
+
+function recoverText({ datasets, manual, rtoMs, elapsedMs }: RecoverReport, nowMs: number, style: Style): string {
+  const failed = datasets.filter(({ state }) => state === 'failed').map(({ dataset }) => dataset);
+  const lines = datasets.flatMap((one) => datasetLines(one, nowMs, style));
+  const all = countOf(datasets.length, 'dataset');
+  const took = `${formatDuration(rtoMs)}, and compared after ${formatDuration(elapsedMs)}`;
+  lines.push(
+    '',
+    failed.length === 0
+      ? style.good(`All of it is back: ${all} in ${took}.`)
+      : style.bad(`Not back: ${failed.join(', ')}. Mend that, then run the same command again: what is back stays.`),
+  );
+  if (failed.length === 0 && manual.length > 0) {
+    lines.push('', 'What is left to do:', ...manual.map(({ purpose, runs }) => `  ${purpose} ${style.dim(runs)}`));
+  }
+  return lines.join('\n');
+}
+
+function datasetLines(one: RecoveredReport, nowMs: number, style: Style): string[] {
+  const { dataset, state, error, compared, time = '', problems = [] } = one;
+  const name = style.bold(dataset);
+  if (error !== undefined) {
+    return [`${style.bad('✗')} ${name}: ${error.message}`, `    ${error.hint} ${style.dim(`[${error.code}]`)}`];
+  }
+  const asOf = `as of ${formatMoment(Date.parse(time), nowMs)}`;
+  if (state === 'was back') return [`${style.good('✓')} ${name} ${asOf} was brought back by an earlier run.`];
+  const { where, files = 0, bytes = 0, backAfterMs = 0, rtoMs = 0 } = one;
+  const what = files > 0 ? `${countOf(files, 'file')}, ${formatSize(bytes)}` : formatSize(bytes);
+  const late = backAfterMs > rtoMs ? style.warn(` (objective ${formatDuration(rtoMs)})`) : '';
+  const mark = compared?.verdict === 'different' ? style.bad('✗') : style.good('✓');
+  return [
+    `${mark} ${name} ${asOf} is back at ${where}: ${what}, after ${formatDuration(backAfterMs)}${late}`,
+    `    ${compared?.verdict === 'unknown' ? 'Not compared: ' : ''}${compared?.message ?? ''}`,
+    ...problems.map((message) => `${style.warn('!')} ${message}`),
+  ];
+}

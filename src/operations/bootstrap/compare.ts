@@ -1,0 +1,41 @@
+import type { DatasetConfig } from '../../config/system.ts';
+import { sentenceOf } from '../../core/errors.ts';
+import type { Run } from '../../core/run.ts';
+import type { Contents, Source } from '../../sources/source.ts';
+import { checkExpectations } from '../drill/checks/expectations.ts';
+import { checkIntegrity } from '../drill/checks/integrity.ts';
+
+/** What a comparison of a dataset that is back with its restore point found. */
+export interface Compared {
+  /** `unknown`: it could not be looked at; every byte had its recorded hash when it was written all the same. */
+  readonly verdict: 'as recorded' | 'different' | 'unknown';
+  readonly message: string;
+  /** Rows or files that were looked at. */
+  readonly looked: number;
+}
+
+/** Reads a dataset back from where it is now, as a drill does with its copy: before the application changes it. */
+export async function compare(config: DatasetConfig, source: Source, contents: Contents, run: Run): Promise<Compared> {
+  try {
+    const where = config.type === 'postgres' ? await config.url.expand() : config.path;
+    const { expectations, facts } = contents;
+    const recorded = expectations ?? { algorithm: 'none', tables: [] };
+    const { actual, integrity } = await source.measure(where, recorded, run, contents);
+    const why =
+      typeof facts.expectationsAbsent === 'string' ? facts.expectationsAbsent : 'it is of an earlier version.';
+    const findings = [
+      ...integrity.map((one) => ({ ...checkIntegrity(one), name: `${one.name}: ` })),
+      { ...checkExpectations(expectations, expectations && actual, why), name: '' },
+    ];
+    const bad = findings.filter(({ verdict }) => verdict === 'fail');
+    const last = findings.at(-1)!;
+    if (bad.length > 0) {
+      const message = bad.map(({ name, message }) => `${name}${message}`).join(' ');
+      return { verdict: 'different', message, looked: last.looked };
+    }
+    return { verdict: last.verdict === 'pass' ? 'as recorded' : 'unknown', message: last.message, looked: last.looked };
+  } catch (error) {
+    run.signal.throwIfAborted();
+    return { verdict: 'unknown', message: sentenceOf(error), looked: 0 };
+  }
+}

@@ -1,0 +1,145 @@
+import { sentenceOf } from '../../core/errors.ts';
+import { type PlanStep, recoveryPlan } from '../../core/plan.ts';
+import type { Run } from '../../core/run.ts';
+import type { Contents, Restored, Source } from '../../sources/source.ts';
+import type { Damage } from '../../vault/read/objects.ts';
+import { newestPoint } from '../../vault/trust.ts';
+import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
+import { noSuchDataset } from '../errors.ts';
+import { recorded } from '../record-run.ts';
+import type { OpenSystem } from '../system.ts';
+import { type Compared, compare } from './compare.ts';
+import { openProgress, type Progress } from './progress.ts';
+
+export interface RecoverRequest {
+  /** All when empty. */
+  readonly datasets: readonly string[];
+  /** The newest restore points not younger than this, milliseconds since 1970 UTC; the newest of all when absent. */
+  readonly atMs?: number;
+  readonly identities: readonly string[];
+  /** Replace what is at the targets. */
+  readonly force: boolean;
+  /** Also bring back again what an earlier run brought back whole. */
+  readonly again: boolean;
+}
+
+export interface RecoverOutcome {
+  readonly vault: string;
+  /** In the order of the plan. */
+  readonly datasets: readonly Recovered[];
+  /** What is left for people to do, in order. */
+  readonly manual: readonly PlanStep[];
+  readonly damage: readonly Damage[];
+  /** Until the last dataset was back; comparing comes after it. */
+  readonly rtoMs: number;
+  readonly elapsedMs: number;
+}
+
+export type Recovered =
+  | {
+      readonly dataset: string;
+      readonly state: 'back';
+      readonly point: RestorePoint;
+      readonly restored: Restored;
+      readonly compared: Compared;
+      readonly elapsedMs: number;
+      /** From the start of the recovery until it was back. */
+      readonly backAfterMs: number;
+      readonly rtoMs: number;
+    }
+  /** An earlier run brought it back from the same restore point. */
+  | { readonly dataset: string; readonly state: 'was back'; readonly point: RestorePoint; readonly at: string }
+  | { readonly dataset: string; readonly state: 'failed'; readonly error: unknown };
+
+/**
+ * Brings everything back to where it belongs, in the order of the recovery plan. A dataset that fails does not keep the others
+ * from it; one that an interrupted run brought back whole is not brought back again. Then each is compared with its restore point.
+ */
+export async function recover(system: OpenSystem, request: RecoverRequest, run: Run): Promise<RecoverOutcome> {
+  const { config, clock } = system;
+  const known = Object.keys(config.datasets);
+  for (const dataset of request.datasets) if (!known.includes(dataset)) throw noSuchDataset({ dataset, known });
+  const plan = recoveryPlan(config, request.datasets.length > 0 ? request.datasets : known);
+  const began = clock.elapsed();
+  const damage: Damage[] = [];
+  const vault = await run.step('find', () => system.vault((one) => damage.push(one)));
+  const { points } = await vault.restorePoints();
+  // One vault may serve several systems.
+  const own = points.filter(({ record }) => record.system === config.name);
+  const progress = openProgress(config.stateDir, vault.id);
+
+  const attempts: Attempt[] = [];
+  for (const { action, dataset } of plan.steps) {
+    if (action !== 'restore' || dataset === undefined) continue;
+    run.signal.throwIfAborted();
+    const attempt = await bringBack({ system, vault, points: own, progress, began }, dataset, request, run);
+    attempts.push(attempt);
+  }
+  const rtoMs = clock.elapsed() - began;
+  const datasets: Recovered[] = [];
+  for (const attempt of attempts) datasets.push(await finish(attempt, system, run));
+  return {
+    vault: vault.id,
+    datasets,
+    manual: plan.steps.filter(({ action }) => action === 'manual' || action === 'start'),
+    damage,
+    rtoMs,
+    elapsedMs: clock.elapsed() - began,
+  };
+}
+
+interface Recovery {
+  readonly system: OpenSystem;
+  readonly vault: VaultReader;
+  readonly points: readonly RestorePoint[];
+  readonly progress: Progress;
+  readonly began: number;
+}
+
+type Fresh = Omit<Extract<Recovered, { state: 'back' }>, 'state' | 'compared'> & {
+  readonly state: 'fresh';
+  readonly source: Source;
+  readonly contents: Contents;
+};
+type Attempt = Exclude<Recovered, { state: 'back' }> | Fresh;
+
+async function bringBack(recovery: Recovery, dataset: string, request: RecoverRequest, run: Run): Promise<Attempt> {
+  const { system, vault, points, progress, began } = recovery;
+  const { clock, config } = system;
+  const started = clock.elapsed();
+  try {
+    return await run.step(dataset, async () => {
+      const point = newestPoint(points, dataset, request.atMs);
+      const before = progress.restored(dataset);
+      if (before?.restorePoint === point.record.id && !request.again) {
+        return { dataset, state: 'was back', point, at: before.at };
+      }
+      return await recorded<Fresh>(system, { operation: 'restore', dataset }, run, async () => {
+        const source = await system.source(dataset);
+        const contents = await vault.open(point, request.identities);
+        const force = request.force || (request.again && before !== undefined);
+        const restored = await source.restore(contents, { force, only: [] }, run);
+        progress.note(dataset, point.record.id, new Date(clock.now()).toISOString());
+        const now = clock.elapsed();
+        const times = { elapsedMs: now - started, backAfterMs: now - began, rtoMs: config.datasets[dataset]!.rtoMs };
+        return {
+          result: { dataset, state: 'fresh', point, restored, source, contents, ...times },
+          restorePoint: point.record.id,
+        };
+      });
+    });
+  } catch (error) {
+    run.signal.throwIfAborted();
+    run.problem({ code: 'dataset-not-back', message: `${dataset}: ${sentenceOf(error)}` });
+    return { dataset, state: 'failed', error };
+  }
+}
+
+async function finish(attempt: Attempt, { config }: OpenSystem, run: Run): Promise<Recovered> {
+  if (attempt.state !== 'fresh') return attempt;
+  const { source, contents, ...told } = attempt;
+  const compared = await run.step(`${told.dataset}/compare`, () =>
+    compare(config.datasets[told.dataset]!, source, contents, run),
+  );
+  return { ...told, state: 'back', compared };
+}
