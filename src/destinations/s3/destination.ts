@@ -1,5 +1,4 @@
 import { type Clock, systemClock } from '../../core/clock.ts';
-import { minuteMs } from '../../core/duration.ts';
 import type { Capabilities, Destination, History } from '../destination.ts';
 import { requireKey, requirePrefix } from '../key.ts';
 import type { S3Options } from '../options.ts';
@@ -20,7 +19,7 @@ export interface OpenS3Options extends S3Options {
 /** Opens a bucket, which must exist: Lifeboat makes none. */
 export async function openS3({
   clock = systemClock,
-  silenceMs = 2 * minuteMs,
+  silenceMs = 30_000,
   ...options
 }: OpenS3Options): Promise<Destination> {
   const { name } = options;
