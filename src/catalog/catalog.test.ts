@@ -48,6 +48,22 @@ describe('the catalog', () => {
     expect(catalog.runs()[0]?.state).toBe('vanished');
   });
 
+  test('a destination is in trouble since the first failure in a row, and a success ends it', () => {
+    using catalog = open();
+    const down = { code: 'destination-unreachable', message: 'No answer.' };
+    catalog.noteDestination({ name: 'nas', seenMs: 1000 });
+    catalog.noteDestination({ name: 'nas', seenMs: 2000, trouble: down });
+    catalog.noteDestination({ name: 'nas', seenMs: 3000, trouble: { ...down, message: 'Still none.' } });
+    catalog.noteDestination({ name: 'new', seenMs: 3000, trouble: down });
+    expect(catalog.destinations()).toEqual([
+      { name: 'nas', seenMs: 3000, goodMs: 1000, trouble: { ...down, message: 'Still none.', sinceMs: 2000 } },
+      { name: 'new', seenMs: 3000, trouble: { ...down, sinceMs: 3000 } },
+    ]);
+    catalog.noteDestination({ name: 'nas', seenMs: 4000 });
+    catalog.noteDestination({ name: 'nas', seenMs: 5000, trouble: down });
+    expect(catalog.destinations()[0]).toMatchObject({ goodMs: 4000, trouble: { sinceMs: 5000 } });
+  });
+
   test('verification goes round until every part had its turn, then begins with the oldest', () => {
     using catalog = open();
     const seen: number[] = [];

@@ -21,6 +21,27 @@ export interface Catalog extends Disposable {
   nextPart(vault: string, parts: number): number;
   /** How far the rotation is, over the parts that were last verified by; undefined before the first. */
   rotation(vault: string): Rotation | undefined;
+
+  /** Notes how a destination was found by work that used it. */
+  noteDestination(seen: SeenDestination): void;
+  /** What is known of each destination that was ever used from here. */
+  destinations(): DestinationHealth[];
+}
+
+export interface SeenDestination {
+  readonly name: string;
+  readonly seenMs: number;
+  /** Absent when it did all that was asked of it. */
+  readonly trouble?: Problem;
+}
+
+export interface DestinationHealth {
+  readonly name: string;
+  readonly seenMs: number;
+  /** When it last did all that was asked; absent when it never did. */
+  readonly goodMs?: number;
+  /** `sinceMs`: the first of the failures without a success between them. */
+  readonly trouble?: Problem & { readonly sinceMs: number };
 }
 
 export interface BegunRun {

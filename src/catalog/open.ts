@@ -5,9 +5,18 @@ import type { Clock, RandomBytes } from '../core/clock.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Problem } from '../core/run.ts';
 import { newUlid } from '../core/ulid.ts';
-import type { BegunRun, Catalog, EndedRun, Rotation, RunRecord, VerifiedPart } from './catalog.ts';
+import type {
+  BegunRun,
+  Catalog,
+  DestinationHealth,
+  EndedRun,
+  Rotation,
+  RunRecord,
+  SeenDestination,
+  VerifiedPart,
+} from './catalog.ts';
 import { catalogUnavailable } from './errors.ts';
-import { catalogSchema, catalogVersion } from './schema.ts';
+import { catalogAdditions, catalogSchema, catalogVersion } from './schema.ts';
 
 export interface CatalogOptions {
   readonly clock: Clock;
@@ -62,7 +71,7 @@ function openDatabase(file: string): DatabaseSync {
     if (version === 0 && tables === 0) database.exec(`${catalogSchema}PRAGMA user_version = ${catalogVersion};`);
     else if (version !== catalogVersion)
       throw new OtherVersion(`it has version ${version}, this needs ${catalogVersion}`);
-    database.exec('COMMIT');
+    database.exec(`${catalogAdditions}COMMIT`);
     return database;
   } catch (error) {
     database.close();
@@ -163,6 +172,17 @@ function catalogOver(database: DatabaseSync, options: CatalogOptions, recovered:
         ...(whole && { completeSinceMs: Math.min(...rows.map((row) => row.verifiedMs)) }),
       };
     },
+    noteDestination({ name, seenMs, trouble }: SeenDestination) {
+      const at = Math.round(seenMs);
+      database
+        .prepare(
+          `INSERT INTO destination (name, seen_ms, good_ms, code, message, since_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+           ON CONFLICT (name) DO UPDATE SET seen_ms = ?2, good_ms = coalesce(?3, good_ms), code = ?4, message = ?5,
+           since_ms = CASE WHEN ?4 IS NOT NULL AND code IS NOT NULL THEN since_ms ELSE ?6 END`,
+        )
+        .run(name, at, trouble ? null : at, trouble?.code ?? null, trouble?.message ?? null, trouble ? at : null);
+    },
+    destinations: () => database.prepare('SELECT * FROM destination ORDER BY name').all().map(destinationHealth),
     [Symbol.dispose]() {
       database.close();
     },
@@ -193,6 +213,16 @@ function runRecord(database: DatabaseSync, row: Row, isAlive: (process: number) 
     ...(row.restore_point !== null && { restorePoint: String(row.restore_point) }),
     steps: steps.map((step) => ({ step: String(step.step), elapsedMs: Number(step.elapsed_ms) })),
     problems: problems.map((problem) => ({ code: String(problem.code), message: String(problem.message) })),
+  };
+}
+
+function destinationHealth(row: Row): DestinationHealth {
+  const { name, seen_ms, good_ms, code, message, since_ms } = row;
+  return {
+    name: String(name),
+    seenMs: Number(seen_ms),
+    ...(good_ms !== null && { goodMs: Number(good_ms) }),
+    ...(code !== null && { trouble: { code: String(code), message: String(message), sinceMs: Number(since_ms) } }),
   };
 }
 

@@ -41,3 +41,15 @@ CREATE TABLE verified (
   PRIMARY KEY (vault, parts, part)
 ) STRICT, WITHOUT ROWID;
 `;
+
+/** What came later and takes nothing from the tables above: made wherever it is not there yet. */
+export const catalogAdditions = `
+CREATE TABLE IF NOT EXISTS destination (
+  name TEXT PRIMARY KEY,
+  seen_ms INTEGER NOT NULL,
+  good_ms INTEGER,
+  code TEXT,
+  message TEXT,
+  since_ms INTEGER
+) STRICT, WITHOUT ROWID;
+`;

@@ -1,7 +1,9 @@
+import type { System } from '../config/system.ts';
 import { formatDuration } from '../core/duration.ts';
 import { LifeboatError, sentenceOf } from '../core/errors.ts';
 import { countOf, formatSize } from '../core/size.ts';
 import { type BackedUp, type BackupOutcome, backUp, isIncomplete } from '../operations/backup.ts';
+import { missingFor } from '../operations/copy/protection.ts';
 import { defineCommand, flag } from './command.ts';
 import { type ExitCode, exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
@@ -19,6 +21,9 @@ interface BackupReport {
   readonly behind: BackupOutcome['behind'];
 }
 
+/** What `required` of the configuration says of where a restore point has to be. */
+type Destinations = System['destinations'];
+
 interface ReportedPoint {
   readonly dataset: string;
   readonly restorePoint: string;
@@ -28,6 +33,8 @@ interface ReportedPoint {
   readonly storedBytes: number;
   readonly entries: number;
   readonly destinations: readonly string[];
+  /** Required destinations that do not hold it yet: it is protected when there are none. */
+  readonly missingAt: readonly string[];
   readonly problems: BackedUp['problems'];
   readonly unchangedFiles: number;
   readonly elapsedMs: number;
@@ -36,26 +43,33 @@ interface ReportedPoint {
 export const backup = defineCommand({
   words: '[dataset...]',
   description: `Takes a restore point of each dataset named, of all when none is. One that fails does not keep the others from it,
-nor does a destination that is down. Exit code 1 when a restore point has gaps or is not everywhere, 2 when one is missing.`,
+nor does a destination that is down. Exit code 1 when a restore point has gaps or is not at every required destination, 2 when one is missing.`,
   options: {
     refill: flag('fill a destination anew whose vault is known to be gone'),
     fresh: flag('send again what a recipient opens who was removed from vault.recipients'),
   },
   async run({ words, options, system, run, out }) {
-    const outcome = await backUp(await system(), { datasets: words, ...options }, run);
-    const exit = exitOf(outcome);
-    out.done(reportOf(outcome), backupText, exit === exitCodes.ok);
+    const open = await system();
+    const outcome = await backUp(open, { datasets: words, ...options }, run);
+    const report = reportOf(outcome, open.config.destinations);
+    const exit = exitOf(report);
+    out.done(report, backupText, exit === exitCodes.ok);
     return exit;
   },
 });
 
-function exitOf({ failed, behind, backedUp }: BackupOutcome): ExitCode {
+function exitOf({ failed, backedUp, configuration }: BackupReport): ExitCode {
   if (failed.length > 0) return exitCodes.failed;
-  const whole = behind.length === 0 && backedUp.every(({ problems }) => !isIncomplete(problems));
+  const points = configuration === null ? backedUp : [configuration, ...backedUp];
+  const whole = points.every(({ problems, missingAt }) => missingAt.length === 0 && !isIncomplete(problems));
   return whole ? exitCodes.ok : exitCodes.no;
 }
 
-function reportOf({ backedUp, configuration, failed, behind }: BackupOutcome): BackupReport {
+function reportOf(
+  { backedUp, configuration, failed, behind }: BackupOutcome,
+  destinations: Destinations,
+): BackupReport {
+  const reportedPoint = (point: BackedUp) => reportOne(point, destinations);
   return {
     backedUp: backedUp.map(reportedPoint),
     configuration: configuration === undefined ? null : reportedPoint(configuration),
@@ -69,7 +83,10 @@ function reportOf({ backedUp, configuration, failed, behind }: BackupOutcome): B
   };
 }
 
-function reportedPoint({ dataset, record, heldBy, problems, unchangedFiles, elapsedMs }: BackedUp): ReportedPoint {
+function reportOne(
+  { dataset, record, heldBy, problems, unchangedFiles, elapsedMs }: BackedUp,
+  destinations: Destinations,
+): ReportedPoint {
   return {
     dataset,
     restorePoint: record.id,
@@ -79,6 +96,7 @@ function reportedPoint({ dataset, record, heldBy, problems, unchangedFiles, elap
     storedBytes: record.sizes.stored,
     entries: record.sizes.entries,
     destinations: heldBy,
+    missingAt: missingFor(destinations, heldBy),
     problems,
     unchangedFiles,
     elapsedMs: Math.round(elapsedMs),
@@ -100,6 +118,12 @@ function backupText({ backedUp, configuration, failed, behind }: BackupReport, s
   }
   for (const { destination, why } of behind) {
     lines.push(`${style.warn('!')} ${destination} does not hold all of this: ${why}`);
+  }
+  const missing = [...new Set(points.flatMap(({ missingAt }) => missingAt))];
+  if (missing.length > 0) {
+    const what = points.filter(({ missingAt }) => missingAt.length > 0).map(({ dataset }) => dataset);
+    lines.push(`${style.warn('!')} Not protected yet: ${what.join(', ')} must also be at ${missing.join(', ')}.`);
+    lines.push(`    ${style.dim('run:')} lifeboat copy, when it answers again; the next backup also sees to it`);
   }
   for (const { dataset, code, message, hint } of failed) {
     lines.push(`${style.bad('✗')} ${style.bold(dataset)}: ${message}`, `    ${hint} ${style.dim(`[${code}]`)}`);

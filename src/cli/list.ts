@@ -3,6 +3,7 @@ import type { StoredEntry } from '../core/entry.ts';
 import { formatMoment, parseMoment } from '../core/moment.ts';
 import { showPath } from '../core/paths.ts';
 import { formatCount, formatSize } from '../core/size.ts';
+import { missingFor } from '../operations/copy/protection.ts';
 import { noSuchDataset } from '../operations/errors.ts';
 import { type DatasetPlan, planRetention } from '../operations/retention-plan.ts';
 import { newestPoint } from '../vault/trust.ts';
@@ -27,6 +28,8 @@ interface ListedDataset {
     readonly addedBytes: number;
     readonly entries: number;
     readonly destinations: readonly string[];
+    /** Required destinations that answer and do not hold it yet, though a rule keeps it. */
+    readonly missingAt: readonly string[];
     readonly problems: Readonly<Record<string, number>>;
     /** The retention rules that keep it; empty when none does. */
     readonly keptBy: readonly string[];
@@ -56,16 +59,23 @@ With --files, what one restore point of one dataset holds; that needs a key.`,
       await out.stream(contents.entries(), entryDocument, entryLine);
       return exitCodes.ok;
     }
-    const plan = await planRetention(open.config, vault, clock.now());
+    const plan = await planRetention(open.config, vault);
     const wanted = plan.datasets.filter(({ dataset }) => words.length === 0 || words.includes(dataset));
-    out.answer<Listing>({ datasets: wanted.map(listed), suspect: plan.suspect }, (listing, style) =>
+    const answering = vault.destinations.map(({ name }) => name);
+    const missingAt = (held: readonly string[]) =>
+      missingFor(open.config.destinations, held).filter((name) => answering.includes(name));
+    const datasets = wanted.map((one) => listed(one, missingAt));
+    out.answer<Listing>({ datasets, suspect: plan.suspect }, (listing, style) =>
       listingText(listing, clock.now(), style),
     );
     return plan.suspect.length === 0 ? exitCodes.ok : exitCodes.no;
   },
 });
 
-function listed({ dataset, points }: DatasetPlan): ListedDataset {
+function listed(
+  { dataset, points }: DatasetPlan,
+  missingAt: (held: readonly string[]) => readonly string[],
+): ListedDataset {
   return {
     dataset,
     restorePoints: points.map(({ point: { record, destinations }, reasons }) => ({
@@ -75,6 +85,7 @@ function listed({ dataset, points }: DatasetPlan): ListedDataset {
       addedBytes: record.sizes.added,
       entries: record.sizes.entries,
       destinations,
+      missingAt: reasons.length > 0 ? missingAt(destinations) : [],
       problems: record.problems,
       keptBy: reasons,
     })),
@@ -88,7 +99,7 @@ function listingText({ datasets, suspect }: Listing, nowMs: number, style: Style
       `  ${formatMoment(Date.parse(point.time), nowMs)}`,
       formatSize(point.sizeBytes),
       `+${formatSize(point.addedBytes)}`,
-      point.destinations.join(', '),
+      whereText(point, style),
       point.keptBy.length > 0 ? `kept: ${point.keptBy.join(', ')}` : style.dim('kept by no rule'),
       style.warn(
         Object.entries(point.problems)
@@ -100,6 +111,11 @@ function listingText({ datasets, suspect }: Listing, nowMs: number, style: Style
   });
   for (const { key, why } of suspect) blocks.push(`${style.bad('✗')} ${key} cannot be believed: ${why}`);
   return blocks.join('\n\n');
+}
+
+function whereText({ destinations, missingAt }: ListedDataset['restorePoints'][number], style: Style): string {
+  const held = destinations.join(', ');
+  return missingAt.length === 0 ? held : `${held} ${style.warn(`(not yet at ${missingAt.join(', ')})`)}`;
 }
 
 function entryDocument(entry: StoredEntry): object {

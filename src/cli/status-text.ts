@@ -76,6 +76,7 @@ function datasetRow(dataset: DatasetStatus, known: boolean, nowMs: number, style
     `${roughDuration(lossMs)} old (of ${formatDuration(rpoMs)})`,
     formatSize(newest.sizeBytes),
     `${countOf(restorePoints, 'restore point')} at ${newest.destinations.join(', ') || 'no destination'}`,
+    newest.missingAt.length === 0 ? 'protected' : style.warn(`not protected: not at ${newest.missingAt.join(', ')}`),
     provedAt ? `proved ${roughDuration(Math.max(0, nowMs - Date.parse(provedAt)))} ago` : 'never proved',
   ];
 }

@@ -1,5 +1,3 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { configurationDataset } from '../core/configuration-dataset.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Problem, Run } from '../core/run.ts';
@@ -7,9 +5,11 @@ import type { SnapshotRecord } from '../vault/format/record.ts';
 import { type WrittenRestorePoint, writeRestorePoint } from '../vault/write/restore-point.ts';
 import { openWriter, type WriterSession } from '../vault/write/session.ts';
 import { keepConfiguration } from './configuration/keep.ts';
+import { finishCopies, type TakenRestorePoints } from './copy/finish-copies.ts';
 import { noSuchDataset } from './errors.ts';
 import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';
+import { noteUsed } from './used-destinations.ts';
 
 export interface BackupRequest {
   /** All when empty. */
@@ -47,8 +47,17 @@ export function isIncomplete(problems: readonly Problem[]): boolean {
   return problems.some(({ code }) => incompleteCodes.has(code));
 }
 
-/** Takes a restore point of each dataset. One that fails does not keep the others from it, nor does a destination. */
+/**
+ * Takes a restore point of each dataset. One that fails does not keep the others from it, nor does a destination: one that
+ * lacked too much to wait for it is brought up to date afterwards.
+ */
 export async function backUp(system: OpenSystem, request: BackupRequest, run: Run): Promise<BackupOutcome> {
+  const taken = await takeRestorePoints(system, request, run);
+  return finishCopies(system, taken, request.refill, run);
+}
+
+/** When it returns, another backup may begin. */
+async function takeRestorePoints(system: OpenSystem, request: BackupRequest, run: Run): Promise<TakenRestorePoints> {
   const known = Object.keys(system.config.datasets);
   for (const dataset of request.datasets) if (!known.includes(dataset)) throw noSuchDataset({ dataset, known });
   const datasets = request.datasets.length > 0 ? request.datasets : known;
@@ -74,7 +83,7 @@ export async function backUp(system: OpenSystem, request: BackupRequest, run: Ru
     packSizes,
   };
   await using session = await openWriter(options, run);
-  noteUse(system, session);
+  noteUsed(config.stateDir, session.copies.active);
 
   const backedUp: BackedUp[] = [];
   const failed: { dataset: string; error: unknown }[] = [];
@@ -95,9 +104,9 @@ export async function backUp(system: OpenSystem, request: BackupRequest, run: Ru
     const one = await attempt(dataset, () => run.step(dataset, () => backUpOne(system, session, dataset, run)));
     if (one !== undefined) backedUp.push(one);
   }
-  const dropped = [...session.copies.dropped].map(([name, error]) => ({ name, error }));
-  const behind = [...unopened, ...dropped].map(({ name, error }) => ({ destination: name, why: sentenceOf(error) }));
-  return { vault: session.vault, backedUp, configuration, failed, behind };
+  const failures = [...unopened, ...[...session.copies.dropped].map(([name, error]) => ({ name, error }))];
+  const outcome = { vault: session.vault, backedUp, configuration, failed };
+  return { outcome, failures, aside: session.copies.aside };
 }
 
 async function backUpOne(system: OpenSystem, session: WriterSession, dataset: string, run: Run): Promise<BackedUp> {
@@ -134,11 +143,4 @@ async function backUpConfiguration(
   const { record, heldBy, problems, unchangedFiles } = written;
   const elapsedMs = system.clock.elapsed() - started;
   return { dataset: configurationDataset, record, heldBy, problems, unchangedFiles, elapsedMs };
-}
-
-/** Remembers which destinations this host used: one of them that is gone is not silently begun anew. */
-function noteUse({ config }: OpenSystem, { copies }: WriterSession): void {
-  const folder = join(config.stateDir, 'destinations');
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  for (const { name, location } of copies.active) writeFileSync(join(folder, name), `${location}\n`);
 }

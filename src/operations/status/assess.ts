@@ -1,5 +1,4 @@
-import type { Rotation, RunRecord } from '../../catalog/catalog.ts';
-import { locationOf } from '../../config/locations.ts';
+import type { DestinationHealth, Rotation, RunRecord } from '../../catalog/catalog.ts';
 import type { DatasetConfig, System } from '../../config/system.ts';
 import { configurationDataset } from '../../core/configuration-dataset.ts';
 import { dayMs, formatDuration, hourMs, minuteMs, roughDuration } from '../../core/duration.ts';
@@ -10,7 +9,9 @@ import { countOf } from '../../core/size.ts';
 import { spoiledCodes } from '../../vault/read/objects.ts';
 import { newestOrNone } from '../../vault/trust.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
+import { missingFor } from '../copy/protection.ts';
 import { destinationNew, type Trouble } from '../reach.ts';
+import { assessDestinations, copyTroubles, since } from './copies.ts';
 import type { Proofs } from './proofs.ts';
 import type { DatasetStatus, StatusTrouble, SystemStatus } from './status.ts';
 import { tamperTroubles } from './tampering.ts';
@@ -26,6 +27,8 @@ export interface StatusFacts {
   /** Newest first. */
   readonly runs: readonly RunRecord[];
   readonly rotation?: Rotation | undefined;
+  /** How work on this host found each destination. */
+  readonly health: readonly DestinationHealth[];
 }
 
 /** A point this much ahead of this clock is not just two clocks that disagree a little. */
@@ -57,10 +60,7 @@ export function assess(system: System, facts: StatusFacts): SystemStatus {
     verification: facts.rotation ? verificationOf(facts.rotation) : null,
     configuration: configurationOf(facts),
     datasets,
-    destinations: Object.entries(system.destinations).map(([name, config]) => {
-      const found = facts.reachable.find((destination) => destination.name === name);
-      return { name, location: found?.location ?? locationOf(config), reachable: found !== undefined };
-    }),
+    destinations: assessDestinations(system, facts),
     troubles,
   };
 }
@@ -100,7 +100,6 @@ function assessDataset(system: System, config: DatasetConfig, facts: StatusFacts
   const proof = facts.proofs.byDataset.get(name);
   const troubles = [
     ...ageTroubles(config, newest, facts),
-    ...copyTroubles(system, newest, facts),
     ...contentTroubles(config, newest),
     ...proofTroubles(system, config, proof, facts),
   ];
@@ -115,6 +114,7 @@ function assessDataset(system: System, config: DatasetConfig, facts: StatusFacts
           time: newest.record.time,
           sizeBytes: newest.record.sizes.logical,
           destinations: newest.destinations,
+          missingAt: missingFor(system.destinations, newest.destinations),
         }
       : null,
     restorePoints: points.length,
@@ -159,17 +159,6 @@ function ageTroubles(config: DatasetConfig, newest: RestorePoint | undefined, fa
   return troubles;
 }
 
-function copyTroubles(system: System, newest: RestorePoint | undefined, facts: StatusFacts): StatusTrouble[] {
-  if (!newest) return [];
-  const reachable = new Set(facts.reachable.map((destination) => destination.name));
-  const missing = Object.keys(system.destinations).filter(
-    (name) => reachable.has(name) && !newest.destinations.includes(name),
-  );
-  if (missing.length === 0) return [];
-  const message = `The newest restore point is not at ${missing.join(', ')}.`;
-  return [warning('copy-missing', message, `lifeboat backup ${newest.record.dataset}`)];
-}
-
 function contentTroubles(config: DatasetConfig, newest: RestorePoint | undefined): StatusTrouble[] {
   const problems = Object.entries(newest?.record.problems ?? {});
   if (problems.length === 0) return [];
@@ -211,9 +200,12 @@ function systemTroubles(system: System, facts: StatusFacts): StatusTrouble[] {
         bad('destination-empty', `Destination ${destination} holds no copy of the vault.`, 'lifeboat backup'),
       );
     } else {
-      troubles.push(bad(code, message, 'lifeboat check'));
+      const known = facts.health.find((one) => one.name === destination)?.trouble;
+      const when = known === undefined ? '' : ` So it is ${since(known.sinceMs, nowMs)}.`;
+      troubles.push(bad(code, `${message}${when}`, 'lifeboat check'));
     }
   }
+  troubles.push(...copyTroubles(system, facts));
   const spoiled = facts.troubles.filter((trouble) => spoiledCodes.includes(trouble.code) && !out.includes(trouble));
   const damaged = facts.troubles.length - out.length - spoiled.length + facts.suspect.length;
   if (damaged > 0) {

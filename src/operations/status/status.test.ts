@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { plantVault } from '../../../test/support/plant-vault.ts';
 import { temporaryFolder } from '../../../test/support/temp.ts';
-import type { RunRecord } from '../../catalog/catalog.ts';
+import type { DestinationHealth, RunRecord } from '../../catalog/catalog.ts';
 import { loadSystem } from '../../config/load.ts';
 import { dayMs, hourMs, minuteMs } from '../../core/duration.ts';
 import { planRetention } from '../retention-plan.ts';
@@ -39,8 +39,12 @@ ${more}
     one,
     two,
     vault: plantVault('harbor', [one, two]),
-    status: (runs: readonly RunRecord[] = []) =>
-      takeStatus(system, { runs: () => [...runs], rotation: () => ({ sound: 2, damaged: [], parts: 7 }) }),
+    status: (runs: readonly RunRecord[] = [], health: readonly DestinationHealth[] = []) =>
+      takeStatus(system, {
+        runs: () => [...runs],
+        rotation: () => ({ sound: 2, damaged: [], parts: 7 }),
+        destinations: () => [...health],
+      }),
   };
 }
 
@@ -190,12 +194,63 @@ describe('status', () => {
     vault.point({ dataset: 'old-db', timeMs: now - dayMs });
     vault.drill({ atMs: now, verdict: 'proved', datasets: ['app-db', 'uploads'], rtoMs: 1 });
     const found = await status();
-    expect(codes(found)).toEqual([
-      'dataset-not-configured',
-      'app-db copy-missing',
-      'uploads restore-point-has-problems',
-    ]);
+    expect(codes(found)).toEqual(['copies-lagging', 'dataset-not-configured', 'uploads restore-point-has-problems']);
     expect(found.ok).toBe(true);
+  });
+
+  test('a copy that lags is told in restore points, bytes and time, and is bad once more than the objective would be lost', async () => {
+    const { vault, status, one } = await harbor();
+    const packs = [['shared', 5000]] as const;
+    vault.point({ dataset: 'app-db', timeMs: now - 50 * minuteMs, packs });
+    vault.point({ dataset: 'app-db', timeMs: now - 40 * minuteMs, packs: [...packs, ['new', 2000]], at: [one] });
+    vault.point({ dataset: 'app-db', timeMs: now - 2 * minuteMs, packs: [...packs, ['newer', 300]], at: [one] });
+    vault.point({ dataset: 'uploads', timeMs: now - 10 * minuteMs });
+    const found = await status();
+    expect(found.datasets.find(({ name }) => name === 'app-db')?.newest).toMatchObject({ missingAt: ['two'] });
+    expect(found.destinations.map(({ name, lag }) => [name, lag])).toEqual([
+      ['one', null],
+      [
+        'two',
+        {
+          restorePoints: 2,
+          objects: 6,
+          bytes: 2500,
+          since: new Date(now - 40 * minuteMs).toISOString(),
+          ms: 40 * minuteMs,
+        },
+      ],
+    ]);
+    expect(found.troubles).toContainEqual({
+      severity: 'bad',
+      code: 'copies-lagging',
+      message:
+        'two lacks 2 restore points (at most 2.4 KiB in 6 objects), since Fri 20 Nov 09:36 UTC (40 min): not protected until it has them.',
+      command: 'lifeboat copy --to two',
+    });
+  });
+
+  test('since when a destination is out of reach, or takes nothing though it answers, is told', async () => {
+    const { vault, status, config, two } = await harbor();
+    vault.point({ dataset: 'app-db', timeMs: now });
+    vault.point({ dataset: 'uploads', timeMs: now });
+    const trouble = { code: 'destination-full', message: 'It is full.', sinceMs: now - 3 * hourMs };
+    const health = [{ name: 'two', seenMs: now, goodMs: now - 5 * hourMs, trouble }];
+    const full = await status([], health);
+    expect(full.troubles.find(({ code }) => code === 'upload-failing')).toMatchObject({
+      severity: 'bad',
+      message: 'Storing at two fails since Fri 20 Nov 07:16 UTC (3 h): It is full.',
+    });
+    rmSync(two, { recursive: true });
+    mkdirSync(join(config.stateDir, 'destinations', 'two'), { recursive: true });
+    const gone = await status([], health);
+    expect(gone.troubles.find(({ code }) => code === 'destination-unreachable')?.message).toMatch(
+      /So it is since Fri 20 Nov 07:16 UTC \(3 h\)\.$/,
+    );
+    expect(gone.destinations[1]).toMatchObject({
+      reachable: false,
+      lastGood: '2026-11-20T05:16:00.000Z',
+      troubleSince: '2026-11-20T07:16:00.000Z',
+    });
   });
 
   test('when every destination is gone, nothing is said of what they hold', async () => {
@@ -242,7 +297,7 @@ describe('the retention plan', () => {
       }),
     );
     vault.point({ dataset: 'old-db', timeMs: now - 900 * dayMs, packs: [['only-49', 59]] });
-    const plan = await planRetention(config, await system.vault(() => {}), now);
+    const plan = await planRetention(config, await system.vault(() => {}), { nowMs: now });
     const uploads = plan.datasets.find(({ dataset }) => dataset === 'uploads');
     expect(uploads?.points.map(({ point, reasons }) => [point.record.id, reasons])).toEqual([
       [points[0]?.id, ['last 1', 'daily']],

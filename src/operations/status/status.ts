@@ -39,13 +39,31 @@ export interface SystemStatus {
   } | null;
   /** Worst first. */
   readonly datasets: readonly DatasetStatus[];
-  readonly destinations: ReadonlyArray<{
-    readonly name: string;
-    readonly location: string;
-    readonly reachable: boolean;
-  }>;
+  readonly destinations: readonly DestinationStatus[];
   /** Of the system as a whole; those of a dataset stand with it. Worst first. */
   readonly troubles: readonly StatusTrouble[];
+}
+
+export interface DestinationStatus {
+  readonly name: string;
+  readonly location: string;
+  readonly reachable: boolean;
+  /** No restore point is protected without it. */
+  readonly required: boolean;
+  /** When it last did all that this host asked of it; null when that is not known. */
+  readonly lastGood: string | null;
+  /** Since when something fails there; null when nothing does. */
+  readonly troubleSince: string | null;
+  /** What it lacks of what the others hold; null when nothing, or when it does not answer. */
+  readonly lag: {
+    readonly restorePoints: number;
+    /** At most: some of it may be there already. */
+    readonly objects: number;
+    readonly bytes: number;
+    /** Since when it lacks the newest restore point of some dataset; null when it has gaps among older ones only. */
+    readonly since: string | null;
+    readonly ms: number | null;
+  } | null;
 }
 
 interface ProofStatus {
@@ -70,6 +88,8 @@ export interface DatasetStatus {
     readonly time: string;
     readonly sizeBytes: number;
     readonly destinations: readonly string[];
+    /** Required destinations that do not hold it, or do not answer: it is protected when there are none. */
+    readonly missingAt: readonly string[];
   } | null;
   readonly restorePoints: number;
   /** Null without a restore point: everything would be lost. */

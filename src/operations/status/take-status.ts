@@ -13,7 +13,7 @@ const nothingProved: Proofs = { byDataset: new Map(), doubtful: [] };
 /** Looks at the vault's records and ledger, needs no key, changes nothing. `catalog`: what happened here, if anything is known. */
 export async function takeStatus(
   open: OpenSystem,
-  catalog: Pick<Catalog, 'runs' | 'rotation'> | undefined,
+  catalog: Pick<Catalog, 'runs' | 'rotation' | 'destinations'> | undefined,
 ): Promise<SystemStatus> {
   const system = open.config;
   const nowMs = open.clock.now();
@@ -28,7 +28,18 @@ export async function takeStatus(
   const proofs = vault ? await believedProofs(open, vault, scope, writers) : nothingProved;
   const runs = catalog?.runs({ limit: 200 }) ?? [];
   const rotation = vault && catalog?.rotation(vault.id);
-  return assess(system, { nowMs, points: own, suspect, proofs, troubles, reachable: destinations, runs, rotation });
+  const health = catalog?.destinations() ?? [];
+  return assess(system, {
+    nowMs,
+    points: own,
+    suspect,
+    proofs,
+    troubles,
+    reachable: destinations,
+    runs,
+    rotation,
+    health,
+  });
 }
 
 /** A host that only drills signs evidence, but no restore point: its own key is believed too. */

@@ -1,0 +1,14 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Destination } from '../destinations/destination.ts';
+
+/** Remembers which destinations this host stored to: one of them that is empty now is not silently begun anew. */
+export function noteUsed(stateDir: string, destinations: readonly Destination[]): void {
+  const folder = join(stateDir, 'destinations');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const { name, location } of destinations) writeFileSync(join(folder, name), `${location}\n`);
+}
+
+export function wasUsed(stateDir: string, name: string): boolean {
+  return existsSync(join(stateDir, 'destinations', name));
+}

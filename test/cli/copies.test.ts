@@ -1,0 +1,78 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { lifeboat, project } from './lifeboat.ts';
+
+/** Three destinations; the last one is not required. */
+async function three(): Promise<string> {
+  const folder = await project();
+  await lifeboat(folder, ['init']);
+  const file = join(folder, 'lifeboat.yaml');
+  const text = readFileSync(file, 'utf8').replace(
+    /^destinations:\n(?: +.*\n)+/m,
+    `destinations:
+  disk: { type: local, path: ./disk }
+  nas: { type: local, path: ./nas }
+  usb: { type: local, path: ./usb, required: false }
+`,
+  );
+  writeFileSync(file, text);
+  return folder;
+}
+
+test('what is not protected yet is said by backup, list and status, and copy protects it', {
+  timeout: 120_000,
+}, async () => {
+  const folder = await three();
+  const first = await lifeboat(folder, ['backup', '--json']);
+  expect(first.code, first.stdout + first.stderr).toBe(0);
+  for (const name of ['nas', 'usb']) renameSync(join(folder, name), join(folder, `${name}.away`));
+
+  writeFileSync(join(folder, 'data/uploads/b.txt'), 'more');
+  const partial = await lifeboat(folder, ['backup', 'uploads']);
+  expect(partial.code).toBe(1);
+  expect(partial.stdout).toMatch(/! nas does not hold all of this: .*cannot be reached/);
+  expect(partial.stdout).toContain('Not protected yet: uploads must also be at nas.');
+
+  for (const name of ['nas', 'usb']) renameSync(join(folder, `${name}.away`), join(folder, name));
+  expect((await lifeboat(folder, ['list', 'uploads'])).stdout).toMatch(/disk \(not yet at nas\) +kept: /);
+  const status = await lifeboat(folder, ['status']);
+  expect(status.stdout).toContain('not protected: not at nas');
+  expect(status.stdout).toMatch(
+    /nas lacks 1 restore point \(at most .* objects\), since .*: not protected until it has them\./,
+  );
+  expect(status.stdout).toMatch(/usb lacks 1 restore point .*: it is not required\./);
+  expect(status.stdout).toContain('Storing at nas fails since');
+
+  const copied = await lifeboat(folder, ['copy', '--to', 'nas']);
+  expect(copied.code, copied.stdout + copied.stderr).toBe(0);
+  expect(copied.stdout).toMatch(/✓ nas is up to date: \d objects copied/);
+  expect(copied.stdout).toMatch(/requests\n +disk +read +get \d+, list \d/);
+  const after = JSON.parse((await lifeboat(folder, ['list', 'uploads', '--json'])).stdout);
+  expect(after.datasets[0].restorePoints[0]).toMatchObject({ destinations: ['disk', 'nas'], missingAt: [] });
+  expect((await lifeboat(folder, ['status'])).stdout).not.toContain('Storing at nas fails');
+
+  // What is not required keeps no backup from being well.
+  renameSync(join(folder, 'usb'), join(folder, 'usb.away'));
+  const enough = await lifeboat(folder, ['backup', 'uploads', '--json']);
+  expect(enough.code, enough.stdout).toBe(0);
+  expect(JSON.parse(enough.stdout)).toMatchObject({
+    backedUp: [{ destinations: ['disk', 'nas'], missingAt: [] }],
+    behind: [{ destination: 'usb' }],
+  });
+  expect(await lifeboat(folder, ['copy', '--to', 'usb'])).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining('usb is not up to date'),
+  });
+  expect(existsSync(join(folder, 'usb'))).toBe(false);
+});
+
+test('what cannot be meant is refused', { timeout: 60_000 }, async () => {
+  const folder = await three();
+  await lifeboat(folder, ['backup', '--quiet']);
+  expect(await lifeboat(folder, ['copy', '--to', 'nsa'])).toMatchObject({
+    code: 64,
+    stderr: expect.stringContaining('There are: disk, nas, usb.'),
+  });
+  expect(await lifeboat(folder, ['copy', '--to', 'nas', '--from', 'nas'])).toMatchObject({ code: 64 });
+});
