@@ -23,6 +23,8 @@ interface VerifyReport {
     readonly restorePoints: ReadonlyArray<{ readonly dataset: string; readonly id: string; readonly time: string }>;
   }>;
   readonly suspect: VerifyOutcome['suspect'];
+  /** Restore points that are kept and not believed, and objects that strangers signed. */
+  readonly doubtful: VerifyOutcome['doubtful'];
   readonly unreachable: VerifyOutcome['unreachable'];
 }
 
@@ -52,7 +54,7 @@ function parsePart(text: string): { part: number; parts: number } {
 }
 
 function reportOf(outcome: VerifyOutcome): VerifyReport {
-  const { sound, part, objects, objectsRead, bytesRead, suspect, unreachable } = outcome;
+  const { sound, part, objects, objectsRead, bytesRead, suspect, doubtful, unreachable } = outcome;
   const findings = outcome.findings.map(({ destination, key, kind, why, healed, restorePoints }) => ({
     destination,
     key,
@@ -61,7 +63,7 @@ function reportOf(outcome: VerifyOutcome): VerifyReport {
     healed,
     restorePoints: restorePoints.map(idOf),
   }));
-  return { sound, part, objects, objectsRead, bytesRead, findings, suspect, unreachable };
+  return { sound, part, objects, objectsRead, bytesRead, findings, suspect, doubtful, unreachable };
 }
 
 function idOf({ record: { dataset, id, time } }: RestorePoint) {
@@ -69,7 +71,7 @@ function idOf({ record: { dataset, id, time } }: RestorePoint) {
 }
 
 function verifyText(report: VerifyReport, nowMs: number, style: Style): string {
-  const { sound, part, objects, objectsRead, bytesRead, findings, suspect, unreachable } = report;
+  const { sound, part, objects, objectsRead, bytesRead, findings, suspect, doubtful, unreachable } = report;
   const read = part === 'all' ? 'everything' : `part ${part.part} of ${part.parts}`;
   const what = `${countOf(objects, 'object')} compared, ${read} read (${countOf(objectsRead, 'object')}, ${formatSize(bytesRead)})`;
   const lines = [sound ? `${style.good('✓')} Sound: ${what}.` : `${style.bad('✗')} Not sound: ${what}.`];
@@ -85,6 +87,7 @@ function verifyText(report: VerifyReport, nowMs: number, style: Style): string {
     }
   }
   for (const { key, why } of suspect) lines.push(`${style.bad('✗')} ${key}: ${why}`);
+  for (const { key, why } of doubtful) lines.push(`${style.warn('!')} ${key} is doubtful: ${why}.`);
   for (const { destination, why } of unreachable)
     lines.push(`${style.bad('✗')} ${destination} was not looked at: ${why}`);
   return lines.join('\n');

@@ -10,12 +10,17 @@ export interface Trace extends Listed {
   readonly versions: readonly Version[];
   /** A delete marker stands before it: a plain `get` does not find it. */
   readonly hidden: boolean;
+  /** The delete markers that stand before all versions, newest first. */
+  readonly markers: readonly Version[];
 }
+
+/** Where no history is kept. */
+const plain = { versions: [], hidden: false, markers: [] } as const;
 
 /** The keys that start with `prefix`, also those that a plain listing no longer shows. As many requests as a listing. */
 export async function* tracesUnder(destination: Destination, prefix: string): AsyncGenerator<Trace> {
   if (destination.history === undefined) {
-    for await (const listed of destination.list(prefix)) yield { ...listed, versions: [], hidden: false };
+    for await (const listed of destination.list(prefix)) yield { ...listed, ...plain };
     return;
   }
   let versions: Version[] = [];
@@ -35,7 +40,7 @@ export async function* tracesUnder(destination: Destination, prefix: string): As
 export async function traceOf(destination: Destination, key: Key): Promise<Trace | undefined> {
   if (destination.history !== undefined) return traceFrom(await destination.history.versionsOf(key));
   try {
-    return { ...(await destination.stat(key)), versions: [], hidden: false };
+    return { ...(await destination.stat(key)), ...plain };
   } catch (error) {
     if (objectMissing.is(error)) return undefined;
     throw error;
@@ -48,7 +53,9 @@ function traceFrom(newestFirst: readonly Version[]): Trace | undefined {
   const first = versions[0];
   if (first === undefined) return undefined;
   const { key, sizeBytes, modifiedMs } = first;
-  return { key, sizeBytes, modifiedMs, versions, hidden: newestFirst[0]!.isDeleteMarker };
+  const upTo = newestFirst.findIndex(({ isDeleteMarker }) => !isDeleteMarker);
+  const markers = newestFirst.slice(0, upTo);
+  return { key, sizeBytes, modifiedMs, versions, hidden: markers.length > 0, markers };
 }
 
 export interface FirstSound<Value> {
@@ -76,20 +83,20 @@ export interface Spoiled {
 export async function firstSound<Value>(
   destination: Destination,
   trace: Trace,
-  read: (bytes: Uint8Array) => Value,
+  read: (bytes: Uint8Array) => Value | Promise<Value>,
   signal?: AbortSignal,
 ): Promise<FirstSound<Value>> {
   const { key, versions, modifiedMs } = trace;
   const options = signal === undefined ? {} : { signal };
   if (versions.length === 0) {
     const bytes = await destination.get(key, undefined, options);
-    return { value: read(bytes), bytes, modifiedMs, spoiled: undefined };
+    return { value: await read(bytes), bytes, modifiedMs, spoiled: undefined };
   }
   let failure: unknown;
   for (const { version, modifiedMs } of versions) {
     try {
       const bytes = await getVersion(destination, key, version, options);
-      const value = read(bytes);
+      const value = await read(bytes);
       return {
         value,
         bytes,

@@ -5,10 +5,11 @@ import { backupRunning } from '../vault/errors.ts';
 import { parseKey } from '../vault/format/keys.ts';
 import { forgetPacks } from '../vault/index/forget.ts';
 import type { Damage } from '../vault/read/objects.ts';
-import type { DamagedObject } from '../vault/verify/heal.ts';
+import type { DamagedObject, Healers } from '../vault/verify/heal.ts';
 import { type Verified, verifyVault } from '../vault/verify/verify.ts';
 import { lastRecordOf } from '../vault/write/last-record.ts';
 import { type WriterKeys, writerKeys } from '../vault/writer-keys.ts';
+import { meetWriters } from './known-writers.ts';
 import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';
 
@@ -45,11 +46,13 @@ export async function verify(system: OpenSystem, request: VerifyRequest, run: Ru
     const verified = await verifyVault(vault, {
       depth: request.all ? 'all' : part,
       identities: request.identities,
-      ...(keys && { indexIdentity: keys.indexIdentity }),
+      ...(keys && { indexIdentity: keys.indexIdentity, indexWriter: keys.writer }),
       ...(lastRecord !== undefined && { lastRecord }),
       rescue: system.rescue(),
+      healers: () => healersOf(system),
       run,
     });
+    await meetWriters(system.config, vault);
     const opened = new Set(vault.destinations.map(({ name }) => name));
     const missing = Object.keys(system.config.destinations).filter((name) => !opened.has(name));
     const sound = missing.length === 0 && verified.suspect.length === 0 && verified.findings.every(isHarmless);
@@ -69,6 +72,15 @@ export async function verify(system: OpenSystem, request: VerifyRequest, run: Ru
     };
     return { result, isNo: !sound };
   });
+}
+
+/** The places that are healed, with the credentials that it takes. Who has none of them only reports. */
+async function healersOf(system: OpenSystem): Promise<Healers> {
+  const byName = async (role: 'writer' | 'pruner') => {
+    const { opened } = await system.destinations({ create: false, role });
+    return new Map(opened.map((destination) => [destination.name, destination]));
+  };
+  return { writers: await byName('writer'), pruners: await byName('pruner') };
 }
 
 function allParts(): { part: number; parts: number }[] {

@@ -6,7 +6,8 @@ import type { Clock, RandomBytes } from '../../core/clock.ts';
 import { sentenceOf } from '../../core/errors.ts';
 import { newUlid } from '../../core/ulid.ts';
 import type { Destination } from '../../destinations/destination.ts';
-import { objectMissing } from '../../destinations/errors.ts';
+import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import { ledgerDamaged } from '../../vault/format/errors.ts';
 import { ledgerKey, parseKey } from '../../vault/format/keys.ts';
 import {
   decodeLedgerEntry,
@@ -95,13 +96,13 @@ async function newestOf(parts: LedgerParts): Promise<{ bytes: Uint8Array; record
 }
 
 /** Every entry's key, oldest first, over all destinations that can be listed. */
-async function ledgerKeys(destinations: readonly Destination[], onFailure = (_: string) => {}): Promise<string[]> {
+async function ledgerKeys(destinations: readonly Destination[]): Promise<string[]> {
   const keys = new Set<string>();
   for (const destination of destinations) {
     try {
       for await (const { key } of destination.list('ledger/')) if (parseKey(key)?.type === 'ledger') keys.add(key);
-    } catch (error) {
-      onFailure(`${destination.name}: ${sentenceOf(error)}`);
+    } catch {
+      // Told where the entry is stored, or is not.
     }
   }
   return [...keys].sort();
@@ -129,31 +130,59 @@ export interface LedgerContents {
   readonly troubles: readonly string[];
 }
 
+/** Where versions are kept, the first version of each entry, also of one that somebody hid or overwrote. */
 export async function readLedger(destinations: readonly Destination[]): Promise<LedgerContents> {
   const troubles: string[] = [];
+  const copies = new Map<string, { destination: Destination; trace: Trace }[]>();
+  const silent = new Set<Destination>();
+  for (const destination of destinations) {
+    try {
+      for await (const trace of tracesUnder(destination, 'ledger/')) {
+        if (parseKey(trace.key)?.type !== 'ledger') continue;
+        copies.set(trace.key, [...(copies.get(trace.key) ?? []), { destination, trace }]);
+      }
+    } catch (error) {
+      silent.add(destination);
+      troubles.push(`${destination.name}: ${sentenceOf(error)}`);
+    }
+  }
   const objects: LedgerObject[] = [];
-  for (const key of await ledgerKeys(destinations, (trouble) => troubles.push(trouble))) {
-    const bytes = await soundCopy(key, destinations, troubles);
+  for (const [key, holders] of [...copies].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    for (const destination of destinations) {
+      const holds = silent.has(destination) || holders.some((holder) => holder.destination === destination);
+      if (!holds) troubles.push(`${destination.name} lacks ${key}.`);
+    }
+    const bytes = await soundCopy(key, holders, troubles);
     if (bytes !== undefined) objects.push({ key, bytes });
   }
   return { objects, troubles };
 }
 
-async function soundCopy(key: string, destinations: readonly Destination[], troubles: string[]) {
+async function soundCopy(
+  key: string,
+  holders: ReadonlyArray<{ readonly destination: Destination; readonly trace: Trace }>,
+  troubles: string[],
+): Promise<Uint8Array | undefined> {
+  let sound: Uint8Array | undefined;
   let damaged: Uint8Array | undefined;
-  for (const destination of destinations) {
+  for (const { destination, trace } of holders) {
+    if (sound !== undefined && !trace.hidden) continue;
     try {
-      const bytes = await destination.get(key);
-      if (readable(bytes, key) !== undefined) return bytes;
-      damaged ??= bytes;
-      troubles.push(`${destination.name} holds a damaged copy of ${key}.`);
+      const { bytes, spoiled } = await firstSound(destination, trace, (body) => {
+        damaged ??= body;
+        decodeLedgerEntry(body, key);
+      });
+      sound ??= bytes;
+      if (spoiled !== undefined) troubles.push(`${key} in ${destination.name} was ${spoiled.kind}: ${spoiled.why}.`);
     } catch (error) {
       troubles.push(
-        objectMissing.is(error) ? `${destination.name} lacks ${key}.` : `${destination.name}: ${sentenceOf(error)}`,
+        ledgerDamaged.is(error)
+          ? `${destination.name} holds a damaged copy of ${key}.`
+          : `${destination.name}: ${sentenceOf(error)}`,
       );
     }
   }
-  return damaged;
+  return sound ?? damaged;
 }
 
 /** The sealed part of an entry; undefined when there is none. @throws what age says when no identity fits */

@@ -1,6 +1,8 @@
 import type { DrillEvidence } from '../../core/evidence.ts';
+import type { Destination } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
-import { ledgerKey, parseKey } from '../../vault/format/keys.ts';
+import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import { parseKey } from '../../vault/format/keys.ts';
 import { decodeLedgerEntry } from '../../vault/format/ledger.ts';
 import type { VaultReader } from '../../vault/vault.ts';
 
@@ -39,9 +41,8 @@ export async function readProofs(
   const byDataset = new Map<string, DrillEvidence>();
   let last: DrillEvidence | undefined;
   let proved: DrillEvidence | undefined;
-  for (const id of (await ledgerIds(vault)).slice(0, mostRead)) {
-    const key = ledgerKey(id);
-    const evidence = await readDrill(vault, key, writers, doubtful);
+  for (const [key, copies] of (await ledgerCopies(vault)).slice(0, mostRead)) {
+    const evidence = await readDrill(vault, key, copies, writers, doubtful);
     if (evidence?.drill.system !== system) continue;
     last ??= evidence;
     if (evidence.outcome.verdict !== 'proved') continue;
@@ -52,32 +53,38 @@ export async function readProofs(
   return { byDataset, doubtful, ...(last && { last }), ...(proved && { proved }) };
 }
 
-/** Newest first. */
-async function ledgerIds(vault: VaultReader): Promise<string[]> {
-  const ids = new Set<string>();
+interface Copy {
+  readonly destination: Destination;
+  readonly trace: Trace;
+}
+
+/** By key, newest first. */
+async function ledgerCopies(vault: VaultReader): Promise<[string, Copy[]][]> {
+  const copies = new Map<string, Copy[]>();
   for (const destination of vault.destinations) {
     try {
-      for await (const { key } of destination.list('ledger/')) {
-        const parsed = parseKey(key);
-        if (parsed?.type === 'ledger') ids.add(parsed.id);
+      for await (const trace of tracesUnder(destination, 'ledger/')) {
+        if (parseKey(trace.key)?.type !== 'ledger') continue;
+        copies.set(trace.key, [...(copies.get(trace.key) ?? []), { destination, trace }]);
       }
     } catch {
       // Told as the destination's own trouble where restore points are listed.
     }
   }
-  return [...ids].sort().reverse();
+  return [...copies].sort(([a], [b]) => (a < b ? 1 : -1));
 }
 
 async function readDrill(
   vault: VaultReader,
   key: string,
+  copies: readonly Copy[],
   writers: ReadonlySet<string>,
   doubtful: string[],
 ): Promise<DrillEvidence | undefined> {
   let doubt = false;
-  for (const destination of vault.destinations) {
+  for (const { destination, trace } of copies) {
     try {
-      const entry = decodeLedgerEntry(await destination.get(key), key);
+      const { value: entry } = await firstSound(destination, trace, (bytes) => decodeLedgerEntry(bytes, key));
       if (entry.vault === vault.id && writers.has(entry.writer)) {
         return entry.kind === 'drill' ? drillOf(entry.body) : undefined;
       }

@@ -1,7 +1,7 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
-import { objectDamaged } from '../../destinations/errors.ts';
-import type { Spoiled } from '../../destinations/first-version.ts';
+import { objectDamaged, objectMissing } from '../../destinations/errors.ts';
+import { firstSound, type Spoiled, traceOf } from '../../destinations/first-version.ts';
 import { sha256Hex } from '../hash.ts';
 
 /** A copy of an object that could not be used. */
@@ -26,7 +26,8 @@ export function spoiledDamage(destination: string, key: Key, { kind, why }: Spoi
 
 /**
  * The bytes of an object that is named by its SHA-256, from the first destination that has them right. What was wrong with
- * the copies before it is told to `onDamage`. When no copy is sound, the last error is thrown.
+ * the copies before it is told to `onDamage`. Where a copy is missing or wrong, and the place keeps versions, the sound one
+ * among those serves; the usual path costs no request more. When no copy is sound, the last error is thrown.
  */
 export async function fetchSound(
   destinations: readonly Destination[],
@@ -37,19 +38,44 @@ export async function fetchSound(
 ): Promise<Uint8Array> {
   let last: unknown = objectDamaged({ destination: 'every destination', key, why: 'there is no copy' });
   for (const destination of destinations) {
-    try {
-      const bytes = await destination.get(key, undefined, signal === undefined ? {} : { signal });
+    const fits = (bytes: Uint8Array) => {
       if (sha256Hex(bytes) === sha256) return bytes;
-      throw objectDamaged({
-        destination: destination.name,
-        key,
-        why: 'its bytes are not the ones that its name promises',
-      });
+      const why = 'its bytes are not the ones that its name promises';
+      throw objectDamaged({ destination: destination.name, key, why });
+    };
+    try {
+      return fits(await destination.get(key, undefined, signal === undefined ? {} : { signal }));
     } catch (error) {
       signal?.throwIfAborted();
       last = error;
-      onDamage(damageOf(destination.name, key, error));
+      const first = await soundVersion(destination, key, error, fits, signal);
+      onDamage(first === undefined ? damageOf(destination.name, key, error) : first.damage);
+      if (first !== undefined) return first.bytes;
     }
   }
   throw last;
+}
+
+/** What lies under what a plain `get` gives, where that is missing or wrong. */
+async function soundVersion(
+  destination: Destination,
+  key: Key,
+  failure: unknown,
+  fits: (bytes: Uint8Array) => Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly bytes: Uint8Array; readonly damage: Damage } | undefined> {
+  if (destination.history === undefined) return undefined;
+  if (!objectMissing.is(failure) && !objectDamaged.is(failure)) return undefined;
+  try {
+    const trace = await traceOf(destination, key);
+    if (trace === undefined) return undefined;
+    const { bytes, spoiled } = await firstSound(destination, trace, fits, signal);
+    // Not spoiled: it can be read now, and could not a moment ago.
+    const damage = spoiled ? spoiledDamage(destination.name, key, spoiled) : damageOf(destination.name, key, failure);
+    return { bytes, damage };
+  } catch {
+    // What was wrong with the plain copy says best what is the matter.
+    signal?.throwIfAborted();
+    return undefined;
+  }
 }

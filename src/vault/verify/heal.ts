@@ -1,11 +1,13 @@
 import type { Run } from '../../core/run.ts';
 import { ulidTime } from '../../core/ulid.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
-import { parseKey } from '../format/keys.ts';
+import { firstSound, type Trace, traceOf } from '../../destinations/first-version.ts';
+import { type ParsedKey, parseKey } from '../format/keys.ts';
 import { encodeVaultFile } from '../format/vault-file.ts';
-import { sha256Hex } from '../hash.ts';
+import { isKnownWriter } from '../trust.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
-import { type Finding, neededObjects } from './survey.ts';
+import { checkObject } from './check-object.ts';
+import { type Finding, type Holdings, neededObjects } from './survey.ts';
 
 export interface DamagedObject extends Finding {
   /** What cannot be restored from this destination because of it. */
@@ -14,53 +16,95 @@ export interface DamagedObject extends Finding {
   readonly healed: boolean;
 }
 
+/** By the destination's name, the same place with the credentials that storing and deleting take. */
+export interface Healers {
+  readonly writers: ReadonlyMap<string, Destination>;
+  readonly pruners: ReadonlyMap<string, Destination>;
+}
+
 interface HealOptions {
   readonly rescue: Uint8Array;
+  readonly healers?: () => Promise<Healers>;
   readonly run: Run;
 }
 
-/** Puts a sound copy from another destination where one is missing or damaged. */
+/**
+ * Puts a sound copy where one is missing or damaged, from another destination; takes delete markers away, and puts the sound
+ * version on top of what was put over it, from the very same place.
+ */
 export async function heal(
   vault: VaultReader,
+  held: ReadonlyMap<Destination, Holdings>,
   findings: readonly Finding[],
   points: readonly RestorePoint[],
   options: HealOptions,
 ): Promise<DamagedObject[]> {
   const needed = neededObjects(points);
   const result: DamagedObject[] = [];
+  const healers = findings.length > 0 ? await options.healers?.() : undefined;
   for (const finding of findings) {
-    const isOurs = finding.kind === 'missing' || finding.kind === 'damaged';
-    const healed = isOurs && (await healOne(vault, findings, finding, options));
-    const restorePoints = needed.get(finding.key)?.points ?? points.filter(({ key }) => key === finding.key);
-    result.push({ ...finding, restorePoints, healed });
+    const healed = await healOne(vault, held, findings, finding, { ...options, healers });
+    const isReadable = finding.kind === 'hidden' || finding.kind === 'overwritten';
+    const touched = needed.get(finding.key)?.points ?? points.filter(({ key }) => key === finding.key);
+    result.push({ ...finding, restorePoints: isReadable ? [] : touched, healed });
   }
   return result;
 }
 
 async function healOne(
   vault: VaultReader,
+  held: ReadonlyMap<Destination, Holdings>,
   findings: readonly Finding[],
-  { destination: name, key }: Finding,
-  { run, rescue }: HealOptions,
+  { destination: name, key, kind }: Finding,
+  { run, rescue, healers }: Omit<HealOptions, 'healers'> & { readonly healers: Healers | undefined },
 ): Promise<boolean> {
-  const target = vault.destinations.find((destination) => destination.name === name);
+  const place = vault.destinations.find((destination) => destination.name === name);
   const parsed = parseKey(key);
-  if (target === undefined || parsed === undefined) return false;
-  if (parsed.type === 'rescue') return replace(target, key, rescue);
-  for (const source of vault.destinations) {
-    const suspected = findings.some((finding) => finding.key === key && finding.destination === source.name);
-    if (source === target || suspected) continue;
-    try {
-      const bytes = await source.get(key, undefined, { signal: run.signal });
-      const named = parsed.type === 'pack' || parsed.type === 'manifest' ? parsed.id : undefined;
-      if (named !== undefined && sha256Hex(bytes) !== named) continue;
-      return await replace(target, key, bytes);
-    } catch {
-      // Not healed from here: the finding stays, and another copy is tried.
-      run.signal.throwIfAborted();
-    }
+  if (place === undefined || parsed === undefined || kind === 'unknown' || kind === 'unreachable') return false;
+  const target: Target = {
+    writer: healers?.writers.get(name) ?? place,
+    pruner: healers?.pruners.get(name) ?? place,
+  };
+  const trace = held.get(place)?.get(key);
+  if (kind === 'hidden' && trace !== undefined && (await unhide(target, trace))) return true;
+  if (kind === 'hidden' || kind === 'overwritten') {
+    const bytes = await soundFrom(vault, place, key, parsed, run);
+    return bytes !== undefined && (await replace(target, key, bytes, kind));
   }
-  return parsed.type === 'vault' && (await replace(target, key, vaultFileOf(vault.id)));
+  if (parsed.type === 'rescue') return replace(target, key, rescue, kind);
+  for (const source of vault.destinations) {
+    const suspected = findings.some(
+      (finding) =>
+        finding.key === key &&
+        finding.destination === source.name &&
+        (finding.kind === 'missing' || finding.kind === 'damaged'),
+    );
+    if (source === place || suspected) continue;
+    const bytes = await soundFrom(vault, source, key, parsed, run);
+    if (bytes !== undefined) return replace(target, key, bytes, kind);
+  }
+  return parsed.type === 'vault' && (await replace(target, key, vaultFileOf(vault.id), kind));
+}
+
+/** The bytes of an object that is sound by itself and not a stranger's; undefined where `source` has none. */
+async function soundFrom(
+  vault: VaultReader,
+  source: Destination,
+  key: Key,
+  parsed: ParsedKey,
+  run: Run,
+): Promise<Uint8Array | undefined> {
+  try {
+    const trace = await traceOf(source, key);
+    if (trace === undefined) return undefined;
+    const check = (bytes: Uint8Array) => checkObject(vault.id, key, parsed, bytes, { identities: [] });
+    const { bytes, value } = await firstSound(source, trace, check, run.signal);
+    return value.writer === undefined || isKnownWriter(vault.trust, value.writer) ? bytes : undefined;
+  } catch {
+    // Not healed from here: the finding stays, and another copy is tried.
+    run.signal.throwIfAborted();
+    return undefined;
+  }
 }
 
 /** All that is in it follows from the id, which every record repeats. */
@@ -68,11 +112,36 @@ function vaultFileOf(vault: string): Uint8Array {
   return encodeVaultFile({ format: 1, vault, created: new Date(ulidTime(vault)).toISOString() });
 }
 
-/** The damaged bytes go first, because an object is never overwritten. Until the copy is in place the other one serves. */
-async function replace(target: Destination, key: Key, bytes: Uint8Array): Promise<boolean> {
+interface Target {
+  readonly writer: Destination;
+  readonly pruner: Destination;
+}
+
+/** Takes the delete markers away. Nothing that has bytes is touched. */
+async function unhide({ pruner }: Target, { key, markers }: Trace): Promise<boolean> {
   try {
-    await target.delete(key);
-    await target.put(key, bytes);
+    for (const { version } of markers) await pruner.delete(key, version);
+    return true;
+  } catch {
+    // Who may not delete puts the sound version on top.
+    return false;
+  }
+}
+
+/**
+ * The wrong bytes go first, because an object is never overwritten; where versions are kept, that only hides them, and what lies
+ * below stays. Until the copy is in place the other one serves.
+ */
+async function replace(
+  { writer, pruner }: Target,
+  key: Key,
+  bytes: Uint8Array,
+  kind: Finding['kind'],
+): Promise<boolean> {
+  const inTheWay = kind === 'damaged' || kind === 'overwritten';
+  try {
+    if (inTheWay && (writer.history === undefined || writer.capabilities.conditionalCreate)) await pruner.delete(key);
+    await writer.put(key, bytes);
     return true;
   } catch {
     // It stays a finding: whoever reads it sees that this destination takes nothing now.

@@ -1,5 +1,6 @@
 import { sentenceOf } from '../../core/errors.ts';
-import type { Destination, Key, Listed } from '../../destinations/destination.ts';
+import type { Destination, Key } from '../../destinations/destination.ts';
+import { type Trace, tracesUnder } from '../../destinations/first-version.ts';
 import { manifestKey, packKey, parseKey } from '../format/keys.ts';
 import { recordBytes } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
@@ -9,19 +10,22 @@ import type { RestorePoint } from '../vault.ts';
 export interface Finding {
   readonly destination: string;
   readonly key: Key;
-  /** `missing`, `damaged`, `unknown` (no object of ours), `unreachable`. */
-  readonly kind: 'missing' | 'damaged' | 'unknown' | 'unreachable';
+  /**
+   * `missing`, `damaged`; `hidden` behind a delete marker, `overwritten` with other bytes (in both cases the first version is
+   * still there and is read); `unknown` (no object of ours), `unreachable`.
+   */
+  readonly kind: 'missing' | 'damaged' | 'hidden' | 'overwritten' | 'unknown' | 'unreachable';
   readonly why: string;
 }
 
 /** What one destination holds, by key. */
-export type Holdings = ReadonlyMap<Key, Listed>;
+export type Holdings = ReadonlyMap<Key, Trace>;
 
 /** Lists everything; undefined, and a finding, when the destination cannot be listed. */
 export async function holdingsOf(destination: Destination, findings: Finding[]): Promise<Holdings | undefined> {
-  const holdings = new Map<Key, Listed>();
+  const holdings = new Map<Key, Trace>();
   try {
-    for await (const listed of destination.list('')) holdings.set(listed.key, listed);
+    for await (const trace of tracesUnder(destination, '')) holdings.set(trace.key, trace);
     return holdings;
   } catch (error) {
     findings.push({ destination: destination.name, key: '', kind: 'unreachable', why: sentenceOf(error) });
@@ -46,7 +50,7 @@ export function neededObjects(
   return needed;
 }
 
-/** Sizes and presence: what is missing, what has another size, what does not belong. */
+/** Sizes and presence: what is missing, what has another size, what is hidden, what does not belong. */
 export function compareHoldings(
   destination: string,
   holdings: Holdings,
@@ -56,20 +60,22 @@ export function compareHoldings(
   for (const [key, { sizeBytes }] of needed) {
     const held = holdings.get(key);
     if (held === undefined) findings.push({ destination, key, kind: 'missing', why: 'it is not there' });
-    else if (held.sizeBytes !== sizeBytes) {
-      findings.push({
-        destination,
-        key,
-        kind: 'damaged',
-        why: `it has ${held.sizeBytes} bytes instead of ${sizeBytes}`,
-      });
+    else if (!sizesOf(held).includes(sizeBytes)) {
+      const why = `it has ${held.sizeBytes} bytes instead of ${sizeBytes}`;
+      findings.push({ destination, key, kind: 'damaged', why });
     }
   }
-  for (const key of holdings.keys()) {
+  for (const { key, hidden } of holdings.values()) {
     if (parseKey(key) === undefined) {
-      findings.push({ destination, key, kind: 'unknown', why: 'it is no object of this vault' });
+      if (!hidden) findings.push({ destination, key, kind: 'unknown', why: 'it is no object of this vault' });
+    } else if (hidden) {
+      findings.push({ destination, key, kind: 'hidden', why: 'a delete marker hides it; its first version is there' });
     }
   }
+}
+
+function sizesOf({ sizeBytes, versions }: Trace): number[] {
+  return versions.length === 0 ? [sizeBytes] : versions.map((version) => version.sizeBytes);
 }
 
 /**

@@ -1,0 +1,75 @@
+import { ulidTime } from '../../core/ulid.ts';
+import type { Key } from '../../destinations/destination.ts';
+import { decodeGeneration } from '../format/generation.ts';
+import { decodeIndexDelta } from '../format/index-delta.ts';
+import type { ParsedKey } from '../format/keys.ts';
+import { decodeLedgerEntry } from '../format/ledger.ts';
+import { decodeManifest } from '../format/manifest.ts';
+import { decodeRecord, recordKey } from '../format/record.ts';
+import { isSoundRescue } from '../format/rescue-script.ts';
+import { decodeVaultFile } from '../format/vault-file.ts';
+import { sha256Hex } from '../hash.ts';
+import { openSmall } from '../small-objects.ts';
+import { checkPack } from './check-pack.ts';
+
+export interface CheckedObject {
+  /** Who signed it, where the object says so. */
+  readonly writer?: string;
+  /** The packs that a delta of the index names, where a key opens it. */
+  readonly packs?: readonly string[];
+}
+
+export interface ObjectKeys {
+  /** Also decrypts and decompresses what is read. */
+  readonly identities: readonly string[];
+  /** Opens this host's own index deltas. */
+  readonly indexIdentity?: string;
+}
+
+/** Throws what is wrong with an object by itself. Whether its writer is a known one is for the caller to judge. */
+export async function checkObject(
+  vault: string,
+  key: Key,
+  parsed: ParsedKey,
+  bytes: Uint8Array,
+  { identities, indexIdentity }: ObjectKeys,
+): Promise<CheckedObject> {
+  // Only its sentence is used, in a finding that names the object.
+  const wrong = (why: string) => new Error(why);
+  switch (parsed.type) {
+    case 'pack':
+    case 'manifest':
+      if (sha256Hex(bytes) !== parsed.id) throw wrong('its bytes are not the ones that its name promises');
+      if (identities.length === 0) return {};
+      if (parsed.type === 'pack') await checkPack(bytes, identities);
+      else decodeManifest(await openSmall(bytes, identities));
+      return {};
+    case 'snapshot': {
+      const record = decodeRecord(bytes);
+      if (recordKey(record) !== key || record.vault !== vault) throw wrong('it belongs elsewhere');
+      return { writer: record.writer };
+    }
+    case 'index': {
+      const opens = [...identities, ...(indexIdentity === undefined ? [] : [indexIdentity])];
+      if (opens.length === 0) return {};
+      const { packs } = decodeIndexDelta(await openSmall(bytes, opens));
+      return { packs: packs.map(({ id }) => id) };
+    }
+    case 'generation': {
+      const { generation, vault: of, writer } = decodeGeneration(bytes);
+      if (generation !== parsed.generation || of !== vault) throw wrong('it belongs elsewhere');
+      return { writer };
+    }
+    case 'vault': {
+      const file = decodeVaultFile(bytes);
+      if (file.vault !== vault || Date.parse(file.created) !== ulidTime(file.vault))
+        throw wrong('it is not the file that this vault was made with');
+      return {};
+    }
+    case 'rescue':
+      if (!isSoundRescue(bytes)) throw wrong('it is not a rescue script as it was stored');
+      return {};
+    case 'ledger':
+      return { writer: decodeLedgerEntry(bytes, key).writer };
+  }
+}

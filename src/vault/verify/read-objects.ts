@@ -1,0 +1,113 @@
+import { sentenceOf } from '../../core/errors.ts';
+import type { Run } from '../../core/run.ts';
+import type { Destination, Key } from '../../destinations/destination.ts';
+import { objectMissing } from '../../destinations/errors.ts';
+import { firstSound, type Trace } from '../../destinations/first-version.ts';
+import { type ParsedKey, parseKey } from '../format/keys.ts';
+import { verifyLedger } from '../format/ledger.ts';
+import { checkObject, type ObjectKeys } from './check-object.ts';
+import type { Finding, Holdings } from './survey.ts';
+
+/** Which packs are read: none but what structure needs, those of part `part` of `parts`, or all. */
+export type Depth = 'structure' | 'all' | { readonly part: number; readonly parts: number };
+
+export interface ReadRequest extends ObjectKeys {
+  readonly vault: string;
+  readonly depth: Depth;
+  readonly run: Run;
+}
+
+/** What reading one destination's objects brought to light, besides findings. */
+export interface ObjectsRead {
+  objects: number;
+  bytes: number;
+  /** Sound objects, by who signed them. */
+  readonly signed: Map<Key, string>;
+  /** Packs that the index deltas name, by their writer's id; deltas that no key opens make theirs unknown. */
+  readonly indexed: Map<string, Set<string>>;
+}
+
+/** Reading several objects side by side keeps disk and processor busy; each is at most a pack. */
+const READERS = 3;
+
+/** Reads what `depth` asks for and tells `findings` what is not sound. */
+export async function readObjects(
+  destination: Destination,
+  holdings: Holdings,
+  request: ReadRequest,
+  findings: Finding[],
+): Promise<ObjectsRead> {
+  const { vault, depth, run } = request;
+  const read: ObjectsRead = { objects: 0, bytes: 0, signed: new Map(), indexed: new Map() };
+  const damaged = new Set(
+    findings
+      .filter(({ kind, ...at }) => at.destination === destination.name && kind === 'damaged')
+      .map(({ key }) => key),
+  );
+  const ledger: { key: Key; bytes: Uint8Array }[] = [];
+  const traces = [...holdings.values()].filter((trace) => !damaged.has(trace.key) && isWanted(trace, depth));
+  const totalBytes = traces.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const find = (key: Key, kind: Finding['kind'], why: string) =>
+    void findings.push({ destination: destination.name, key, kind, why });
+
+  async function readOne(trace: Trace): Promise<void> {
+    run.signal.throwIfAborted();
+    const { key } = trace;
+    const parsed = parseKey(key)!;
+    try {
+      const { bytes, value, spoiled } = await firstSound(
+        destination,
+        trace,
+        (body) => checkObject(vault, key, parsed, body, request),
+        run.signal,
+      );
+      read.objects++;
+      read.bytes += bytes.length;
+      run.progress({ label: destination.name, doneBytes: read.bytes, totalBytes });
+      if (spoiled?.kind === 'overwritten') find(key, 'overwritten', spoiled.why);
+      if (value.writer !== undefined) read.signed.set(key, value.writer);
+      if (parsed.type === 'ledger') ledger.push({ key, bytes });
+      if (parsed.type === 'index') noteIndexed(read, parsed.writer, value.packs);
+    } catch (error) {
+      run.signal.throwIfAborted();
+      const kind = objectMissing.is(error) ? 'missing' : isUnreachable(error) ? 'unreachable' : 'damaged';
+      find(key, kind, sentenceOf(error));
+    }
+  }
+
+  const queue = traces[Symbol.iterator]();
+  const line = async () => {
+    for (const trace of queue) await readOne(trace);
+  };
+  await Promise.all(Array.from({ length: READERS }, line));
+  for (const { key, message } of verifyLedger(ledger, { vault }).problems) find(key, 'damaged', message);
+  return read;
+}
+
+function noteIndexed({ indexed }: ObjectsRead, writer: string, packs: readonly string[] | undefined): void {
+  if (packs === undefined) return;
+  const known = indexed.get(writer) ?? new Set();
+  for (const pack of packs) known.add(pack);
+  indexed.set(writer, known);
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('destination-');
+}
+
+export function isSmall(parsed: ParsedKey | undefined): boolean {
+  return parsed !== undefined && parsed.type !== 'pack' && parsed.type !== 'manifest';
+}
+
+/**
+ * Small objects are always read; packs and manifests by their id, so that parts together cover all, and those over which
+ * something was put: which of the versions is the sound one only their bytes tell.
+ */
+function isWanted({ key, versions }: Trace, depth: Depth): boolean {
+  const parsed = parseKey(key);
+  if (parsed === undefined || isSmall(parsed)) return parsed !== undefined;
+  if (parsed.type !== 'pack' && parsed.type !== 'manifest') return false;
+  if (versions.length > 1) return true;
+  if (typeof depth === 'string') return depth === 'all';
+  return Number.parseInt(parsed.id.slice(0, 8), 16) % depth.parts === depth.part - 1;
+}
