@@ -24,13 +24,16 @@ export interface OpensshOptions {
   readonly sftpArguments?: string;
   /** All three when absent. */
   readonly hostKeyTypes?: readonly HostKeyType[];
-  /** What the jail is: a small disk, say. A new folder when absent. */
+  /** Makes the jail what it shall be, such as a small disk, and undoes that. */
   readonly prepareJail?: (jail: string) => Promise<void>;
+  readonly leaveJail?: (jail: string) => Promise<void>;
 }
 
 /** A real sshd on a port of 127.0.0.1, with its own configuration, host keys and users. */
 export interface Openssh extends AsyncDisposable {
   readonly port: number;
+  /** Of sshd itself. */
+  readonly pid: number;
   readonly user: string;
   /** The private key of `user`, and the file that it is in. */
   readonly key: string;
@@ -46,9 +49,11 @@ export interface Openssh extends AsyncDisposable {
   signalSessions(signal: NodeJS.Signals): Promise<void>;
   /** Starts it anew on the same port, with new host keys. */
   restartWithNewHostKeys(): Promise<void>;
+  /** Starts it anew on the same port, told something else. */
+  restart(changed: Pick<OpensshOptions, 'settings' | 'sftpArguments'>): Promise<void>;
   stop(): Promise<void>;
-  /** The last lines of its log. */
-  log(): string;
+  /** How often somebody was let in, or tried to be. */
+  signIns(): Promise<number>;
 }
 
 /** Why tests that need users or folders of root's cannot run here; undefined where they can. */
@@ -86,11 +91,11 @@ export async function startOpenssh(options: OpensshOptions = {}): Promise<Openss
 
   let server: RunningProcess | undefined;
   let port = 0;
-  const start = async (files: readonly string[]) => {
+  let hostKeyFiles: readonly string[] = [];
+  const start = async ({ settings = '', sftpArguments = '' } = options) => {
     for (let attempt = 1; ; attempt++) {
       port ||= await freePort();
-      const { settings = '', sftpArguments = '' } = options;
-      await writeConfiguration({ root, port, hostKeys: files, sftpArguments, settings });
+      await writeConfiguration({ root, port, hostKeys: hostKeyFiles, sftpArguments, settings });
       server = await startProcess(...sshdCommand(root, asRoot), { stdout: 'tail', tailBytes: 64 << 10 });
       if (await isUp(server, port)) return;
       const said = server.tail();
@@ -114,12 +119,16 @@ export async function startOpenssh(options: OpensshOptions = {}): Promise<Openss
     await signalSessions('SIGKILL');
     await server?.stop();
   };
-  await start(await makeHostKeys());
+  hostKeyFiles = await makeHostKeys();
+  await start();
   const key = await readFile(keyFile, 'utf8');
 
   return {
     get port() {
       return port;
+    },
+    get pid() {
+      return server?.pid ?? 0;
     },
     user,
     key,
@@ -141,12 +150,21 @@ export async function startOpenssh(options: OpensshOptions = {}): Promise<Openss
     signalSessions,
     async restartWithNewHostKeys() {
       await stop();
-      await start(await makeHostKeys());
+      hostKeyFiles = await makeHostKeys();
+      await start();
+    },
+    async restart(changed) {
+      await stop();
+      await start(changed);
     },
     stop,
-    log: () => server?.tail() ?? '',
+    async signIns() {
+      const log = server?.tail() ?? '';
+      return log.split('\n').filter((line) => /^(Accepted|Failed|Invalid user) /.test(line)).length;
+    },
     async [Symbol.asyncDispose]() {
       await stop();
+      await options.leaveJail?.(join(root, 'jail'));
       await temporary[Symbol.asyncDispose]();
     },
   };
