@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto';
+import type { Destination } from '../../src/destinations/destination.ts';
+
+/** What whoever holds a host's credentials can try on one destination. Each says what it got done. */
+
+export async function keysOf(destination: Destination): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of destination.list('')) keys.push(key);
+  return keys.sort();
+}
+
+/** Deletes every object, as any program would: where versions are kept, that hides them. */
+export async function deleteAll(destination: Destination): Promise<number> {
+  return countDone(await keysOf(destination), (key) => destination.delete(key));
+}
+
+/** Stores bytes of the same size over every object. */
+export async function overwriteAll(destination: Destination): Promise<number> {
+  return countDone(await keysOf(destination), async (key) => {
+    const { sizeBytes } = await destination.stat(key);
+    await destination.put(key, randomBytes(Math.max(1, sizeBytes)));
+  });
+}
+
+/** Removes every version for good. */
+export async function removeVersions(destination: Destination): Promise<number> {
+  const versions = await versionsOf(destination);
+  return countDone(versions, ({ key, version }) => destination.delete(key, version));
+}
+
+/** How many versions have a shorter lock afterwards. */
+export async function shortenLocks(destination: Destination, untilMs: number): Promise<number> {
+  let shorter = 0;
+  for (const { key, version } of await versionsOf(destination)) {
+    const before = await destination.history?.lockOf(key, version);
+    const after = await destination.history?.extendLock(key, version, untilMs).catch(() => before);
+    if ((after?.untilMs ?? 0) < (before?.untilMs ?? 0)) shorter++;
+  }
+  return shorter;
+}
+
+/** Fills the place with objects that belong to nothing. */
+export async function flood(destination: Destination, count: number): Promise<number> {
+  const keys = Array.from({ length: count }, () => `packs/ff/${randomBytes(32).toString('hex')}.age`);
+  return countDone(keys, async (key) => void (await destination.put(key, randomBytes(64))));
+}
+
+async function versionsOf(destination: Destination) {
+  const versions: { key: string; version: string }[] = [];
+  for await (const { key, version, isDeleteMarker } of destination.history?.listVersions('') ?? []) {
+    if (!isDeleteMarker) versions.push({ key, version });
+  }
+  return versions;
+}
+
+async function countDone<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<number> {
+  let done = 0;
+  for (const item of items) {
+    try {
+      await work(item);
+      done++;
+    } catch {
+      // Refused: that is what is counted.
+    }
+  }
+  return done;
+}
