@@ -88,7 +88,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'prune',
-    summary: 'Say what the retention would drop',
+    summary: 'Drop what the retention no longer keeps',
     load: async () => (await import('./prune.ts')).prune,
   },
   {
@@ -120,6 +120,11 @@ export const commands: readonly CommandEntry[] = [
     name: 'keys escrow',
     summary: 'Make a key pair that exists only as shares',
     load: async () => (await import('./keys-escrow.ts')).keysEscrow,
+  },
+  {
+    name: 'keys rotate',
+    summary: 'Change the recipients of new backups',
+    load: async () => (await import('./keys-rotate.ts')).keysRotate,
   },
   {
     name: 'evidence list',

@@ -1,70 +1,74 @@
-import { sentenceOf } from '../core/errors.ts';
 import { formatMoment } from '../core/moment.ts';
-import { noIdentityFits } from '../vault/age/errors.ts';
-import { recipientOf } from '../vault/age/identity.ts';
-import type { VaultReader } from '../vault/vault.ts';
-import { defineCommand } from './command.ts';
+import { countOf } from '../core/size.ts';
+import { type Coverage, checkKeys, coverage, type KeyCheck } from '../operations/keys/check-keys.ts';
+import { defineCommand, many } from './command.ts';
 import { noteDamage } from './damage-note.ts';
+import { identityNeeded } from './errors.ts';
 import { exitCodes } from './exit.ts';
+import { readIdentities } from './identities.ts';
+import { identityContext } from './identity-context.ts';
 import type { Style } from './output.ts';
 
-interface KeyCheck {
-  readonly recipient: string;
-  /** Whether new backups are made for it. */
-  readonly inConfiguration: boolean;
-  /** The newest restore point of each dataset, and whether this key alone opens it. */
-  readonly opens: ReadonlyArray<{
-    readonly dataset: string;
-    readonly time: string;
-    readonly opened: boolean;
-    readonly why: string | null;
-  }>;
-}
-
 export const keysCheck = defineCommand({
-  description: `Tries each identity given with --identity, alone, on the newest restore point of every dataset. Fetch the offline
-key for it once in a while: a key that was never tried is a hope.`,
-  options: {},
-  async run({ system, identities, clock, out }) {
+  description: `Tries each private key given with --identity, alone, on every restore point at every destination: can it open all of
+the newest one, and since when? Shares of a split key are put together in memory. Only the beginnings of objects are read. Fetch
+the offline key for it once in a while: a key that was never tried is a hope. Without a key it says whom the newest restore points
+were made for, as far as this host knows.`,
+  options: { shares: many('<file>', 'a share of a split key; repeat for all that are needed') },
+  async run({ options, common, system, env, clock, run, out }) {
     const open = await system();
-    const given = await identities();
+    const sources = [...common.identity, ...options.shares];
+    const given = sources.length === 0 ? [] : await readIdentities(sources, identityContext(env, out));
     const vault = await open.vault(noteDamage(out));
-    const checks: KeyCheck[] = [];
-    for (const identity of given) checks.push(await tryKey(identity, open.config.vault.recipients, vault));
+    if (given.length === 0) {
+      const recipients = await coverage(open, vault);
+      // What another host wrote only a key can tell of.
+      if (recipients.every(({ datasets }) => datasets.every((one) => one.madeFor === null))) throw identityNeeded({});
+      const good = recipients.every(({ datasets }) => datasets.every((one) => one.madeFor === true));
+      out.answer({ good, recipients }, (document, style) => coverageText(document.recipients, clock.now(), style));
+      return good ? exitCodes.ok : exitCodes.no;
+    }
+    const checks = await checkKeys(open, vault, given, run);
     const good = checks.every((check) => check.opens.length > 0 && check.opens.every((one) => one.opened));
     out.answer({ good, keys: checks }, (document, style) => keysText(document.keys, clock.now(), style));
     return good ? exitCodes.ok : exitCodes.no;
   },
 });
 
-async function tryKey(identity: string, recipients: readonly string[], vault: VaultReader): Promise<KeyCheck> {
-  const recipient = await recipientOf(identity);
-  const { points } = await vault.restorePoints();
-  const newest = new Map(points.map((point) => [point.record.dataset, point]));
-  const opens: KeyCheck['opens'][number][] = [];
-  for (const [dataset, point] of newest) {
-    const { time } = point.record;
-    try {
-      await vault.open(point, [identity]);
-      opens.push({ dataset, time, opened: true, why: null });
-    } catch (error) {
-      const why = noIdentityFits.is(error) ? 'it was not made for this key' : sentenceOf(error);
-      opens.push({ dataset, time, opened: false, why });
-    }
-  }
-  return { recipient, inConfiguration: recipients.includes(recipient), opens };
-}
-
 function keysText(checks: readonly KeyCheck[], nowMs: number, style: Style): string {
+  const at = (time: string) => formatMoment(Date.parse(time), nowMs);
   return checks
     .flatMap(({ recipient, inConfiguration, opens }) => [
       style.bold(recipient),
       ...(inConfiguration ? [] : [`  ${style.warn('!')} not among vault.recipients: new backups are not made for it`]),
       ...(opens.length === 0 ? [`  ${style.warn('!')} there is no restore point to try it on`] : []),
-      ...opens.map(({ dataset, time, opened, why }) => {
-        const point = `${dataset}, ${formatMoment(Date.parse(time), nowMs)}`;
-        return opened ? `  ${style.good('✓')} opens ${point}` : `  ${style.bad('✗')} does not open ${point}: ${why}`;
-      }),
+      ...opens.flatMap(({ dataset, time, opened, destinations, since, opensPoints, points }) => [
+        opened
+          ? `  ${style.good('✓')} opens ${dataset}, ${at(time)}, at ${destinations.map((one) => one.destination).join(', ')}`
+          : `  ${style.bad('✗')} does not open ${dataset}, ${at(time)}`,
+        ...destinations.filter((one) => !one.opened).map(({ destination, why }) => `      ${destination}: ${why}`),
+        since !== null && opensPoints < points
+          ? `      each one since ${at(since)}; ${opensPoints} of ${countOf(points, 'restore point')} in all`
+          : `      ${opensPoints} of ${countOf(points, 'restore point')}`,
+      ]),
     ])
     .join('\n');
+}
+
+function coverageText(recipients: readonly Coverage[], nowMs: number, style: Style): string {
+  const at = (time: string) => formatMoment(Date.parse(time), nowMs);
+  const lines = recipients.flatMap(({ recipient, datasets }) => [
+    style.bold(recipient),
+    ...datasets.map(({ dataset, time, madeFor, since }) => {
+      if (madeFor === null)
+        return `  ${style.warn('!')} ${dataset}, ${at(time)}: not known here, another host wrote it`;
+      if (!madeFor) return `  ${style.bad('✗')} ${dataset}, ${at(time)}: not made for it; the next backup is`;
+      return `  ${style.good('✓')} ${dataset}, ${at(time)}: made for it, as is each one since ${at(since ?? time)}`;
+    }),
+  ]);
+  return [
+    ...lines,
+    '',
+    'This is what the writing host remembers. Give a key with --identity to see that it opens them.',
+  ].join('\n');
 }

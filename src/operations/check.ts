@@ -7,7 +7,8 @@ import { formatSize } from '../core/size.ts';
 import { newUlid } from '../core/ulid.ts';
 import type { Capabilities, Destination } from '../destinations/destination.ts';
 import { destinationUnreachable } from '../destinations/errors.ts';
-import { isRecipient, recipientOf } from '../vault/age/identity.ts';
+import { isRecipient, recipientOf, refused } from '../vault/age/identity.ts';
+import { shortRecipient } from '../vault/age/recipient-print.ts';
 import type { OpenSystem } from './system.ts';
 
 /** One thing that was looked at. */
@@ -49,15 +50,15 @@ export async function checkSystem(
 
 async function checkKeys(recipients: readonly string[], identities: readonly string[]): Promise<Checked[]> {
   const checked: Checked[] = recipients.map((recipient) => {
-    const name = `${recipient.slice(0, 12)}…`;
+    const name = shortRecipient(recipient);
     return isRecipient(recipient)
       ? { area: 'key', name, result: 'good', message: 'well-formed recipient' }
       : {
           area: 'key',
           name,
           result: 'bad',
-          message: `${recipient} is mistyped or of a kind that is not supported`,
-          hint: "Copy it again from its key file's line '# public key:'.",
+          message: sentenceOf(refused(recipient)),
+          hint: "Copy it again from its key file's line '# public key:', or from the .pub file.",
         };
   });
   for (const identity of identities) {
@@ -65,7 +66,7 @@ async function checkKeys(recipients: readonly string[], identities: readonly str
     if (recipients.includes(recipient)) continue;
     checked.push({
       area: 'key',
-      name: `${recipient.slice(0, 12)}…`,
+      name: shortRecipient(recipient),
       result: 'warning',
       message: 'the identity given opens no new backup: its recipient is not in vault.recipients',
       hint: "Add it there, or give another. 'lifeboat keys check' tries it on what is stored.",

@@ -24,3 +24,9 @@ export function plainRecipient(recipient: string): string {
 export function printsOf(recipients: readonly string[]): string[] {
   return [...new Set(recipients.map(printOf))].sort();
 }
+
+/** Enough of a recipient to know it by in a line of text: `age1rr56a65c…`, `ssh-ed25519 …bU0YAk`. */
+export function shortRecipient(recipient: string): string {
+  const [type = '', key] = plainRecipient(recipient).split(' ');
+  return key === undefined ? `${type.slice(0, 12)}…` : `${type} …${key.replace(/=+$/, '').slice(-6)}`;
+}

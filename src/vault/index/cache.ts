@@ -54,11 +54,11 @@ const VERSION = 3;
  * Every row has a checksum of itself: SQLite has none, and one changed bit in an offset would make restore points that name
  * the wrong bytes. A chunk, pack or holder whose row does not fit is as good as unknown: it is sent again.
  */
-function sealOf(text: string): number {
+export function sealOf(text: string): number {
   return crc32(text);
 }
 
-function packText({ number, id, size, kind, sealed }: Record<string, unknown>): string {
+export function packText({ number, id, size, kind, sealed }: Record<string, unknown>): string {
   return `${number} ${id} ${size} ${kind} ${sealed}`;
 }
 

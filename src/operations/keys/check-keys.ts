@@ -1,0 +1,186 @@
+import { join } from 'node:path';
+import { sentenceOf } from '../../core/errors.ts';
+import type { Run } from '../../core/run.ts';
+import { recipientOf } from '../../vault/age/identity.ts';
+import { plainRecipient, printOf } from '../../vault/age/recipient-print.ts';
+import { writerId } from '../../vault/format/signing.ts';
+import { readSealedTo, type SealedTo } from '../../vault/index/sealed-to.ts';
+import { tryKey } from '../../vault/read/opens.ts';
+import { isDoubtful, newestOrNone } from '../../vault/trust.ts';
+import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
+import { publicKeyIn } from '../../vault/writer-key-file.ts';
+import type { OpenSystem } from '../system.ts';
+
+/** What one private key opens. */
+export interface KeyCheck {
+  readonly recipient: string;
+  /** Whether new backups are made for it. */
+  readonly inConfiguration: boolean;
+  /** The newest restore point of each dataset, and whether this key alone opens all of it. */
+  readonly opens: readonly DatasetCheck[];
+}
+
+export interface DatasetCheck {
+  readonly dataset: string;
+  readonly time: string;
+  /** At every destination that holds it. */
+  readonly opened: boolean;
+  readonly why: string | null;
+  readonly destinations: ReadonlyArray<{
+    readonly destination: string;
+    readonly opened: boolean;
+    readonly why: string | null;
+  }>;
+  /** How many of the dataset's restore points it opens; where copies differ, at the destination that opens fewest. */
+  readonly opensPoints: number;
+  readonly points: number;
+  /** The time of the oldest of those that it opens without a gap up to the newest; null when it does not open that. */
+  readonly since: string | null;
+}
+
+/** Tries each identity, alone, on every restore point's objects at every destination. */
+export async function checkKeys(
+  system: OpenSystem,
+  vault: VaultReader,
+  identities: readonly string[],
+  run: Run,
+): Promise<KeyCheck[]> {
+  const recipients = system.config.vault.recipients.map(plainRecipient);
+  const byDataset = await pointsByDataset(system, vault);
+  const checks: KeyCheck[] = [];
+  for (const identity of identities) {
+    const recipient = await recipientOf(identity);
+    const opens: DatasetCheck[] = [];
+    const trials = vault.destinations.map(({ name }, at) => ({
+      name,
+      trial: tryKey(vault.destinations[at]!, identity, run.signal),
+    }));
+    for (const [dataset, points] of byDataset) {
+      opens.push(await run.step(dataset, () => checkDataset(dataset, points, trials)));
+    }
+    checks.push({ recipient, inConfiguration: recipients.includes(recipient), opens });
+  }
+  return checks;
+}
+
+interface Trial {
+  readonly name: string;
+  readonly trial: ReturnType<typeof tryKey>;
+}
+
+async function checkDataset(
+  dataset: string,
+  points: readonly RestorePoint[],
+  trials: readonly Trial[],
+): Promise<DatasetCheck> {
+  const newest = points[0]!;
+  const destinations: DatasetCheck['destinations'][number][] = [];
+  let fewest = points.length;
+  let since: string | null = newest.record.time;
+  for (const { name, trial } of trials) {
+    if (!newest.destinations.includes(name)) continue;
+    const why = await closedBecause(newest, trial);
+    destinations.push({ destination: name, opened: why === null, why });
+    let opened = 0;
+    let unbroken = why === null;
+    let oldest: string | null = null;
+    for (const point of points.filter((one) => one.destinations.includes(name))) {
+      const isOpen = (await closedBecause(point, trial)) === null;
+      if (isOpen) opened++;
+      unbroken &&= isOpen;
+      if (unbroken) oldest = point.record.time;
+    }
+    fewest = Math.min(fewest, opened);
+    since = since === null || oldest === null ? null : later(since, oldest, destinations.length === 1);
+  }
+  const closed = destinations.find((one) => !one.opened);
+  return {
+    dataset,
+    time: newest.record.time,
+    opened: destinations.length > 0 && closed === undefined,
+    why: closed?.why ?? null,
+    destinations,
+    opensPoints: fewest,
+    points: points.length,
+    since,
+  };
+}
+
+function later(since: string, oldest: string, isFirst: boolean): string {
+  return isFirst || oldest > since ? oldest : since;
+}
+
+/** Null: the key opens all of it. */
+async function closedBecause(point: RestorePoint, trial: Trial['trial']): Promise<string | null> {
+  try {
+    const found = await trial.whole(point);
+    if (found.opens) return null;
+    return found.key.startsWith('manifests/')
+      ? 'it was not made for this key'
+      : 'some of its data was stored before this key was added, and this key does not open that';
+  } catch (error) {
+    return sentenceOf(error);
+  }
+}
+
+/** Which recipients the newest restore point of each dataset was made for, as this host's index knows it. Needs no key. */
+export interface Coverage {
+  readonly recipient: string;
+  readonly datasets: ReadonlyArray<{
+    readonly dataset: string;
+    readonly time: string;
+    /** Null where this host does not know: another one wrote it. */
+    readonly madeFor: boolean | null;
+    readonly since: string | null;
+  }>;
+}
+
+export async function coverage(system: OpenSystem, vault: VaultReader): Promise<Coverage[]> {
+  const sealedTo = sealedToHere(system, vault.id);
+  const byDataset = await pointsByDataset(system, vault);
+  return system.config.vault.recipients.map((recipient) => {
+    const print = printOf(recipient);
+    const datasets = [...byDataset].map(([dataset, points]) => {
+      const newest = points[0]!;
+      const madeFor = isSealedTo(newest, print, sealedTo);
+      const unbroken = points.findIndex((point) => isSealedTo(point, print, sealedTo) !== true);
+      const oldest = unbroken < 0 ? points.at(-1) : points[unbroken - 1];
+      return { dataset, time: newest.record.time, madeFor, since: oldest?.record.time ?? null };
+    });
+    return { recipient, datasets };
+  });
+}
+
+/** Whether every pack of a restore point is sealed to the recipient; null where that is not known of some. */
+export function isSealedTo({ record }: RestorePoint, print: string, sealedTo: SealedTo): boolean | null {
+  let known = true;
+  for (const [pack] of record.packs) {
+    const prints = sealedTo(pack);
+    if (prints === undefined) known = false;
+    else if (!prints.includes(print)) return false;
+  }
+  return known ? true : null;
+}
+
+/** What this host's own writer knows. */
+export function sealedToHere({ config }: OpenSystem, vault: string): SealedTo {
+  const publicKey = publicKeyIn(join(config.stateDir, 'writer.json'), vault);
+  return publicKey === undefined ? () => undefined : readSealedTo(config.stateDir, vault, writerId(publicKey));
+}
+
+/** Of this system, newest first; those in doubt are not the newest of anything. */
+export async function pointsByDataset(
+  { config }: OpenSystem,
+  vault: VaultReader,
+): Promise<ReadonlyMap<string, readonly RestorePoint[]>> {
+  const { points } = await vault.restorePoints();
+  const own = points.filter(({ record }) => record.system === config.name);
+  const byDataset = new Map<string, RestorePoint[]>();
+  for (const dataset of new Set(own.map(({ record }) => record.dataset))) {
+    const newest = newestOrNone(own, dataset);
+    if (newest === undefined) continue;
+    const others = own.filter((point) => point.record.dataset === dataset && point !== newest && !isDoubtful(point));
+    byDataset.set(dataset, [newest, ...others.reverse()]);
+  }
+  return byDataset;
+}
