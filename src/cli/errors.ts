@@ -88,10 +88,3 @@ export const configUnwritable = defineError({
   say: (fact: { file: string; why: string }) => `${fact.file} cannot be written: ${fact.why}.`,
   hint: () => 'Check the folder, its owner and its free space.',
 });
-
-export const pruneNotYet = defineError({
-  code: 'prune-not-yet',
-  exit: 64,
-  say: () => 'This version does not delete restore points. Nothing was deleted.',
-  hint: () => "'lifeboat prune --dry-run' says what the retention would drop; deleting comes with a later version.",
-});

@@ -1,58 +1,126 @@
 import { formatMoment } from '../core/moment.ts';
 import { countOf, formatCount, formatSize } from '../core/size.ts';
-import { planRetention } from '../operations/retention-plan.ts';
-import { defineCommand, flag } from './command.ts';
-import { noteDamage } from './damage-note.ts';
-import { pruneNotYet } from './errors.ts';
+import { type PlacePrune, type PruneOutcome, prune as pruneSystem } from '../operations/prune.ts';
+import type { DatasetPlan } from '../operations/retention-plan.ts';
+import { defineCommand, flag, many } from './command.ts';
 import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
 
 interface PruneReport {
+  readonly dryRun: boolean;
   readonly datasets: ReadonlyArray<{
     readonly dataset: string;
-    readonly kept: number;
     /** Newest first. */
-    readonly dropped: ReadonlyArray<{ readonly id: string; readonly time: string }>;
+    readonly kept: readonly PointReport[];
+    readonly dropped: readonly PointReport[];
   }>;
+  readonly destinations: readonly PlacePrune[];
+  readonly outOfReach: readonly string[];
   readonly freedBytes: number;
   readonly freedObjects: number;
   readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
 }
 
+interface PointReport {
+  readonly id: string;
+  readonly time: string;
+  readonly keptBy: readonly string[];
+  /** About when it goes if backups go on; null when nobody knows. */
+  readonly goes: string | null;
+}
+
 export const prune = defineCommand({
-  description: `Applies each dataset's retention to its restore points and says which would be dropped and how much space that
-would free. This version deletes nothing.`,
-  options: { dryRun: flag('say what would be dropped; required') },
-  async run({ options, system, clock, out }) {
-    if (!options.dryRun) throw pruneNotYet({});
-    const open = await system();
-    const vault = await open.vault(noteDamage(out));
-    const { datasets, freedBytes, freedObjects, suspect } = await planRetention(open.config, vault, clock.now());
-    const report: PruneReport = {
-      datasets: datasets.map(({ dataset, points }) => ({
-        dataset,
-        kept: points.filter((one) => one.keep).length,
-        dropped: points
-          .filter((one) => !one.keep)
-          .map(({ point: { record } }) => ({ id: record.id, time: record.time })),
-      })),
-      freedBytes,
-      freedObjects,
-      suspect,
-    };
-    out.answer(report, (document, style) => reportText(document, clock.now(), style));
-    return suspect.length === 0 ? exitCodes.ok : exitCodes.no;
+  description: `Drops the restore points that the retention no longer keeps, and frees their space. In two steps: what goes is marked
+first, and removed by a later run, once every host that writes has seen the mark and 3 days have passed. Locked objects stay until
+their locks end. Needs no key. Stopped at any moment, the next run goes on.`,
+  options: {
+    dryRun: flag('say what would go, what stays and why; change nothing'),
+    allowLarge: flag('remove more than a fifth of the restore points or bytes at once'),
+    allowFlood: flag('go on although more restore points came in than the schedule explains'),
+    allowMissing: flag('go on although a record is missing, and write down that it is known'),
+    retire: many('<writer>', 'the id or key of a host that will never back up again'),
+  },
+  async run({ options, system, clock, run, out }) {
+    const outcome = await pruneSystem(await system(), options, run);
+    const report = reportOf(outcome, options.dryRun);
+    const isFine = outcome.suspect.length === 0 && outcome.places.every(({ swept }) => swept?.failed === undefined);
+    const text = (document: PruneReport, style: Style) => reportText(document, clock.now(), style);
+    if (options.dryRun) out.answer(report, text);
+    else out.done(report, text, isFine);
+    return isFine ? exitCodes.ok : exitCodes.no;
   },
 });
 
-function reportText({ datasets, freedBytes, freedObjects, suspect }: PruneReport, nowMs: number, style: Style): string {
+function reportOf({ plan, places, outOfReach, suspect }: PruneOutcome, dryRun: boolean): PruneReport {
+  const { freedBytes, freedObjects } = plan;
+  return {
+    dryRun,
+    datasets: plan.datasets.map(({ dataset, points }) => ({
+      dataset,
+      kept: points.filter(({ keep }) => keep).map(pointReport),
+      dropped: points.filter(({ keep }) => !keep).map(pointReport),
+    })),
+    destinations: places,
+    outOfReach,
+    freedBytes,
+    freedObjects,
+    suspect,
+  };
+}
+
+function pointReport({ point: { record }, reasons, goesMs }: DatasetPlan['points'][number]): PointReport {
+  const goes = goesMs === undefined ? null : new Date(goesMs).toISOString();
+  return { id: record.id, time: record.time, keptBy: reasons, goes };
+}
+
+function reportText(report: PruneReport, nowMs: number, style: Style): string {
+  const { datasets, destinations, outOfReach, suspect, dryRun } = report;
+  const moment = (text: string) => formatMoment(Date.parse(text), nowMs);
   const lines = datasets.flatMap(({ dataset, kept, dropped }) => [
-    `${style.bold(dataset)}: ${formatCount(kept)} kept, ${formatCount(dropped.length)} would be dropped`,
-    ...dropped.map(({ time, id }) => `  ${formatMoment(Date.parse(time), nowMs)}  ${style.dim(id)}`),
+    `${style.bold(dataset)}: ${formatCount(kept.length)} kept, ${formatCount(dropped.length)} dropped`,
+    ...(dryRun ? kept : []).map(({ time, keptBy, goes }) => {
+      const until = goes === null ? '' : style.dim(`, until about ${goes.slice(0, 10)}`);
+      return `  ${moment(time)}  stays: ${keptBy.join(', ')}${until}`;
+    }),
+    ...dropped.map(({ time, id }) => `  ${moment(time)}  ${dryRun ? 'goes' : 'dropped'}  ${style.dim(id)}`),
   ]);
-  lines.push(`This would free ${formatSize(freedBytes)} in ${countOf(freedObjects, 'object')}. Nothing was deleted.`);
+  for (const place of destinations) lines.push(...placeText(place, nowMs, style));
+  for (const name of outOfReach) {
+    lines.push(`${style.warn('!')} ${style.bold(name)} is out of reach: nothing goes there until it is back`);
+  }
+  if (dryRun) {
+    const objects = countOf(report.freedObjects, 'object');
+    lines.push(`In the end this frees ${formatSize(report.freedBytes)} in ${objects}. Nothing was deleted.`);
+  }
   for (const { key, why } of suspect) lines.push(`${style.bad('✗')} ${key} cannot be believed: ${why}`);
-  if (suspect.length > 0)
-    lines.push('Nothing may be deleted while a restore point cannot be read. Run: lifeboat verify');
+  if (suspect.length > 0) lines.push('Nothing may be deleted while that is so. Run: lifeboat verify');
   return lines.join('\n');
+}
+
+function placeText(
+  { destination, goes, waits, graceUntilMs, writers, swept }: PlacePrune,
+  nowMs: number,
+  style: Style,
+) {
+  const name = style.bold(destination);
+  const size = (objects: number, bytes: number) => `${countOf(objects, 'object')} (${formatSize(bytes)})`;
+  const lines =
+    swept === undefined
+      ? [`${name}: ${size(goes.objects + goes.records, goes.bytes)} may go now`]
+      : [
+          `${swept.failed === undefined ? style.good('✓') : style.bad('✗')} ${name}: ${size(swept.objects, swept.bytes)} removed`,
+        ];
+  if (swept?.failed !== undefined) lines.push(`    ${swept.failed}`);
+  if (swept !== undefined && swept.locked.objects > 0) {
+    const until = swept.locked.untilMs === undefined ? '' : ` until ${formatMoment(swept.locked.untilMs, nowMs)}`;
+    lines.push(`    ${size(swept.locked.objects, swept.locked.bytes)} locked${until}`);
+  }
+  if (waits.objects > 0) {
+    const grace = graceUntilMs === undefined ? '' : `, the first not before ${formatMoment(graceUntilMs, nowMs)}`;
+    lines.push(`    ${size(waits.objects, waits.bytes)} marked, to be removed by a later prune${grace}`);
+    if (writers.length > 0) {
+      lines.push(`    waits until these writers have backed up: ${writers.map((id) => id.slice(0, 8)).join(', ')}`);
+    }
+  }
+  return lines;
 }

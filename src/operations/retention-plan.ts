@@ -1,7 +1,12 @@
 import type { System } from '../config/system.ts';
 import { configurationDataset } from '../core/configuration-dataset.ts';
-import { defaultRetention, keepSet } from '../core/retention.ts';
-import type { RestorePoint, VaultReader } from '../vault/vault.ts';
+import { dayMs } from '../core/duration.ts';
+import { type Keepable, keptPoints } from '../core/kept-points.ts';
+import { intervalFor } from '../core/objectives.ts';
+import { defaultRetention, type Retention } from '../core/retention.ts';
+import { writerId } from '../vault/format/signing.ts';
+import type { RestorePoint, RestorePoints, VaultReader } from '../vault/vault.ts';
+import { emptyLedger, isRetiredWriter, type PruneLedger } from './prune-ledger.ts';
 
 /** What the retention of a system says about its restore points. Nothing is deleted by making this plan. */
 export interface RetentionPlan {
@@ -11,6 +16,8 @@ export interface RetentionPlan {
   readonly freedObjects: number;
   /** Records that could not be read: nothing may be deleted while their needs are unknown. */
   readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
+  /** Keys of the records that stay, those of datasets and systems that no policy speaks about among them. */
+  readonly kept: ReadonlySet<string>;
 }
 
 export interface DatasetPlan {
@@ -19,41 +26,97 @@ export interface DatasetPlan {
   readonly points: readonly PlannedPoint[];
 }
 
-interface PlannedPoint {
+export interface PlannedPoint {
   readonly point: RestorePoint;
   readonly keep: boolean;
   /** The rules that keep it. */
   readonly reasons: readonly string[];
+  /** About when it goes if backups go on, milliseconds since 1970 UTC; absent: nobody knows. */
+  readonly goesMs?: number;
+}
+
+export interface PlanOptions {
+  readonly ledger?: PruneLedger;
+  /** Names of destinations where a restore point lies whole; all that hold its record, unless something else is known. */
+  readonly wholeAt?: (point: RestorePoint) => readonly string[];
+  /** By the stores' clocks; the newest record tells when absent. */
+  readonly nowMs?: number;
 }
 
 /**
  * Datasets that the configuration no longer names are kept whole: no policy speaks about them. Its own restore points, one for
  * each change, are kept as a dataset that says nothing of its retention; they come last, and only where there are any.
  */
-export async function planRetention(system: System, vault: VaultReader, nowMs: number): Promise<RetentionPlan> {
-  const { points, suspect } = await vault.restorePoints();
-  const planned = Object.entries(system.datasets).map(([dataset, config]) => ({
-    dataset,
-    points: planDataset(points, system.name, dataset, config.retention, nowMs),
-  }));
-  const configuration = planDataset(points, system.name, configurationDataset, defaultRetention, nowMs);
-  const datasets =
-    configuration.length === 0 ? planned : [...planned, { dataset: configurationDataset, points: configuration }];
-  const dropped = new Set(datasets.flatMap((plan) => plan.points.filter((one) => !one.keep).map((one) => one.point)));
-  return { datasets, suspect, ...freedBy(points, dropped) };
+export async function planRetention(system: System, vault: VaultReader, options?: PlanOptions): Promise<RetentionPlan> {
+  return planFor(system, await vault.restorePoints(), options);
 }
 
-function planDataset(
-  points: readonly RestorePoint[],
-  system: string,
-  dataset: string,
-  retention: Parameters<typeof keepSet>[1],
-  nowMs: number,
-): PlannedPoint[] {
-  const own = points
-    .filter(({ record }) => record.dataset === dataset && record.system === system)
-    .map((point) => ({ point, timeMs: Date.parse(point.record.time) }));
-  return keepSet(own, retention, nowMs).map(({ point: { point }, keep, reasons }) => ({ point, keep, reasons }));
+export function planFor(system: System, { points, suspect }: RestorePoints, options: PlanOptions = {}): RetentionPlan {
+  const { ledger = emptyLedger } = options;
+  const must = new Map(
+    lastOfWriters(points, ledger).map((point) => [point.record.id, 'the newest of its writer'] as const),
+  );
+  const nowMs = options.nowMs ?? Math.max(0, ...points.map(({ storedMs }) => storedMs));
+  const plan = (dataset: string, retention: Retention, intervalMs: number): DatasetPlan => {
+    const own = points
+      .filter(({ record }) => record.dataset === dataset && record.system === system.name)
+      .map((point) => keepableOf(point, { ...options, ledger }, must));
+    return {
+      dataset,
+      points: keptPoints(own, retention, { nowMs, intervalMs }).map(({ point: { point }, ...kept }) => ({
+        point,
+        ...kept,
+      })),
+    };
+  };
+  const planned = Object.entries(system.datasets).map(([dataset, { retention, rpoMs }]) =>
+    plan(dataset, retention, intervalFor(rpoMs)),
+  );
+  const configuration = plan(configurationDataset, defaultRetention, dayMs);
+  const datasets = configuration.points.length === 0 ? planned : [...planned, configuration];
+  const dropped = new Set(datasets.flatMap((one) => one.points.filter(({ keep }) => !keep).map(({ point }) => point)));
+  const others = points.filter(({ record }) => ledger.erased.has(record.id) && !must.has(record.id));
+  for (const point of others) dropped.add(point);
+  const kept = new Set(points.filter((point) => !dropped.has(point)).map(({ key }) => key));
+  return { datasets, suspect, kept, ...freedBy(points, dropped) };
+}
+
+function keepableOf(
+  point: RestorePoint,
+  { ledger, wholeAt }: PlanOptions & { readonly ledger: PruneLedger },
+  must: ReadonlyMap<string, string>,
+): Keepable & { readonly point: RestorePoint } {
+  const { record, storedMs, doubts, destinations } = point;
+  const whole = wholeAt?.(point) ?? destinations;
+  const pin = ledger.pins.get(record.id);
+  const reason = must.get(record.id);
+  const { until, class: className } = record.retention;
+  return {
+    point,
+    // What was captured after it was stored was not: the host's clock was wrong.
+    timeMs: Math.min(Date.parse(record.time), storedMs),
+    places: whole,
+    counts: doubts.length === 0 && whole.length > 0,
+    erased: ledger.erased.has(record.id),
+    ...(until !== undefined && { untilMs: Date.parse(until) }),
+    ...(until !== undefined && className !== 'standard' && { className }),
+    ...(pin && { pin }),
+    ...(reason !== undefined && { must: reason }),
+  };
+}
+
+/**
+ * The end of each writer's chain: it tells which prune that writer has seen, and that nothing was taken away behind it. One
+ * that only retired writers have is as any other.
+ */
+export function lastOfWriters(points: readonly RestorePoint[], ledger: PruneLedger): RestorePoint[] {
+  const last = new Map<string, RestorePoint>();
+  for (const point of points) {
+    const { writer, id } = point.record;
+    const known = last.get(writer);
+    if (known === undefined || known.record.id < id) last.set(writer, point);
+  }
+  return [...last].filter(([writer]) => !isRetiredWriter(ledger, writerId(writer), points)).map(([, point]) => point);
 }
 
 function freedBy(points: readonly RestorePoint[], dropped: ReadonlySet<RestorePoint>) {

@@ -4,12 +4,16 @@ import type { Run } from '../core/run.ts';
 import { backupRunning } from '../vault/errors.ts';
 import { parseKey } from '../vault/format/keys.ts';
 import { forgetPacks } from '../vault/index/forget.ts';
+import { type GenerationView, readView } from '../vault/prune/view.ts';
 import type { Damage } from '../vault/read/objects.ts';
+import type { VaultReader } from '../vault/vault.ts';
 import type { DamagedObject, Healers } from '../vault/verify/heal.ts';
 import { type Verified, verifyVault } from '../vault/verify/verify.ts';
 import { lastRecordOf } from '../vault/write/last-record.ts';
 import { type WriterKeys, writerKeys } from '../vault/writer-keys.ts';
 import { meetWriters } from './known-writers.ts';
+import { readLedger } from './ledger/read.ts';
+import { foldLedger } from './prune-ledger.ts';
 import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';
 
@@ -48,6 +52,7 @@ export async function verify(system: OpenSystem, request: VerifyRequest, run: Ru
       identities: request.identities,
       ...(keys && { indexIdentity: keys.indexIdentity, indexWriter: keys.writer }),
       ...(lastRecord !== undefined && { lastRecord }),
+      ...(await run.step('prunes', () => prunesOf(vault))),
       rescue: system.rescue(),
       healers: () => healersOf(system),
       run,
@@ -81,6 +86,15 @@ async function healersOf(system: OpenSystem): Promise<Healers> {
     return new Map(opened.map((destination) => [destination.name, destination]));
   };
   return { writers: await byName('writer'), pruners: await byName('pruner') };
+}
+
+/** What prunes have removed and are about to remove. */
+async function prunesOf(vault: VaultReader): Promise<{ removed: ReadonlySet<string>; pruned: GenerationView }> {
+  const { id, trust, destinations } = vault;
+  const { removed } = foldLedger((await readLedger(destinations)).objects, id, trust);
+  const passOver = () => {};
+  const pruned = await readView(destinations, { vault: id, trust, onFailure: passOver, onSuspect: passOver });
+  return { removed, pruned };
 }
 
 function allParts(): { part: number; parts: number }[] {

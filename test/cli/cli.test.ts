@@ -135,7 +135,6 @@ describe('usage', () => {
       [['list', '--files'], 'exactly one dataset'],
       [['list', 'nothing'], "no dataset 'nothing'"],
       [['completion', 'tcsh'], 'no completion for tcsh'],
-      [['prune'], 'does not delete'],
     ];
     for (const [args, said] of wrong) {
       const ran = await lifeboat(folder, args);

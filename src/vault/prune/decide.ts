@@ -139,16 +139,13 @@ export interface SweepPlan {
  * the newest of all, and no record needs.
  * @param nowMs by the clock of this destination
  */
-export function decideSweep(
-  facts: PruneFacts,
-  place: Place,
-  nowMs: number,
-  rules: PruneRules = allRules,
-): SweepPlan {
+export function decideSweep(facts: PruneFacts, place: Place, nowMs: number, rules: PruneRules = allRules): SweepPlan {
   const { places, points } = facts;
   const gaps = rules.noGaps ? gapsIn(facts) : [];
   const behind = new Map(seenBy(facts, rules).filter(([writer]) => !facts.retired.has(writer)));
-  const seen = rules.everyWriterPassed ? Math.min(Number.POSITIVE_INFINITY, ...behind.values()) : Number.POSITIVE_INFINITY;
+  const seen = rules.everyWriterPassed
+    ? Math.min(Number.POSITIVE_INFINITY, ...behind.values())
+    : Number.POSITIVE_INFINITY;
   const numbers = unbrokenFrom(places, newestNumber(places));
   const isOver = (number: number) => {
     const storedMs = place.generations.get(number)?.storedMs;
@@ -158,7 +155,11 @@ export function decideSweep(
   const waiting: Waiting = { ...waitingFor(place, numbers, behind, nowMs), gaps };
   if (passed === 0) return { records: [], manifests: [], packs: [], passed, waiting };
 
-  const dead = deadSince(places, numbers.filter((number) => number >= passed), rules);
+  const dead = deadSince(
+    places,
+    numbers.filter((number) => number >= passed),
+    rules,
+  );
   const isDead = ({ record }: PrunePoint) => dead.has(record.manifest[0]);
   const needed = rules.lookAgain ? neededBy(points.filter((point) => !isDead(point))) : new Set<string>();
   const goes = (id: string) => dead.has(id) && !needed.has(id);

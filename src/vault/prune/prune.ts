@@ -183,7 +183,8 @@ async function announce(
     } catch (error) {
       run.signal.throwIfAborted();
       if (pruneMet.is(error)) throw error;
-      if (objectExists.is(error)) throw pruneMet({ destination: destination.name, generation: number }, { cause: error });
+      if (objectExists.is(error))
+        throw pruneMet({ destination: destination.name, generation: number }, { cause: error });
       failure = sentenceOf(error);
       run.problem({ code: 'destination-failed', message: failure });
     }

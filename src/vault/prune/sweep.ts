@@ -61,7 +61,8 @@ export async function sweep(place: Place, plan: SweepPlan, run: Run, rules: Prun
 
   let failed: string | undefined;
   try {
-    for (const step of rules.recordFirst ? [removeRecords, removeContents] : [removeContents, removeRecords]) await step();
+    for (const step of rules.recordFirst ? [removeRecords, removeContents] : [removeContents, removeRecords])
+      await step();
   } catch (error) {
     run.signal.throwIfAborted();
     failed = sentenceOf(error);

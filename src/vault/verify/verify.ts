@@ -2,6 +2,8 @@ import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
 import { writerId } from '../format/signing.ts';
+import type { GenerationView } from '../prune/view.ts';
+import { isWithdrawn } from '../prune/withdrawn.ts';
 import { isKnownWriter } from '../trust.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
 import { type DamagedObject, type Healers, heal } from './heal.ts';
@@ -19,6 +21,8 @@ export interface VerifyOptions {
   readonly lastRecord?: Key;
   /** SHA-256 (hex) of records that were pruned: that a chain names them is no gap. */
   readonly removed?: ReadonlySet<string>;
+  /** The newest prune: what it withdrew is on its way out, at one place before the other, and belongs nowhere. */
+  readonly pruned?: GenerationView;
   /** The rescue script, to be put where a stored one is damaged. */
   readonly rescue: Uint8Array;
   /** Where healing is done with other credentials than reading. */
@@ -48,7 +52,9 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
   const { run, identities, indexIdentity, depth, removed = new Set() } = options;
   const findings: Finding[] = [];
   const { points, suspect } = await run.step('records', () => vault.restorePoints());
-  const ours = points.filter(({ record }) => isKnownWriter(vault.trust, record.writer));
+  const known = points.filter(({ record }) => isKnownWriter(vault.trust, record.writer));
+  const leaving = new Set(known.filter(({ record }) => options.pruned && isWithdrawn(options.pruned, record)));
+  const ours = known.filter((point) => !leaving.has(point));
   const needed = neededObjects(ours);
   const tally = { objects: 0, objectsRead: 0, bytesRead: 0 };
   const held = new Map<Destination, Holdings>();
@@ -73,12 +79,13 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     reads.set(destination.name, read);
   }
   const strange = new Map([...signed].filter(([, writer]) => !isKnownWriter(vault.trust, writer)));
-  compareSmallObjects(held, options.lastRecord, strange, findings);
+  const belongs = (key: Key) => !strange.has(key) && !isOver(key, leaving, options.pruned);
+  compareSmallObjects(held, options.lastRecord, belongs, findings);
   const readable = new Set(
     identities.length > 0 ? ours.map(({ record }) => writerId(record.writer)) : [options.indexWriter],
   );
   for (const [destination, read] of reads) compareIndex(destination, ours, readable, read, findings);
-  const links = missingLinks(ours)
+  const links = missingLinks(known)
     .filter(({ previous }) => !removed.has(previous))
     .map(({ after }) => ({ key: after.key, why: 'the record that its writer wrote before it is missing' }));
   const damaged = await run.step('heal', () => heal(vault, held, findings, points, options));
@@ -89,6 +96,13 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     points,
     ...tally,
   };
+}
+
+/** Records of withdrawn restore points, and all prune generations but the newest: a prune removes them in its own time. */
+function isOver(key: Key, leaving: ReadonlySet<RestorePoint>, pruned: GenerationView | undefined): boolean {
+  const parsed = parseKey(key);
+  if (parsed?.type === 'generation') return parsed.generation < (pruned?.number ?? 0);
+  return parsed?.type === 'snapshot' && [...leaving].some((point) => point.key === key);
 }
 
 function doubtsOf(points: readonly RestorePoint[]): Suspect[] {
@@ -104,17 +118,17 @@ function strangersOf(strange: ReadonlyMap<Key, string>): Suspect[] {
 
 /**
  * Packs and manifests are needed by records; everything else that one destination holds belongs on all of them, but for what
- * strangers put there.
+ * strangers put there and what a prune removes from one place after the other.
  */
 function compareSmallObjects(
   held: ReadonlyMap<Destination, Holdings>,
   lastRecord: Key | undefined,
-  strange: ReadonlyMap<Key, string>,
+  belongs: (key: Key) => boolean,
   findings: Finding[],
 ): void {
   const everywhere = new Set<Key>([VAULT_KEY, RESCUE_KEY, ...(lastRecord === undefined ? [] : [lastRecord])]);
   for (const holdings of held.values()) {
-    for (const key of holdings.keys()) if (isSmall(parseKey(key)) && !strange.has(key)) everywhere.add(key);
+    for (const key of holdings.keys()) if (isSmall(parseKey(key)) && belongs(key)) everywhere.add(key);
   }
   for (const [{ name }, holdings] of held) {
     for (const key of everywhere) {

@@ -1,0 +1,52 @@
+import { defineError } from '../core/errors.ts';
+import { countOf, formatSize } from '../core/size.ts';
+
+export const pruneTooLarge = defineError({
+  code: 'prune-too-large',
+  exit: 1,
+  say: (fact: { what: string }) => `Nothing was deleted: this would remove ${fact.what}, more than a fifth at once.`,
+  hint: () =>
+    "Look at 'lifeboat prune --dry-run'. If the retention in lifeboat.yaml is what you want, run 'lifeboat prune --allow-large'.",
+});
+
+export const pruneFlood = defineError({
+  code: 'prune-flood',
+  exit: 1,
+  say: (fact: { dataset: string; found: number; usual: number }) =>
+    `Nothing was deleted: ${fact.dataset} got ${countOf(fact.found, 'restore point')} within a day where ${fact.usual} are usual. They would push out others.`,
+  hint: () => "Find out who made them ('lifeboat list'). If they are yours, run 'lifeboat prune --allow-flood'.",
+});
+
+export const noSuchPoint = defineError({
+  code: 'restore-point-unknown',
+  exit: 64,
+  say: (fact: { id: string }) => `There is no restore point ${fact.id}.`,
+  hint: () => "Run 'lifeboat list --json' to see the ids.",
+});
+
+export const notPinned = defineError({
+  code: 'not-pinned',
+  exit: 64,
+  say: (fact: { id: string }) => `The restore point ${fact.id} is not pinned.`,
+  hint: () => "Run 'lifeboat list' to see what keeps it.",
+});
+
+export const eraseNewest = defineError({
+  code: 'erase-newest',
+  exit: 64,
+  say: (fact: { id: string }) =>
+    `Nothing was erased: ${fact.id} is the newest restore point of its writer, and its chain hangs from it.`,
+  hint: () =>
+    "Remove the data at its source, run 'lifeboat backup', then erase again: the new restore point is without it.",
+});
+
+export const eraseNothing = defineError({
+  code: 'erase-nothing',
+  exit: 1,
+  say: (fact: { dataset: string }) => `No restore point of ${fact.dataset} holds what was named. Nothing was erased.`,
+  hint: () => "Paths are relative to the dataset. 'lifeboat list DATASET --files' prints them.",
+});
+
+export function largeText(points: number, ofPoints: number, bytes: number, ofBytes: number): string {
+  return `${countOf(points, 'restore point')} of ${ofPoints} and ${formatSize(bytes)} of ${formatSize(ofBytes)}`;
+}

@@ -1,0 +1,95 @@
+import { z } from 'zod';
+import { decodeLedgerEntry, type LedgerObject, type LedgerRecord, verifyLedger } from '../vault/format/ledger.ts';
+import { writerId } from '../vault/format/signing.ts';
+import { isKnownWriter, type Trust } from '../vault/trust.ts';
+import type { RestorePoint } from '../vault/vault.ts';
+
+export interface Pin {
+  readonly reason: string;
+  /** Milliseconds since 1970 UTC; absent: until it is taken away. */
+  readonly untilMs?: number;
+}
+
+/** What the ledger says that retention and prune must know. */
+export interface PruneLedger {
+  /** By id of the restore point. */
+  readonly pins: ReadonlyMap<string, Pin>;
+  /** Hashes of records that a prune said to remove, or whose absence a person has accepted. */
+  readonly removed: ReadonlySet<string>;
+  /** Ids of restore points that go before their time. */
+  readonly erased: ReadonlySet<string>;
+  /** Ids of writers that will not write again, and when that was said. */
+  readonly retired: ReadonlyMap<string, number>;
+  /** Entries that are damaged or missing: a pin may be among them. */
+  readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
+}
+
+const time = z.iso.datetime();
+const pinBody = z.object({
+  action: z.enum(['pin', 'unpin']),
+  point: z.string(),
+  reason: z.string().default(''),
+  until: time.optional(),
+});
+const eraseBody = z.object({ points: z.array(z.string()) });
+const pruneBody = z.object({
+  removed: z.array(z.string()).default([]),
+  retired: z.array(z.string()).default([]),
+});
+
+/** Reads the entries in order. What a writer says that is not known counts for nothing. */
+export function foldLedger(objects: readonly LedgerObject[], vault: string, trust: Trust): PruneLedger {
+  const pins = new Map<string, Pin>();
+  const removed = new Set<string>();
+  const erased = new Set<string>();
+  const retired = new Map<string, number>();
+  for (const { kind, body, time } of believedEntries(objects, vault, trust)) {
+    if (kind === 'pin') {
+      const pin = pinBody.safeParse(body).data;
+      if (pin?.action === 'unpin') pins.delete(pin.point);
+      else if (pin !== undefined) {
+        pins.set(pin.point, { reason: pin.reason, ...(pin.until !== undefined && { untilMs: Date.parse(pin.until) }) });
+      }
+    } else if (kind === 'erase') {
+      for (const point of eraseBody.safeParse(body).data?.points ?? []) erased.add(point);
+    } else if (kind === 'prune') {
+      const prune = pruneBody.safeParse(body).data;
+      for (const hash of prune?.removed ?? []) removed.add(hash);
+      for (const writer of prune?.retired ?? []) retired.set(writer, Date.parse(time));
+    }
+  }
+  const suspect = verifyLedger(objects, { vault }).problems.flatMap(({ key, code, message }) =>
+    code === 'damaged' || code === 'gap' ? [{ key, why: message }] : [],
+  );
+  return { pins, removed, erased, retired, suspect };
+}
+
+/** Whether it was said that the writer with this id will not write again, and it has not since. */
+export function isRetiredWriter({ retired }: PruneLedger, id: string, points: readonly RestorePoint[]): boolean {
+  const sinceMs = retired.get(id);
+  return (
+    sinceMs !== undefined &&
+    points.every(({ record, storedMs }) => storedMs <= sinceMs || writerId(record.writer) !== id)
+  );
+}
+
+export const emptyLedger: PruneLedger = {
+  pins: new Map(),
+  removed: new Set(),
+  erased: new Set(),
+  retired: new Map(),
+  suspect: [],
+};
+
+function believedEntries(objects: readonly LedgerObject[], vault: string, trust: Trust): LedgerRecord[] {
+  const entries: LedgerRecord[] = [];
+  for (const { key, bytes } of objects) {
+    try {
+      const entry = decodeLedgerEntry(bytes, key);
+      if (entry.vault === vault && isKnownWriter(trust, entry.writer)) entries.push(entry);
+    } catch {
+      // It is told by `suspect`.
+    }
+  }
+  return entries.sort((a, b) => (a.id < b.id ? -1 : 1));
+}

@@ -1,0 +1,207 @@
+import { join } from 'node:path';
+import { sentenceOf } from '../core/errors.ts';
+import type { Run } from '../core/run.ts';
+import { writerId } from '../vault/format/signing.ts';
+import { openVault } from '../vault/open.ts';
+import { decideMarks, decideSweep, gapsIn, type PruneFacts, type SweepPlan } from '../vault/prune/decide.ts';
+import type { Place, Suspect } from '../vault/prune/place.ts';
+import { type Pruned, prunePointOf, pruneVault, surveyVault, unexplainedGaps } from '../vault/prune/prune.ts';
+import type { Swept } from '../vault/prune/sweep.ts';
+import type { RestorePoint } from '../vault/vault.ts';
+import { writerKeys } from '../vault/writer-keys.ts';
+import { trustOf } from './known-writers.ts';
+import { noteInLedger } from './ledger/audit.ts';
+import { readLedger } from './ledger/read.ts';
+import { lastPruneMs, refuseFlood, refuseLarge } from './prune-brakes.ts';
+import { foldLedger, isRetiredWriter, type PruneLedger } from './prune-ledger.ts';
+import { planFor, type RetentionPlan } from './retention-plan.ts';
+import type { OpenSystem } from './system.ts';
+
+export interface PruneRequest {
+  readonly dryRun: boolean;
+  /** Remove more than a fifth at once. */
+  readonly allowLarge: boolean;
+  readonly allowFlood: boolean;
+  /** Accept that records are missing, and name them in the ledger so that they are never asked for again. */
+  readonly allowMissing: boolean;
+  /** Writers (public keys, or their ids) that will never write again. */
+  readonly retire: readonly string[];
+}
+
+/** What happens, or would happen, at one destination. */
+export interface PlacePrune {
+  readonly destination: string;
+  /** What may go now. */
+  readonly goes: { readonly records: number; readonly objects: number; readonly bytes: number };
+  /** What is marked and waits. */
+  readonly waits: { readonly objects: number; readonly bytes: number };
+  readonly graceUntilMs?: number;
+  /** Ids of writers that have to back up first. */
+  readonly writers: readonly string[];
+  /** What was really removed; absent in a dry run. */
+  readonly swept?: Swept;
+}
+
+export interface PruneOutcome {
+  readonly vault: string;
+  readonly plan: RetentionPlan;
+  readonly suspect: readonly Suspect[];
+  readonly places: readonly PlacePrune[];
+  readonly outOfReach: readonly string[];
+  /** Newly marked or marked before and not gone yet, over all places. */
+  readonly marked: number;
+  readonly withdrawn: readonly RestorePoint[];
+  readonly sparse: number;
+  /** Absent in a dry run. */
+  readonly generation?: number;
+}
+
+/**
+ * Marks what retention drops and removes what was marked before and may go now. Stopped at any moment, the next run goes on.
+ * @throws `prune-suspect`, `prune-too-large`, `prune-flood`, `prune-met`, `prune-unwritten`
+ */
+export async function prune(system: OpenSystem, request: PruneRequest, run: Run): Promise<PruneOutcome> {
+  const { opened, failed } = await system.destinations({ create: false, role: 'pruner' });
+  for (const { error } of failed) run.problem({ code: 'destination-failed', message: sentenceOf(error) });
+  if (opened.length === 0 && failed[0] !== undefined) throw failed[0].error;
+  const { config } = system;
+  const vault = await openVault(opened, { trust: (id) => trustOf(config, id) });
+  const { trust } = vault;
+  const ledger = await run.step('ledger', async () => foldLedger((await readLedger(opened)).objects, vault.id, trust));
+  const survey = await run.step('survey', () => surveyVault({ vault, destinations: vault.destinations, trust }, run));
+
+  const away = opened
+    .filter(({ name }) => !vault.destinations.some((one) => one.name === name))
+    .map(({ name }) => name);
+  const outOfReach = [...failed.map(({ name }) => name), ...away, ...survey.outOfReach];
+  const plan = planFor(config, survey, {
+    ledger,
+    wholeAt: (point) => wholeAt(survey.places, point),
+    nowMs: Math.min(...survey.places.map(({ nowMs }) => nowMs)),
+  });
+  const sparse = new Set<string>();
+  const facts = factsOf(survey.places, outOfReach, survey.points, plan, ledger, request, sparse);
+  const gaps = unexplainedGaps(facts);
+  const accepted = request.allowMissing ? new Set(gapsIn(facts).map(({ previous }) => previous)) : new Set<string>();
+  const settled: PruneFacts = { ...facts, removed: facts.removed.union(accepted) };
+  const suspect = [...survey.suspect, ...(request.allowMissing ? [] : ledger.suspect)];
+  const marks = decideMarks(settled);
+  const found = {
+    vault: vault.id,
+    plan,
+    outOfReach,
+    marked: marks.tombstones.size,
+    withdrawn: survey.points.filter(({ key }) => marks.withdrawn.some((one) => one.key === key)),
+    sparse: marks.sparse.size,
+  };
+  if (request.dryRun) {
+    const missing = request.allowMissing
+      ? []
+      : gaps.map(({ key }) => ({ key, why: 'the record before it is missing' }));
+    const places = settled.places.map((place) =>
+      placePrune(place, decideSweep(settled, place, place.nowMs), marks.tombstones),
+    );
+    return { ...found, suspect: [...suspect, ...missing], places };
+  }
+
+  if (!request.allowFlood) refuseFlood(config, survey.points, lastPruneMs(survey.places));
+  const keys = await writerKeys(join(config.stateDir, 'writer.json'), vault.id, system.random);
+  const pruned = await pruneVault(
+    {
+      vault: vault.id,
+      facts: settled,
+      suspect,
+      signingKey: keys.signingKey,
+      async beforeMarking(_, generation) {
+        if (!request.allowLarge) refuseLarge(settled, marks, survey.points);
+        const removed = [
+          ...marks.withdrawn.map(({ hash }) => hash).filter((hash) => !ledger.removed.has(hash)),
+          ...accepted,
+        ];
+        if (removed.length === 0 && request.retire.length === 0) return;
+        const body = { step: 'mark', generation, removed, retired: request.retire.map(idOf) };
+        await noteInLedger(system, vault.id, { kind: 'prune', body }, run);
+      },
+    },
+    run,
+  );
+  await noteRemoved(system, vault.id, pruned, run);
+  const places = pruned.plans.map(({ destination, plan: sweep }) => {
+    const place = settled.places.find((one) => one.destination.name === destination)!;
+    const swept = pruned.swept.find((one) => one.destination === destination);
+    return { ...placePrune(place, sweep, marks.tombstones), ...(swept && { swept }) };
+  });
+  return { ...found, suspect: [], places, generation: pruned.generation };
+}
+
+function factsOf(
+  places: readonly Place[],
+  outOfReach: readonly string[],
+  points: readonly RestorePoint[],
+  plan: RetentionPlan,
+  ledger: PruneLedger,
+  { retire }: PruneRequest,
+  sparse: ReadonlySet<string>,
+): PruneFacts {
+  const given = retire.map(idOf);
+  const writers = new Set([
+    ...points.map(({ record }) => writerId(record.writer)),
+    ...places.flatMap(({ indexes }) => [...indexes.keys()]),
+  ]);
+  const retired = [...writers].filter((id) => given.includes(id) || isRetiredWriter(ledger, id, points));
+  return {
+    places,
+    outOfReach,
+    points: points.map(prunePointOf),
+    kept: plan.kept,
+    sparse,
+    removed: ledger.removed,
+    retired: new Set(retired),
+  };
+}
+
+/** A writer's id, from itself or from its public key. */
+function idOf(writer: string): string {
+  return /^[0-9a-f]{32}$/.test(writer) ? writer : writerId(writer);
+}
+
+/** The places that hold everything that a restore point needs, as far as a listing tells. */
+function wholeAt(places: readonly Place[], { key, record }: RestorePoint): string[] {
+  return places
+    .filter(
+      ({ records, manifests, packs }) =>
+        records.has(key) &&
+        manifests.get(record.manifest[0])?.sizeBytes === record.manifest[1] &&
+        record.packs.every(([id, sizeBytes]) => packs.get(id)?.sizeBytes === sizeBytes),
+    )
+    .map(({ destination }) => destination.name);
+}
+
+function placePrune(place: Place, plan: SweepPlan, tombstones: ReadonlySet<string>): PlacePrune {
+  const sizeOf = (id: string) => place.packs.get(id)?.sizeBytes ?? place.manifests.get(id)?.sizeBytes ?? 0;
+  const going = [...plan.manifests, ...plan.packs];
+  const goingBytes = going.reduce((sum, id) => sum + sizeOf(id), 0);
+  let [marked, markedBytes] = [0, 0];
+  for (const id of tombstones) {
+    if (!place.packs.has(id) && !place.manifests.has(id)) continue;
+    marked++;
+    markedBytes += sizeOf(id);
+  }
+  const { graceUntilMs, writers } = plan.waiting;
+  return {
+    destination: place.destination.name,
+    goes: { records: plan.records.length, objects: going.length, bytes: goingBytes },
+    waits: { objects: Math.max(0, marked - going.length), bytes: Math.max(0, markedBytes - goingBytes) },
+    ...(graceUntilMs !== undefined && { graceUntilMs }),
+    writers,
+  };
+}
+
+/** Counts only: which restore points went was noted before. */
+async function noteRemoved(system: OpenSystem, vault: string, { generation, swept }: Pruned, run: Run): Promise<void> {
+  if (swept.every(({ objects }) => objects === 0)) return;
+  const destinations = Object.fromEntries(
+    swept.map(({ destination, records, objects, bytes }) => [destination, { records, objects, bytes }]),
+  );
+  await noteInLedger(system, vault, { kind: 'prune', body: { step: 'sweep', generation, destinations } }, run);
+}
