@@ -20,6 +20,8 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: 'e2fsprogs', programs: ['mkfs.ext4'] },
   { name: 'git', programs: ['git'] },
   { name: 'mount', programs: ['mount', 'umount'] },
+  { name: 'openssh-client', programs: ['ssh-keygen', 'ssh-agent', 'ssh-add', 'ssh-keyscan'] },
+  { name: 'openssh-server', programs: ['sshd'] },
   {
     name: 'postgresql',
     programs: ['initdb', 'pg_ctl', 'postgres', 'psql', 'pg_dump', 'pg_restore'],

@@ -74,8 +74,34 @@ async function installPackages(names: readonly string[], prefix: readonly string
   const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300'];
   await patiently(() => root([...apt, 'update']));
   await withoutCluster(root, names.includes('postgresql'), () =>
-    patiently(() => root([...apt, 'install', '--no-install-recommends', ...names])),
+    withoutLogins(root, names.includes('openssh-server'), () =>
+      patiently(() => root([...apt, 'install', '--no-install-recommends', ...names])),
+    ),
   );
+}
+
+/**
+ * Debian's openssh-server lets the network in as soon as it is installed, and at every start from then on. The tests want the
+ * program and no service: it is masked while it is installed, and switched off afterwards. One that is there already is not
+ * touched.
+ */
+async function withoutLogins(
+  root: (words: readonly string[]) => Promise<unknown>,
+  applies: boolean,
+  install: () => Promise<unknown>,
+): Promise<void> {
+  if (!applies || !(await exists('/run/systemd/system'))) {
+    await install();
+    return;
+  }
+  const services = ['ssh.service', 'ssh.socket'];
+  await root(['systemctl', 'mask', ...services]);
+  try {
+    await install();
+  } finally {
+    await root(['systemctl', 'unmask', ...services]);
+    await root(['systemctl', 'disable', ...services]).catch(() => {});
+  }
 }
 
 /**
