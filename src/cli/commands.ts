@@ -11,6 +11,7 @@ export interface CommandEntry {
 export const groups: Readonly<Record<string, string>> = {
   config: 'The configuration, checked and shown',
   keys: 'The keys that open the backups',
+  destination: 'Where the copies lie, and who may do what there',
   evidence: 'What drills have proved: signed, chained records',
 };
 
@@ -82,6 +83,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./verify.ts')).verify,
   },
   {
+    name: 'destination list',
+    summary: 'Say where the copies lie, and what could be lost together',
+    load: async () => (await import('./destination-list.ts')).destinationList,
+  },
+  {
     name: 'copy',
     summary: 'Bring destinations up to date from one another',
     load: async () => (await import('./copy.ts')).copy,
@@ -140,6 +146,16 @@ export const commands: readonly CommandEntry[] = [
     name: 'evidence verify',
     summary: 'Check the signatures and the chain of the evidence',
     load: async () => (await import('./evidence-verify.ts')).evidenceVerify,
+  },
+  {
+    name: 'audit',
+    summary: 'List what happened to the vault, who did it and when',
+    load: async () => (await import('./audit.ts')).audit,
+  },
+  {
+    name: 'audit verify',
+    summary: 'Check the signatures and the chain of the audit log, also of a copied folder',
+    load: async () => (await import('./audit-verify.ts')).auditVerify,
   },
   {
     name: 'gc',

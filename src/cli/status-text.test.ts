@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { judgePlacement } from '../core/three-two-one.ts';
 import type { SystemStatus } from '../operations/status/status.ts';
 import { styleOf } from './output.ts';
 import { statusText } from './status-text.ts';
@@ -37,6 +38,7 @@ function first(answer: Partial<SystemStatus['answer']>, proof: SystemStatus['pro
     configuration: null,
     datasets,
     destinations: [],
+    placement: judgePlacement([]),
     troubles: [],
   };
   return statusText(status, styleOf(false)).split('\n').slice(0, 2);

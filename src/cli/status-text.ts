@@ -7,7 +7,7 @@ import { type Style, table } from './output.ts';
 /** The one answer, its proof, a line per dataset (worst first), and each trouble with the command that mends it. */
 export function statusText(status: SystemStatus, style: Style): string {
   const nowMs = Date.parse(status.at);
-  const lines = [style.bold(answer(status)), proof(status, nowMs), verification(status, nowMs), ''];
+  const lines = [style.bold(answer(status)), proof(status, nowMs), verification(status, nowMs), copies(status), ''];
   lines.push(table(status.datasets.map((dataset) => datasetRow(dataset, status.answer.known, nowMs, style))));
   lines.push(style.dim(configuration(status, nowMs)));
   const troubles = [
@@ -62,6 +62,15 @@ function configuration({ configuration: kept, answer }: SystemStatus, nowMs: num
   if (!answer.known) return '';
   if (kept === null) return 'lifeboat.yaml is not kept with the backups yet; the next backup does it.';
   return `lifeboat.yaml as of ${formatMoment(Date.parse(kept.time), nowMs)} is kept with them, at ${kept.destinations.join(', ')}.`;
+}
+
+/** The worst of what could be lost together; all of it is in `destination list`. */
+function copies({ placement }: SystemStatus): string {
+  const { ok, copies, media, elsewhere, locked, findings } = placement;
+  const [worst] = findings.filter(({ copies }) => copies.length > 1);
+  const tie = worst === undefined ? '' : ` ${worst.message}`;
+  if (!ok) return `Copies: not 3-2-1 (lifeboat destination list).${tie}`;
+  return `Copies: ${copies} on ${countOf(media.length, 'medium', 'media')}, ${elsewhere.length} elsewhere, ${locked.length} locked.${tie}`;
 }
 
 function datasetRow(dataset: DatasetStatus, known: boolean, nowMs: number, style: Style): string[] {

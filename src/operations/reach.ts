@@ -32,7 +32,7 @@ export interface Reach {
 
 /** Opens what can be opened. One destination that is down never hides what the others hold. @throws `vaults-differ` */
 export async function reach(system: OpenSystem): Promise<Reach> {
-  const { opened: destinations, failed } = await system.destinations({ create: false });
+  const { opened: destinations, failed } = await system.destinations({ create: false, role: 'reader' });
   const troubles: Trouble[] = failed.map(({ name, error }) => ({
     destination: name,
     code: isNew(system, name, error) ? destinationNew : codeOf(error),

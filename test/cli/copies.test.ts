@@ -76,3 +76,34 @@ test('what cannot be meant is refused', { timeout: 60_000 }, async () => {
   });
   expect(await lifeboat(folder, ['copy', '--to', 'nas', '--from', 'nas'])).toMatchObject({ code: 64 });
 });
+
+test('copies that would be lost together are called out, and destination list --check says so to a script', {
+  timeout: 60_000,
+}, async () => {
+  const folder = await project();
+  await lifeboat(folder, ['init']);
+  await lifeboat(folder, ['backup', '--quiet']);
+  const list = await lifeboat(folder, ['destination', 'list']);
+  expect(list.code, list.stderr).toBe(0);
+  expect(list.stdout).toMatch(/✗ Not 3-2-1: 2 copies, 1 medium, 0 elsewhere, 0 locked\./);
+  expect(list.stdout).toMatch(
+    /2 of 2 copies \(production, local\) lie on this machine's disk .+: one broken disk takes both\./,
+  );
+  expect((await lifeboat(folder, ['status'])).stdout).toMatch(
+    /Copies: not 3-2-1 \(lifeboat destination list\)\. 2 of 2 copies .* one broken disk takes both\./,
+  );
+  expect((await lifeboat(folder, ['destination', 'list', '--check'])).code).toBe(1);
+
+  const file = join(folder, 'lifeboat.yaml');
+  const more = `destinations:
+  aws: { type: s3, bucket: backups, region: eu-central-1, endpoint: 'http://127.0.0.1:9', credentials: { accessKeyId: AKIASP2TPHJSQH3FJRUX, secretAccessKey: 'file:none' }, where: { provider: AWS, region: eu-central-1, site: Frankfurt } }
+  box: { type: sftp, host: u1.your-storagebox.de, user: u1, path: backups, hostKeys: ['SHA256:x'], where: { site: barn } }
+`;
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/^destinations:\n/m, more));
+  const { facts, unreachable } = JSON.parse((await lifeboat(folder, ['destination', 'list', '--json'])).stdout);
+  expect(unreachable.map(({ destination }: { destination: string }) => destination)).toEqual(['aws', 'box']);
+  expect(facts.slice(1, 3)).toMatchObject([
+    { name: 'aws', medium: 'object storage', machine: 'this machine', provider: 'AWS', site: 'Frankfurt' },
+    { name: 'box', medium: 'server', provider: 'Hetzner', account: 'u1', site: 'barn', immutable: 'unknown' },
+  ]);
+});

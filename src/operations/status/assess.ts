@@ -6,6 +6,7 @@ import type { DrillEvidence } from '../../core/evidence.ts';
 import { formatMoment } from '../../core/moment.ts';
 import { standing } from '../../core/objectives.ts';
 import { countOf } from '../../core/size.ts';
+import { type CopyFacts, judgePlacement } from '../../core/three-two-one.ts';
 import { spoiledCodes } from '../../vault/read/objects.ts';
 import { newestOrNone } from '../../vault/trust.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
@@ -29,6 +30,8 @@ export interface StatusFacts {
   readonly rotation?: Rotation | undefined;
   /** How work on this host found each destination. */
   readonly health: readonly DestinationHealth[];
+  /** Where every copy lies, production first. */
+  readonly placement: readonly CopyFacts[];
 }
 
 /** A point this much ahead of this clock is not just two clocks that disagree a little. */
@@ -61,6 +64,7 @@ export function assess(system: System, facts: StatusFacts): SystemStatus {
     configuration: configurationOf(facts),
     datasets,
     destinations: assessDestinations(system, facts),
+    placement: judgePlacement(facts.placement),
     troubles,
   };
 }

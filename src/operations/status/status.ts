@@ -1,4 +1,5 @@
 import type { Problem } from '../../core/run.ts';
+import type { ThreeTwoOne } from '../../core/three-two-one.ts';
 
 /** How things stand. The document of `lifeboat status --json`: fields are added, never renamed. */
 export interface SystemStatus {
@@ -40,6 +41,8 @@ export interface SystemStatus {
   /** Worst first. */
   readonly datasets: readonly DatasetStatus[];
   readonly destinations: readonly DestinationStatus[];
+  /** Whether the copies keep the 3-2-1 rule, and what could be lost together. */
+  readonly placement: ThreeTwoOne;
   /** Of the system as a whole; those of a dataset stand with it. Worst first. */
   readonly troubles: readonly StatusTrouble[];
 }

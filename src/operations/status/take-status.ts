@@ -4,6 +4,7 @@ import type { VaultReader } from '../../vault/vault.ts';
 import { publicKeyIn } from '../../vault/writer-key-file.ts';
 import { reach } from '../reach.ts';
 import type { OpenSystem } from '../system.ts';
+import { placementFacts } from '../three-two-one/facts.ts';
 import { assess } from './assess.ts';
 import { type ProofScope, type Proofs, readProofs } from './proofs.ts';
 import type { SystemStatus } from './status.ts';
@@ -29,6 +30,7 @@ export async function takeStatus(
   const runs = catalog?.runs({ limit: 200 }) ?? [];
   const rotation = vault && catalog?.rotation(vault.id);
   const health = catalog?.destinations() ?? [];
+  const placement = await placementFacts(system, destinations);
   return assess(system, {
     nowMs,
     points: own,
@@ -39,6 +41,7 @@ export async function takeStatus(
     runs,
     rotation,
     health,
+    placement,
   });
 }
 
@@ -49,10 +52,10 @@ async function believedProofs(
   scope: ProofScope,
   writers: ReadonlySet<string>,
 ): Promise<Proofs> {
-  const proofs = await readProofs(vault, system.config.name, scope, writers);
+  const proofs = await readProofs(vault, system.config.name, scope, writers, system.config.stateDir);
   const here = proofs.doubtful.length > 0 ? publicKeyHere(system, vault.id) : undefined;
   if (here === undefined || writers.has(here)) return proofs;
-  return readProofs(vault, system.config.name, scope, new Set([...writers, here]));
+  return readProofs(vault, system.config.name, scope, new Set([...writers, here]), system.config.stateDir);
 }
 
 /** The key that this host signs with, when it has one for this vault. */
