@@ -6,7 +6,7 @@ import type { Run } from '../core/run.ts';
 import { formatSize } from '../core/size.ts';
 import { newUlid } from '../core/ulid.ts';
 import type { Capabilities, Destination } from '../destinations/destination.ts';
-import { destinationUnreachable } from '../destinations/errors.ts';
+import { destinationDenied, destinationUnreachable } from '../destinations/errors.ts';
 import { isRecipient, recipientOf, refused } from '../vault/age/identity.ts';
 import { shortRecipient } from '../vault/age/recipient-print.ts';
 import type { OpenSystem } from './system.ts';
@@ -95,11 +95,22 @@ async function checkDestinations(system: OpenSystem): Promise<Checked[]> {
   return checked;
 }
 
-/** Writes a small object, reads it back, removes it. */
+/** Writes a small object, reads it back, removes it; an account that may not remove is as it should be. */
 async function probe(destination: Destination, { clock, random }: OpenSystem): Promise<Checked[]> {
   const { name, capabilities } = destination;
   const key = `probe/${newUlid(clock.now(), random)}`;
   const body = random(1024);
+  let removed: boolean | undefined;
+  const remove = async () => {
+    removed ??= await destination.delete(key).then(
+      () => true,
+      (error: unknown) => {
+        if (destinationDenied.is(error)) return false;
+        throw error;
+      },
+    );
+    return removed;
+  };
   try {
     await destination.put(key, body);
     try {
@@ -109,15 +120,18 @@ async function probe(destination: Destination, { clock, random }: OpenSystem): P
       const free = await destination.freeBytes();
       const room = free === undefined ? '' : `, ${formatSize(free)} free`;
       const can = capable(capabilities);
+      const done = (await remove())
+        ? 'written, read back and removed'
+        : 'written and read back; this account cannot remove anything';
       const good: Checked = {
         area: 'destination',
         name,
         result: 'good',
-        message: `${destination.location}: written, read back and removed${room}${can === '' ? '' : `; ${can}`}`,
+        message: `${destination.location}: ${done}${room}${can === '' ? '' : `; ${can}`}`,
       };
       return [good, ...clockCheck(name, clock.now() - modifiedMs)];
     } finally {
-      await destination.delete(key);
+      await remove();
     }
   } catch (error) {
     return [troubled('destination', name, error)];
