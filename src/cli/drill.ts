@@ -1,27 +1,44 @@
 import { parseMoment } from '../core/moment.ts';
 import { drillReport } from '../operations/drill/report.ts';
 import { runDrill } from '../operations/drill/run-drill.ts';
-import { defineCommand, flag, value } from './command.ts';
+import { identityOfShares } from '../operations/keys/shares.ts';
+import { defineCommand, flag, many, value } from './command.ts';
 import { exitCodes } from './exit.ts';
+import { filesOf, readShares } from './identities.ts';
+import { identityContext } from './identity-context.ts';
+import { typeShares } from './typed-shares.ts';
 
 export const drill = defineCommand({
   words: '[dataset...]',
   description: `Restores the newest restore points into a private sandbox without network, starts the application, makes every check,
 removes it all and leaves signed evidence. Needs --identity. Exit code 0: proved, and within the objectives; 1: not; 2: the
-drill could not find out.`,
+drill could not find out. With --escrow or --shares, the drill of the bad day: the only key is the escrowed one, put together from
+its shares in memory; any other is refused. Without files the shares are typed.`,
   options: {
     at: value('<moment>', 'the newest restore points at or before it (default: latest)'),
     allowNetwork: flag('start the application even where the network cannot be cut off'),
+    escrow: flag('use the escrowed key and no other: shares are named, or typed'),
+    shares: many('<file>', 'a share of the escrowed key; repeat for all that are needed'),
     trigger: value('<word>', 'what the evidence says started it (default: manual)'),
   },
-  async run({ words, options, common, system, identities, clock, run, out }) {
+  async run({ words, options, common, system, identities, env, clock, run, out }) {
     const moment = parseMoment(options.at ?? 'latest', clock.now());
+    const isEscrow = options.escrow || options.shares.length > 0;
+    const sources = [...common.identity, ...options.shares];
+    const escrowed = async () => {
+      const shares =
+        sources.length === 0
+          ? await typeShares(out, run.signal, 'lifeboat drill')
+          : await readShares(sources, identityContext(env, out));
+      return [await identityOfShares(shares)];
+    };
     const request = {
       datasets: words,
       allowNetwork: options.allowNetwork,
       trigger: options.trigger ?? 'manual',
-      identities: await identities(),
-      identityFiles: common.identity,
+      identities: isEscrow ? await escrowed() : await identities(),
+      identityKind: isEscrow ? ('escrow' as const) : ('daily' as const),
+      identityFiles: filesOf(sources),
       ...(moment !== 'latest' && { atMs: moment }),
     };
     const outcome = await runDrill(await system(), request, run);

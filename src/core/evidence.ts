@@ -17,11 +17,20 @@ export interface DrillEvidence {
     readonly tool: string;
     readonly configurationSha256: string;
     readonly planSha256: string;
+    /** Fingerprints of the recipients whose identities were given. */
+    readonly keys?: readonly string[];
   };
   readonly scope: {
     readonly datasets: readonly DatasetEvidence[];
     readonly left: ReadonlyArray<{ readonly dataset: string; readonly reason: string }>;
     readonly selection: string;
+  };
+  /** With which keys everything was opened; absent in evidence of older versions. */
+  readonly identity?: {
+    /** `escrow`: put together from shares for this drill, and no other key was there. */
+    readonly kind: 'daily' | 'escrow';
+    /** Fingerprints of the recipients whose key, alone, opens all of these restore points. */
+    readonly opened: readonly string[];
   };
   readonly place: PlaceEvidence;
   readonly objectives: readonly ObjectiveEvidence[];

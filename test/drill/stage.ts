@@ -148,6 +148,7 @@ async function rehearseWith(
       },
     },
     identities: sabotage.identities ?? [identity],
+    identityKind: 'daily' as const,
     hidden: [],
     async appendLedger(kind: 'drill', evidence: DrillEvidence, details: DrillDetails) {
       kept = { evidence, details };

@@ -15,6 +15,7 @@ import { judge } from '../../core/verdict.ts';
 import { redactor } from '../../process/redact.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
 import { type Found, timeOf } from './choose.ts';
+import { openedWith } from './opened-with.ts';
 import type { Drill, DrillOptions, DrillOutcome, DrillParts, Rehearsal } from './parts.ts';
 
 interface Ended {
@@ -32,7 +33,7 @@ interface Ended {
 
 /** Judges a drill that ended, and leaves its evidence. */
 export async function conclude(ended: Ended): Promise<DrillOutcome> {
-  const { rehearsal, parts, drill, sandbox, notes, run } = ended;
+  const { rehearsal, parts, found, drill, sandbox, notes, run } = ended;
   const { verdict, why } = judge(rehearsal.scope.datasets, rehearsal.results);
   const objectives = objectivesOf(ended);
   const outcome: Omit<DrillOutcome, 'evidence'> = {
@@ -49,6 +50,7 @@ export async function conclude(ended: Ended): Promise<DrillOutcome> {
     datasets: datasetsOf(ended),
     left: rehearsal.scope.left,
     isolation: sandbox?.isolation ?? null,
+    identity: await openedWith(parts, found, run),
     plan: rehearsal.plan,
     notes,
   };
@@ -116,12 +118,14 @@ function evidenceOf(outcome: Omit<DrillOutcome, 'evidence'>, ended: Ended): Dril
       tool: parts.tool,
       configurationSha256: system.digest,
       planSha256: createHash('sha256').update(canonicalJson(outcome.plan)).digest('hex'),
+      ...(parts.keys && { keys: parts.keys }),
     },
     scope: {
       datasets: outcome.datasets,
       left: outcome.left,
       selection: options.atMs === undefined ? 'newest' : `newest not younger than ${iso(options.atMs)}`,
     },
+    identity: outcome.identity,
     place: {
       isolation: isolationName(sandbox),
       networkIsolated: sandbox?.isolation.network ?? false,

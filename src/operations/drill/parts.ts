@@ -14,8 +14,9 @@ export interface DrillParts {
   /** By the name of the dataset. */
   readonly sources: Readonly<Record<string, Source>>;
   readonly vault: VaultReader;
-  /** `AGE-SECRET-KEY-…` lines. */
   readonly identities: readonly string[];
+  /** `escrow`: the only identity was put together from shares. */
+  readonly identityKind: 'daily' | 'escrow';
   /** Files that nothing in the sandbox may see, besides destinations and state: the identities' own. */
   readonly hidden: readonly string[];
   /** Stores the evidence; see ./ledger.ts. */
@@ -91,6 +92,7 @@ export interface DrillOutcome {
   readonly datasets: DrillEvidence['scope']['datasets'];
   readonly left: DrillEvidence['scope']['left'];
   readonly isolation: Isolation | null;
+  readonly identity: NonNullable<DrillEvidence['identity']>;
   readonly plan: RecoveryPlan;
   readonly notes: readonly string[];
   /** Where the evidence is in the vault; null when it could not be stored, and `notes` says why. */

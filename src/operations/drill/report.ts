@@ -26,6 +26,7 @@ export function drillReport(outcome: DrillOutcome, mark: Marking): string {
     `Back after ${formatDuration(outcome.rtoMs)}: ${phases(outcome)}.`,
     ...outcome.objectives.map((one) => objectiveLine(one, mark)),
     isolationLine(outcome, mark),
+    ...keyLines(outcome, mark),
     ...unproved(outcome).map((line) => mark.dim(line)),
     ...outcome.notes.map((note) => mark.warn(`! ${note}`)),
     '',
@@ -50,6 +51,14 @@ function headline(outcome: DrillOutcome, mark: Marking): string {
         mark.bold(`INCONCLUSIVE: the drill could not find out whether ${system} comes back; ${counts}.`),
       );
   }
+}
+
+/** Of a daily key there is nothing to say: it is the usual one. */
+function keyLines({ identity }: DrillOutcome, mark: Marking): string[] {
+  if (identity.kind === 'daily') return [];
+  return identity.opened.length > 0
+    ? [mark.good('Only the escrowed key was used, put together from its shares in memory.')]
+    : [mark.bad('The escrowed key, put together from its shares, does not open all of this.')];
 }
 
 function datasetLine(one: DrillOutcome['datasets'][number]): string {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Run } from '../../core/run.ts';
 import type { Source } from '../../sources/source.ts';
-import { noteInLedger } from '../ledger/audit.ts';
+import { keysUsed, noteInLedger } from '../ledger/audit.ts';
 import { recorded } from '../record-run.ts';
 import type { OpenSystem } from '../system.ts';
 import { scopeOf } from './choose.ts';
@@ -10,6 +10,8 @@ import type { DrillOptions, DrillOutcome } from './parts.ts';
 
 export interface DrillRequest extends DrillOptions {
   readonly identities: readonly string[];
+  /** `daily` when absent. */
+  readonly identityKind?: 'daily' | 'escrow';
   /** The files that the identities came from: hidden from what runs in the sandbox. */
   readonly identityFiles: readonly string[];
 }
@@ -29,6 +31,8 @@ export async function runDrill(system: OpenSystem, request: DrillRequest, run: R
       sources,
       vault,
       identities: request.identities,
+      keys: await keysUsed(request.identities),
+      identityKind: request.identityKind ?? 'daily',
       hidden: request.identityFiles.map((file) => resolve(file)),
       appendLedger: (kind: 'drill', body: object, details: object) =>
         noteInLedger(system, vault.id, { kind, body, details }, run),

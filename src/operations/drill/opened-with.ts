@@ -1,0 +1,50 @@
+import type { DrillEvidence } from '../../core/evidence.ts';
+import type { Run } from '../../core/run.ts';
+import { recipientOf } from '../../vault/age/identity.ts';
+import { printOf } from '../../vault/age/recipient-print.ts';
+import { tryKey } from '../../vault/read/opens.ts';
+import type { Found } from './choose.ts';
+import type { DrillParts } from './parts.ts';
+
+/**
+ * Which of the identities given opens all of these restore points without the others. Only the beginnings of objects are read;
+ * that what they hold comes back is the drill's own finding.
+ */
+export async function openedWith(
+  { identities, identityKind, vault }: DrillParts,
+  found: Found,
+  run: Run,
+): Promise<NonNullable<DrillEvidence['identity']>> {
+  const opened: string[] = [];
+  for (const identity of identities) {
+    if (found.points.size > 0 && (await opensAll(identity, vault.destinations, found, run.signal))) {
+      opened.push(printOf(await recipientOf(identity)));
+    }
+  }
+  return { kind: identityKind, opened: [...new Set(opened)].sort() };
+}
+
+async function opensAll(
+  identity: string,
+  destinations: DrillParts['vault']['destinations'],
+  { points }: Found,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const trials = destinations.map((destination) => ({
+    name: destination.name,
+    trial: tryKey(destination, identity, signal),
+  }));
+  for (const point of points.values()) {
+    let opens = false;
+    for (const { name, trial } of trials) {
+      if (opens || !point.destinations.includes(name)) continue;
+      // A copy that cannot be read says nothing of the key: another may.
+      opens = await trial.whole(point).then(
+        (answer) => answer.opens,
+        () => false,
+      );
+    }
+    if (!opens) return false;
+  }
+  return true;
+}
