@@ -54,6 +54,8 @@ osd_class_default_list = *
 rgw_frontends = beast endpoint=127.0.0.1:$s3
 rgw_thread_pool_size = 64
 rgw_cache_lru_size = 1000
+# So that a listing of a few hundred objects has pages.
+rgw_max_listing_results = 100
 rgw_enable_usage_log = false
 rgw_gc_obj_min_wait = 1
 rgw_gc_processor_period = 2

@@ -56,17 +56,25 @@ export function openClient(options: ClientOptions): Client {
     { step: 'initialize', name: 'lifeboatTally' },
   );
   s3.middlewareStack.add(
-    (next) => async (args) => {
-      const result = await next(args);
-      const { headers } = (result.response ?? {}) as { readonly headers?: Readonly<Record<string, string>> };
-      const storeMs = Date.parse(headers?.date ?? '');
-      if (!Number.isNaN(storeMs)) aheadMs = storeMs - clock.now();
-      return result;
-    },
+    (next, { commandName }) =>
+      async (args) => {
+        const result = await next(args);
+        const { headers = {} } = (result.response ?? {}) as { readonly headers?: Readonly<Record<string, string>> };
+        const storeMs = Date.parse(headers.date ?? '');
+        if (!Number.isNaN(storeMs)) aheadMs = storeMs - clock.now();
+        // A network that asks to sign in first answers everything, and its page would read as an empty list.
+        if (headers['content-type']?.startsWith('text/html') && commandName !== 'GetObjectCommand') throw notAStore();
+        return result;
+      },
     // Nearest to the wire: it sees every answer, also those that are errors.
     { step: 'deserialize', name: 'lifeboatStoreTime', priority: 'low' },
   );
   return { s3, requests, storeNow: () => clock.now() + aheadMs };
+}
+
+/** For answers that no store gives. */
+export function notAStore(): Error {
+  return Object.assign(new Error('not a store'), { name: 'NotAStore' });
 }
 
 /** Stores that are not Amazon's mostly take any region; Amazon's comes from its own settings. */

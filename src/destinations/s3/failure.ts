@@ -136,6 +136,7 @@ const transport: Readonly<Record<string, string>> = {
   ENETUNREACH: 'there is no network (ENETUNREACH)',
   ETIMEDOUT: 'it did not answer in time',
   TimeoutError: 'it did not answer in time',
+  NotAStore: 'something else answers in its place',
   EPROTO: 'it does not speak TLS there (EPROTO)',
 };
 

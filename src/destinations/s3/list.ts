@@ -10,6 +10,9 @@ import { isKey } from '../key.ts';
 import { tryAgain } from '../wrap/retry.ts';
 import type { Bucket } from './bucket.ts';
 
+/** In a page; no store gives more. */
+const mostKeys = 1000;
+
 /** Each page is tried again by itself: what was handed out before it is not handed out twice. */
 export async function* list(bucket: Bucket, prefix: string): AsyncGenerator<Listed> {
   let token: string | undefined;
@@ -17,6 +20,7 @@ export async function* list(bucket: Bucket, prefix: string): AsyncGenerator<List
     const command = () =>
       new ListObjectsV2Command({
         Bucket: bucket.bucket,
+        MaxKeys: mostKeys,
         Prefix: bucket.objectKey(prefix),
         ...(token !== undefined && { ContinuationToken: token }),
       });
@@ -33,7 +37,12 @@ export async function* list(bucket: Bucket, prefix: string): AsyncGenerator<List
 export async function* listVersions(bucket: Bucket, prefix: string): AsyncGenerator<Version> {
   let from: { readonly KeyMarker?: string; readonly VersionIdMarker?: string } | undefined = {};
   while (from !== undefined) {
-    const input: VersionsInput = { Bucket: bucket.bucket, Prefix: bucket.objectKey(prefix), ...from };
+    const input: VersionsInput = {
+      Bucket: bucket.bucket,
+      MaxKeys: mostKeys,
+      Prefix: bucket.objectKey(prefix),
+      ...from,
+    };
     const page: Page = await tryAgain(() => versionsPage(bucket, input));
     for (const version of page.versions) if (isKey(version.key)) yield version;
     from = page.next;

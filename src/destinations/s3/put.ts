@@ -3,7 +3,8 @@ import { DeleteObjectCommand, PutObjectCommand, type PutObjectCommandOutput } fr
 import type { PutOptions, Stored } from '../destination.ts';
 import { destinationDenied, destinationUnreachable, objectExists } from '../errors.ts';
 import type { Bucket } from './bucket.ts';
-import { refusalOf, saysAbsent, saysDenied, saysUnknown } from './failure.ts';
+import { notAStore } from './client.ts';
+import { failureOf, refusalOf, saysAbsent, saysDenied, saysUnknown } from './failure.ts';
 import { listVersions } from './list.ts';
 import { headOf, read } from './read.ts';
 
@@ -101,7 +102,8 @@ async function send(bucket: Bucket, sending: Sending): Promise<Stored> {
     );
     if (answer === again) continue;
     if ('existed' in (answer as object)) return answer as Stored;
-    const { VersionId } = answer as PutObjectCommandOutput;
+    const { VersionId, ETag } = answer as PutObjectCommandOutput;
+    if (ETag === undefined) throw failureOf(notAStore(), bucket);
     const versioned = VersionId !== undefined && VersionId !== 'null';
     if (versioned) bucket.features.versions = true;
     return { sizeBytes: body.length, existed: false, ...(versioned && { version: VersionId }) };
@@ -228,6 +230,7 @@ async function existing(bucket: Bucket, sending: Sending): Promise<Stored | unde
     signal,
   );
   if (found.ContentLength === -1) return undefined;
+  if (found.ETag === undefined) throw failureOf(notAStore(), bucket);
   return sameOrRefused(bucket, sending, found);
 }
 

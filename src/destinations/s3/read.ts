@@ -3,6 +3,7 @@ import { GetObjectCommand, HeadObjectCommand, type HeadObjectCommandOutput } fro
 import type { ByteRange, Listed } from '../destination.ts';
 import { objectDamaged, objectMissing } from '../errors.ts';
 import type { Bucket } from './bucket.ts';
+import { notAStore } from './client.ts';
 import { failureOf, refusalOf, saysAbsent } from './failure.ts';
 
 export interface ReadOptions {
@@ -39,6 +40,10 @@ export async function read(
     signal,
   );
   const body = answer.Body as unknown as Readable;
+  if (answer.ETag === undefined) {
+    body.destroy();
+    throw failureOf(notAStore(), bucket);
+  }
   if (range === undefined) return readBody(bucket, body, answer.ContentLength, signal);
   const given = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(answer.ContentRange ?? '');
   if (given === null) {
@@ -61,7 +66,7 @@ export async function stat(bucket: Bucket, key: string, options: ReadOptions = {
 
 /** What the store says of an object, or `object-missing`. */
 export async function head(bucket: Bucket, key: string, options: ReadOptions): Promise<HeadObjectCommandOutput> {
-  return bucket.ask(
+  const found = await bucket.ask(
     (s3, abort) => s3.send(headOf(bucket, key, options.version), abort),
     async (error) => {
       if (isGone(error)) throw await missing(bucket, key, error);
@@ -69,6 +74,8 @@ export async function head(bucket: Bucket, key: string, options: ReadOptions): P
     },
     options.signal,
   );
+  if (found.ETag === undefined) throw failureOf(notAStore(), bucket);
+  return found;
 }
 
 export function headOf(bucket: Bucket, key: string, version?: string): HeadObjectCommand {
