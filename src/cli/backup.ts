@@ -2,7 +2,8 @@ import type { System } from '../config/system.ts';
 import { formatDuration } from '../core/duration.ts';
 import { LifeboatError, sentenceOf } from '../core/errors.ts';
 import { countOf, formatSize } from '../core/size.ts';
-import { type BackedUp, type BackupOutcome, backUp, isIncomplete } from '../operations/backup.ts';
+import { auditedBackUp } from '../operations/audit/audited.ts';
+import { type BackedUp, type BackupOutcome, isIncomplete } from '../operations/backup.ts';
 import { missingFor } from '../operations/copy/protection.ts';
 import { defineCommand, flag } from './command.ts';
 import { type ExitCode, exitCodes } from './exit.ts';
@@ -50,7 +51,7 @@ nor does a destination that is down. Exit code 1 when a restore point has gaps o
   },
   async run({ words, options, system, run, out }) {
     const open = await system();
-    const outcome = await backUp(open, { datasets: words, ...options }, run);
+    const outcome = await auditedBackUp(open, { datasets: words, ...options }, run);
     const report = reportOf(outcome, open.config.destinations);
     const exit = exitOf(report);
     out.done(report, backupText, exit === exitCodes.ok);

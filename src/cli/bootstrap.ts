@@ -43,6 +43,7 @@ SFTP from the SSH agent or ~/.ssh; a person at a terminal is asked for what is m
       identities: keys,
       acceptWriters: acceptWriter,
       env,
+      clock,
       ...(system !== undefined && { system }),
       ...(into !== undefined && { into }),
       ...(moment !== 'latest' && { atMs: moment }),

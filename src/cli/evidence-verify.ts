@@ -1,33 +1,16 @@
-import { countOf } from '../core/size.ts';
-import { type VerifiedEvidence, verifyEvidence } from '../operations/drill/evidence.ts';
+import { verifyStoredLedger } from '../operations/audit/verify-stored.ts';
 import { defineCommand, many } from './command.ts';
+import { noteDamage } from './damage-note.ts';
 import { exitCodes } from './exit.ts';
-import type { Style } from './output.ts';
+import { ledgerVerdict } from './ledger-verdict.ts';
 
 export const evidenceVerify = defineCommand({
   description: `Checks every signature of the ledger and that no entry is missing from a writer's chain. Needs no key and nothing but a
-destination.`,
+destination. 'lifeboat audit verify' is the same, and also takes a copied folder.`,
   options: { writer: many('<public key>', 'a writer that is expected; entries by any other are named') },
   async run({ options, system, out }) {
-    const vault = await (await system()).vault(({ destination, key, why }) =>
-      out.note(`! ${destination}: ${key} ${why}`),
-    );
-    const trust = { vault: vault.id, ...(options.writer.length > 0 && { writers: options.writer }) };
-    const verified = await verifyEvidence(vault.destinations, trust);
-    out.answer(verified, verifiedText);
+    const verified = await verifyStoredLedger(await system(), options.writer, noteDamage(out));
+    out.answer(verified, ledgerVerdict);
     return verified.ok ? exitCodes.ok : exitCodes.no;
   },
 });
-
-function verifiedText({ ok, entries, writers, problems, troubles }: VerifiedEvidence, style: Style): string {
-  const lines = writers.map(
-    ({ writer, entries: signed, newest }) =>
-      `${countOf(signed, 'entry', 'entries')} by ${writer}, the newest ${newest}`,
-  );
-  for (const { message } of problems) lines.push(style.bad(`✗ ${message}`));
-  for (const trouble of troubles) lines.push(style.warn(`! ${trouble}`));
-  const all = countOf(entries, 'entry', 'entries');
-  return [ok ? style.good(`The ledger holds: ${all}.`) : style.bad(`The ledger does not hold: ${all}.`), ...lines].join(
-    '\n',
-  );
-}

@@ -3,8 +3,9 @@ import { formatDuration } from '../core/duration.ts';
 import { LifeboatError, sentenceOf } from '../core/errors.ts';
 import { formatMoment, parseMoment } from '../core/moment.ts';
 import { countOf, formatSize } from '../core/size.ts';
+import { auditedRecover } from '../operations/audit/audited.ts';
 import { addressed } from '../operations/bootstrap/find-vault.ts';
-import { type Recovered, type RecoverOutcome, recover as recoverAll } from '../operations/bootstrap/recover.ts';
+import type { Recovered, RecoverOutcome } from '../operations/bootstrap/recover.ts';
 import { openSystem } from '../operations/system.ts';
 import { addressOptions, openedAddress } from './address-options.ts';
 import { defineCommand, flag, value } from './command.ts';
@@ -65,7 +66,7 @@ at a target stays unless --force is given. Needs --identity. Exit code 1 when wh
       again: options.again,
       ...(moment !== 'latest' && { atMs: moment }),
     };
-    const outcome = await recoverAll(system, request, run);
+    const outcome = await auditedRecover(system, request, run);
     const exit = exitOf(outcome);
     for (const { destination, key, why } of outcome.damage) {
       out.note(`${out.style.warn('!')} ${destination}${key === '' ? '' : ` ${key}`}: ${why}`);

@@ -2,7 +2,8 @@ import { formatDuration } from '../core/duration.ts';
 import { formatMoment, parseMoment } from '../core/moment.ts';
 import { countOf, formatSize } from '../core/size.ts';
 import { isUlid, ulidTime } from '../core/ulid.ts';
-import { type RestoreOutcome, restore as restoreDataset } from '../operations/restore.ts';
+import { auditedRestore } from '../operations/audit/audited.ts';
+import type { RestoreOutcome } from '../operations/restore.ts';
 import { defineCommand, flag, many, value } from './command.ts';
 import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
@@ -46,7 +47,7 @@ is not empty is refused. Needs --identity.
       ...(into !== undefined && { into }),
       identities: await identities(),
     };
-    const outcome = await restoreDataset(await system(), request, run);
+    const outcome = await auditedRestore(await system(), request, run);
     out.done(reportOf(dataset, outcome), (report, style) => restoreText(report, clock.now(), style));
     return exitCodes.ok;
   },

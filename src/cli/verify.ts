@@ -1,7 +1,8 @@
 import { formatMoment } from '../core/moment.ts';
 import { countOf, formatSize } from '../core/size.ts';
+import { auditedVerify } from '../operations/audit/audited.ts';
 import { partInvalid } from '../operations/errors.ts';
-import { type VerifyOutcome, verify as verifyVault } from '../operations/verify.ts';
+import type { VerifyOutcome } from '../operations/verify.ts';
 import type { RestorePoint } from '../vault/vault.ts';
 import { defineCommand, flag, value } from './command.ts';
 import { usageWrong } from './errors.ts';
@@ -40,7 +41,7 @@ is also decrypted. Exit code 1 when something is damaged and could not be healed
     const { all, part } = options;
     if (all && part) throw usageWrong({ what: '--all and --part exclude each other.', command: 'lifeboat verify' });
     const given = common.identity.length > 0 ? await identities() : [];
-    const outcome = await verifyVault(await system(), { all, identities: given, ...(part && { part }) }, run);
+    const outcome = await auditedVerify(await system(), { all, identities: given, ...(part && { part }) }, run);
     out.done(reportOf(outcome), (report, style) => verifyText(report, clock.now(), style), outcome.sound);
     return outcome.sound ? exitCodes.ok : exitCodes.no;
   },

@@ -23,6 +23,7 @@ export interface RestoreRequest {
 }
 
 export interface RestoreOutcome {
+  readonly vault: string;
   readonly point: RestorePoint;
   readonly restored: Restored;
   /** Copies that could not be used; sound ones served instead. */
@@ -37,13 +38,13 @@ export async function restore(system: OpenSystem, request: RestoreRequest, run: 
   const damage: Damage[] = [];
   const source = await system.source(dataset);
   return recorded(system, { operation: 'restore', dataset }, run, async () => {
-    const { point, contents } = await run.step('find', async () => {
+    const { id, point, contents } = await run.step('find', async () => {
       const vault = await system.vault((found) => damage.push(found));
       const { points } = await vault.restorePoints(dataset);
       const point = choose(points, request);
       for (const { code, why } of point.doubts)
         run.problem({ code, message: `Restore point ${point.record.id} is doubtful: ${why}.` });
-      return { point, contents: await vault.open(point, request.identities) };
+      return { id: vault.id, point, contents: await vault.open(point, request.identities) };
     });
     const target = {
       force: request.force,
@@ -52,7 +53,7 @@ export async function restore(system: OpenSystem, request: RestoreRequest, run: 
     };
     const restored = await run.step('restore', () => source.restore(contents, target, run));
     const elapsedMs = system.clock.elapsed() - started;
-    return { result: { point, restored, damage, elapsedMs }, restorePoint: point.record.id };
+    return { result: { vault: id, point, restored, damage, elapsedMs }, restorePoint: point.record.id };
   });
 }
 

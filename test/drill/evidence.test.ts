@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DrillEvidence } from '../../src/core/evidence.ts';
 import type { Destination } from '../../src/destinations/destination.ts';
 import { openDestination } from '../../src/destinations/registry.ts';
-import { listEvidence, showEvidence, verifyEvidence } from '../../src/operations/drill/evidence.ts';
+import { listEvidence, showEvidence } from '../../src/operations/drill/evidence.ts';
+import { verifyEvidence } from '../../src/operations/ledger/verify.ts';
 import { makeTemporaryFolder, type TemporaryFolder } from '../support/temp.ts';
 import { type Stage, setStage } from './stage.ts';
 

@@ -3,16 +3,20 @@ import { join } from 'node:path';
 import { loadSystem } from '../../config/load.ts';
 import { locationOf } from '../../config/locations.ts';
 import type { DestinationConfig, System } from '../../config/system.ts';
+import type { Clock } from '../../core/clock.ts';
 import { configurationDataset } from '../../core/configuration-dataset.ts';
 import type { Run } from '../../core/run.ts';
 import type { Damage } from '../../vault/read/objects.ts';
 import { newestPoint, type Trust } from '../../vault/trust.ts';
 import type { VaultReader } from '../../vault/vault.ts';
+import type { KeyBody } from '../audit/bodies.ts';
 import { rememberWriters } from '../known-writers.ts';
+import { keysUsed, noteIfPossible } from '../ledger/audit.ts';
+import { openSystem } from '../system.ts';
 import { type BroughtBack, bringBack } from './bring-back.ts';
 import { type Differences, findDifferences } from './differences.ts';
 import { configurationNotKept, systemUnclear, writersUnclear } from './errors.ts';
-import { findVault } from './find-vault.ts';
+import { addressed, findVault } from './find-vault.ts';
 import { type Survey, type SurveyedSystem, survey } from './survey.ts';
 
 export interface BootstrapRequest {
@@ -28,6 +32,7 @@ export interface BootstrapRequest {
   /** Public keys of the writers that are believed; needed where several wrote. */
   readonly acceptWriters: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
 }
 
 export interface BootstrapOutcome {
@@ -83,9 +88,10 @@ async function restoreConfiguration(
   vault: VaultReader,
   { system: name, configuration }: SurveyedSystem,
   believed: readonly string[],
-  { from, identities, into, atMs, env }: BootstrapRequest,
+  request: BootstrapRequest,
   run: Run,
 ): Promise<Restored> {
+  const { from, identities, into, atMs, env } = request;
   if (configuration === null) throw configurationNotKept({ system: name });
   const { points } = await vault.restorePoints(configurationDataset);
   const own = points.filter(({ record }) => record.system === name && believed.includes(record.writer));
@@ -98,8 +104,24 @@ async function restoreConfiguration(
   const differences = await run.step('compare with this machine', () =>
     findDifferences(system, brought, from, vault.id),
   );
+  await noteKeyUse(system, vault.id, request, run);
   const { stateDir } = system;
   return { ...brought, system: name, time: point.record.time, stateDir, differences };
+}
+
+/** In the ledger of the copy that was addressed: those that the configuration names may be gone with the lost host. */
+async function noteKeyUse(config: System, vault: string, { from, identities, clock }: BootstrapRequest, run: Run) {
+  using system = openSystem({ ...config, destinations: { [addressed]: from } }, { clock });
+  const body: KeyBody = {
+    system: config.name,
+    environment: config.environment,
+    tool: system.tool,
+    started: new Date(clock.now()).toISOString(),
+    action: 'used',
+    by: 'bootstrap',
+    keys: await keysUsed(identities),
+  };
+  await noteIfPossible(system, vault, { kind: 'key', body }, run);
 }
 
 /**

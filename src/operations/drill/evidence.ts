@@ -1,8 +1,13 @@
 import type { DrillDetails, DrillEvidence } from '../../core/evidence.ts';
+import { isUlid, ulidTime } from '../../core/ulid.ts';
 import type { Destination } from '../../destinations/destination.ts';
+import { ledgerDamaged } from '../../vault/format/errors.ts';
 import { ledgerKey } from '../../vault/format/keys.ts';
-import { decodeLedgerEntry, type LedgerRecord, type LedgerVerdict, verifyLedger } from '../../vault/format/ledger.ts';
-import { openDetails, readLedger } from '../ledger/ledger.ts';
+import { decodeLedgerEntry, type LedgerRecord } from '../../vault/format/ledger.ts';
+import type { RestoreBody } from '../audit/bodies.ts';
+import { type LedgerCache, openLedgerCache } from '../ledger/cache.ts';
+import { openDetails } from '../ledger/details.ts';
+import { newestEntries } from '../ledger/read.ts';
 import { noSuchEvidence } from './errors.ts';
 
 interface EvidenceLine {
@@ -22,25 +27,37 @@ export interface EvidenceList {
   readonly troubles: readonly string[];
 }
 
-/** All entries that hold, newest first. */
-export async function listEvidence(destinations: readonly Destination[]): Promise<EvidenceList> {
-  const { objects, troubles } = await readLedger(destinations);
-  const entries = objects.flatMap(({ key, bytes }) => {
-    try {
-      return [lineOf(decodeLedgerEntry(bytes, key))];
-    } catch {
-      return []; // among the troubles already
-    }
-  });
-  return { entries: entries.reverse(), troubles };
+/** What proves that something came back: drills and restores. */
+const proofKinds: ReadonlySet<string> = new Set(['drill', 'restore']);
+
+/** Drills and restores, newest first. With `stateDir`, what this host knows to be something else is not read again. */
+export async function listEvidence(destinations: readonly Destination[], stateDir?: string): Promise<EvidenceList> {
+  const troubles: string[] = [];
+  const entries: EvidenceLine[] = [];
+  using cache = stateDir === undefined ? undefined : openLedgerCache(stateDir, { create: false });
+  for await (const { record } of evidence(destinations, cache, (trouble) => troubles.push(trouble))) {
+    if (record !== undefined) entries.push(lineOf(record));
+  }
+  return { entries, troubles };
 }
 
-function lineOf(record: LedgerRecord): EvidenceLine {
-  const common = { id: record.id, time: record.time, kind: record.kind };
-  if (record.kind !== 'drill') return { ...common, verdict: '', datasets: [], checks: 0, passed: 0, rtoMs: null };
-  const { outcome, scope, checks, rtoMs } = record.body as unknown as DrillEvidence;
+function evidence(destinations: readonly Destination[], cache?: LedgerCache, onTrouble?: (trouble: string) => void) {
+  return newestEntries(destinations, { kinds: proofKinds, ...(cache && { cache }), ...(onTrouble && { onTrouble }) });
+}
+
+function lineOf({ id, time, kind, body }: LedgerRecord): EvidenceLine {
+  if (kind === 'restore') {
+    const { restores, rtoMs } = body as unknown as RestoreBody;
+    const back = restores.filter(({ outcome }) => outcome !== 'failed').length;
+    const verdict = back === restores.length ? 'restored' : 'failed';
+    const datasets = restores.map(({ dataset }) => dataset);
+    return { id, time, kind, verdict, datasets, checks: restores.length, passed: back, rtoMs };
+  }
+  const { outcome, scope, checks, rtoMs } = body as unknown as DrillEvidence;
   return {
-    ...common,
+    id,
+    time,
+    kind,
     verdict: outcome.verdict,
     datasets: scope.datasets.map(({ dataset }) => dataset),
     checks: checks.length,
@@ -55,45 +72,44 @@ export interface ShownEvidence {
   readonly details: DrillDetails | null;
 }
 
-/** `id`: of the entry or of its drill, or `latest`. @throws `evidence-unknown`, `ledger-damaged` */
+/** `id`: of an entry of any kind, of a drill, or `latest`: the newest drill or restore. @throws `evidence-unknown`, `ledger-damaged` */
 export async function showEvidence(
   destinations: readonly Destination[],
   id: string,
   identities: readonly string[],
 ): Promise<ShownEvidence> {
-  const { objects } = await readLedger(destinations);
-  const found =
-    id === 'latest'
-      ? objects.at(-1)
-      : objects.find(({ key, bytes }) => key === safeKey(id) || drillId(bytes, key) === id);
-  if (found === undefined) throw noSuchEvidence({ id });
-  const record = decodeLedgerEntry(found.bytes, found.key);
+  const record = await find(destinations, id);
+  if (record === undefined) throw noSuchEvidence({ id });
   const details =
     identities.length === 0 ? null : ((await openDetails(record, identities)) as DrillDetails | undefined);
   return { record, details: details ?? null };
 }
 
-function safeKey(id: string): string {
-  return /^[0-9A-Z]{26}$/.test(id) ? ledgerKey(id) : '';
-}
-
-function drillId(bytes: Uint8Array, key: string): string | undefined {
-  try {
-    return (decodeLedgerEntry(bytes, key).body as unknown as Partial<DrillEvidence>).drill?.id;
-  } catch {
-    return undefined;
+async function find(destinations: readonly Destination[], id: string): Promise<LedgerRecord | undefined> {
+  const named = isUlid(id) ? await entryOf(destinations, id) : undefined;
+  if (named !== undefined) return named;
+  // A drill's own id is a little older than that of its entry.
+  const sinceMs = isUlid(id) ? ulidTime(id) : 0;
+  for await (const { record } of newestEntries(destinations, { kinds: proofKinds, sinceMs })) {
+    if (record !== undefined && (id === 'latest' || drillId(record) === id)) return record;
   }
+  return undefined;
 }
 
-export interface VerifiedEvidence extends LedgerVerdict {
-  readonly troubles: readonly string[];
+async function entryOf(destinations: readonly Destination[], id: string): Promise<LedgerRecord | undefined> {
+  const key = ledgerKey(id);
+  let damage: unknown;
+  for (const destination of destinations) {
+    try {
+      return decodeLedgerEntry(await destination.get(key), key);
+    } catch (error) {
+      if (ledgerDamaged.is(error)) damage = error;
+    }
+  }
+  if (damage !== undefined) throw damage;
+  return undefined;
 }
 
-/** Checks signatures and chains of the whole ledger. Needs no key and no network but the destinations. */
-export async function verifyEvidence(
-  destinations: readonly Destination[],
-  trust: { readonly vault?: string; readonly writers?: readonly string[] },
-): Promise<VerifiedEvidence> {
-  const { objects, troubles } = await readLedger(destinations);
-  return { ...verifyLedger(objects, trust), troubles };
+function drillId({ body }: LedgerRecord): string | undefined {
+  return (body as unknown as Partial<DrillEvidence>).drill?.id;
 }

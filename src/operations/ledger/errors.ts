@@ -3,8 +3,8 @@ import { defineError } from '../../core/errors.ts';
 export const ledgerUnwritten = defineError({
   code: 'ledger-unwritten',
   exit: 2,
-  say: (fact: { why: string }) => `The evidence could not be stored in any destination: ${fact.why}.`,
-  hint: () => "Check the destinations with 'lifeboat check'. The drill itself has to be repeated to leave evidence.",
+  say: (fact: { why: string }) => `The entry could not be stored in the ledger of any destination: ${fact.why}`,
+  hint: () => "Check the destinations with 'lifeboat check'. A drill has to be repeated to leave evidence.",
 });
 
 export const ledgerBusy = defineError({
@@ -12,4 +12,11 @@ export const ledgerBusy = defineError({
   exit: 2,
   say: (fact: { seconds: number }) => `Another process has been writing to the ledger for ${fact.seconds} s.`,
   hint: () => 'Wait until it has ended, then run the same command again.',
+});
+
+export const noLedgerThere = defineError({
+  code: 'no-ledger-there',
+  exit: 2,
+  say: (fact: { folder: string; why: string }) => `There is no ledger in ${fact.folder}: ${fact.why}.`,
+  hint: () => 'Name a folder with entries as they are stored: a copy of the vault, or of its folder ledger.',
 });

@@ -1,24 +1,16 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock, RandomBytes } from '../../core/clock.ts';
+import { minuteMs } from '../../core/duration.ts';
 import { sentenceOf } from '../../core/errors.ts';
-import { newUlid } from '../../core/ulid.ts';
+import { newUlid, ulidTime } from '../../core/ulid.ts';
 import type { Destination } from '../../destinations/destination.ts';
-import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
-import { ledgerDamaged } from '../../vault/format/errors.ts';
 import { ledgerKey, parseKey } from '../../vault/format/keys.ts';
-import {
-  decodeLedgerEntry,
-  encodeLedgerEntry,
-  hashOfEntry,
-  type LedgerObject,
-  type LedgerRecord,
-} from '../../vault/format/ledger.ts';
+import { encodeLedgerEntry, hashOfEntry } from '../../vault/format/ledger.ts';
 import { publicKeyOf } from '../../vault/format/signing.ts';
-import { openSmall, sealSmall } from '../../vault/small-objects.ts';
-import { ledgerBusy, ledgerUnwritten } from './errors.ts';
+import { sealSmall } from '../../vault/small-objects.ts';
+import { type LedgerCache, openLedgerCache } from './cache.ts';
+import { ledgerUnwritten } from './errors.ts';
+import { lockLedger } from './lock.ts';
+import { newestEntries, readable, readLedger } from './read.ts';
 
 export interface LedgerParts {
   readonly vault: string;
@@ -38,11 +30,15 @@ export interface Appended {
   readonly behind: ReadonlyArray<{ readonly destination: string; readonly why: string }>;
 }
 
-const lockSeconds = 60;
+/**
+ * What is remembered of this writer's newest entry is believed without looking for a newer one only while it is this young: a
+ * host that was set back to an older state of its own remembers an old one.
+ */
+const youngMs = 60 * minuteMs;
 
 /**
- * Adds an entry after this writer's newest, to every destination. One that is down gets it no more: what it lacks is a gap
- * there, and none in the union of all. `details` are sealed to the vault's recipients.
+ * Adds an entry after this writer's newest, to every destination. One that is down gets it with the next one: until then what it
+ * lacks is a gap there, and none in the union of all. `details` are sealed to the vault's recipients.
  * @throws `ledger-busy`, `ledger-unwritten` when no destination took it
  */
 export async function appendToLedger(
@@ -52,10 +48,11 @@ export async function appendToLedger(
   details: object,
 ): Promise<Appended> {
   const sealed = await sealSmall(Buffer.from(JSON.stringify(details)), parts.recipients);
-  // Two processes that follow the same entry would look like a forged chain.
-  using _ = await lock(parts.stateDir);
-  const previous = await newestOf(parts);
-  const nowMs = Math.max(parts.clock.now(), previous === undefined ? 0 : Date.parse(previous.record.time) + 1);
+  using _ = await lockLedger(parts.stateDir);
+  using cache = openLedgerCache(parts.stateDir, { create: true });
+  const previous = await newestOf(parts, cache);
+  await fillGaps(parts, cache);
+  const nowMs = Math.max(parts.clock.now(), previous === undefined ? 0 : Date.parse(previous.time) + 1);
   const id = newUlid(nowMs, parts.random);
   const record = {
     format: 1,
@@ -63,7 +60,7 @@ export async function appendToLedger(
     id,
     kind,
     time: new Date(nowMs).toISOString(),
-    previous: previous === undefined ? null : hashOfEntry(previous.bytes),
+    previous: previous?.hash ?? null,
     body: body as Readonly<Record<string, unknown>>,
     sealed: Buffer.from(sealed).toString('base64'),
   } as const;
@@ -80,131 +77,101 @@ export async function appendToLedger(
   if (behind.length === parts.destinations.length) {
     throw ledgerUnwritten({ why: behind.map(({ destination, why }) => `${destination}: ${why}`).join(' ') });
   }
+  remember(parts, cache, { key, hash: hashOfEntry(bytes), time: record.time });
+  cache.noteKind(id, kind);
+  noteBehind(
+    cache,
+    behind.map(({ destination }) => destination),
+  );
   return { key, behind };
 }
 
-/** This writer's newest entry, over all destinations. */
-async function newestOf(parts: LedgerParts): Promise<{ bytes: Uint8Array; record: LedgerRecord } | undefined> {
-  const writer = publicKeyOf(parts.signingKey);
-  for (const key of (await ledgerKeys(parts.destinations)).reverse()) {
-    for await (const bytes of copiesOf(key, parts.destinations)) {
-      const record = readable(bytes, key);
-      if (record?.writer === writer) return { bytes, record };
+interface Newest {
+  readonly key: string;
+  /** SHA-256 of it as stored. */
+  readonly hash: string;
+  readonly time: string;
+}
+
+function nameOf({ vault, signingKey }: LedgerParts): string {
+  return `newest ${vault} ${publicKeyOf(signingKey)}`;
+}
+
+function remember(parts: LedgerParts, cache: LedgerCache, { key, hash, time }: Newest): void {
+  cache.set(nameOf(parts), `${key} ${hash} ${time}`);
+}
+
+/** The key of the newest entry that this host wrote to `vault`, as far as it remembers. */
+export function rememberedNewest(cache: LedgerCache, vault: string, writer: string): string | undefined {
+  return cache.get(`newest ${vault} ${writer}`)?.split(' ')[0];
+}
+
+/** This writer's newest entry: the one that is remembered, looked at in one place; else looked for from the newest on. */
+async function newestOf(parts: LedgerParts, cache: LedgerCache): Promise<Newest | undefined> {
+  const [key, hash, time] = cache.get(nameOf(parts))?.split(' ') ?? [];
+  if (key !== undefined && hash !== undefined && time !== undefined) {
+    const ageMs = parts.clock.now() - Date.parse(time);
+    if (ageMs >= 0 && ageMs < youngMs && (await isHeld(parts.destinations, key, hash))) return { key, hash, time };
+  }
+  return await searchNewest(parts, key);
+}
+
+async function isHeld(destinations: readonly Destination[], key: string, hash: string): Promise<boolean> {
+  for (const destination of destinations) {
+    const bytes = await destination.get(key).catch(() => undefined);
+    if (bytes !== undefined && hashOfEntry(bytes) === hash) return true;
+  }
+  return false;
+}
+
+/** From the newest on: down to the remembered one, which is the answer at the latest; where that is lost, through all of them. */
+async function searchNewest(
+  { destinations, signingKey, vault }: LedgerParts,
+  remembered: string | undefined,
+): Promise<Newest | undefined> {
+  const writer = publicKeyOf(signingKey);
+  const known = remembered === undefined ? undefined : parseKey(remembered);
+  const sinceMs = known?.type === 'ledger' ? ulidTime(known.id) : 0;
+  for (const since of new Set([sinceMs, 0])) {
+    for await (const { key, bytes, record } of newestEntries(destinations, { sinceMs: since })) {
+      if (bytes === undefined || record?.writer !== writer || record.vault !== vault) continue;
+      return { key, hash: hashOfEntry(bytes), time: record.time };
     }
   }
   return undefined;
 }
 
-/** Every entry's key, oldest first, over all destinations that can be listed. */
-async function ledgerKeys(destinations: readonly Destination[]): Promise<string[]> {
-  const keys = new Set<string>();
-  for (const destination of destinations) {
+const behindFact = 'behind';
+
+function behindOf(cache: LedgerCache): string[] {
+  return (cache.get(behindFact) ?? '').split('\n').filter((name) => name !== '');
+}
+
+/** Remembers destinations that lack entries: the next time that they can be reached they are given them. */
+export function noteBehind(cache: LedgerCache, names: readonly string[]): void {
+  const all = new Set([...behindOf(cache), ...names]);
+  if (names.length > 0) cache.set(behindFact, [...all].join('\n'));
+}
+
+/** Gives destinations that were away what the others hold. What fails is tried again with the next entry. */
+async function fillGaps({ destinations }: LedgerParts, cache: LedgerCache): Promise<void> {
+  const names = behindOf(cache);
+  const lagging = destinations.filter(({ name }) => names.includes(name));
+  if (lagging.length === 0 || destinations.length < 2) return;
+  const { objects } = await readLedger(destinations);
+  const still = new Set(names);
+  for (const destination of lagging) {
     try {
-      for await (const { key } of destination.list('ledger/')) if (parseKey(key)?.type === 'ledger') keys.add(key);
-    } catch {
-      // Told where the entry is stored, or is not.
-    }
-  }
-  return [...keys].sort();
-}
-
-async function* copiesOf(key: string, destinations: readonly Destination[]): AsyncGenerator<Uint8Array> {
-  for (const destination of destinations) {
-    const bytes = await destination.get(key).catch(() => undefined);
-    if (bytes !== undefined) yield bytes;
-  }
-}
-
-function readable(bytes: Uint8Array, key: string): LedgerRecord | undefined {
-  try {
-    return decodeLedgerEntry(bytes, key);
-  } catch {
-    return undefined;
-  }
-}
-
-export interface LedgerContents {
-  /** Oldest first. Of several copies the one that holds; a damaged one only when all are. */
-  readonly objects: readonly LedgerObject[];
-  /** What could not be read, one sentence each. */
-  readonly troubles: readonly string[];
-}
-
-/** Where versions are kept, the first version of each entry, also of one that somebody hid or overwrote. */
-export async function readLedger(destinations: readonly Destination[]): Promise<LedgerContents> {
-  const troubles: string[] = [];
-  const copies = new Map<string, { destination: Destination; trace: Trace }[]>();
-  const silent = new Set<Destination>();
-  for (const destination of destinations) {
-    try {
-      for await (const trace of tracesUnder(destination, 'ledger/')) {
-        if (parseKey(trace.key)?.type !== 'ledger') continue;
-        copies.set(trace.key, [...(copies.get(trace.key) ?? []), { destination, trace }]);
+      const held = new Set<string>();
+      for await (const { key } of destination.list('ledger/')) held.add(key);
+      for (const { key, bytes } of objects) {
+        // What is damaged everywhere is not spread.
+        if (!held.has(key) && readable(bytes, key) !== undefined) await destination.put(key, bytes);
       }
-    } catch (error) {
-      silent.add(destination);
-      troubles.push(`${destination.name}: ${sentenceOf(error)}`);
+      still.delete(destination.name);
+    } catch {
+      // It stays behind.
     }
   }
-  const objects: LedgerObject[] = [];
-  for (const [key, holders] of [...copies].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    for (const destination of destinations) {
-      const holds = silent.has(destination) || holders.some((holder) => holder.destination === destination);
-      if (!holds) troubles.push(`${destination.name} lacks ${key}.`);
-    }
-    const bytes = await soundCopy(key, holders, troubles);
-    if (bytes !== undefined) objects.push({ key, bytes });
-  }
-  return { objects, troubles };
-}
-
-async function soundCopy(
-  key: string,
-  holders: ReadonlyArray<{ readonly destination: Destination; readonly trace: Trace }>,
-  troubles: string[],
-): Promise<Uint8Array | undefined> {
-  let sound: Uint8Array | undefined;
-  let damaged: Uint8Array | undefined;
-  for (const { destination, trace } of holders) {
-    if (sound !== undefined && !trace.hidden) continue;
-    try {
-      const { bytes, spoiled } = await firstSound(destination, trace, (body) => {
-        damaged ??= body;
-        decodeLedgerEntry(body, key);
-      });
-      sound ??= bytes;
-      if (spoiled !== undefined) troubles.push(`${key} in ${destination.name} was ${spoiled.kind}: ${spoiled.why}.`);
-    } catch (error) {
-      troubles.push(
-        ledgerDamaged.is(error)
-          ? `${destination.name} holds a damaged copy of ${key}.`
-          : `${destination.name}: ${sentenceOf(error)}`,
-      );
-    }
-  }
-  return sound ?? damaged;
-}
-
-/** The sealed part of an entry; undefined when there is none. @throws what age says when no identity fits */
-export async function openDetails(record: LedgerRecord, identities: readonly string[]): Promise<unknown> {
-  if (record.sealed === null) return undefined;
-  const plain = await openSmall(Buffer.from(record.sealed, 'base64'), identities);
-  return JSON.parse(Buffer.from(plain).toString('utf8')) as unknown;
-}
-
-/** A SQLite lock: the kernel lets it go however its holder dies. */
-async function lock(stateDir: string): Promise<Disposable> {
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  const deadline = performance.now() + lockSeconds * 1000;
-  for (;;) {
-    const database = new DatabaseSync(join(stateDir, 'ledger.lock'));
-    try {
-      database.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
-      return { [Symbol.dispose]: () => database.close() };
-    } catch (error) {
-      database.close();
-      if (performance.now() > deadline) throw ledgerBusy({ seconds: lockSeconds }, { cause: error });
-      await sleep(50);
-    }
-  }
+  cache.set(behindFact, [...still].join('\n'));
 }

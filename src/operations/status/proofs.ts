@@ -1,10 +1,7 @@
 import type { DrillEvidence } from '../../core/evidence.ts';
-import type { Destination } from '../../destinations/destination.ts';
-import { objectMissing } from '../../destinations/errors.ts';
-import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
-import { parseKey } from '../../vault/format/keys.ts';
-import { decodeLedgerEntry } from '../../vault/format/ledger.ts';
 import type { VaultReader } from '../../vault/vault.ts';
+import { openLedgerCache } from '../ledger/cache.ts';
+import { newestEntries } from '../ledger/read.ts';
 
 /** What the ledger says of the newest drills of a system. */
 export interface Proofs {
@@ -25,7 +22,10 @@ export interface ProofScope {
 }
 
 /** Older drills say nothing that matters to the question how things stand now. */
-const mostRead = 50;
+const mostDrills = 50;
+/** On a host that knows nothing of the ledger yet. What is read is remembered, so the next look goes further back. */
+const mostRead = 5000;
+const drills: ReadonlySet<string> = new Set(['drill']);
 
 /**
  * Reads the newest drills of `system` until each of `datasets` was found proved, and all together but those in `leftOut`. Only entries signed by one of `writers` count:
@@ -36,13 +36,21 @@ export async function readProofs(
   system: string,
   { datasets, leftOut }: ProofScope,
   writers: ReadonlySet<string>,
+  stateDir: string,
 ): Promise<Proofs> {
   const doubtful: string[] = [];
   const byDataset = new Map<string, DrillEvidence>();
   let last: DrillEvidence | undefined;
   let proved: DrillEvidence | undefined;
-  for (const [key, copies] of (await ledgerCopies(vault)).slice(0, mostRead)) {
-    const evidence = await readDrill(vault, key, copies, writers, doubtful);
+  using cache = openLedgerCache(stateDir, { create: false });
+  let seen = 0;
+  for await (const { key, record } of newestEntries(vault.destinations, { kinds: drills, most: mostRead, cache })) {
+    if (seen++ >= mostDrills) break;
+    if (record === undefined || record.vault !== vault.id || !writers.has(record.writer)) {
+      doubtful.push(key);
+      continue;
+    }
+    const evidence = drillOf(record.body);
     if (evidence?.drill.system !== system) continue;
     last ??= evidence;
     if (evidence.outcome.verdict !== 'proved') continue;
@@ -51,50 +59,6 @@ export async function readProofs(
     if (proved && datasets.every((dataset) => byDataset.has(dataset))) break;
   }
   return { byDataset, doubtful, ...(last && { last }), ...(proved && { proved }) };
-}
-
-interface Copy {
-  readonly destination: Destination;
-  readonly trace: Trace;
-}
-
-/** By key, newest first. */
-async function ledgerCopies(vault: VaultReader): Promise<[string, Copy[]][]> {
-  const copies = new Map<string, Copy[]>();
-  for (const destination of vault.destinations) {
-    try {
-      for await (const trace of tracesUnder(destination, 'ledger/')) {
-        if (parseKey(trace.key)?.type !== 'ledger') continue;
-        copies.set(trace.key, [...(copies.get(trace.key) ?? []), { destination, trace }]);
-      }
-    } catch {
-      // Told as the destination's own trouble where restore points are listed.
-    }
-  }
-  return [...copies].sort(([a], [b]) => (a < b ? 1 : -1));
-}
-
-async function readDrill(
-  vault: VaultReader,
-  key: string,
-  copies: readonly Copy[],
-  writers: ReadonlySet<string>,
-  doubtful: string[],
-): Promise<DrillEvidence | undefined> {
-  let doubt = false;
-  for (const { destination, trace } of copies) {
-    try {
-      const { value: entry } = await firstSound(destination, trace, (bytes) => decodeLedgerEntry(bytes, key));
-      if (entry.vault === vault.id && writers.has(entry.writer)) {
-        return entry.kind === 'drill' ? drillOf(entry.body) : undefined;
-      }
-      doubt = true;
-    } catch (error) {
-      doubt ||= !objectMissing.is(error);
-    }
-  }
-  if (doubt) doubtful.push(key);
-  return undefined;
 }
 
 /** The writer signed it, so its shape is ours; only what another version may have left out is looked for. */

@@ -1,0 +1,71 @@
+import { formatDuration } from '../../core/duration.ts';
+import type { DrillEvidence } from '../../core/evidence.ts';
+import { countOf, formatSize } from '../../core/size.ts';
+import type { BackupBody, ConfigurationBody, KeyBody, RestoreBody, RestoredBody } from './bodies.ts';
+
+/** An entry of the audit log in plain words. What another version wrote, or a stranger, is shown as it is. */
+export function inWords(kind: string, body: Readonly<Record<string, unknown>>): string {
+  try {
+    return words(kind, body) ?? JSON.stringify(body);
+  } catch {
+    return JSON.stringify(body);
+  }
+}
+
+function words(kind: string, body: unknown): string | undefined {
+  switch (kind) {
+    case 'backup':
+      return backupWords(body as BackupBody);
+    case 'restore':
+      return restoreWords(body as RestoreBody);
+    case 'drill': {
+      const { outcome, scope, checks, identity } = body as DrillEvidence;
+      const passed = checks.filter(({ verdict }) => verdict === 'pass').length;
+      return `${scope.datasets.map(({ dataset }) => dataset).join(', ')}: ${outcome.verdict}, ${passed} of ${countOf(checks.length, 'check')}${keyWords(identity?.opened ?? [])}`;
+    }
+    case 'configuration': {
+      const { old, new: now } = body as ConfigurationBody;
+      return old === null
+        ? `lifeboat.yaml ${short(now)}, the first that this host noted`
+        : `lifeboat.yaml changed: ${short(old)} became ${short(now)}`;
+    }
+    case 'key': {
+      const { action, by, keys } = body as KeyBody;
+      return action === 'used' ? `used by ${by}${keyWords(keys)}` : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
+
+function backupWords({ restorePoints, configuration, failed, behind }: BackupBody): string {
+  const stored = restorePoints.reduce((sum, one) => sum + one.storedBytes, 0);
+  const names = restorePoints.map(({ dataset }) => dataset).join(', ');
+  return [
+    restorePoints.length === 0 ? 'no restore point' : `${names}: ${formatSize(stored)} stored`,
+    ...(configuration === null ? [] : ['lifeboat.yaml kept']),
+    ...(failed.length === 0 ? [] : [`FAILED: ${failed.map(({ dataset, code }) => `${dataset} (${code})`).join(', ')}`]),
+    ...(behind.length === 0 ? [] : [`not at ${behind.join(', ')}`]),
+  ].join('; ');
+}
+
+function restoreWords({ restores, target, whole, keys, rtoMs }: RestoreBody): string {
+  const where = target === 'original' ? 'to where it was' : 'elsewhere';
+  const part = whole ? '' : ', a part of it';
+  const took = rtoMs === null ? '' : ` in ${formatDuration(rtoMs)}`;
+  return `${restores.map(restoredWords).join(', ')} ${where}${part}${took}${keyWords(keys)}`;
+}
+
+function restoredWords({ dataset, outcome, code, time, compared }: RestoredBody): string {
+  if (outcome === 'failed') return `${dataset} FAILED (${code})`;
+  const found = compared == null || compared.verdict === 'as recorded' ? '' : `, ${compared.verdict}`;
+  return `${dataset} as of ${time?.slice(0, 16)}Z${found}`;
+}
+
+function keyWords(keys: readonly string[]): string {
+  return keys.length === 0 ? '' : `, with key ${keys.map(short).join(', ')}`;
+}
+
+function short(hex: string): string {
+  return hex.slice(0, 8);
+}

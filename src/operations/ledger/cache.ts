@@ -1,0 +1,66 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+/**
+ * What this host knows of a ledger, so that it need not be read from its beginning: the kinds of entries that were read and
+ * believed, this host's newest one, and facts. A memory only: without it everything is read once more.
+ */
+export interface LedgerCache extends Disposable {
+  kindOf(id: string): string | undefined;
+  noteKind(id: string, kind: string): void;
+  get(name: string): string | undefined;
+  set(name: string, value: string): void;
+}
+
+const version = 1;
+const schema = `
+CREATE TABLE entry (id TEXT PRIMARY KEY, kind TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+PRAGMA user_version = ${version};`;
+
+/** In `stateDir`, which is made when `create` says so; in memory where it is not there or cannot be used. */
+export function openLedgerCache(stateDir: string, { create }: { readonly create: boolean }): LedgerCache {
+  const file = join(stateDir, 'ledger.sqlite');
+  try {
+    if (create) mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    return cacheOver(openDatabase(file));
+  } catch {
+    try {
+      // Damaged, or of another version: it is made anew.
+      for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true });
+      return cacheOver(openDatabase(file));
+    } catch {
+      return cacheOver(openDatabase(':memory:'));
+    }
+  }
+}
+
+function openDatabase(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { timeout: 5000 });
+  try {
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE');
+    const found = Number(database.prepare('PRAGMA user_version').get()?.user_version);
+    if (found === 0) database.exec(schema);
+    else if (found !== version) throw new Error(`version ${found}`);
+    database.exec('COMMIT');
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function cacheOver(database: DatabaseSync): LedgerCache {
+  const kind = database.prepare('SELECT kind FROM entry WHERE id = ?');
+  const note = database.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?)');
+  const fact = database.prepare('SELECT value FROM fact WHERE name = ?');
+  const keep = database.prepare('INSERT OR REPLACE INTO fact VALUES (?, ?)');
+  return {
+    kindOf: (id) => kind.get(id)?.kind as string | undefined,
+    noteKind: (id, name) => void note.run(id, name),
+    get: (name) => fact.get(name)?.value as string | undefined,
+    set: (name, value) => void keep.run(name, value),
+    [Symbol.dispose]: () => database.close(),
+  };
+}

@@ -1,0 +1,165 @@
+import { sentenceOf } from '../../core/errors.ts';
+import { ulidTime } from '../../core/ulid.ts';
+import type { Destination } from '../../destinations/destination.ts';
+import { objectMissing } from '../../destinations/errors.ts';
+import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import { ledgerDamaged } from '../../vault/format/errors.ts';
+import { ledgerKey, parseKey } from '../../vault/format/keys.ts';
+import { decodeLedgerEntry, type LedgerObject, type LedgerRecord } from '../../vault/format/ledger.ts';
+import type { LedgerCache } from './cache.ts';
+
+/** Entries that are fetched at once. */
+const READERS = 16;
+
+/** A copy of an entry, also one that was hidden or written over where versions are kept. */
+interface Holder {
+  readonly destination: Destination;
+  readonly trace: Trace;
+}
+
+type Told = (trouble: string) => void;
+
+/** Ids of all entries, oldest first, and who holds each. */
+async function listLedger(
+  destinations: readonly Destination[],
+  onFailure: (destination: Destination, error: unknown) => void,
+): Promise<Map<string, Holder[]>> {
+  const found = new Map<string, Holder[]>();
+  for (const destination of destinations) {
+    try {
+      for await (const trace of tracesUnder(destination, 'ledger/')) {
+        const parsed = parseKey(trace.key);
+        if (parsed?.type !== 'ledger') continue;
+        const holders = found.get(parsed.id);
+        if (holders === undefined) found.set(parsed.id, [{ destination, trace }]);
+        else holders.push({ destination, trace });
+      }
+    } catch (error) {
+      onFailure(destination, error);
+    }
+  }
+  return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** One entry as found: sound, or `record` undefined when no copy of it is. */
+export interface FoundEntry {
+  readonly id: string;
+  readonly key: string;
+  readonly bytes: Uint8Array | undefined;
+  readonly record: LedgerRecord | undefined;
+}
+
+/** Of several copies the one that holds; a damaged one only when all are. `onTrouble` hears of every copy that does not. */
+async function readEntry(id: string, holders: readonly Holder[], onTrouble: Told): Promise<FoundEntry> {
+  const key = ledgerKey(id);
+  let damaged: Uint8Array | undefined;
+  for (const { destination, trace } of holders) {
+    const { name } = destination;
+    try {
+      const {
+        value: record,
+        bytes,
+        spoiled,
+      } = await firstSound(destination, trace, (body) => {
+        damaged ??= body;
+        return decodeLedgerEntry(body, key);
+      });
+      if (spoiled !== undefined) onTrouble(`${name}: ${key}: ${spoiled.why}.`);
+      return { id, key, bytes, record };
+    } catch (error) {
+      const isDamaged = ledgerDamaged.is(error);
+      if (objectMissing.is(error)) onTrouble(`${name} lacks ${key}.`);
+      else onTrouble(isDamaged ? `${name} holds a damaged copy of ${key}.` : `${name}: ${sentenceOf(error)}`);
+    }
+  }
+  return { id, key, bytes: damaged, record: undefined };
+}
+
+export function readable(bytes: Uint8Array, key: string): LedgerRecord | undefined {
+  try {
+    return decodeLedgerEntry(bytes, key);
+  } catch {
+    return undefined;
+  }
+}
+
+export interface NewestOptions {
+  /** Only these kinds; what is known to be of another is not fetched. All when absent. */
+  readonly kinds?: ReadonlySet<string>;
+  /** Nothing older than this, milliseconds since 1970 UTC. */
+  readonly sinceMs?: number;
+  /** So many are fetched at most; older ones are left for another time. */
+  readonly most?: number;
+  readonly cache?: LedgerCache;
+  readonly onTrouble?: Told;
+}
+
+/**
+ * The entries, newest first, as they are asked for: whoever has seen enough stops, and nothing older is fetched. An entry that
+ * is damaged everywhere is given too.
+ */
+export async function* newestEntries(
+  destinations: readonly Destination[],
+  options: NewestOptions = {},
+): AsyncGenerator<FoundEntry> {
+  const { kinds, sinceMs = 0, most = Number.POSITIVE_INFINITY, cache, onTrouble = () => {} } = options;
+  const found = await listLedger(destinations, ({ name }, error) => onTrouble(`${name}: ${sentenceOf(error)}`));
+  const wanted = function* () {
+    let fetched = 0;
+    for (const [id, holders] of [...found].reverse()) {
+      if (ulidTime(id) < sinceMs || fetched >= most) return;
+      const known = cache?.kindOf(id);
+      if (kinds !== undefined && known !== undefined && !kinds.has(known)) continue;
+      fetched++;
+      yield { id, holders };
+    }
+  };
+  const queue = wanted();
+  const ahead: Promise<FoundEntry>[] = [];
+  const readAhead = (many: number) => {
+    while (ahead.length < many) {
+      const { value, done } = queue.next();
+      if (done === true) return;
+      const reading = readEntry(value.id, value.holders, onTrouble);
+      reading.catch(() => {}); // met when its turn comes
+      ahead.push(reading);
+    }
+  };
+  readAhead(1);
+  for (let reading = ahead.shift(); reading !== undefined; reading = ahead.shift()) {
+    const entry = await reading;
+    if (entry.record !== undefined) cache?.noteKind(entry.id, entry.record.kind);
+    if (kinds === undefined || entry.record === undefined || kinds.has(entry.record.kind)) yield entry;
+    // Only for whoever came back for more: the newest alone costs one request.
+    readAhead(READERS);
+  }
+}
+
+export interface LedgerContents {
+  /** Oldest first. Of several copies the one that holds; a damaged one only when all are. */
+  readonly objects: readonly LedgerObject[];
+  /** What could not be read, one sentence each. */
+  readonly troubles: readonly string[];
+}
+
+/** All of it, past every cache. Names every copy that is damaged or missing. */
+export async function readLedger(destinations: readonly Destination[]): Promise<LedgerContents> {
+  const troubles: string[] = [];
+  const objects: LedgerObject[] = [];
+  const listed = new Set(destinations);
+  const found = await listLedger(destinations, (destination, error) => {
+    listed.delete(destination);
+    troubles.push(`${destination.name}: ${sentenceOf(error)}`);
+  });
+  const queue = found.entries();
+  const line = async () => {
+    for (const [id, holders] of queue) {
+      const holding = new Set(holders.map(({ destination }) => destination));
+      for (const one of listed) if (!holding.has(one)) troubles.push(`${one.name} lacks ${ledgerKey(id)}.`);
+      const { key, bytes } = await readEntry(id, holders, (trouble) => troubles.push(trouble));
+      if (bytes !== undefined) objects.push({ key, bytes });
+    }
+  };
+  await Promise.all(Array.from({ length: READERS }, line));
+  return { objects: objects.sort((a, b) => (a.key < b.key ? -1 : 1)), troubles };
+}
