@@ -3,8 +3,10 @@ import { keepSet, type Retention } from './retention.ts';
 
 /** A restore point of one dataset, as retention sees it. */
 export interface Keepable {
-  /** By a clock that is believed. */
+  /** As its host's clock said, but not later than it was stored. */
   readonly timeMs: number;
+  /** By the store's clock, where the host's disagrees: both times are tried, so that a wrong clock drops nothing. */
+  readonly correctedMs?: number;
   /** Names of the places that hold it. Each place alone must keep what the policy asks for. */
   readonly places: readonly string[];
   /** False: it is incomplete or doubtful, and takes no place of one that is sound. */
@@ -26,6 +28,8 @@ export interface KeptPoint<Point> {
   readonly reasons: readonly string[];
   /** About when it goes, if backups go on as scheduled. Absent: nobody knows (pinned without an end). */
   readonly goesMs?: number;
+  /** Until then it surely stays, whatever is backed up from now on: its lock may reach as far. Absent: that cannot be said. */
+  readonly staysMs?: number;
 }
 
 /**
@@ -42,10 +46,17 @@ export function keptPoints<Point extends Keepable>(
 ): KeptPoint<Point>[] {
   const ruled = points.filter(({ erased, className }) => erased !== true && className === undefined);
   const reasons = new Map<Point, Set<string>>(points.map((point) => [point, new Set()]));
+  const applyBy = (some: readonly Point[], timeOf: (point: Point) => number) => {
+    const timed = some.map((point) => ({ point, timeMs: timeOf(point) }));
+    // No rule counts from now, and no time is later than the store's: nothing is dated in the future here.
+    for (const { point, reasons: why } of keepSet(timed, policy, Number.POSITIVE_INFINITY)) {
+      for (const reason of why) reasons.get(point.point)?.add(reason);
+    }
+  };
   const apply = (some: readonly Point[]) => {
-    // No rule counts from now, and times are not later than the store's: nothing is dated in the future here.
-    for (const { point, reasons: why } of keepSet(some, policy, Number.POSITIVE_INFINITY)) {
-      for (const reason of why) reasons.get(point)?.add(reason);
+    applyBy(some, ({ timeMs }) => timeMs);
+    if (some.some(({ correctedMs }) => correctedMs !== undefined)) {
+      applyBy(some, ({ timeMs, correctedMs }) => correctedMs ?? timeMs);
     }
   };
   const places = new Set(points.flatMap((point) => point.places));
@@ -57,7 +68,14 @@ export function keptPoints<Point extends Keepable>(
       const ruling = [...(reasons.get(point) ?? []), ...(point.erased === true ? [] : ownReasons(point, nowMs))];
       const all = ruling.length === 0 && point.must !== undefined ? [point.must] : ruling;
       const goesMs = goes(point, all, policy, intervalMs);
-      return { point, keep: all.length > 0, reasons: all, ...(goesMs !== undefined && { goesMs }) };
+      const staysMs = stays(point, all, policy, nowMs);
+      return {
+        point,
+        keep: all.length > 0,
+        reasons: all,
+        ...(goesMs !== undefined && { goesMs }),
+        ...(staysMs !== undefined && { staysMs }),
+      };
     });
 }
 
@@ -79,6 +97,18 @@ function goes(point: Keepable, reasons: readonly string[], policy: Retention, in
     return endOf(reason, point.timeMs, policy, intervalMs) ?? point.untilMs;
   });
   return ends.some((end) => end === undefined) ? undefined : Math.max(...ends.map(Number));
+}
+
+/** A rule of days, weeks … is sure of a point only once its day or week is over: until then a newer one may take its place. */
+function stays(point: Keepable, reasons: readonly string[], policy: Retention, nowMs: number): number | undefined {
+  const ends = reasons.flatMap((reason) => {
+    if (reason.startsWith('pinned: ')) return point.pin?.untilMs ?? [];
+    if (reason === point.must || reason.startsWith('last ')) return [];
+    const periodEndsMs = endOf(reason, point.timeMs, { ...policy, [reason]: 1 }, 0);
+    if (reason !== 'within' && periodEndsMs !== undefined && periodEndsMs > nowMs) return [];
+    return endOf(reason, point.timeMs, policy, 0) ?? point.untilMs ?? [];
+  });
+  return ends.length === 0 ? undefined : Math.max(...ends);
 }
 
 /** When newer points have taken its place in a rule. */

@@ -1,11 +1,10 @@
 import { join } from 'node:path';
 import { sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
-import { writerId } from '../vault/format/signing.ts';
 import { openVault } from '../vault/open.ts';
 import { decideMarks, decideSweep, gapsIn, type PruneFacts, type SweepPlan } from '../vault/prune/decide.ts';
 import type { Place, Suspect } from '../vault/prune/place.ts';
-import { type Pruned, prunePointOf, pruneVault, surveyVault, unexplainedGaps } from '../vault/prune/prune.ts';
+import { type Pruned, pruneVault, surveyVault, unexplainedGaps } from '../vault/prune/prune.ts';
 import type { Swept } from '../vault/prune/sweep.ts';
 import type { RestorePoint } from '../vault/vault.ts';
 import { writerKeys } from '../vault/writer-keys.ts';
@@ -13,7 +12,8 @@ import { trustOf } from './known-writers.ts';
 import { noteInLedger } from './ledger/audit.ts';
 import { readLedger } from './ledger/read.ts';
 import { lastPruneMs, refuseFlood, refuseLarge } from './prune-brakes.ts';
-import { foldLedger, isRetiredWriter, type PruneLedger } from './prune-ledger.ts';
+import { factsOf, idOf, wholeAt } from './prune-facts.ts';
+import { foldLedger } from './prune-ledger.ts';
 import { planFor, type RetentionPlan } from './retention-plan.ts';
 import type { OpenSystem } from './system.ts';
 
@@ -80,7 +80,7 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
     nowMs: Math.min(...survey.places.map(({ nowMs }) => nowMs)),
   });
   const sparse = new Set<string>();
-  const facts = factsOf(survey.places, outOfReach, survey.points, plan, ledger, request, sparse);
+  const facts = factsOf({ ...survey, outOfReach, plan, ledger, retire: request.retire, sparse });
   const gaps = unexplainedGaps(facts);
   const accepted = request.allowMissing ? new Set(gapsIn(facts).map(({ previous }) => previous)) : new Set<string>();
   const settled: PruneFacts = { ...facts, removed: facts.removed.union(accepted) };
@@ -132,49 +132,6 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
     return { ...placePrune(place, sweep, marks.tombstones), ...(swept && { swept }) };
   });
   return { ...found, suspect: [], places, generation: pruned.generation };
-}
-
-function factsOf(
-  places: readonly Place[],
-  outOfReach: readonly string[],
-  points: readonly RestorePoint[],
-  plan: RetentionPlan,
-  ledger: PruneLedger,
-  { retire }: PruneRequest,
-  sparse: ReadonlySet<string>,
-): PruneFacts {
-  const given = retire.map(idOf);
-  const writers = new Set([
-    ...points.map(({ record }) => writerId(record.writer)),
-    ...places.flatMap(({ indexes }) => [...indexes.keys()]),
-  ]);
-  const retired = [...writers].filter((id) => given.includes(id) || isRetiredWriter(ledger, id, points));
-  return {
-    places,
-    outOfReach,
-    points: points.map(prunePointOf),
-    kept: plan.kept,
-    sparse,
-    removed: ledger.removed,
-    retired: new Set(retired),
-  };
-}
-
-/** A writer's id, from itself or from its public key. */
-function idOf(writer: string): string {
-  return /^[0-9a-f]{32}$/.test(writer) ? writer : writerId(writer);
-}
-
-/** The places that hold everything that a restore point needs, as far as a listing tells. */
-function wholeAt(places: readonly Place[], { key, record }: RestorePoint): string[] {
-  return places
-    .filter(
-      ({ records, manifests, packs }) =>
-        records.has(key) &&
-        manifests.get(record.manifest[0])?.sizeBytes === record.manifest[1] &&
-        record.packs.every(([id, sizeBytes]) => packs.get(id)?.sizeBytes === sizeBytes),
-    )
-    .map(({ destination }) => destination.name);
 }
 
 function placePrune(place: Place, plan: SweepPlan, tombstones: ReadonlySet<string>): PlacePrune {

@@ -1,6 +1,6 @@
 import type { System } from '../config/system.ts';
 import { configurationDataset } from '../core/configuration-dataset.ts';
-import { dayMs } from '../core/duration.ts';
+import { dayMs, minuteMs } from '../core/duration.ts';
 import { type Keepable, keptPoints } from '../core/kept-points.ts';
 import { intervalFor } from '../core/objectives.ts';
 import { defaultRetention, type Retention } from '../core/retention.ts';
@@ -33,7 +33,12 @@ export interface PlannedPoint {
   readonly reasons: readonly string[];
   /** About when it goes if backups go on, milliseconds since 1970 UTC; absent: nobody knows. */
   readonly goesMs?: number;
+  /** Until then it surely stays. */
+  readonly staysMs?: number;
 }
+
+/** A host's and a store's clock that are set differ by less, the upload of a record included. */
+const clocksAgreeMs = 5 * minuteMs;
 
 export interface PlanOptions {
   readonly ledger?: PruneLedger;
@@ -90,11 +95,12 @@ function keepableOf(
   const whole = wholeAt?.(point) ?? destinations;
   const pin = ledger.pins.get(record.id);
   const reason = must.get(record.id);
+  const offMs = storedMs - Date.parse(record.committed);
   const { until, class: className } = record.retention;
   return {
     point,
-    // What was captured after it was stored was not: the host's clock was wrong.
     timeMs: Math.min(Date.parse(record.time), storedMs),
+    ...(Math.abs(offMs) > clocksAgreeMs && { correctedMs: Date.parse(record.time) + offMs }),
     places: whole,
     counts: doubts.length === 0 && whole.length > 0,
     erased: ledger.erased.has(record.id),

@@ -1,0 +1,53 @@
+import { writerId } from '../vault/format/signing.ts';
+import type { PruneFacts } from '../vault/prune/decide.ts';
+import type { Place } from '../vault/prune/place.ts';
+import { prunePointOf } from '../vault/prune/prune.ts';
+import type { RestorePoint } from '../vault/vault.ts';
+import { isRetiredWriter, type PruneLedger } from './prune-ledger.ts';
+import type { RetentionPlan } from './retention-plan.ts';
+
+interface FactParts {
+  readonly places: readonly Place[];
+  readonly outOfReach: readonly string[];
+  readonly points: readonly RestorePoint[];
+  readonly plan: RetentionPlan;
+  readonly ledger: PruneLedger;
+  /** Writers that are retired now, by id or public key. */
+  readonly retire: readonly string[];
+  readonly sparse: ReadonlySet<string>;
+}
+
+export function factsOf({ places, outOfReach, points, plan, ledger, retire, sparse }: FactParts): PruneFacts {
+  const given = retire.map(idOf);
+  const writers = new Set([
+    ...points.map(({ record }) => writerId(record.writer)),
+    ...places.flatMap(({ indexes }) => [...indexes.keys()]),
+  ]);
+  const retired = [...writers].filter((id) => given.includes(id) || isRetiredWriter(ledger, id, points));
+  return {
+    places,
+    outOfReach,
+    points: points.map(prunePointOf),
+    kept: plan.kept,
+    sparse,
+    removed: ledger.removed,
+    retired: new Set(retired),
+  };
+}
+
+/** A writer's id, from itself or from its public key. */
+export function idOf(writer: string): string {
+  return /^[0-9a-f]{32}$/.test(writer) ? writer : writerId(writer);
+}
+
+/** The places that hold everything that a restore point needs, as far as a listing tells. */
+export function wholeAt(places: readonly Place[], { key, record }: RestorePoint): string[] {
+  return places
+    .filter(
+      ({ records, manifests, packs }) =>
+        records.has(key) &&
+        manifests.get(record.manifest[0])?.sizeBytes === record.manifest[1] &&
+        record.packs.every(([id, sizeBytes]) => packs.get(id)?.sizeBytes === sizeBytes),
+    )
+    .map(({ destination }) => destination.name);
+}

@@ -1,0 +1,108 @@
+import type { System } from '../../../src/config/system.ts';
+import { LifeboatError } from '../../../src/core/errors.ts';
+import type { Retention } from '../../../src/core/retention.ts';
+import { startRun } from '../../../src/core/run.ts';
+import { factsOf, wholeAt } from '../../../src/operations/prune-facts.ts';
+import { emptyLedger, type Pin } from '../../../src/operations/prune-ledger.ts';
+import { planFor } from '../../../src/operations/retention-plan.ts';
+import { newSigningKey } from '../../../src/vault/format/signing.ts';
+import { openVault } from '../../../src/vault/open.ts';
+import { pruneVault, surveyVault } from '../../../src/vault/prune/prune.ts';
+import type { PruneRules } from '../../../src/vault/prune/rules.ts';
+import { type Actor, vaultId, type World } from './world.ts';
+
+/** What a pruner knows besides the destinations: configuration and ledger. */
+export interface ModelPruner {
+  readonly config: System;
+  readonly writers: ReadonlySet<string>;
+  readonly pins: Map<string, Pin>;
+  /** What prunes have written into the ledger. */
+  readonly removed: Set<string>;
+}
+
+/** Rules of retention that are left out to see that they matter. */
+export interface RetentionRules {
+  readonly placesAlone: boolean;
+  readonly soundFirst: boolean;
+}
+
+export const allRetentionRules: RetentionRules = { placesAlone: true, soundFirst: true };
+
+const pruneKey = newSigningKey();
+
+export function newPruner(datasets: readonly string[], retention: Retention, writers: Iterable<string>): ModelPruner {
+  const dataset = { type: 'files', retention, rpoMs: 3_600_000, rtoMs: 3_600_000 };
+  const config = { name: 'model', datasets: Object.fromEntries(datasets.map((name) => [name, dataset])) };
+  return {
+    config: config as unknown as System,
+    writers: new Set([...writers, pruneKey.publicKey]),
+    pins: new Map(),
+    removed: new Set(),
+  };
+}
+
+/** One run of `lifeboat prune`, without its terminal. */
+export function startPrune(
+  world: World,
+  { config, writers, pins, removed }: ModelPruner,
+  rules: PruneRules,
+  retention: RetentionRules,
+): Actor {
+  return world.start('pruner', async (actor) => {
+    const run = startRun({ clock: world.clock });
+    const all = world.places.map((place) => world.seen(place, actor));
+    const destinations = [];
+    const outOfReach: string[] = [];
+    for (const destination of all) {
+      const found = await destination.stat('vault.json').then(
+        () => true,
+        (error: unknown) => {
+          if (actor.dead) throw error;
+          return false;
+        },
+      );
+      if (found) destinations.push(destination);
+      else outOfReach.push(destination.name);
+    }
+    if (destinations.length === 0) return;
+    try {
+      const vault = await openVault(destinations, { trust: () => ({ writers }) });
+      const survey = await surveyVault({ vault, destinations, trust: vault.trust }, run);
+      const points = retention.soundFirst ? survey.points : survey.points.map((point) => ({ ...point, doubts: [] }));
+      const everywhere = (at: readonly string[]) => (retention.placesAlone || at.length === 0 ? at : ['all']);
+      const ledger = { ...emptyLedger, pins, removed: new Set(removed) };
+      const plan = planFor(config, { points, suspect: [] }, {
+        ledger,
+        wholeAt: (point) => {
+          const whole = retention.soundFirst ? wholeAt(survey.places, point) : point.destinations;
+          return everywhere(whole);
+        },
+        nowMs: Math.min(...survey.places.map(({ nowMs }) => nowMs)),
+      });
+      const facts = factsOf({
+        ...survey,
+        outOfReach: [...outOfReach, ...survey.outOfReach],
+        plan,
+        ledger,
+        retire: [],
+        sparse: new Set(),
+      });
+      await pruneVault(
+        {
+          vault: vaultId,
+          facts,
+          suspect: survey.suspect,
+          signingKey: pruneKey.privateKey,
+          async beforeMarking(marks) {
+            for (const { hash } of marks.withdrawn) removed.add(hash);
+          },
+          rules,
+        },
+        run,
+      );
+    } catch (error) {
+      // A prune that stops and says why is no fault.
+      if (!(error instanceof LifeboatError)) throw error;
+    }
+  });
+}

@@ -1,0 +1,98 @@
+import { keepSet, type Retention } from '../../../src/core/retention.ts';
+import type { Key } from '../../../src/destinations/destination.ts';
+import { manifestKey, packKey, parseKey } from '../../../src/vault/format/keys.ts';
+import { decodeRecord, type SnapshotRecord } from '../../../src/vault/format/record.ts';
+import type { ModelPlace, World } from './world.ts';
+
+/** What really happened, seen from beside: the model is compared with this. */
+export interface Truth {
+  /** What the pruner broke, in words; empty when all is well. */
+  readonly broken: string[];
+  /** Restore points that honest writers stored at a place, with the true time. */
+  readonly stored: Map<string, { readonly record: SnapshotRecord; readonly key: Key; readonly timeMs: number }[]>;
+  /** Records that a hostile writer made. `plausible`: nobody can tell them from true ones, so they may take places. */
+  readonly forged: Map<Key, { readonly plausible: boolean }>;
+  removals: number;
+  /** Looks at everything. */
+  check(): Promise<void>;
+}
+
+export function watch(world: World, retention: Retention, pins: ReadonlyMap<string, unknown>): Truth {
+  const firstMs = new Map<Key, number>();
+  const truth: Truth = { broken: [], stored: new Map(), forged: new Map(), removals: 0, check };
+  for (const place of world.places) {
+    truth.stored.set(place.name, []);
+    const { store } = place;
+    const put = store.put.bind(store);
+    store.put = async (key, body, options) => {
+      const stored = await put(key, body, options);
+      const isNew = truth.stored.get(place.name)!.every((one) => one.key !== key);
+      if (parseKey(key)?.type === 'snapshot' && isNew) {
+        const record = decodeRecord(body);
+        if (!firstMs.has(key)) firstMs.set(key, world.capturedMs.get(record.id) ?? world.nowMs);
+        truth.stored.get(place.name)?.push({ record, key, timeMs: firstMs.get(key)! });
+      }
+      return stored;
+    };
+  }
+
+  /** By each place alone, with true times, without what nobody would believe. */
+  function keptAt(place: ModelPlace): { record: SnapshotRecord; key: Key }[] {
+    const believable = truth.stored.get(place.name)!.filter(({ key }) => truth.forged.get(key)?.plausible !== false);
+    const datasets = new Set(believable.map(({ record }) => record.dataset));
+    const kept = [...datasets].flatMap((dataset) =>
+      keepSet(
+        believable.filter(({ record }) => record.dataset === dataset),
+        retention,
+        Number.POSITIVE_INFINITY,
+      ).filter(({ point, keep }) => keep || pins.has(point.record.id)),
+    );
+    return kept.map(({ point }) => point).filter(({ key }) => !truth.forged.has(key));
+  }
+
+  async function isThere(place: ModelPlace, key: Key): Promise<boolean> {
+    const { history } = place.store;
+    if (history !== undefined) return (await history.versionsOf(key)).some(({ isDeleteMarker }) => !isDeleteMarker);
+    return place.store.stat(key).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async function check(): Promise<void> {
+    for (const place of world.places) {
+      for (const { key, record } of keptAt(place)) {
+        for (const needed of [key, ...objectsOf(record)]) {
+          if (!(await isThere(place, needed))) truth.broken.push(`${place.name} lost ${needed}, which ${key} needs`);
+        }
+      }
+      // A record whose objects are gone must not be listed as if it could be restored.
+      for (const { key, record } of truth.stored.get(place.name)!) {
+        if (truth.forged.has(key) || !(await isThere(place, key))) continue;
+        for (const needed of objectsOf(record)) {
+          if (!(await isThere(place, needed))) truth.broken.push(`${place.name} lists ${key} without ${needed}`);
+        }
+      }
+    }
+  }
+
+  world.onRemoved = async (place, key, by) => {
+    if (by !== 'pruner' || parseKey(key)?.type === 'generation') return;
+    truth.removals++;
+    for (const other of world.places) {
+      for (const kept of keptAt(other)) {
+        // One that this place was never given, or that it keeps by itself.
+        const isOurs = other === place || !truth.stored.get(place.name)!.some((one) => one.key === kept.key);
+        const needs = kept.key === key ? other === place : isOurs && objectsOf(kept.record).includes(key);
+        if (needs && !(await isThere(place, key))) {
+          truth.broken.push(`${key} was removed at ${place.name}; ${kept.key} at ${other.name} needs it`);
+        }
+      }
+    }
+  };
+  return truth;
+}
+
+function objectsOf({ manifest, packs }: SnapshotRecord): Key[] {
+  return [manifestKey(manifest[0]), ...packs.map(([pack]) => packKey(pack))];
+}

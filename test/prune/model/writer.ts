@@ -1,0 +1,217 @@
+import type { Key } from '../../../src/destinations/destination.ts';
+import { startRun } from '../../../src/core/run.ts';
+import { newUlid } from '../../../src/core/ulid.ts';
+import { copyMissing } from '../../../src/vault/copy/copy-missing.ts';
+import { holdingsOf } from '../../../src/vault/copy/holdings.ts';
+import { planCopy } from '../../../src/vault/copy/plan.ts';
+import { withdrawnAt } from '../../../src/vault/copy/withdrawn.ts';
+import { indexKey, manifestKey, packKey, parseKey } from '../../../src/vault/format/keys.ts';
+import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../../src/vault/format/record.ts';
+import { newSigningKey, writerId } from '../../../src/vault/format/signing.ts';
+import { sha256Hex } from '../../../src/vault/hash.ts';
+import type { PruneRules } from '../../../src/vault/prune/rules.ts';
+import { type GenerationView, mayReuse, mustLookAnew, readView, withdrawnOf } from '../../../src/vault/prune/view.ts';
+import { type Actor, vaultId, type World } from './world.ts';
+
+/** A host that writes, with what its disk keeps. It follows the protocol by the functions that the real writer uses. */
+export interface ModelWriter {
+  readonly name: string;
+  readonly privateKey: string;
+  readonly publicKey: string;
+  readonly id: string;
+  readonly dataset: string;
+  /** By how much its clock is wrong. */
+  offMs: number;
+  /** What it protects: content by file. */
+  readonly source: Map<string, string>;
+  /** Content → the pack that holds it. */
+  readonly index: Map<string, string>;
+  readonly sizes: Map<string, number>;
+  /** Place → packs that it holds. */
+  readonly holders: Map<string, Set<string>>;
+  readonly lagging: Set<string>;
+  lookedAt: number;
+  remembered: GenerationView | undefined;
+  lastHash: string | null;
+  pending: { readonly key: Key; readonly hash: string } | undefined;
+  running: Actor | undefined;
+}
+
+export function newWriter(world: World, at: number): ModelWriter {
+  const { privateKey, publicKey } = keys[at]!;
+  return {
+    name: `writer${at}`,
+    privateKey,
+    publicKey,
+    id: writerId(publicKey),
+    dataset: `data${at}`,
+    offMs: 0,
+    source: new Map(Array.from({ length: 3 }, (_, file) => [`file${file}`, `first ${at} ${file}`])),
+    index: new Map(),
+    sizes: new Map(),
+    holders: new Map(world.places.map(({ name }) => [name, new Set()])),
+    lagging: new Set(),
+    lookedAt: 0,
+    remembered: undefined,
+    lastHash: null,
+    pending: undefined,
+    running: undefined,
+  };
+}
+
+const keys = Array.from({ length: 3 }, () => newSigningKey());
+
+class SessionEnded extends Error {}
+
+/** One run of `lifeboat backup`. */
+export function startBackup(world: World, writer: ModelWriter, rules: PruneRules): Actor {
+  const actor = world.start(writer.name, (self) => backUp(world, writer, self, rules));
+  writer.running = actor;
+  return actor;
+}
+
+async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: PruneRules): Promise<void> {
+  let active = world.places.map((place) => world.seen(place, actor));
+  const drop = ({ name }: { name: string }, error: unknown) => {
+    if (actor.dead) throw error;
+    active = active.filter((other) => other.name !== name);
+    writer.lagging.add(name);
+    if (active.length === 0) throw new SessionEnded('no destination is left');
+  };
+  const onEach = async (work: (destination: (typeof active)[number]) => Promise<void>) => {
+    for (const destination of [...active]) await work(destination).catch((error: unknown) => drop(destination, error));
+  };
+  const put = async (key: Key, bytes: Uint8Array) => {
+    const holders: string[] = [];
+    await onEach(async (destination) => {
+      await destination.put(key, bytes);
+      holders.push(destination.name);
+    });
+    return holders;
+  };
+  const view = async (): Promise<GenerationView> => {
+    const found = await readView(active, {
+      vault: vaultId,
+      trust: {},
+      remembered: rules.writerRemembers ? writer.remembered : undefined,
+      onFailure: drop,
+      onSuspect: () => {},
+    });
+    if (found.number > (writer.remembered?.number ?? 0)) writer.remembered = found;
+    if (mustLookAnew(found, writer.lookedAt, rules)) {
+      await onEach(async (destination) => {
+        const held = new Set<string>();
+        for await (const { key } of destination.list('packs/')) {
+          const parsed = parseKey(key);
+          if (parsed?.type === 'pack') held.add(parsed.id);
+        }
+        writer.holders.set(destination.name, held);
+      });
+      writer.lookedAt = found.number;
+    }
+    return found;
+  };
+  const isHeld = (pack: string) => active.every(({ name }) => writer.holders.get(name)?.has(pack));
+
+  await onEach(async (destination) => void (await destination.stat('vault.json')));
+  await settlePending(writer, active);
+  await view();
+  if (active.length > 1 && writer.lagging.size > 0) await catchUp(world, writer, () => active, drop);
+
+  const begun = await view();
+  const packs = new Set<string>();
+  for (const content of new Set(writer.source.values())) {
+    const known = writer.index.get(content);
+    if (known !== undefined && mayReuse(begun, known, rules) && isHeld(known)) {
+      packs.add(known);
+      continue;
+    }
+    const bytes = world.unique(content);
+    const pack = sha256Hex(bytes);
+    for (const name of await put(packKey(pack), bytes)) writer.holders.get(name)?.add(pack);
+    writer.index.set(content, pack);
+    writer.sizes.set(pack, bytes.length);
+    packs.add(pack);
+    await put(indexKey(writer.id, newUlid(world.nowMs, world.random)), Buffer.from('age-encryption.org/v1\n'));
+  }
+  const manifest = world.unique('manifest');
+  await put(manifestKey(sha256Hex(manifest)), manifest);
+
+  const now = await view();
+  if (withdrawnOf(now, packs, isHeld, rules).length > 0) throw new SessionEnded('packs were withdrawn');
+  const time = new Date(world.nowMs + writer.offMs).toISOString();
+  const record = signRecord(
+    {
+      ...unsigned(world, writer, time),
+      packs: [...packs].sort().map((pack) => [pack, writer.sizes.get(pack)!] as const),
+      manifest: [sha256Hex(manifest), manifest.length],
+      generation: now.number,
+    },
+    writer.privateKey,
+  );
+  const bytes = recordBytes(record);
+  world.capturedMs.set(record.id, world.nowMs);
+  writer.pending = { key: recordKey(record), hash: sha256Hex(bytes) };
+  if ((await put(recordKey(record), bytes)).length > 0) writer.lastHash = sha256Hex(bytes);
+}
+
+export function unsigned(world: World, writer: ModelWriter, time: string): Omit<SnapshotRecord, 'writer' | 'signature'> {
+  return {
+    format: 1,
+    vault: vaultId,
+    system: 'model',
+    dataset: writer.dataset,
+    kind: 'files',
+    id: newUlid(Date.parse(time), world.random),
+    time,
+    committed: time,
+    tool: 'model',
+    versions: {},
+    sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
+    packs: [],
+    manifest: ['0'.repeat(64), 1],
+    problems: {},
+    retention: { class: 'standard' },
+    generation: 0,
+    previous: writer.lastHash,
+  };
+}
+
+type Seen = ReturnType<World['seen']>;
+
+/** A run that was killed may have stored its record. */
+async function settlePending(writer: ModelWriter, active: readonly Seen[]): Promise<void> {
+  const { pending } = writer;
+  if (pending === undefined || pending.hash === writer.lastHash) return;
+  for (const destination of active) {
+    const bytes = await destination.get(pending.key).catch(() => undefined);
+    if (bytes !== undefined && sha256Hex(bytes) === pending.hash) writer.lastHash = pending.hash;
+  }
+}
+
+async function catchUp(
+  world: World,
+  writer: ModelWriter,
+  active: () => Seen[],
+  drop: (destination: Seen, error: unknown) => void,
+): Promise<void> {
+  const run = startRun({ clock: world.clock });
+  for (const to of active()) {
+    if (!writer.lagging.has(to.name)) continue;
+    try {
+      const all = [];
+      for (const destination of active()) all.push(await holdingsOf(destination, run.signal));
+      const target = all.find(({ destination }) => destination === to)!;
+      const sources = all.filter((one) => one !== target);
+      const plan = planCopy(target, sources, await withdrawnAt(vaultId, all));
+      const { refused, waiting, silent } = await copyMissing(plan, { vault: vaultId }, run);
+      for (const key of target.sizes.keys()) {
+        const parsed = parseKey(key);
+        if (parsed?.type === 'pack') writer.holders.get(to.name)?.add(parsed.id);
+      }
+      if (refused.length + waiting.length + silent.length === 0) writer.lagging.delete(to.name);
+    } catch (error) {
+      drop(to, error);
+    }
+  }
+}
