@@ -1,0 +1,122 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { expect, onTestFinished, test } from 'vitest';
+import { type Business, found } from '../../examples/demo/business.ts';
+import { type PrivatePostgres, startPostgres } from '../../examples/private-postgres.ts';
+import { lifeboat } from '../cli/lifeboat.ts';
+import { bucket, type TestBucket } from '../support/rgw.ts';
+import { temporaryFolder } from '../support/temp.ts';
+
+const run = promisify(execFile);
+const project = join(import.meta.dirname, '../..');
+
+for (const engine of ['SQLite', 'PostgreSQL'] as const) {
+  test(`B3: Harbor on ${engine} is back on a bare machine with two commands, from the key and the bucket alone`, async () => {
+    const root = await temporaryFolder();
+    const lost = join(root, 'lost');
+    mkdirSync(lost);
+    const pgFolder = await temporaryFolder({ open: true });
+    let server = engine === 'PostgreSQL' ? await startPostgres(pgFolder) : undefined;
+    onTestFinished(() => server?.stop());
+    const place = await bucket();
+    const business = await protectedBusiness(lost, server, place);
+    const before = await show(business.folder);
+
+    // The host is gone: its data, its configuration, its state, its keys; the server of its database too.
+    const key = join(root, 'offline.txt');
+    renameSync(business.identities.offline, key);
+    rmSync(lost, { recursive: true });
+    mkdirSync(lost);
+    if (server !== undefined) {
+      await server.stop();
+      rmSync(join(pgFolder, 'pg'), { recursive: true });
+      server = await startPostgres(pgFolder);
+    }
+
+    const { endpoint, bucket: name, keys } = place;
+    const home = join(root, 'home');
+    mkdirSync(home);
+    const address = `s3://${name}/vaults/harbor?endpoint=${encodeURIComponent(endpoint)}&region=us-east-1`;
+    const [bootstrapped, recovered, shown, took] = await onBareMachine([lost, address, key, business.folder, project], {
+      PATH: `${join(project, 'bin')}:${process.env.PATH}`,
+      HOME: home,
+      LIFEBOAT_STATE_DIR: join(home, 'state'),
+      AWS_ACCESS_KEY_ID: keys.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: keys.secretAccessKey,
+    });
+    expect(bootstrapped).toMatch(/lifeboat recover --config \S+\/harbor\/lifeboat\.yaml --identity \S+offline\.txt$/);
+    expect(recovered).toContain('All of it is back: 3 datasets');
+    expect(recovered?.match(/As recorded/g)).toHaveLength(3);
+    expect(JSON.parse(shown ?? '')).toEqual(before);
+    expect(took).toMatch(/^2 commands, \d+ ms$/);
+    console.log(`${engine}: ${took}`);
+  }, 240_000);
+}
+
+/** Harbor with invoices and uploads, its backups in a bucket, whose keys the configuration has in a file of its own. */
+async function protectedBusiness(
+  lost: string,
+  server: PrivatePostgres | undefined,
+  place: TestBucket,
+): Promise<Business> {
+  if (server !== undefined) await query(server, 'create database harbor');
+  const business = await found(lost, server?.url('harbor'));
+  const file = join(business.folder, 'lifeboat.yaml');
+  const { endpoint, bucket, keys } = place;
+  const destinations = `destinations:
+  bucket:
+    type: s3
+    bucket: ${bucket}
+    prefix: vaults/harbor
+    endpoint: ${endpoint}
+    region: us-east-1
+    credentials: { accessKeyId: "\${S3_KEY}", secretAccessKey: "\${S3_SECRET}" }
+
+`;
+  const text = readFileSync(file, 'utf8');
+  writeFileSync(
+    file,
+    text
+      .replace(/^destinations:\n(?: .*\n|\n)+/m, destinations)
+      .replace(/^system: harbor$/m, '$&\nenvFile: lifeboat.env'),
+  );
+  const secrets = {
+    S3_KEY: keys.accessKeyId,
+    S3_SECRET: keys.secretAccessKey,
+    ...(server && { DATABASE_URL: server.url('harbor') }),
+  };
+  const lines = Object.entries(secrets).map(([name, value]) => `${name}='${value}'\n`);
+  writeFileSync(join(business.folder, 'lifeboat.env'), lines.join(''), { mode: 0o600 });
+  await business.seed({ customers: 20, invoices: 60, uploads: 20 });
+  const backup = await lifeboat(business.folder, ['backup'], { LIFEBOAT_STATE_DIR: join(lost, 'state') });
+  expect(backup.code, backup.stderr).toBe(0);
+  return business;
+}
+
+/** What the application shows to a person who signs in. */
+async function show(folder: string): Promise<unknown> {
+  const script = join(import.meta.dirname, 'open-business.ts');
+  const { stdout } = await run(process.execPath, [script, folder, 'ada@harbor.example', 'only for this demo']);
+  return JSON.parse(stdout);
+}
+
+async function onBareMachine(words: readonly string[], env: Readonly<Record<string, string>>): Promise<string[]> {
+  const asRoot = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'];
+  const script = join(import.meta.dirname, 'nothing.sh');
+  const args = [...asRoot, '--mount', '--propagation', 'private', 'sh', script, ...words];
+  const { stdout } = await run('unshare', args, { env, timeout: 180_000 });
+  return stdout.split('===\n').map((part) => part.trim());
+}
+
+async function query(server: PrivatePostgres, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: server.url('postgres') });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
