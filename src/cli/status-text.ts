@@ -1,7 +1,8 @@
 import { formatDuration, roughDuration } from '../core/duration.ts';
 import { formatMoment } from '../core/moment.ts';
 import { countOf, formatSize } from '../core/size.ts';
-import type { DatasetStatus, StatusTrouble, SystemStatus } from '../operations/status/status.ts';
+import type { DatasetStatus, KeyStatus, StatusTrouble, SystemStatus } from '../operations/status/status.ts';
+import { shortRecipient } from '../vault/age/recipient-print.ts';
 import { type Style, table } from './output.ts';
 
 /** The one answer, its proof, a line per dataset (worst first), and each trouble with the command that mends it. */
@@ -10,6 +11,7 @@ export function statusText(status: SystemStatus, style: Style): string {
   const lines = [style.bold(answer(status)), proof(status, nowMs), verification(status, nowMs), copies(status), ''];
   lines.push(table(status.datasets.map((dataset) => datasetRow(dataset, status.answer.known, nowMs, style))));
   lines.push(style.dim(configuration(status, nowMs)));
+  for (const key of status.keys ?? []) lines.push(style.dim(keyLine(key, nowMs)));
   const troubles = [
     ...status.datasets.flatMap((dataset) =>
       dataset.troubles.map((trouble) => ({ ...trouble, message: `${dataset.name}: ${trouble.message}` })),
@@ -71,6 +73,15 @@ function copies({ placement }: SystemStatus): string {
   const tie = worst === undefined ? '' : ` ${worst.message}`;
   if (!ok) return `Copies: not 3-2-1 (lifeboat destination list).${tie}`;
   return `Copies: ${copies} on ${countOf(media.length, 'medium', 'media')}, ${elsewhere.length} elsewhere, ${locked.length} locked.${tie}`;
+}
+
+function keyLine({ recipient, label, since, proved }: KeyStatus, nowMs: number): string {
+  const age = since === null ? 'age not known' : `${roughDuration(Math.max(0, nowMs - Date.parse(since)))} old`;
+  const proof =
+    proved === null
+      ? 'never used by a drill'
+      : `last proved ${formatMoment(Date.parse(proved.at), nowMs)} by ${proved.kind === 'escrow' ? 'a drill with its shares' : 'a drill'}`;
+  return `Key ${shortRecipient(recipient)}${label === null ? '' : ` (${label})`}: ${age}, ${proof}.`;
 }
 
 function datasetRow(dataset: DatasetStatus, known: boolean, nowMs: number, style: Style): string[] {

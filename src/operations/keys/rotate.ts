@@ -91,7 +91,15 @@ export async function rotate(system: OpenSystem, request: RotationRequest, run: 
     };
     await writeEdited(system.config.file, (text) => editRecipients(text, edit), recipients);
     if (vault !== undefined) {
-      const body = { event: 'rotated', added: add.map(printOf), removed: removed.map(printOf) };
+      const { name, environment } = system.config;
+      const body = {
+        system: name,
+        environment,
+        tool: system.tool,
+        action: 'rotated',
+        added: add.map(printOf),
+        removed: removed.map(printOf),
+      };
       await noteInLedger(system, vault.id, { kind: 'key', body }, run).catch((error: unknown) => {
         run.problem({ code: 'ledger-unwritten', message: `The change is not in the ledger: ${sentenceOf(error)}` });
       });

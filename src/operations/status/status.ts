@@ -43,8 +43,20 @@ export interface SystemStatus {
   readonly destinations: readonly DestinationStatus[];
   /** Whether the copies keep the 3-2-1 rule, and what could be lost together. */
   readonly placement: ThreeTwoOne;
+  /** Of each recipient of new backups; absent when no destination answers. */
+  readonly keys?: readonly KeyStatus[];
   /** Of the system as a whole; those of a dataset stand with it. Worst first. */
   readonly troubles: readonly StatusTrouble[];
+}
+
+export interface KeyStatus {
+  readonly recipient: string;
+  /** The comment beside it in the configuration. */
+  readonly label: string | null;
+  /** It is at least this old; null when nothing is known of it. */
+  readonly since: string | null;
+  /** The newest proved drill that this key, alone, opened everything for. */
+  readonly proved: { readonly at: string; readonly drill: string; readonly kind: 'daily' | 'escrow' } | null;
 }
 
 export interface DestinationStatus {

@@ -6,6 +6,7 @@ import { reach } from '../reach.ts';
 import type { OpenSystem } from '../system.ts';
 import { placementFacts } from '../three-two-one/facts.ts';
 import { assess } from './assess.ts';
+import { withKeys } from './keys.ts';
 import { type ProofScope, type Proofs, readProofs } from './proofs.ts';
 import type { SystemStatus } from './status.ts';
 
@@ -31,7 +32,7 @@ export async function takeStatus(
   const rotation = vault && catalog?.rotation(vault.id);
   const health = catalog?.destinations() ?? [];
   const placement = await placementFacts(system, destinations);
-  return assess(system, {
+  const status = assess(system, {
     nowMs,
     points: own,
     suspect,
@@ -43,6 +44,7 @@ export async function takeStatus(
     health,
     placement,
   });
+  return withKeys(status, open, vault);
 }
 
 /** A host that only drills signs evidence, but no restore point: its own key is believed too. */
