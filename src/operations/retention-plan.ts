@@ -118,11 +118,18 @@ function keepableOf(
 export function lastOfWriters(points: readonly RestorePoint[], ledger: PruneLedger): RestorePoint[] {
   const last = new Map<string, RestorePoint>();
   for (const point of points) {
-    const { writer, id } = point.record;
+    const { writer } = point.record;
     const known = last.get(writer);
-    if (known === undefined || known.record.id < id) last.set(writer, point);
+    if (known === undefined || comesAfter(point, known)) last.set(writer, point);
   }
   return [...last].filter(([writer]) => !isRetiredWriter(ledger, writerId(writer), points)).map(([, point]) => point);
+}
+
+/** One that is believed comes after one that is not, whatever time that states. */
+function comesAfter(a: RestorePoint, b: RestorePoint): boolean {
+  const [aCounts, bCounts] = [a.doubts.length === 0, b.doubts.length === 0];
+  if (aCounts !== bCounts) return aCounts;
+  return a.storedMs === b.storedMs ? a.record.id > b.record.id : a.storedMs > b.storedMs;
 }
 
 function freedBy(points: readonly RestorePoint[], dropped: ReadonlySet<RestorePoint>) {

@@ -62,8 +62,9 @@ export function newestNumber(places: readonly Place[]): number {
  */
 export function decideMarks(facts: PruneFacts): Marks {
   const { places, points, kept, outOfReach } = facts;
-  const withdrawn = points.filter(({ key }) => !kept.has(key));
   const needed = neededBy(points.filter(({ key }) => kept.has(key)));
+  // A forged record can name the manifest of a restore point that is kept: to withdraw it would withdraw both.
+  const withdrawn = points.filter(({ key, record }) => !kept.has(key) && !needed.has(record.manifest[0]));
   const tombstones = new Set<string>();
   for (const { record } of withdrawn) {
     tombstones.add(record.manifest[0]);
@@ -179,8 +180,11 @@ export function decideSweep(facts: PruneFacts, place: Place, nowMs: number, rule
 function seenBy({ points, places }: PruneFacts, rules: PruneRules): [string, number][] {
   const seen = new Map<string, number>();
   const keys = new Map<string, number>();
+  const newest = newestNumber(places);
   for (const { record } of points) {
-    keys.set(record.writer, Math.max(keys.get(record.writer) ?? 0, record.generation));
+    // Nobody has seen what does not exist: that record says nothing true about its writer.
+    const generation = record.generation <= newest ? record.generation : 0;
+    keys.set(record.writer, Math.max(keys.get(record.writer) ?? 0, generation));
   }
   for (const [key, number] of keys) seen.set(writerId(key), number);
   if (rules.newWriters) {

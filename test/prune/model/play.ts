@@ -39,7 +39,11 @@ export async function begin({ kinds, writers: count, retention, rules, retention
   );
   const truth = watch(world, retention, pruner.pins);
   const prunes = { ...allRules, ...rules };
-  const backup = (at: number) => startBackup(world, writers[at]!, prunes);
+  const backup = (at: number) => {
+    // No two restore points of a dataset are of the same moment.
+    world.nowMs += minuteMs;
+    return startBackup(world, writers[at]!, prunes);
+  };
   const prune = () => startPrune(world, pruner, prunes, { ...allRetentionRules, ...retentionRules });
   return {
     world,
@@ -50,7 +54,6 @@ export async function begin({ kinds, writers: count, retention, rules, retention
     prune,
     async backedUp(at) {
       change(world, writers[at]!, 0);
-      world.nowMs += minuteMs;
       await world.finish(backup(at));
     },
     async pruned() {
@@ -77,7 +80,11 @@ type Command =
   | { readonly do: 'go back'; readonly writer: number; readonly file: number }
   | { readonly do: 'pin'; readonly which: number }
   | { readonly do: 'lock'; readonly which: number; readonly ms: number }
-  | { readonly do: 'attack'; readonly how: 'future' | 'past' | 'now' | 'empty' | 'overwrite' | 'hide'; readonly which: number };
+  | {
+      readonly do: 'attack';
+      readonly how: 'future' | 'past' | 'now' | 'empty' | 'overwrite' | 'hide';
+      readonly which: number;
+    };
 
 const calls = fc.oneof(fc.nat(12), fc.constantFrom(30, 100, 1000));
 const which = fc.nat(1000);
@@ -88,15 +95,52 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('backup' as const), writer: small, file: small, calls }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('prune' as const), calls }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('go on' as const), actor: which, calls }) },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(minuteMs, hourMs, dayMs, 2 * dayMs, 3 * dayMs, 4 * dayMs) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('kill' as const), actor: which, fate: fc.constantFrom('lost' as const, 'done' as const, 'late' as const) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('wait' as const),
+      ms: fc.constantFrom(minuteMs, hourMs, dayMs, 2 * dayMs, 3 * dayMs, 4 * dayMs),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('kill' as const),
+      actor: which,
+      fate: fc.constantFrom('lost' as const, 'done' as const, 'late' as const),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('arrive' as const), which }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('down' as const, 'up' as const), place: small }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('clock' as const), writer: small, offMs: fc.constantFrom(0, -dayMs * 9, -hourMs, minuteMs, hourMs, dayMs * 9) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('clock' as const),
+      writer: small,
+      offMs: fc.constantFrom(0, -dayMs * 9, -hourMs, minuteMs, hourMs, dayMs * 9),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('go back' as const), writer: small, file: small }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('pin' as const), which }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('lock' as const), which, ms: fc.constantFrom(dayMs, 9 * dayMs) }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('attack' as const), how: fc.constantFrom('future' as const, 'past' as const, 'now' as const, 'empty' as const, 'overwrite' as const, 'hide' as const), which }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('lock' as const), which, ms: fc.constantFrom(dayMs, 9 * dayMs) }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('attack' as const),
+      how: fc.constantFrom(
+        'future' as const,
+        'past' as const,
+        'now' as const,
+        'empty' as const,
+        'overwrite' as const,
+        'hide' as const,
+      ),
+      which,
+    }),
+  },
 );
 
 export interface Case {
@@ -110,9 +154,21 @@ export interface Case {
 const none: Retention = { last: 1, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0 };
 
 export const anyCase: fc.Arbitrary<Case> = fc.record({
-  kinds: fc.constantFrom<readonly PlaceKind[]>(['plain'], ['versions'], ['locks'], ['plain', 'plain'], ['locks', 'plain'], ['versions', 'locks']),
+  kinds: fc.constantFrom<readonly PlaceKind[]>(
+    ['plain'],
+    ['versions'],
+    ['locks'],
+    ['plain', 'plain'],
+    ['locks', 'plain'],
+    ['versions', 'locks'],
+  ),
   writers: fc.constantFrom(1, 2),
-  retention: fc.constantFrom(none, { ...none, last: 2 }, { ...none, daily: 2 }, { ...none, last: 2, hourly: 2, daily: 3 }),
+  retention: fc.constantFrom(
+    none,
+    { ...none, last: 2 },
+    { ...none, daily: 2 },
+    { ...none, last: 2, hourly: 2, daily: 3 },
+  ),
   hostile: fc.boolean(),
   commands: fc.array(command, { minLength: 8, maxLength: 40 }),
 });
@@ -165,7 +221,6 @@ async function perform(
       if (writer.running !== undefined && !writer.running.ended && !writer.running.dead) return;
       old.set(`${writer.name} ${one.file}`, writer.source.get(`file${one.file}`) ?? '');
       change(world, writer, one.file);
-      world.nowMs += minuteMs;
       return world.step(backup(writers.indexOf(writer)), one.calls);
     }
     case 'go back': {
@@ -216,7 +271,8 @@ async function perform(
       const point = pick(truth.stored.get(place.name)!, one.which);
       if (place.kind !== 'locks' || point === undefined) return;
       for (const version of (await place.store.history?.versionsOf(point.key)) ?? []) {
-        if (!version.isDeleteMarker) await place.store.history?.extendLock(point.key, version.version, world.nowMs + one.ms);
+        if (!version.isDeleteMarker)
+          await place.store.history?.extendLock(point.key, version.version, world.nowMs + one.ms);
       }
       return;
     }
@@ -242,7 +298,8 @@ async function attack(
     const keys = [victim.key, ...(pack === undefined ? [] : [`packs/${pack.slice(0, 2)}/${pack}.age`])];
     const key = keys[which % keys.length]!;
     if (how === 'hide') await place.store.delete(key);
-    else if ((await place.store.history!.versionsOf(key)).length > 0) await place.store.put(key, world.unique('ransom'));
+    else if ((await place.store.history!.versionsOf(key)).length > 0)
+      await place.store.put(key, world.unique('ransom'));
     return;
   }
   const offMs = { future: 30 * dayMs, past: -5 * dayMs, now: 0, empty: 0 }[how];

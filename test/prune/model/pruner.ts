@@ -71,14 +71,18 @@ export function startPrune(
       const points = retention.soundFirst ? survey.points : survey.points.map((point) => ({ ...point, doubts: [] }));
       const everywhere = (at: readonly string[]) => (retention.placesAlone || at.length === 0 ? at : ['all']);
       const ledger = { ...emptyLedger, pins, removed: new Set(removed) };
-      const plan = planFor(config, { points, suspect: [] }, {
-        ledger,
-        wholeAt: (point) => {
-          const whole = retention.soundFirst ? wholeAt(survey.places, point) : point.destinations;
-          return everywhere(whole);
+      const plan = planFor(
+        config,
+        { points, suspect: [] },
+        {
+          ledger,
+          wholeAt: (point) => {
+            const whole = retention.soundFirst ? wholeAt(survey.places, point) : point.destinations;
+            return everywhere(whole);
+          },
+          nowMs: Math.min(...survey.places.map(({ nowMs }) => nowMs)),
         },
-        nowMs: Math.min(...survey.places.map(({ nowMs }) => nowMs)),
-      });
+      );
       const facts = factsOf({
         ...survey,
         outOfReach: [...outOfReach, ...survey.outOfReach],

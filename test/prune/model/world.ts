@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../../src/core/clock.ts';
 import { dayMs } from '../../../src/core/duration.ts';
+import { ulidTime } from '../../../src/core/ulid.ts';
 import type { Destination, History, Key, PutOptions } from '../../../src/destinations/destination.ts';
 import { destinationUnreachable } from '../../../src/destinations/errors.ts';
 import { openMemory } from '../../../src/destinations/memory/destination.ts';
 import { VAULT_KEY } from '../../../src/vault/format/keys.ts';
 import { encodeVaultFile } from '../../../src/vault/format/vault-file.ts';
-import { ulidTime } from '../../../src/core/ulid.ts';
 
 export const vaultId = '01KDVDNA00R8GDY8VMGXHZRMVA';
 export const startMs = ulidTime(vaultId) + dayMs;
@@ -77,7 +77,9 @@ export class World {
   }
 
   random = (sizeBytes: number): Uint8Array => {
-    const digest = createHash('sha512').update(`random ${++this.#counter}`).digest();
+    const digest = createHash('sha512')
+      .update(`random ${++this.#counter}`)
+      .digest();
     return Uint8Array.from(digest.subarray(0, sizeBytes));
   };
 
@@ -106,7 +108,8 @@ export class World {
       };
       if (actor.dead) throw new Killed();
       await new Promise<void>((go, fail) => actor.waiting.push({ op: { verb, key, apply }, go, fail }));
-      if (place.down) throw destinationUnreachable({ destination: place.name, location: place.name, why: 'it is down' });
+      if (place.down)
+        throw destinationUnreachable({ destination: place.name, location: place.name, why: 'it is down' });
       return apply();
     }
     async function* gatedList<T>(prefix: string, list: () => AsyncIterable<T>): AsyncGenerator<T> {

@@ -1,6 +1,6 @@
-import type { Key } from '../../../src/destinations/destination.ts';
 import { startRun } from '../../../src/core/run.ts';
 import { newUlid } from '../../../src/core/ulid.ts';
+import type { Key } from '../../../src/destinations/destination.ts';
 import { copyMissing } from '../../../src/vault/copy/copy-missing.ts';
 import { holdingsOf } from '../../../src/vault/copy/holdings.ts';
 import { planCopy } from '../../../src/vault/copy/plan.ts';
@@ -155,7 +155,11 @@ async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: Pr
   if ((await put(recordKey(record), bytes)).length > 0) writer.lastHash = sha256Hex(bytes);
 }
 
-export function unsigned(world: World, writer: ModelWriter, time: string): Omit<SnapshotRecord, 'writer' | 'signature'> {
+export function unsigned(
+  world: World,
+  writer: ModelWriter,
+  time: string,
+): Omit<SnapshotRecord, 'writer' | 'signature'> {
   return {
     format: 1,
     vault: vaultId,
