@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import { sentenceOf } from '../core/errors.ts';
 import { interrupted, passphraseNeeded } from './errors.ts';
 
@@ -23,17 +23,44 @@ export async function readPassphrase(of: string, env: Env): Promise<string> {
   return readHidden(`Passphrase of ${of}: `);
 }
 
-/** Asks on the terminal; what is typed is seen, so that it can be corrected. @throws `interrupted` */
-export async function readLine(question: string, signal: AbortSignal): Promise<string> {
+export interface Typing extends Disposable {
+  /** The next line that is typed, or was pasted before it was asked for. It is seen, so that it can be corrected. */
+  ask(question: string): Promise<string>;
+}
+
+/** Asks line by line on the terminal. Its `ask` @throws `interrupted`, when the terminal closes or `signal` aborts */
+export function startTyping(signal: AbortSignal): Typing {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const closed = new Promise<never>((_, failed) => terminal.once('close', () => failed(interrupted({}))));
-  // When the answer comes first, nobody waits for the other.
-  closed.catch(() => {});
-  try {
-    return await Promise.race([terminal.question(question, { signal }), closed]);
-  } finally {
-    terminal.close();
-  }
+  const lines: string[] = [];
+  let waiting: { done(line: string): void; failed(error: unknown): void } | undefined;
+  let closed = false;
+  terminal.on('line', (line) => {
+    if (waiting === undefined) lines.push(line);
+    else waiting.done(line);
+    waiting = undefined;
+  });
+  terminal.on('close', () => {
+    closed = true;
+    waiting?.failed(interrupted({}));
+  });
+  const stop = () => terminal.close();
+  signal.addEventListener('abort', stop, { once: true });
+  return {
+    ask(question) {
+      terminal.setPrompt(question);
+      terminal.prompt();
+      const ready = lines.shift();
+      if (ready !== undefined) return Promise.resolve(ready);
+      if (closed) return Promise.reject(interrupted({}));
+      return new Promise((done, failed) => {
+        waiting = { done, failed };
+      });
+    },
+    [Symbol.dispose]() {
+      signal.removeEventListener('abort', stop);
+      terminal.close();
+    },
+  };
 }
 
 const CTRL_C = '\x03';

@@ -3,7 +3,7 @@ import { joinShareLines, readShareLine, SHARE_LINES } from '../keys/share.ts';
 import type { NamedShare } from '../keys/split.ts';
 import { usageWrong } from './errors.ts';
 import type { Output } from './output.ts';
-import { readLine } from './passphrase.ts';
+import { startTyping, type Typing } from './passphrase.ts';
 
 /**
  * Asks for shares on the terminal, line by line, until there are enough. A line that is mistyped is asked for again.
@@ -15,9 +15,10 @@ export async function typeShares(out: Output, signal: AbortSignal, command: stri
   }
   out.note(`Type the five lines of each sheet, without their numbers. 0 and O, 1, I and L are the same.`);
   const shares: NamedShare[] = [];
+  using typing = startTyping(signal);
   for (;;) {
     const name = `sheet ${shares.length + 1}`;
-    const share = await typeShare(name, out, signal);
+    const share = await typeShare(name, out, typing);
     if (share === undefined) continue;
     if (shares.some((one) => one.share.set === share.set && one.share.number === share.number)) {
       out.note(`That is share ${share.number} again: take another sheet.`);
@@ -30,11 +31,11 @@ export async function typeShares(out: Output, signal: AbortSignal, command: stri
   }
 }
 
-async function typeShare(name: string, out: Output, signal: AbortSignal): Promise<NamedShare['share'] | undefined> {
+async function typeShare(name: string, out: Output, typing: Typing): Promise<NamedShare['share'] | undefined> {
   const lines: Buffer[] = [];
   while (lines.length < SHARE_LINES) {
     const line = lines.length + 1;
-    const typed = await readLine(`${name}, line ${line}: `, signal);
+    const typed = await typing.ask(`${name}, line ${line}: `);
     try {
       lines.push(readShareLine(typed.replace(/^\s*\d\s*[:.)]/, ''), line, name));
     } catch (error) {
