@@ -93,6 +93,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./copy.ts')).copy,
   },
   {
+    name: 'keep',
+    summary: 'Extend the locks of what restore points need',
+    load: async () => (await import('./keep.ts')).keep,
+  },
+  {
     name: 'prune',
     summary: 'Drop what the retention no longer keeps',
     load: async () => (await import('./prune.ts')).prune,

@@ -2,11 +2,14 @@ import { configurationDataset } from '../core/configuration-dataset.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Problem, Run } from '../core/run.ts';
 import type { SnapshotRecord } from '../vault/format/record.ts';
+import { openVault } from '../vault/open.ts';
 import { type WrittenRestorePoint, writeRestorePoint } from '../vault/write/restore-point.ts';
 import { openWriter, type WriterSession } from '../vault/write/session.ts';
 import { keepConfiguration } from './configuration/keep.ts';
 import { finishCopies, type TakenRestorePoints } from './copy/finish-copies.ts';
 import { noSuchDataset } from './errors.ts';
+import { locksOfBackup } from './keep.ts';
+import { meetWriters, trustOfWriter } from './known-writers.ts';
 import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';
 import { noteUsed } from './used-destinations.ts';
@@ -70,17 +73,19 @@ async function takeRestorePoints(system: OpenSystem, request: BackupRequest, run
   if (opened.length === 0 && first !== undefined) throw first.error;
 
   const { config, random, tool, packSizes } = system;
+  using locks = locksOfBackup(system, opened);
   const options = {
     system: config.name,
     stateDir: config.stateDir,
     recipients: config.vault.recipients,
-    destinations: opened,
+    destinations: locks.destinations,
     random,
     tool,
     rescue: system.rescue(),
     refill: request.refill,
     fresh: request.fresh ?? false,
     packSizes,
+    trust: (vault: string) => trustOfWriter(config, vault),
   };
   await using session = await openWriter(options, run);
   noteUsed(config.stateDir, session.copies.active);
@@ -104,6 +109,16 @@ async function takeRestorePoints(system: OpenSystem, request: BackupRequest, run
     const one = await attempt(dataset, () => run.step(dataset, () => backUpOne(system, session, dataset, run)));
     if (one !== undefined) backedUp.push(one);
   }
+  const taken = configuration === undefined ? backedUp : [configuration, ...backedUp];
+  await run.step('keep', () =>
+    locks.keepTaken(
+      taken.map(({ record }) => record),
+      run,
+    ),
+  );
+  await meetWriters(config, session.vault, () => openVault(session.copies.active)).catch((error: unknown) =>
+    run.problem({ code: 'writers-unknown', message: sentenceOf(error) }),
+  );
   const failures = [...unopened, ...[...session.copies.dropped].map(([name, error]) => ({ name, error }))];
   const outcome = { vault: session.vault, backedUp, configuration, failed };
   return { outcome, failures, aside: session.copies.aside };

@@ -21,12 +21,25 @@ export function trustOf(config: System, vault: string): Trust {
   return met === undefined ? {} : { writers: new Set([...met, ...own]) };
 }
 
+/** The same for a backup, which does not fail for a list that it hardly needs: then its own key is the only known one. */
+export function trustOfWriter(config: System, vault: string): Trust {
+  try {
+    return trustOf(config, vault);
+  } catch {
+    return { writers: new Set(ownKey(config, vault)) };
+  }
+}
+
 /** Remembers the writers of a vault that this host uses for the first time: one that comes later is suspect. */
-export async function meetWriters(config: System, vault: VaultReader): Promise<void> {
-  if (config.vault.writers.length > 0 || readMet(config, vault.id) !== undefined) return;
-  const { points } = await vault.restorePoints();
-  const writers = [...new Set([...points.map(({ record }) => record.writer), ...ownKey(config, vault.id)])].sort();
-  if (writers.length > 0) rememberWriters(config, vault.id, writers);
+export async function meetWriters(
+  config: System,
+  vault: string,
+  open: () => VaultReader | Promise<VaultReader>,
+): Promise<void> {
+  if (config.vault.writers.length > 0 || readMet(config, vault) !== undefined) return;
+  const { points } = await (await open()).restorePoints();
+  const writers = [...new Set([...points.map(({ record }) => record.writer), ...ownKey(config, vault)])].sort();
+  if (writers.length > 0) rememberWriters(config, vault, writers);
 }
 
 /** From now on this host believes these writers of `vault`, and its own key. */

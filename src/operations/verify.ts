@@ -57,7 +57,7 @@ export async function verify(system: OpenSystem, request: VerifyRequest, run: Ru
       healers: () => healersOf(system),
       run,
     });
-    await meetWriters(system.config, vault);
+    await meetWriters(system.config, vault.id, () => vault);
     const opened = new Set(vault.destinations.map(({ name }) => name));
     const missing = Object.keys(system.config.destinations).filter((name) => !opened.has(name));
     const sound = missing.length === 0 && verified.suspect.length === 0 && verified.findings.every(isHarmless);

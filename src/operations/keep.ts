@@ -1,0 +1,95 @@
+import { type Locks, openLocks } from '../catalog/locks.ts';
+import { dayMs } from '../core/duration.ts';
+import { sentenceOf } from '../core/errors.ts';
+import type { Run } from '../core/run.ts';
+import type { Destination } from '../destinations/destination.ts';
+import { recordKey, type SnapshotRecord } from '../vault/format/record.ts';
+import { lockNeeds } from '../vault/keep/decide.ts';
+import { keepLocks } from '../vault/keep/keep.ts';
+import { notingLocks } from '../vault/keep/noting.ts';
+import { hasOwnCredentials } from './destination-options.ts';
+import { isKept, type KeepOutcome, keepAll, knownBirthMs, rememberedMs } from './keep-all.ts';
+import { recorded } from './record-run.ts';
+import type { OpenSystem } from './system.ts';
+
+/**
+ * Makes every lock reach as far as the restore points that need the object. With the keeper's credentials; reads records and the
+ * ledger, no pack, and needs no key. @throws `vault-missing`, `no-destination-left`
+ */
+export async function keep(system: OpenSystem, request: { readonly dryRun: boolean }, run: Run): Promise<KeepOutcome> {
+  return recorded(system, { operation: 'keep' }, run, async () => {
+    using locks = openLocks(system.config.stateDir);
+    const result = await keepAll(system, locks, request.dryRun, run);
+    for (const { destination, failed } of result.locks) {
+      if (failed !== undefined) run.problem({ code: 'keep-failed', message: `${destination}: ${failed}` });
+    }
+    return { result, isNo: !isKept(result) };
+  });
+}
+
+/** Looks after the locks of what one backup stores. */
+export interface BackupLocks extends Disposable {
+  /** The same destinations; when the lock of each new object ends is remembered, so that it need not be asked for. */
+  readonly destinations: readonly Destination[];
+  /**
+   * Before the backup reports: once a day everything, otherwise what the new restore points use again and whose lock ends too
+   * soon. Usually that is nothing, and costs no request. Credentials that do not permit it are no fault here: a keeper elsewhere
+   * does it, and `status` watches.
+   */
+  keepTaken(records: readonly SnapshotRecord[], run: Run): Promise<void>;
+}
+
+export function locksOfBackup(system: OpenSystem, destinations: readonly Destination[]): BackupLocks {
+  const lockable = destinations.filter(hasLocks);
+  if (lockable.length === 0) return { destinations, keepTaken: async () => {}, [Symbol.dispose]: () => {} };
+  const locks = openLocks(system.config.stateDir);
+  return {
+    destinations: destinations.map((destination) => {
+      const birthMs = hasLocks(destination) ? knownBirthMs(system.config, destination.name, locks) : undefined;
+      return birthMs === undefined ? destination : notingLocks(destination, locks, birthMs, system.clock);
+    }),
+    async keepTaken(records, run) {
+      if (records.length === 0) return;
+      try {
+        const nowMs = system.clock.now();
+        const isDue = lockable.some(({ name }) => Math.abs(nowMs - (locks.last(name)?.keptMs ?? 0)) > dayMs);
+        if (isDue) await keepAll(system, locks, false, run);
+        else await keepReused(system, lockable, records, locks, run);
+      } catch (error) {
+        run.signal.throwIfAborted();
+        run.problem({ code: 'keep-failed', message: `The locks were not looked after: ${sentenceOf(error)}` });
+      }
+    },
+    [Symbol.dispose]: () => locks[Symbol.dispose](),
+  };
+}
+
+async function keepReused(
+  system: OpenSystem,
+  lockable: readonly Destination[],
+  records: readonly SnapshotRecord[],
+  locks: Locks,
+  run: Run,
+): Promise<void> {
+  const nowMs = system.clock.now();
+  const kept = records.map((record) => ({ point: { record, key: recordKey(record) } }));
+  let keepers: readonly Destination[] | undefined;
+  for (const destination of lockable) {
+    const { name } = destination;
+    const birthMs = knownBirthMs(system.config, name, locks);
+    if (birthMs === undefined) continue;
+    const needs = lockNeeds(kept, [], { nowMs, birthMs });
+    for (const { key, enoughMs } of [...needs.values()]) {
+      if ((locks.get(name, key)?.untilMs ?? 0) >= enoughMs) needs.delete(key);
+    }
+    if (needs.size === 0) continue;
+    const isParted = hasOwnCredentials(system.config.destinations[name]!, 'keeper');
+    if (isParted) keepers ??= (await system.destinations({ create: false, role: 'keeper' })).opened;
+    const keeper = keepers?.find((other) => other.name === name) ?? destination;
+    await keepLocks({ destination: keeper, needs, memory: locks, nowMs, rememberedMs, dryRun: false, run });
+  }
+}
+
+function hasLocks({ history, capabilities }: Destination): boolean {
+  return history !== undefined && capabilities.objectLock !== 'none';
+}

@@ -1,0 +1,99 @@
+import { dayMs } from '../../core/duration.ts';
+import type { Key } from '../../destinations/destination.ts';
+import type { Trace } from '../../destinations/first-version.ts';
+import { manifestKey, packKey, parseKey } from '../format/keys.ts';
+import type { RestorePoint } from '../vault.ts';
+
+/** A restore point that retention keeps. */
+export interface KeptRestorePoint {
+  readonly point: Pick<RestorePoint, 'key' | 'record'>;
+  /** Until then it surely stays; absent where nobody can say. */
+  readonly staysMs?: number;
+}
+
+/** How long one object shall be locked. */
+export interface LockNeed {
+  readonly key: Key;
+  /** What the records say of it; absent for small objects. */
+  readonly sizeBytes?: number;
+  /** Up to where a lock is extended. */
+  readonly untilMs: number;
+  /** A lock that ends later than this is enough, and costs no request. */
+  readonly enoughMs: number;
+}
+
+export interface LockClock {
+  /** By the store's clock. */
+  readonly nowMs: number;
+  /** How long the place locks what is stored. */
+  readonly birthMs: number;
+}
+
+/** Locks end at the turn of a week, so that an object is not extended by an hour for every restore point that needs it. */
+const stepMs = 7 * dayMs;
+/** No lock is made longer at once: a mistake, or a forged retention, must not cost years. */
+const longestMs = 400 * dayMs;
+
+/**
+ * What shall be locked, and how long. Everything that a kept restore point needs is locked, from now on, for as long as if it had
+ * been stored now, and up to the time when the restore point surely goes; small objects as long as the longest of them. A lock
+ * with half of that time left is let be.
+ */
+export function lockNeeds(
+  kept: readonly KeptRestorePoint[],
+  smallObjects: Iterable<Key>,
+  clock: LockClock,
+): Map<Key, LockNeed> {
+  const needs = new Map<Key, LockNeed>();
+  const need = (key: Key, sizeBytes: number | undefined, staysMs: number) => {
+    const known = needs.get(key);
+    const next = needOf(key, sizeBytes, staysMs, clock);
+    if (known === undefined || known.untilMs < next.untilMs || known.enoughMs < next.enoughMs) {
+      const [untilMs, enoughMs] = [
+        Math.max(known?.untilMs ?? 0, next.untilMs),
+        Math.max(known?.enoughMs ?? 0, next.enoughMs),
+      ];
+      needs.set(key, { ...next, untilMs, enoughMs });
+    }
+  };
+  let longest = 0;
+  for (const { point, staysMs = 0 } of kept) {
+    const { record, key } = point;
+    longest = Math.max(longest, staysMs);
+    need(key, undefined, staysMs);
+    need(manifestKey(record.manifest[0]), record.manifest[1], staysMs);
+    for (const [pack, sizeBytes] of record.packs) need(packKey(pack), sizeBytes, staysMs);
+  }
+  if (kept.length === 0) return needs;
+  // The index saves an upload and no restore point: it need not outlive the newest of them.
+  for (const key of smallObjects) need(key, undefined, parseKey(key)?.type === 'index' ? 0 : longest);
+  return needs;
+}
+
+function needOf(key: Key, sizeBytes: number | undefined, staysMs: number, { nowMs, birthMs }: LockClock): LockNeed {
+  const capMs = nowMs + longestMs;
+  const surelyMs = Math.min(staysMs, capMs);
+  const untilMs = Math.min(Math.ceil(Math.max(nowMs + birthMs, surelyMs) / stepMs) * stepMs, capMs);
+  const enoughMs = Math.max(nowMs + birthMs / 2, surelyMs - stepMs);
+  return { key, ...(sizeBytes !== undefined && { sizeBytes }), untilMs, enoughMs };
+}
+
+/** Objects that every restore point of the vault relies on, or that tell its history. */
+export function isKeptSmall(key: Key): boolean {
+  const type = parseKey(key)?.type;
+  return type === 'vault' || type === 'rescue' || type === 'ledger' || type === 'generation' || type === 'index';
+}
+
+/** So many versions of one object are locked at most: more of them are somebody's attempt to make locks cost. */
+const mostVersions = 3;
+
+/**
+ * The versions of which one is the sound one: the oldest, of the right size where it is known. Which of several it is, only their
+ * bytes tell, and a keeper does not read those.
+ */
+export function versionsToLock({ versions }: Trace, { sizeBytes }: LockNeed): string[] {
+  return versions
+    .filter((version) => sizeBytes === undefined || version.sizeBytes === sizeBytes)
+    .slice(0, mostVersions)
+    .map(({ version }) => version);
+}
