@@ -1,11 +1,14 @@
-import { type Checked, checkSystem } from '../operations/check.ts';
+import { checkSystem } from '../operations/check.ts';
+import type { Checked } from '../operations/probe/checked.ts';
 import { defineCommand } from './command.ts';
 import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
 
 export const check = defineCommand({
-  description: `The configuration, the keys, each destination (a small object is written, read back and removed), each dataset with the
-versions of its server and tools, and the clocks. Exit code 1 when something would stop a backup.`,
+  description: `The configuration, the keys, each destination, each dataset with the versions of its server and tools,
+and the clocks. A destination is tried with small objects: written, read back, overwritten, removed, and where it locks, locked,
+shortened and deleted; what it really protects from is said in words. Exit code 1 when something would stop a backup, or when a
+lock that lifeboat.yaml asks for does not hold.`,
   options: {},
   async run({ common, system, identities, run, out }) {
     const given = common.identity.length > 0 ? await identities() : [];

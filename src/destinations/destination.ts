@@ -55,6 +55,34 @@ export interface Lock {
   readonly untilMs: number;
 }
 
+/** What a provider was seen to do, by trying; undefined where these credentials may not try. */
+export interface Examination {
+  /** A second creation of a key was refused by the store. */
+  readonly refusesOverwriting: boolean | undefined;
+  /** A body that is not the announced one was refused. */
+  readonly refusesWrongBytes: boolean | undefined;
+  /** What was overwritten or hidden could still be read. */
+  readonly keepsVersions: boolean | undefined;
+  /** These credentials removed for good what was not locked. */
+  readonly removes: boolean;
+  /** Absent where nothing is locked. */
+  readonly lock?: LockExamination;
+}
+
+/** Each of these is what a lock must do. */
+export interface LockExamination {
+  readonly mode: Lock['mode'];
+  /** What new objects are locked for, by the request or by the bucket itself. */
+  readonly forMs: number;
+  readonly by: 'request' | 'bucket';
+  readonly locksAtBirth: boolean | undefined;
+  readonly extends: boolean | undefined;
+  readonly refusesShorter: boolean | undefined;
+  readonly refusesRemoval: boolean | undefined;
+  /** These credentials could lift a governance lock. */
+  readonly lifts: boolean;
+}
+
 /**
  * What a place that keeps versions can do besides. Objects of a vault never change, so the first version of a key is the true
  * one; whoever writes a second one or hides it is broken or hostile, and takes nothing away.
@@ -121,6 +149,12 @@ export interface Destination {
    * good: `object-locked` while it is locked.
    */
   delete(key: Key, version?: string): Promise<void>;
+
+  /**
+   * Tries what the provider really does, with small objects whose keys begin with `key`, which lies below `probe/`. They are
+   * removed again, but for one that may stay locked for about a minute; a later call removes what earlier ones left.
+   */
+  examine?(key: Key, signal?: AbortSignal): Promise<Examination>;
 
   /** Requests that were sent since it was opened, by operation, where a provider counts them: `{ PutObject: 12 }`. */
   requests?(): Readonly<Record<string, number>>;

@@ -3,6 +3,7 @@ import type { Capabilities, Destination, History } from '../destination.ts';
 import { requireKey, requirePrefix } from '../key.ts';
 import type { S3Options } from '../options.ts';
 import { type Bucket, openBucket } from './bucket.ts';
+import { examine } from './examine.ts';
 import { list, listVersions } from './list.ts';
 import { extendLock, lockOf } from './locks.ts';
 import { putsInto } from './put.ts';
@@ -54,6 +55,10 @@ export async function openS3({
       requireKey(name, key);
       await remove(bucket, key, version);
     },
+    async examine(key, signal) {
+      requireKey(name, key);
+      return examine(bucket, key, signal);
+    },
     async freeBytes() {
       return undefined;
     },
@@ -72,7 +77,7 @@ function capabilitiesOf({ features, options }: Bucket): Capabilities {
     get versions() {
       return features.versions;
     },
-    objectLock: features.lock === 'no' ? 'none' : (options.lock?.mode ?? features.defaultLock ?? 'none'),
+    objectLock: features.lock === 'no' ? 'none' : (options.lock?.mode ?? features.defaultLock?.mode ?? 'none'),
   };
 }
 

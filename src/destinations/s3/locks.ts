@@ -28,7 +28,7 @@ export async function lockOf(bucket: Bucket, key: string, version: string): Prom
 export async function extendLock(bucket: Bucket, key: string, version: string, untilMs: number): Promise<Lock> {
   const before = await lockOf(bucket, key, version);
   if (before !== undefined && before.untilMs >= untilMs) return before;
-  const mode = before?.mode ?? bucket.options.lock?.mode ?? bucket.features.defaultLock ?? 'governance';
+  const mode = before?.mode ?? bucket.options.lock?.mode ?? bucket.features.defaultLock?.mode ?? 'governance';
   const until = new Date(Math.ceil(untilMs / 1000) * 1000);
   await setLock(bucket, key, version, { mode, untilMs: until.getTime() });
   return { mode, untilMs: until.getTime() };

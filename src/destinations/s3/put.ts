@@ -10,7 +10,7 @@ import { headOf, read } from './read.ts';
 
 export type Put = (key: string, body: Uint8Array, options: PutOptions) => Promise<Stored>;
 
-interface Sending {
+export interface Sending {
   readonly key: string;
   readonly body: Uint8Array;
   /** Lower-case hex. */
@@ -82,7 +82,7 @@ export function putsInto(bucket: Bucket): Put {
 async function send(bucket: Bucket, sending: Sending): Promise<Stored> {
   const { key, body, signal } = sending;
   for (;;) {
-    const command = commandOf(bucket, sending);
+    const command = putCommand(bucket, sending);
     const again = Symbol('again');
     const answer = await bucket.ask<PutObjectCommandOutput | Stored | typeof again>(
       (s3, abort) => s3.send(command, abort),
@@ -110,7 +110,8 @@ async function send(bucket: Bucket, sending: Sending): Promise<Stored> {
   }
 }
 
-function commandOf(bucket: Bucket, { key, body, sha256 }: Sending): PutObjectCommand {
+/** Sends `body` under `key` unless it exists, as far as the store understands that; with its lock and its storage class. */
+export function putCommand(bucket: Bucket, { key, body, sha256 }: Sending): PutObjectCommand {
   const { features, options } = bucket;
   const command = new PutObjectCommand({
     Bucket: bucket.bucket,
@@ -175,10 +176,16 @@ function adapt({ features, options, name, location }: Bucket, { input }: PutObje
 }
 
 /** Whether a body that is not the signed one is refused: sent once, small, and gone again where it was not. */
-async function tryWrongHash(bucket: Bucket): Promise<void> {
+export async function tryWrongHash(bucket: Bucket): Promise<void> {
   const key = `probe/${createHash('sha256').update(`${bucket.client.storeNow()}`).digest('hex').slice(0, 26)}`;
   const body = Buffer.from('not what was signed');
-  const command = new PutObjectCommand({ Bucket: bucket.bucket, Key: bucket.objectKey(key), Body: body });
+  const command = new PutObjectCommand({
+    Bucket: bucket.bucket,
+    Key: bucket.objectKey(key),
+    Body: body,
+    // A policy may refuse whatever comes without.
+    ...(bucket.features.conditional === 'yes' && { IfNoneMatch: '*' }),
+  });
   signHash(command, createHash('sha256').update('what was signed').digest('hex'));
   bucket.features.checked = await bucket.ask(
     async (s3): Promise<'no'> => {

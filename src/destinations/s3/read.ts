@@ -1,10 +1,16 @@
 import type { Readable } from 'node:stream';
-import { GetObjectCommand, HeadObjectCommand, type HeadObjectCommandOutput } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  type HeadObjectCommandOutput,
+  ListObjectsV2Command,
+  type ListObjectsV2CommandOutput,
+} from '@aws-sdk/client-s3';
 import type { ByteRange, Listed } from '../destination.ts';
 import { objectDamaged, objectMissing } from '../errors.ts';
 import type { Bucket } from './bucket.ts';
 import { notAStore } from './client.ts';
-import { failureOf, refusalOf, saysAbsent } from './failure.ts';
+import { failureOf, refusalOf, saysAbsent, saysDenied } from './failure.ts';
 
 export interface ReadOptions {
   readonly version?: string;
@@ -35,6 +41,7 @@ export async function read(
     async (error) => {
       if (refusalOf(error).status === 416) throw tooShort(bucket, key, range, undefined);
       if (isGone(error)) throw await missing(bucket, key, error);
+      if (version === undefined) await throwIfAbsent(bucket, key, error);
       return undefined;
     },
     signal,
@@ -70,6 +77,7 @@ export async function head(bucket: Bucket, key: string, options: ReadOptions): P
     (s3, abort) => s3.send(headOf(bucket, key, options.version), abort),
     async (error) => {
       if (isGone(error)) throw await missing(bucket, key, error);
+      if (options.version === undefined) await throwIfAbsent(bucket, key, error);
       return undefined;
     },
     options.signal,
@@ -95,6 +103,22 @@ function isGone(error: unknown): boolean {
 async function missing({ name, requireBucket }: Bucket, key: string, error: unknown): Promise<Error> {
   if (refusalOf(error).code !== 'NoSuchKey') await requireBucket();
   return objectMissing({ destination: name, key });
+}
+
+/**
+ * Credentials that may list only under a prefix are told `AccessDenied` of what is not there, as if it were; the listing tells
+ * which of the two it is. @throws `object-missing`
+ */
+async function throwIfAbsent(bucket: Bucket, key: string, error: unknown): Promise<void> {
+  if (!saysDenied(error)) return;
+  const Prefix = bucket.objectKey(key);
+  const listed = await bucket.ask<Pick<ListObjectsV2CommandOutput, 'Contents'> | 'denied'>(
+    (s3) => s3.send(new ListObjectsV2Command({ Bucket: bucket.bucket, Prefix, MaxKeys: 1 })),
+    (refused) => (saysDenied(refused) ? 'denied' : undefined),
+  );
+  // A key comes before all that begin with it.
+  if (listed === 'denied' || listed.Contents?.[0]?.Key === Prefix) return;
+  throw objectMissing({ destination: bucket.name, key });
 }
 
 function tooShort({ name }: Bucket, key: string, range: ByteRange | undefined, sizeBytes: number | undefined): Error {

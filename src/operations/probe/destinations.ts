@@ -1,0 +1,64 @@
+import { sentenceOf } from '../../core/errors.ts';
+import type { Role } from '../../core/roles.ts';
+import type { Run } from '../../core/run.ts';
+import type { Destination } from '../../destinations/destination.ts';
+import { destinationUnreachable } from '../../destinations/errors.ts';
+import { hasOwnCredentials } from '../destination-options.ts';
+import type { OpenSystem } from '../system.ts';
+import { wasUsed } from '../used-destinations.ts';
+import { type Checked, troubled } from './checked.ts';
+import { type Probed, probe } from './probe.ts';
+
+/** Tries every destination with the credentials of each role, and says how far it protects. */
+export async function checkDestinations(system: OpenSystem, run: Run): Promise<Checked[]> {
+  const { opened, failed } = await system.destinations({ create: false });
+  const [readers, pruners] = [await openedAs(system, 'reader'), await openedAs(system, 'pruner')];
+  const checked = failed.map(({ name, error }) => failure(system, name, error));
+  const probed: (Probed & { readonly name: string })[] = [];
+  for (const writer of opened) {
+    const { name } = writer;
+    const [reader, pruner] = [readers.opened.get(name) ?? writer, pruners.opened.get(name) ?? writer];
+    probed.push({
+      name,
+      ...(await probe({ writer, reader, pruner }, system, run)),
+    });
+  }
+  // One copy that is out of reach is enough; the others may be as handy as they are.
+  const isSafe = probed.some(({ protection }) => protection !== undefined && protection.level !== 'none');
+  for (const { name, checked: found, protection } of probed) {
+    checked.push(...found);
+    if (protection === undefined) continue;
+    const { level, message, hint } = protection;
+    const result = protection.result === 'warning' && level === 'none' && isSafe ? 'good' : protection.result;
+    checked.push({ area: 'protection', name, result, message, ...(hint !== undefined && { hint }), facts: { level } });
+  }
+  return [...checked, ...readers.failed, ...pruners.failed];
+}
+
+/** A destination that was never used and whose folder is not there yet is no trouble. */
+function failure({ config }: OpenSystem, name: string, error: unknown): Checked {
+  const makes = config.destinations[name]?.type !== 's3';
+  if (!destinationUnreachable.is(error) || wasUsed(config.stateDir, name) || !makes) {
+    return troubled('destination', name, error);
+  }
+  return { area: 'destination', name, result: 'warning', message: `${sentenceOf(error)} The first backup makes it.` };
+}
+
+interface OpenedAs {
+  readonly opened: ReadonlyMap<string, Destination>;
+  readonly failed: readonly Checked[];
+}
+
+/** Only those that have credentials of their own for the role. */
+async function openedAs(system: OpenSystem, role: Exclude<Role, 'writer'>): Promise<OpenedAs> {
+  const { destinations } = system.config;
+  const own = new Set(Object.keys(destinations).filter((name) => hasOwnCredentials(destinations[name]!, role)));
+  if (own.size === 0) return { opened: new Map(), failed: [] };
+  const { opened, failed } = await system.destinations({ create: false, role });
+  return {
+    opened: new Map(opened.filter(({ name }) => own.has(name)).map((one) => [one.name, one])),
+    failed: failed
+      .filter(({ name }) => own.has(name))
+      .map(({ name, error }) => troubled('destination', `${name} (${role})`, error)),
+  };
+}
