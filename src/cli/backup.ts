@@ -1,11 +1,12 @@
 import type { System } from '../config/system.ts';
-import { formatDuration } from '../core/duration.ts';
+import { formatDuration, parseDuration } from '../core/duration.ts';
 import { LifeboatError, sentenceOf } from '../core/errors.ts';
 import { countOf, formatSize } from '../core/size.ts';
 import { auditedBackUp } from '../operations/audit/audited.ts';
 import { type BackedUp, type BackupOutcome, isIncomplete } from '../operations/backup.ts';
 import { missingFor } from '../operations/copy/protection.ts';
-import { defineCommand, flag } from './command.ts';
+import { defineCommand, flag, value } from './command.ts';
+import { usageWrong } from './errors.ts';
 import { type ExitCode, exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
 
@@ -48,10 +49,17 @@ nor does a destination that is down. Exit code 1 when a restore point has gaps o
   options: {
     refill: flag('fill a destination anew whose vault is known to be gone'),
     fresh: flag('send again what a recipient opens who was removed from vault.recipients'),
+    keep: value('<duration>', 'keep the restore point at least so long: 30d', parseDuration),
+    class: value('<name>', 'with --keep: a class of its own (pre-migration), which takes no place in the retention'),
   },
   async run({ words, options, system, run, out }) {
     const open = await system();
-    const outcome = await auditedBackUp(open, { datasets: words, ...options }, run);
+    const { refill, fresh, keep: keepMs, class: className } = options;
+    if (className !== undefined && (keepMs === undefined || className === '' || className.length > 40)) {
+      throw usageWrong({ what: '--class needs --keep and a name of at most 40 letters.', command: 'lifeboat backup' });
+    }
+    const kept = { ...(keepMs !== undefined && { keepMs }), ...(className !== undefined && { className }) };
+    const outcome = await auditedBackUp(open, { datasets: words, refill, fresh, ...kept }, run);
     const report = reportOf(outcome, open.config.destinations);
     const exit = exitOf(report);
     out.done(report, backupText, exit === exitCodes.ok);

@@ -88,6 +88,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./destination-list.ts')).destinationList,
   },
   {
+    name: 'destination policy',
+    summary: 'Print the least that a role needs at a destination',
+    load: async () => (await import('./destination-policy.ts')).destinationPolicy,
+  },
+  {
     name: 'copy',
     summary: 'Bring destinations up to date from one another',
     load: async () => (await import('./copy.ts')).copy,
@@ -101,6 +106,21 @@ export const commands: readonly CommandEntry[] = [
     name: 'prune',
     summary: 'Drop what the retention no longer keeps',
     load: async () => (await import('./prune.ts')).prune,
+  },
+  {
+    name: 'pin',
+    summary: 'Keep a restore point whatever the retention says',
+    load: async () => (await import('./pin.ts')).pin,
+  },
+  {
+    name: 'unpin',
+    summary: 'Let the retention decide about it again',
+    load: async () => (await import('./unpin.ts')).unpin,
+  },
+  {
+    name: 'erase',
+    summary: 'Remove restore points before their time',
+    load: async () => (await import('./erase.ts')).erase,
   },
   {
     name: 'keys list',

@@ -5,6 +5,7 @@ import { showPath } from '../core/paths.ts';
 import { formatCount, formatSize } from '../core/size.ts';
 import { missingFor } from '../operations/copy/protection.ts';
 import { noSuchDataset } from '../operations/errors.ts';
+import { readPruneLedger } from '../operations/pins.ts';
 import { type DatasetPlan, planRetention } from '../operations/retention-plan.ts';
 import { newestPoint } from '../vault/trust.ts';
 import { defineCommand, flag, value } from './command.ts';
@@ -33,6 +34,8 @@ interface ListedDataset {
     readonly problems: Readonly<Record<string, number>>;
     /** The retention rules that keep it; empty when none does. */
     readonly keptBy: readonly string[];
+    /** About when it goes if backups go on; null when nobody knows. */
+    readonly goes: string | null;
   }>;
 }
 
@@ -59,7 +62,7 @@ With --files, what one restore point of one dataset holds; that needs a key.`,
       await out.stream(contents.entries(), entryDocument, entryLine);
       return exitCodes.ok;
     }
-    const plan = await planRetention(open.config, vault);
+    const plan = await planRetention(open.config, vault, { ledger: await readPruneLedger(vault) });
     const wanted = plan.datasets.filter(({ dataset }) => words.length === 0 || words.includes(dataset));
     const answering = vault.destinations.map(({ name }) => name);
     const missingAt = (held: readonly string[]) =>
@@ -78,7 +81,7 @@ function listed(
 ): ListedDataset {
   return {
     dataset,
-    restorePoints: points.map(({ point: { record, destinations }, reasons }) => ({
+    restorePoints: points.map(({ point: { record, destinations }, reasons, goesMs }) => ({
       id: record.id,
       time: record.time,
       sizeBytes: record.sizes.logical,
@@ -88,6 +91,7 @@ function listed(
       missingAt: reasons.length > 0 ? missingAt(destinations) : [],
       problems: record.problems,
       keptBy: reasons,
+      goes: goesMs === undefined ? null : new Date(goesMs).toISOString(),
     })),
   };
 }
@@ -100,7 +104,7 @@ function listingText({ datasets, suspect }: Listing, nowMs: number, style: Style
       formatSize(point.sizeBytes),
       `+${formatSize(point.addedBytes)}`,
       whereText(point, style),
-      point.keptBy.length > 0 ? `kept: ${point.keptBy.join(', ')}` : style.dim('kept by no rule'),
+      keptText(point, style),
       style.warn(
         Object.entries(point.problems)
           .map(([code, count]) => `${code} ${formatCount(count)}`)
@@ -116,6 +120,11 @@ function listingText({ datasets, suspect }: Listing, nowMs: number, style: Style
 function whereText({ destinations, missingAt }: ListedDataset['restorePoints'][number], style: Style): string {
   const held = destinations.join(', ');
   return missingAt.length === 0 ? held : `${held} ${style.warn(`(not yet at ${missingAt.join(', ')})`)}`;
+}
+
+function keptText({ keptBy, goes }: ListedDataset['restorePoints'][number], style: Style): string {
+  if (keptBy.length === 0) return style.dim('kept by no rule');
+  return `kept: ${keptBy.join(', ')}${goes === null ? '' : style.dim(` until about ${goes.slice(0, 10)}`)}`;
 }
 
 function entryDocument(entry: StoredEntry): object {

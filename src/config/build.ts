@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import type { Retention } from '../core/retention.ts';
 import { expandable, expandableJson, type ReferenceContext } from './references.ts';
+import { buildRetention } from './retention-schema.ts';
 import type { ConfigShape } from './schema.ts';
 import type { Check, DatasetConfig, DrillConfig, Expandable, HttpBody, HttpStep } from './system.ts';
 
@@ -11,8 +11,14 @@ type DrillShape = ConfigShape['drill'];
 type CheckShape = DrillShape['checks'][string];
 type StepShape = Extract<CheckShape, { type: 'http' }>['steps'][number];
 
-export function buildDataset(name: string, shape: DatasetShape, context: ReferenceContext): DatasetConfig {
-  const common = { name, rpoMs: shape.rpo, rtoMs: shape.rto, retention: buildRetention(shape.retention) };
+export function buildDataset(
+  name: string,
+  shape: DatasetShape,
+  context: ReferenceContext,
+  { retention: usual, environment }: Pick<ConfigShape, 'retention' | 'environment'>,
+): DatasetConfig {
+  const retention = buildRetention(shape.retention, usual, environment);
+  const common = { name, rpoMs: shape.rpo, rtoMs: shape.rto, retention };
   switch (shape.type) {
     case 'sqlite':
       return { ...common, type: 'sqlite', path: resolve(context.root, shape.path) };
@@ -33,11 +39,6 @@ export function buildDataset(name: string, shape: DatasetShape, context: Referen
       };
     }
   }
-}
-
-function buildRetention(shape: DatasetShape['retention']): Retention {
-  const { within, ...rules } = shape;
-  return within === undefined ? rules : { ...rules, withinMs: within };
 }
 
 export function buildDrill(shape: DrillShape, context: ReferenceContext): DrillConfig {

@@ -33,7 +33,7 @@ export function loadSystem(file: string, env: Readonly<Record<string, string | u
   const root = dirname(absolute);
   const context = { env, root, ...(shape.envFile !== undefined && { envFile: resolve(root, shape.envFile) }) };
   const destinations = mapValues(shape.destinations, (config) => buildDestination(config, context));
-  const datasets = mapValues(shape.datasets, (config, name) => buildDataset(name, config, context));
+  const datasets = mapValues(shape.datasets, (config, name) => buildDataset(name, config, context, shape));
   refuseNesting(destinations, datasets);
 
   return {

@@ -147,6 +147,7 @@ export const configSchema = object({
   datasets: z
     .record(name, dataset)
     .refine((all) => Object.keys(all).length > 0, 'needs at least one dataset; lifeboat init looks for what there is'),
+  retention,
   drill,
 }).meta({ title: 'lifeboat.yaml', description: 'What Lifeboat protects, where to, and how it is proved.' });
 

@@ -16,6 +16,14 @@ export interface Retention {
 
 export const defaultRetention: Retention = { last: 3, hourly: 24, daily: 7, weekly: 4, monthly: 12, yearly: 0 };
 
+/** What can be made again, and what nobody must keep for long. */
+const shortRetention: Retention = { last: 3, hourly: 6, daily: 3, weekly: 1, monthly: 0, yearly: 0 };
+
+/** What is kept where nothing is said: less in `staging` and `development`. */
+export function retentionOf(environment: string): Retention {
+  return environment === 'staging' || environment === 'development' ? shortRetention : defaultRetention;
+}
+
 export interface Kept<Point> {
   readonly point: Point;
   readonly keep: boolean;

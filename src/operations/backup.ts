@@ -3,7 +3,7 @@ import { sentenceOf } from '../core/errors.ts';
 import type { Problem, Run } from '../core/run.ts';
 import type { SnapshotRecord } from '../vault/format/record.ts';
 import { openVault } from '../vault/open.ts';
-import { type WrittenRestorePoint, writeRestorePoint } from '../vault/write/restore-point.ts';
+import { packWithdrawn, type WrittenRestorePoint, writeRestorePoint } from '../vault/write/restore-point.ts';
 import { openWriter, type WriterSession } from '../vault/write/session.ts';
 import { keepConfiguration } from './configuration/keep.ts';
 import { finishCopies, type TakenRestorePoints } from './copy/finish-copies.ts';
@@ -21,6 +21,10 @@ export interface BackupRequest {
   readonly refill: boolean;
   /** Send again what lies in packs that a removed recipient can open. */
   readonly fresh?: boolean;
+  /** Kept until then, milliseconds from the restore point on, besides what the retention says. */
+  readonly keepMs?: number;
+  /** With `keepMs`: in no rule's place (`pre-migration`). */
+  readonly className?: string;
 }
 
 export interface BackedUp {
@@ -106,7 +110,9 @@ async function takeRestorePoints(system: OpenSystem, request: BackupRequest, run
     backUpConfiguration(system, session, options.fresh || request.refill, run),
   );
   for (const dataset of datasets) {
-    const one = await attempt(dataset, () => run.step(dataset, () => backUpOne(system, session, dataset, run)));
+    const one = await attempt(dataset, () =>
+      run.step(dataset, () => backUpOne(system, session, dataset, request, run)),
+    );
     if (one !== undefined) backedUp.push(one);
   }
   const taken = configuration === undefined ? backedUp : [configuration, ...backedUp];
@@ -124,7 +130,30 @@ async function takeRestorePoints(system: OpenSystem, request: BackupRequest, run
   return { outcome, failures, aside: session.copies.aside };
 }
 
-async function backUpOne(system: OpenSystem, session: WriterSession, dataset: string, run: Run): Promise<BackedUp> {
+async function backUpOne(
+  system: OpenSystem,
+  session: WriterSession,
+  dataset: string,
+  request: BackupRequest,
+  run: Run,
+): Promise<BackedUp> {
+  try {
+    return await captureOne(system, session, dataset, request, run);
+  } catch (error) {
+    if (!packWithdrawn.is(error)) throw error;
+    // A prune came between. What it marked is sent anew; everything else is there already.
+    run.problem({ code: packWithdrawn.code, message: `${sentenceOf(error)} ${dataset} is captured once more.` });
+    return await run.step('again', () => captureOne(system, session, dataset, request, run));
+  }
+}
+
+async function captureOne(
+  system: OpenSystem,
+  session: WriterSession,
+  dataset: string,
+  { keepMs, className = 'standard' }: BackupRequest,
+  run: Run,
+): Promise<BackedUp> {
   const started = system.clock.elapsed();
   return recorded(system, { operation: 'backup', dataset }, run, async () => {
     const source = await system.source(dataset);
@@ -133,7 +162,8 @@ async function backUpOne(system: OpenSystem, session: WriterSession, dataset: st
     const timeMs = system.clock.now();
     await using capture = await run.step('capture', () => source.capture(run));
     const { kind, profile } = source;
-    const retention = { class: 'standard' };
+    const until = keepMs === undefined ? {} : { until: new Date(timeMs + keepMs).toISOString() };
+    const retention = { class: className, ...until };
     const request = { dataset, kind, profile, capture, timeMs, versions, retention };
     const written: WrittenRestorePoint = await writeRestorePoint(session, request, run);
     const { record, heldBy, problems, unchangedFiles } = written;

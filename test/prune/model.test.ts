@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { anyCase, play } from './model/play.ts';
@@ -19,5 +18,3 @@ test(`nothing that retention keeps is lost, in ${runs} random lives of a vault`,
   // A prune that never removes anything is safe and useless.
   expect(removals).toBeGreaterThan(runs);
 });
-
-availableParallelism;

@@ -10,7 +10,6 @@ const last = (count: number) => ({ last: count, hourly: 0, daily: 0, weekly: 0, 
 const one: Setup = { kinds: ['plain'], writers: 1, retention: last(1) };
 
 const isRecord = (verb: string, key: string) => verb === 'put' && key.startsWith('snapshots/');
-const isGeneration = (verb: string, key: string) => verb === 'put' && key.startsWith('gc/');
 const isPack = (verb: string, key: string) => verb === 'delete' && key.startsWith('packs/');
 
 /** Backs up; what a file holds then is there again when this is called. */

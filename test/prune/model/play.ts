@@ -315,6 +315,7 @@ async function attack(
     writer.privateKey,
   );
   const key = recordKey(forged);
+  truth.stolenMs = Math.min(truth.stolenMs, world.nowMs);
   truth.forged.set(key, { plausible: how === 'now' });
   await place.store.put(key, recordBytes(forged)).catch(() => {});
 }

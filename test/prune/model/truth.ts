@@ -12,6 +12,8 @@ export interface Truth {
   readonly stored: Map<string, { readonly record: SnapshotRecord; readonly key: Key; readonly timeMs: number }[]>;
   /** Records that a hostile writer made. `plausible`: nobody can tell them from true ones, so they may take places. */
   readonly forged: Map<Key, { readonly plausible: boolean }>;
+  /** When somebody first signed with a writer's key: of what came later nobody can say who made it. */
+  stolenMs: number;
   removals: number;
   /** Looks at everything. */
   check(): Promise<void>;
@@ -19,7 +21,14 @@ export interface Truth {
 
 export function watch(world: World, retention: Retention, pins: ReadonlyMap<string, unknown>): Truth {
   const firstMs = new Map<Key, number>();
-  const truth: Truth = { broken: [], stored: new Map(), forged: new Map(), removals: 0, check };
+  const truth: Truth = {
+    broken: [],
+    stored: new Map(),
+    forged: new Map(),
+    stolenMs: Number.POSITIVE_INFINITY,
+    removals: 0,
+    check,
+  };
   for (const place of world.places) {
     truth.stored.set(place.name, []);
     const { store } = place;
@@ -47,7 +56,9 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
         Number.POSITIVE_INFINITY,
       ).filter(({ point, keep }) => keep || pins.has(point.record.id)),
     );
-    return kept.map(({ point }) => point).filter(({ key }) => !truth.forged.has(key));
+    return kept
+      .map(({ point }) => point)
+      .filter(({ key, timeMs }) => !truth.forged.has(key) && timeMs < truth.stolenMs);
   }
 
   async function isThere(place: ModelPlace, key: Key): Promise<boolean> {

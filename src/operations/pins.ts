@@ -1,0 +1,42 @@
+import type { Run } from '../core/run.ts';
+import type { VaultReader } from '../vault/vault.ts';
+import { noteInLedger } from './ledger/audit.ts';
+import { readLedger } from './ledger/read.ts';
+import { noSuchPoint, notPinned } from './prune-errors.ts';
+import { foldLedger, type Pin, type PruneLedger } from './prune-ledger.ts';
+import type { OpenSystem } from './system.ts';
+
+export interface PinRequest {
+  /** Id of the restore point. */
+  readonly point: string;
+  /** Stands in the ledger in clear. */
+  readonly reason: string;
+  /** Milliseconds since 1970 UTC. */
+  readonly untilMs?: number;
+}
+
+/** What the ledger says of pins, erasures and prunes. */
+export async function readPruneLedger({ id, trust, destinations }: VaultReader): Promise<PruneLedger> {
+  return foldLedger((await readLedger(destinations)).objects, id, trust);
+}
+
+/** Keeps a restore point until its pin ends or is taken away: every host sees it. @throws `restore-point-unknown` */
+export async function pin(system: OpenSystem, vault: VaultReader, request: PinRequest, run: Run): Promise<Pin> {
+  const { point, reason, untilMs } = request;
+  await requirePoint(vault, point);
+  const until = untilMs === undefined ? {} : { until: new Date(untilMs).toISOString() };
+  await noteInLedger(system, vault.id, { kind: 'pin', body: { action: 'pin', point, reason, ...until } }, run);
+  return { reason, ...(untilMs !== undefined && { untilMs }) };
+}
+
+/** @throws `not-pinned` */
+export async function unpin(system: OpenSystem, vault: VaultReader, point: string, run: Run): Promise<void> {
+  const { pins } = await readPruneLedger(vault);
+  if (!pins.has(point)) throw notPinned({ id: point });
+  await noteInLedger(system, vault.id, { kind: 'pin', body: { action: 'unpin', point } }, run);
+}
+
+async function requirePoint(vault: VaultReader, id: string): Promise<void> {
+  const { points } = await vault.restorePoints();
+  if (!points.some(({ record }) => record.id === id)) throw noSuchPoint({ id });
+}
