@@ -155,7 +155,6 @@ async function planFor(
     await refuseStranger(system, request, target, vault, sources);
     const to = await holdingsOf(target, run.signal);
     const from = sources.filter(({ destination }) => destination.name !== target.name);
-    if (from.length === 0) return { target, error: nothingToCopyFrom({ why: 'no other holds the vault.' }) };
     return { target, plan: planCopy(to, from, await withdrawnAt(vault, [to, ...from])) };
   } catch (error) {
     run.signal.throwIfAborted();

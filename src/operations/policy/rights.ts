@@ -1,0 +1,67 @@
+import type { Role } from '../../core/roles.ts';
+
+/** What a role must be able to do with the objects of a vault, by the folders (or names) that it concerns. */
+export interface Rights {
+  /** Keys and their versions are listed: every role compares what is there with what should be. */
+  readonly read: readonly string[];
+  readonly create: readonly string[];
+  /** Removes versions for good. */
+  readonly remove: readonly string[];
+  /** Reads and extends locks, never shortens one. */
+  readonly extendLocks: boolean;
+  /** Sees until when an object is locked. */
+  readonly seeLocks: boolean;
+}
+
+/** All that a vault consists of, and what `check` tries out. */
+export const everyName: readonly string[] = [
+  'vault.json',
+  'rescue.sh',
+  'packs/*',
+  'manifests/*',
+  'index/*',
+  'snapshots/*',
+  'gc/*',
+  'ledger/*',
+  'probe/*',
+];
+/** Signed notes of what was done: everyone who does something leaves one. */
+const ledger = 'ledger/*';
+
+/**
+ * The least that each role needs; tests run each with exactly this. Data (`packs/`) and lists of files (`manifests/`) are read
+ * by the reader alone: the host that writes cannot read what it wrote earlier, not even as ciphertext.
+ */
+export const rightsOf: Readonly<Record<Role, Rights>> = {
+  writer: {
+    // Its own index and the newest records, to go on where it was; what a prune decided; what it noted last.
+    read: ['vault.json', 'rescue.sh', 'index/*', 'snapshots/*', 'gc/*', ledger, 'probe/*'],
+    create: ['vault.json', 'rescue.sh', 'packs/*', 'manifests/*', 'index/*', 'snapshots/*', ledger, 'probe/*'],
+    // What `check` tries out, and nothing else.
+    remove: ['probe/*'],
+    extendLocks: false,
+    seeLocks: false,
+  },
+  keeper: {
+    read: ['vault.json', 'snapshots/*', 'gc/*', ledger],
+    create: [ledger],
+    remove: [],
+    extendLocks: true,
+    seeLocks: true,
+  },
+  pruner: {
+    read: ['vault.json', 'snapshots/*', 'gc/*', ledger],
+    create: ['gc/*', ledger],
+    remove: ['packs/*', 'manifests/*', 'snapshots/*'],
+    extendLocks: false,
+    seeLocks: true,
+  },
+  reader: {
+    read: everyName,
+    // The evidence of drills.
+    create: [ledger],
+    remove: [],
+    extendLocks: false,
+    seeLocks: true,
+  },
+};
