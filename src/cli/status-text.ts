@@ -11,6 +11,7 @@ export function statusText(status: SystemStatus, style: Style): string {
   const lines = [style.bold(answer(status)), proof(status, nowMs), verification(status, nowMs), copies(status), ''];
   lines.push(table(status.datasets.map((dataset) => datasetRow(dataset, status.answer.known, nowMs, style))));
   lines.push(style.dim(configuration(status, nowMs)));
+  for (const line of safety(status, nowMs)) lines.push(style.dim(line));
   for (const key of status.keys ?? []) lines.push(style.dim(keyLine(key, nowMs)));
   const troubles = [
     ...status.datasets.flatMap((dataset) =>
@@ -20,6 +21,19 @@ export function statusText(status: SystemStatus, style: Style): string {
   ].sort((a, b) => (a.severity === b.severity ? 0 : a.severity === 'bad' ? -1 : 1));
   if (troubles.length > 0) lines.push('', ...troubles.map((trouble) => troubleLines(trouble, style)));
   return lines.join('\n');
+}
+
+/** How long locks hold, and who signed, where that is not settled. */
+function safety({ locks = [], writers = [] }: SystemStatus, nowMs: number): string[] {
+  const held = locks.flatMap(({ destination, until }) =>
+    until === null ? [] : [`${destination} until ${formatMoment(Date.parse(until), nowMs)}`],
+  );
+  const strangers = writers.filter(({ known }) => known === null);
+  const signed = strangers.map(({ writer, restorePoints }) => `${writer} (${countOf(restorePoints, 'restore point')})`);
+  return [
+    ...(held.length > 0 ? [`Locked: ${held.join(', ')}.`] : []),
+    ...(signed.length > 0 ? [`Signed by ${list(signed)}; this machine knows no writer of this vault yet.`] : []),
+  ];
 }
 
 function answer({ system, environment, datasets, answer }: SystemStatus): string {

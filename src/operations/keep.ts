@@ -64,6 +64,20 @@ export function locksOfBackup(system: OpenSystem, destinations: readonly Destina
   };
 }
 
+/**
+ * First the locks, then the deletions: what stays is locked for longer before anything is taken away. Credentials that do not
+ * permit it do not stop a prune, which removes nothing that is needed; `status` watches the locks.
+ */
+export async function keepBeforePrune(system: OpenSystem, run: Run): Promise<void> {
+  using locks = openLocks(system.config.stateDir);
+  try {
+    await run.step('keep', () => keepAll(system, locks, false, run));
+  } catch (error) {
+    run.signal.throwIfAborted();
+    run.problem({ code: 'keep-failed', message: `The locks were not looked after: ${sentenceOf(error)}` });
+  }
+}
+
 async function keepReused(
   system: OpenSystem,
   lockable: readonly Destination[],

@@ -8,6 +8,7 @@ import { type Pruned, pruneVault, surveyVault, unexplainedGaps } from '../vault/
 import type { Swept } from '../vault/prune/sweep.ts';
 import type { RestorePoint } from '../vault/vault.ts';
 import { writerKeys } from '../vault/writer-keys.ts';
+import { keepBeforePrune } from './keep.ts';
 import { trustOf } from './known-writers.ts';
 import { noteInLedger } from './ledger/audit.ts';
 import { readLedger } from './ledger/read.ts';
@@ -104,6 +105,7 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
     return { ...found, suspect: [...suspect, ...missing], places };
   }
 
+  await keepBeforePrune(system, run);
   if (!request.allowFlood) refuseFlood(config, survey.points, lastPruneMs(survey.places));
   const keys = await writerKeys(join(config.stateDir, 'writer.json'), vault.id, system.random);
   const pruned = await pruneVault(

@@ -41,6 +41,9 @@ export interface SystemStatus {
   /** Worst first. */
   readonly datasets: readonly DatasetStatus[];
   readonly destinations: readonly DestinationStatus[];
+  /** Absent until a keep has run, or where nothing has locks. */
+  readonly locks?: readonly LockStatus[];
+  readonly writers?: readonly WriterStatus[];
   /** Whether the copies keep the 3-2-1 rule, and what could be lost together. */
   readonly placement: ThreeTwoOne;
   /** Of each recipient of new backups; absent when no destination answers. */
@@ -79,6 +82,23 @@ export interface DestinationStatus {
     readonly since: string | null;
     readonly ms: number | null;
   } | null;
+}
+
+/** What this host knows of the locks at a destination, from the last keep. */
+export interface LockStatus {
+  readonly destination: string;
+  /** When the first lock of what restore points need ends; null where something was not locked. */
+  readonly until: string | null;
+  readonly keptAt: string;
+}
+
+/** Who signed restore points. */
+export interface WriterStatus {
+  /** Ed25519 public key, base64. */
+  readonly writer: string;
+  readonly restorePoints: number;
+  /** Null on a machine that knows no writer of this vault yet: there everyone is believed. */
+  readonly known: boolean | null;
 }
 
 interface ProofStatus {

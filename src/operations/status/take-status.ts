@@ -1,14 +1,16 @@
 import { join } from 'node:path';
 import type { Catalog } from '../../catalog/catalog.ts';
-import type { VaultReader } from '../../vault/vault.ts';
+import type { Trust } from '../../vault/trust.ts';
+import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 import { publicKeyIn } from '../../vault/writer-key-file.ts';
 import { reach } from '../reach.ts';
 import type { OpenSystem } from '../system.ts';
 import { placementFacts } from '../three-two-one/facts.ts';
 import { assess } from './assess.ts';
 import { withKeys } from './keys.ts';
+import { withLocks } from './locks.ts';
 import { type ProofScope, type Proofs, readProofs } from './proofs.ts';
-import type { SystemStatus } from './status.ts';
+import type { SystemStatus, WriterStatus } from './status.ts';
 
 const nothingProved: Proofs = { byDataset: new Map(), doubtful: [] };
 
@@ -44,7 +46,18 @@ export async function takeStatus(
     health,
     placement,
   });
-  return withKeys(status, open, vault);
+  const signed = { ...status, writers: vault ? writersOf(own, vault.trust) : [] };
+  return withKeys(withLocks(signed, open), open, vault);
+}
+
+function writersOf(points: readonly RestorePoint[], trust: Trust): WriterStatus[] {
+  const counts = new Map<string, number>();
+  for (const { record } of points) counts.set(record.writer, (counts.get(record.writer) ?? 0) + 1);
+  return [...counts].map(([writer, restorePoints]) => ({
+    writer,
+    restorePoints,
+    known: trust.writers?.has(writer) ?? null,
+  }));
 }
 
 /** A host that only drills signs evidence, but no restore point: its own key is believed too. */
