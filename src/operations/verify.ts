@@ -12,8 +12,8 @@ import { type Verified, verifyVault } from '../vault/verify/verify.ts';
 import { lastRecordOf } from '../vault/write/last-record.ts';
 import { type WriterKeys, writerKeys } from '../vault/writer-keys.ts';
 import { meetWriters } from './known-writers.ts';
-import { readLedger, readLedger } from './ledger/read.ts';
-import { foldLedger, foldLedger } from './prune-ledger.ts';
+import { readLedger } from './ledger/read.ts';
+import { foldLedger } from './prune-ledger.ts';
 import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';
 
@@ -44,7 +44,6 @@ export async function verify(system: OpenSystem, request: VerifyRequest, run: Ru
     const unreachable: Damage[] = [];
     const vault = await run.step('open', () => system.vault((damage) => unreachable.push(damage)));
     const catalog = system.catalog();
-    const ledger = foldLedger((await readLedger(vault.destinations)).objects, vault.id, vault.trust);
     const part = request.part ?? { part: catalog.nextPart(vault.id, DEFAULT_PARTS), parts: DEFAULT_PARTS };
     const keys = await ownKeys(system, vault.id);
     const lastRecord = keys && lastRecordOf(system.config.stateDir, keys);
@@ -54,7 +53,6 @@ export async function verify(system: OpenSystem, request: VerifyRequest, run: Ru
       ...(keys && { indexIdentity: keys.indexIdentity, indexWriter: keys.writer }),
       ...(lastRecord !== undefined && { lastRecord }),
       ...(await run.step('prunes', () => prunesOf(vault))),
-      removed: ledger.removed,
       rescue: system.rescue(),
       healers: () => healersOf(system),
       run,
