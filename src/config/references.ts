@@ -117,7 +117,8 @@ function fromCommand(command: string, context: ReferenceContext): Promise<string
   return new Promise((done, failed) => {
     const options = {
       cwd: context.root,
-      env: { ...context.env },
+      // It may need what is in our environment, but not what opens the keys of the vault.
+      env: { ...context.env, LIFEBOAT_PASSPHRASE: undefined },
       timeout: commandTimeoutMs,
       maxBuffer: maxSecretBytes,
     };

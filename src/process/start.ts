@@ -283,7 +283,9 @@ function findSetpriv(): Promise<string | undefined> {
     (path) =>
       path &&
       new Promise((resolve) => {
-        execFile(path, ['--pdeathsig', 'KILL', '--', path, '--version'], (error) => resolve(error ? undefined : path));
+        const words = ['--pdeathsig', 'KILL', '--', path, '--version'];
+        // Not even this one inherits what is in our environment.
+        execFile(path, words, { env: childEnvironment({}) }, (error) => resolve(error ? undefined : path));
       }),
   );
   return setpriv;

@@ -58,7 +58,7 @@ export async function learnKeys(system: OpenSystem, vault: VaultReader): Promise
       continue;
     }
     const { identity, outcome, drill } = record.body as unknown as Partial<DrillEvidence>;
-    if (outcome?.verdict !== 'proved' || identity === undefined || drill === undefined) continue;
+    if (outcome?.verdict !== 'proved' || identity === undefined || drill?.system !== config.name) continue;
     const at = drill.started;
     for (const print of identity.opened) {
       older(print, at);
