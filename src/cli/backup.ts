@@ -5,10 +5,12 @@ import { countOf, formatSize } from '../core/size.ts';
 import { auditedBackUp } from '../operations/audit/audited.ts';
 import { type BackedUp, type BackupOutcome, isIncomplete } from '../operations/backup.ts';
 import { missingFor } from '../operations/copy/protection.ts';
+import type { OpenSystem } from '../operations/system.ts';
 import { defineCommand, flag, value } from './command.ts';
 import { usageWrong } from './errors.ts';
 import { type ExitCode, exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
+import { requestLines } from './request-text.ts';
 
 interface BackupReport {
   readonly backedUp: readonly ReportedPoint[];
@@ -21,6 +23,8 @@ interface BackupReport {
     readonly hint: string;
   }>;
   readonly behind: BackupOutcome['behind'];
+  /** By destination and operation, where a provider counts them. */
+  readonly requests: ReturnType<OpenSystem['requests']>;
 }
 
 /** What `required` of the configuration says of where a restore point has to be. */
@@ -60,7 +64,7 @@ nor does a destination that is down. Exit code 1 when a restore point has gaps o
     }
     const kept = { ...(keepMs !== undefined && { keepMs }), ...(className !== undefined && { className }) };
     const outcome = await auditedBackUp(open, { datasets: words, refill, fresh, ...kept }, run);
-    const report = reportOf(outcome, open.config.destinations);
+    const report = { ...reportOf(outcome, open.config.destinations), requests: open.requests() };
     const exit = exitOf(report);
     out.done(report, backupText, exit === exitCodes.ok);
     return exit;
@@ -77,7 +81,7 @@ function exitOf({ failed, backedUp, configuration }: BackupReport): ExitCode {
 function reportOf(
   { backedUp, configuration, failed, behind }: BackupOutcome,
   destinations: Destinations,
-): BackupReport {
+): Omit<BackupReport, 'requests'> {
   const reportedPoint = (point: BackedUp) => reportOne(point, destinations);
   return {
     backedUp: backedUp.map(reportedPoint),
@@ -112,7 +116,7 @@ function reportOne(
   };
 }
 
-function backupText({ backedUp, configuration, failed, behind }: BackupReport, style: Style): string {
+function backupText({ backedUp, configuration, failed, behind, requests }: BackupReport, style: Style): string {
   const points = configuration === null ? backedUp : [configuration, ...backedUp];
   const lines = points.map(({ dataset, sizeBytes, addedBytes, storedBytes, entries, destinations, elapsedMs }) => {
     const size = `${formatSize(sizeBytes)} in ${countOf(entries, 'entry', 'entries')}`;
@@ -134,6 +138,7 @@ function backupText({ backedUp, configuration, failed, behind }: BackupReport, s
     lines.push(`${style.warn('!')} Not protected yet: ${what.join(', ')} must also be at ${missing.join(', ')}.`);
     lines.push(`    ${style.dim('run:')} lifeboat copy, when it answers again; the next backup also sees to it`);
   }
+  lines.push(...requestLines(requests, style));
   for (const { dataset, code, message, hint } of failed) {
     lines.push(`${style.bad('✗')} ${style.bold(dataset)}: ${message}`, `    ${hint} ${style.dim(`[${code}]`)}`);
   }

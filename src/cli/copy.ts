@@ -4,6 +4,7 @@ import { defineCommand, flag, value } from './command.ts';
 import { usageWrong } from './errors.ts';
 import { exitCodes } from './exit.ts';
 import { type Style, table } from './output.ts';
+import { requestText } from './request-text.ts';
 
 export const copy = defineCommand({
   description: `Brings destinations up to date from one another, without a backup: what one holds and another lacks is copied,
@@ -49,11 +50,4 @@ function line({ destination, objects, bytes, records, behind }: Filled, style: S
   if (behind !== undefined) return `${style.bad('✗')} ${style.bold(destination)} is not up to date: ${behind}`;
   if (objects === 0) return `${style.good('✓')} ${style.bold(destination)} was up to date`;
   return `${style.good('✓')} ${style.bold(destination)} is up to date: ${what}`;
-}
-
-function requestText(requests: Readonly<Record<string, number>>): string {
-  return Object.entries(requests)
-    .filter(([, count]) => count > 0)
-    .map(([name, count]) => `${name} ${formatCount(count)}`)
-    .join(', ');
 }

@@ -4,9 +4,11 @@ import { countOf, formatSize } from '../core/size.ts';
 import { isUlid, ulidTime } from '../core/ulid.ts';
 import { auditedRestore } from '../operations/audit/audited.ts';
 import type { RestoreOutcome } from '../operations/restore.ts';
+import type { OpenSystem } from '../operations/system.ts';
 import { defineCommand, flag, many, value } from './command.ts';
 import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
+import { requestLines } from './request-text.ts';
 
 interface RestoreReport {
   readonly dataset: string;
@@ -18,6 +20,8 @@ interface RestoreReport {
   readonly problems: RestoreOutcome['restored']['problems'];
   readonly damage: RestoreOutcome['damage'];
   readonly elapsedMs: number;
+  /** By destination and operation, where a provider counts them. */
+  readonly requests: ReturnType<OpenSystem['requests']>;
 }
 
 export const restore = defineCommand({
@@ -47,8 +51,11 @@ is not empty is refused. Needs --identity.
       ...(into !== undefined && { into }),
       identities: await identities(),
     };
-    const outcome = await auditedRestore(await system(), request, run);
-    out.done(reportOf(dataset, outcome), (report, style) => restoreText(report, clock.now(), style));
+    const open = await system();
+    const outcome = await auditedRestore(open, request, run);
+    out.done({ ...reportOf(dataset, outcome), requests: open.requests() }, (report, style) =>
+      restoreText(report, clock.now(), style),
+    );
     return exitCodes.ok;
   },
 });
@@ -59,7 +66,10 @@ function pointOf(text: string, nowMs: number): { id: string } | { atMs: number }
   return moment === 'latest' ? {} : { atMs: moment };
 }
 
-function reportOf(dataset: string, { point, restored, damage, elapsedMs }: RestoreOutcome): RestoreReport {
+function reportOf(
+  dataset: string,
+  { point, restored, damage, elapsedMs }: RestoreOutcome,
+): Omit<RestoreReport, 'requests'> {
   const { id, time } = point.record;
   return { dataset, restorePoint: id, time, ...restored, damage, elapsedMs: Math.round(elapsedMs) };
 }
@@ -74,5 +84,6 @@ function restoreText(report: RestoreReport, nowMs: number, style: Style): string
       ({ destination, key, why }) =>
         `${style.warn('!')} ${destination}: ${key} could not be used: ${why} Another copy served.`,
     ),
+    ...requestLines(report.requests, style),
   ].join('\n');
 }

@@ -42,6 +42,8 @@ export interface OpenSystem extends Disposable {
    * it all the same. `role` says whose credentials are used: the writer's unless said otherwise.
    */
   destinations(options: DestinationsRequest): Promise<OpenedDestinations>;
+  /** What was asked of each destination that counts it, since this was opened: `{ s3: { PutObject: 12 } }`. */
+  requests(): Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** With the reader's credentials. @throws `vault-missing`, `no-destination-left` */
   vault(onDamage: (damage: Damage) => void): Promise<VaultReader>;
 }
@@ -81,6 +83,8 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
     }
   }
 
+  const everOpened: Destination[] = [];
+
   async function destinations(request: DestinationsRequest): Promise<OpenedDestinations> {
     const opened: Destination[] = [];
     const failed: { name: string; error: unknown }[] = [];
@@ -91,6 +95,7 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
         failed.push({ name, error });
       }
     }
+    everOpened.push(...opened);
     return { opened, failed };
   }
 
@@ -112,6 +117,7 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
       return openSource(name, dataset, { workFolder });
     },
     destinations,
+    requests: () => requestsOf(everOpened),
     async vault(onDamage) {
       const { opened, failed } = await destinations({ create: false, role: 'reader' });
       for (const { name, error } of failed) {
@@ -128,4 +134,16 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
 function configurationFiles({ stateDir }: System): SourceConfig {
   const path = join(stateDir, configurationDataset);
   return { type: 'files', path, exclude: [], defaultExcludes: false, oneFileSystem: true, xattrs: false };
+}
+
+/** The same destination may have been opened more than once, as several roles. */
+function requestsOf(destinations: readonly Destination[]): Record<string, Record<string, number>> {
+  const sums: Record<string, Record<string, number>> = {};
+  for (const { name, requests } of destinations) {
+    for (const [operation, count] of Object.entries(requests?.() ?? {})) {
+      const sum = (sums[name] ??= {});
+      sum[operation] = (sum[operation] ?? 0) + count;
+    }
+  }
+  return sums;
 }
