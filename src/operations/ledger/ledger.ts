@@ -67,6 +67,8 @@ export async function appendToLedger(
   const bytes = encodeLedgerEntry(record, parts.signingKey);
   const key = ledgerKey(id);
   const behind: { destination: string; why: string }[] = [];
+  // Until this one is remembered the newest is looked for: whoever is killed in between must not fork the chain.
+  if (previous !== undefined) cache.set(nameOf(parts), previous.key);
   for (const destination of parts.destinations) {
     try {
       await destination.put(key, bytes);
