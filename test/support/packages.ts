@@ -27,6 +27,7 @@ export const debianPackages: readonly DebianPackage[] = [
     programs: ['initdb', 'pg_ctl', 'postgres', 'psql', 'pg_dump', 'pg_restore'],
     files: ['/usr/share/postgresql/*/extension/amcheck.control'],
   },
+  { name: 'python3', programs: ['python3'] },
   { name: 'radosgw', programs: ['radosgw'] },
   { name: 'util-linux', programs: ['setpriv', 'unshare'] },
   { name: 'zstd', programs: ['zstd'] },
