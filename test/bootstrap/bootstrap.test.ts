@@ -1,7 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { describe, expect, test } from 'vitest';
-import { lifeboat } from '../cli/lifeboat.ts';
+import { bin, lifeboat } from '../cli/lifeboat.ts';
 import { temporaryFolder } from '../support/temp.ts';
 import { disaster, isThere, secondCommand } from './bare-machine.ts';
 
@@ -166,6 +169,18 @@ describe('B3: recover', () => {
     expect(readFileSync(join(lost, 'data/uploads/a.txt'), 'utf8')).toBe('hello');
   }, 120_000);
 
+  test('killed at any moment, it goes on where it was when it is run again', async () => {
+    const { run, vault, key, lost } = await disaster();
+    const words = secondCommand((await run('bootstrap', vault, '--identity', key)).stdout);
+    const events = ['app-db', 'uploads', 'app-db/compare'];
+    for (const step of events) await killedAt(dirname(key), words, step);
+    const last = await run(...words, '--json');
+    expect(last.code, last.stdout).toBe(0);
+    const { datasets } = JSON.parse(last.stdout);
+    expect(datasets.map(({ state }: { state: string }) => state)).toEqual(['was back', 'was back']);
+    expect(readFileSync(join(lost, 'data/uploads/a.txt'), 'utf8')).toBe('hello');
+  }, 120_000);
+
   test('a destination of the lost host is not silently begun anew by the next backup', async () => {
     const { run, vault, key, lost } = await disaster();
     const words = secondCommand((await run('bootstrap', vault, '--identity', key)).stdout);
@@ -178,3 +193,19 @@ describe('B3: recover', () => {
     expect(readFileSync(join(lost, 'backups/vault.json'))).toEqual(readFileSync(join(vault, 'vault.json')));
   }, 120_000);
 });
+
+/** Runs the command and kills it when `step` has ended. */
+async function killedAt(folder: string, words: readonly string[], step: string): Promise<void> {
+  const env = { PATH: process.env.PATH, HOME: folder, LIFEBOAT_STATE_DIR: join(folder, 'bare/state') };
+  const child = spawn(bin, [...words, '--json-events'], {
+    cwd: join(folder, 'bare'),
+    env,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const ended = once(child, 'exit');
+  for await (const line of createInterface({ input: child.stdout })) {
+    const event = JSON.parse(line) as { type: string; step?: string };
+    if (event.type === 'step-ended' && event.step === step) child.kill('SIGKILL');
+  }
+  await ended;
+}

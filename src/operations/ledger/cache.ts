@@ -14,6 +14,8 @@ export interface LedgerCache extends Disposable {
 }
 
 const version = 1;
+/** Kinds that are written together. */
+const batch = 1000;
 const schema = `
 CREATE TABLE entry (id TEXT PRIMARY KEY, kind TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -56,11 +58,31 @@ function cacheOver(database: DatabaseSync): LedgerCache {
   const note = database.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?)');
   const fact = database.prepare('SELECT value FROM fact WHERE name = ?');
   const keep = database.prepare('INSERT OR REPLACE INTO fact VALUES (?, ?)');
+  const waiting = new Map<string, string>();
+  // Together: a transaction for each of many thousands would take longer than reading them.
+  const flush = () => {
+    if (waiting.size === 0) return;
+    try {
+      database.exec('BEGIN IMMEDIATE');
+      for (const [id, name] of waiting) note.run(id, name);
+      database.exec('COMMIT');
+    } catch {
+      // Another process writes, or the disk is full: these are read once more.
+      if (database.isTransaction) database.exec('ROLLBACK');
+    }
+    waiting.clear();
+  };
   return {
-    kindOf: (id) => kind.get(id)?.kind as string | undefined,
-    noteKind: (id, name) => void note.run(id, name),
+    kindOf: (id) => waiting.get(id) ?? (kind.get(id)?.kind as string | undefined),
+    noteKind(id, name) {
+      waiting.set(id, name);
+      if (waiting.size >= batch) flush();
+    },
     get: (name) => fact.get(name)?.value as string | undefined,
     set: (name, value) => void keep.run(name, value),
-    [Symbol.dispose]: () => database.close(),
+    [Symbol.dispose]() {
+      flush();
+      database.close();
+    },
   };
 }
