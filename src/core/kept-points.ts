@@ -60,8 +60,12 @@ export function keptPoints<Point extends Keepable>(
     }
   };
   const places = new Set(points.flatMap((point) => point.places));
-  for (const place of places) apply(ruled.filter((point) => point.counts && point.places.includes(place)));
-  apply(ruled);
+  for (const place of places) {
+    const there = ruled.filter((point) => point.places.includes(place));
+    apply(there.filter(({ counts }) => counts));
+    apply(there);
+  }
+  apply(ruled.filter((point) => point.places.length === 0));
   return [...points]
     .sort((a, b) => b.timeMs - a.timeMs)
     .map((point) => {

@@ -1,0 +1,51 @@
+import { text } from 'node:stream/consumers';
+import { systemClock } from '../../src/core/clock.ts';
+import { startRun } from '../../src/core/run.ts';
+import type { Destination } from '../../src/destinations/destination.ts';
+import { type Fault, withFaults } from '../../src/destinations/wrap/fault.ts';
+import { prune } from '../../src/operations/prune.ts';
+import { type SystemBase, systemOver } from './system.ts';
+
+/** What one process does: a backup or a prune of the system on its standard input, with faults over each destination. */
+export interface VaultWork {
+  readonly base: SystemBase;
+  readonly work: 'backup' | 'prune';
+  readonly faults: readonly Fault[];
+  /** Stops itself (SIGSTOP) before the first object that it stores or removes under a key that begins so. */
+  readonly stopBefore?: string;
+}
+
+const { base, work, faults, stopBefore } = JSON.parse(await text(process.stdin)) as VaultWork;
+let stopped = false;
+
+function stopOnce(key: string): void {
+  if (stopped || stopBefore === undefined || !key.startsWith(stopBefore)) return;
+  stopped = true;
+  process.kill(process.pid, 'SIGSTOP');
+}
+
+function wrap(destination: Destination): Destination {
+  const faulty = withFaults(destination, faults);
+  return {
+    ...faulty,
+    async put(key, body, options) {
+      stopOnce(key);
+      return faulty.put(key, body, options);
+    },
+    async delete(key, version) {
+      stopOnce(key);
+      return faulty.delete(key, version);
+    },
+  };
+}
+
+process.stdout.write('begins\n');
+const system = systemOver(base);
+if (work === 'backup') {
+  await system.backUp({ wrap });
+} else {
+  using open = system.open({ wrap });
+  const request = { dryRun: false, allowLarge: true, allowFlood: true, allowMissing: false, retire: [] };
+  await prune(open, request, startRun({ clock: systemClock }));
+}
+process.stdout.write('done\n');
