@@ -141,8 +141,7 @@ function requestsOf(destinations: readonly Destination[]): Record<string, Record
   const sums: Record<string, Record<string, number>> = {};
   for (const { name, requests } of destinations) {
     for (const [operation, count] of Object.entries(requests?.() ?? {})) {
-      const sum = (sums[name] ??= {});
-      sum[operation] = (sum[operation] ?? 0) + count;
+      sums[name] = { ...sums[name], [operation]: (sums[name]?.[operation] ?? 0) + count };
     }
   }
   return sums;
