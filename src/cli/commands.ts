@@ -93,6 +93,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./destination-policy.ts')).destinationPolicy,
   },
   {
+    name: 'cost',
+    summary: 'Say what is stored where, and about what it costs',
+    load: async () => (await import('./cost.ts')).cost,
+  },
+  {
     name: 'copy',
     summary: 'Bring destinations up to date from one another',
     load: async () => (await import('./copy.ts')).copy,

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { dayMs } from '../core/duration.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Problem } from '../core/run.ts';
+import { objectionsTo } from '../core/storage-classes.ts';
 import { buildDataset, buildDrill } from './build.ts';
 import { buildDestination } from './build-destination.ts';
 import { crossCheck } from './cross-check.ts';
@@ -48,7 +50,10 @@ export function loadSystem(file: string, env: Readonly<Record<string, string | u
     destinations,
     datasets,
     drill: buildDrill(shape.drill, context),
-    warnings: warningsOf(shape.vault.recipients, Object.keys(shape.destinations)),
+    warnings: [
+      ...warningsOf(shape.vault.recipients, Object.keys(shape.destinations)),
+      ...storageClassWarnings(destinations),
+    ],
   };
 }
 
@@ -89,6 +94,18 @@ function warningsOf(recipients: readonly string[], destinations: readonly string
     });
   }
   return warnings;
+}
+
+/** Said before the first bill. A lock that the bucket sets by itself is not seen here. */
+function storageClassWarnings(destinations: System['destinations']): Problem[] {
+  return Object.entries(destinations).flatMap(([name, config]) => {
+    if (config.type !== 's3' || config.storageClass === undefined) return [];
+    const lockDays = Math.floor((config.lock?.forMs ?? 0) / dayMs);
+    return objectionsTo(config.storageClass, lockDays).map((why) => ({
+      code: 'storage-class',
+      message: `destinations.${name}: ${why}`,
+    }));
+  });
 }
 
 function mapValues<From, To>(

@@ -108,7 +108,7 @@ export interface History {
 /**
  * A place that holds a copy of the vault: immutable objects under string keys.
  *
- * Errors, for every verb: `object-missing` (proved absent), `object-exists`, `object-damaged`, `object-locked`,
+ * Errors, for every verb: `object-missing` (proved absent), `object-exists`, `object-damaged`, `object-locked`, `object-frozen`,
  * `destination-full`, `destination-read-only`, `destination-denied` — these are final; `destination-unreachable` — may pass, so retry.
  */
 export interface Destination {

@@ -31,6 +31,15 @@ export const objectLocked = defineError({
   hint: () => 'A lock ends by itself; nothing of Lifeboat shortens one. The next prune after that time removes it.',
 });
 
+export const objectFrozen = defineError({
+  code: 'object-frozen',
+  exit: 2,
+  say: (fact: { destination: string; key: string }) =>
+    `${fact.key} in destination ${fact.destination} lies in an archive class: it has to be thawed there before it can be read.`,
+  hint: () =>
+    "'lifeboat cost --restore --json' names what has to be thawed and how long it takes; docs/destinations.md shows how. Another copy that is not frozen serves at once.",
+});
+
 export const destinationFull = defineError({
   code: 'destination-full',
   exit: 2,

@@ -107,3 +107,37 @@ test('copies that would be lost together are called out, and destination list --
     { name: 'box', medium: 'server', provider: 'Hetzner', account: 'u1', site: 'barn', immutable: 'unknown' },
   ]);
 });
+
+test('cost says what lies where and what it costs; policy prints a document and nothing beside it', {
+  timeout: 60_000,
+}, async () => {
+  const folder = await three();
+  const file = join(folder, 'lifeboat.yaml');
+  const text = readFileSync(file, 'utf8').replace(
+    'path: ./nas }',
+    'path: ./nas, price: { storage: 1000, retrieval: 90 } }',
+  );
+  writeFileSync(file, text);
+  await lifeboat(folder, ['backup', '--quiet']);
+  const cost = await lifeboat(folder, ['cost', '--restore']);
+  expect(cost.code, cost.stderr).toBe(0);
+  expect(cost.stdout).toMatch(/nas .*\n +\S+ +[\d.]+ KiB/);
+  expect(cost.stdout).toMatch(/now .* in \d+ objects: about (under )?\$0\.\d\d a month/);
+  expect(cost.stdout).toMatch(/reading the newest of each dataset back: .*, about (under )?\$0\.\d\d/);
+  expect(cost.stdout).toMatch(/Prices: public price lists/);
+  expect(await lifeboat(folder, ['cost', '--class', 'frozen'])).toMatchObject({ code: 64 });
+
+  const more = `destinations:
+  aws: { type: s3, bucket: backups, region: eu-central-1, storageClass: GLACIER }
+`;
+  writeFileSync(file, text.replace(/^destinations:\n/m, more));
+  const policy = await lifeboat(folder, ['destination', 'policy', 'aws', '--role', 'writer']);
+  expect(policy.code, policy.stderr).toBe(0);
+  expect(JSON.parse(policy.stdout)).toMatchObject({ Version: '2012-10-17' });
+  expect(policy.stderr).toContain('Attach it to a user of its own for the writer');
+  expect(await lifeboat(folder, ['destination', 'policy', 'aws', '--role', 'admin'])).toMatchObject({ code: 64 });
+  expect(await lifeboat(folder, ['destination', 'policy', 'nas', '--role', 'writer'])).toMatchObject({ code: 64 });
+  const validate = await lifeboat(folder, ['config', 'validate']);
+  expect(validate.stdout + validate.stderr).toMatch(/destinations\.aws: GLACIER is paid for at least 90 days/);
+  expect(validate.stdout + validate.stderr).toMatch(/thawed for 5 to 12 hours/);
+});

@@ -58,7 +58,6 @@ const denied: Readonly<Record<string, string>> = {
   AuthorizationHeaderMalformed: 'the region is not the right one: set region in lifeboat.yaml',
   PermanentRedirect: 'the bucket is in another region: set region in lifeboat.yaml',
   IllegalLocationConstraintException: 'the bucket is in another region: set region in lifeboat.yaml',
-  InvalidObjectState: 'the object is in an archive class and must be brought back there before it can be read',
   InvalidStorageClass: 'it does not know the storage class; set another storageClass in lifeboat.yaml',
   InvalidBucketName: 'that is no name of a bucket there',
   KMSDisabledException: 'the key that encrypts the bucket is disabled',

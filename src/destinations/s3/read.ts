@@ -7,7 +7,7 @@ import {
   type ListObjectsV2CommandOutput,
 } from '@aws-sdk/client-s3';
 import type { ByteRange, Listed } from '../destination.ts';
-import { objectDamaged, objectMissing } from '../errors.ts';
+import { objectDamaged, objectFrozen, objectMissing } from '../errors.ts';
 import type { Bucket } from './bucket.ts';
 import { notAStore } from './client.ts';
 import { failureOf, refusalOf, saysAbsent, saysDenied } from './failure.ts';
@@ -40,6 +40,7 @@ export async function read(
     (s3, abort) => s3.send(command, abort),
     async (error) => {
       if (refusalOf(error).status === 416) throw tooShort(bucket, key, range, undefined);
+      if (refusalOf(error).code === 'InvalidObjectState') throw objectFrozen({ destination: bucket.name, key });
       if (isGone(error)) throw await missing(bucket, key, error);
       if (version === undefined) await throwIfAbsent(bucket, key, error);
       return undefined;

@@ -1,0 +1,58 @@
+import { manifestKey, packKey } from '../../vault/format/keys.ts';
+import type { RestorePoint } from '../../vault/vault.ts';
+
+export interface StoredObject {
+  readonly isPack: boolean;
+  readonly sizeBytes: number;
+}
+
+/** What restore points keep stored, from their records alone: packs and manifests, by key. */
+export function objectsOf(points: readonly RestorePoint[]): Map<string, StoredObject> {
+  const objects = new Map<string, StoredObject>();
+  for (const { record } of points) {
+    objects.set(manifestKey(record.manifest[0]), { isPack: false, sizeBytes: record.manifest[1] });
+    for (const [id, sizeBytes] of record.packs) objects.set(packKey(id), { isPack: true, sizeBytes });
+  }
+  return objects;
+}
+
+export interface DatasetSize {
+  readonly dataset: string;
+  readonly restorePoints: number;
+  /** Of objects that only this dataset needs: what would be free without it. */
+  readonly ownBytes: number;
+  /** Of objects that other datasets need too. */
+  readonly sharedBytes: number;
+}
+
+/** By dataset, the largest first. */
+export function datasetSizes(points: readonly RestorePoint[]): DatasetSize[] {
+  const byDataset = Map.groupBy(points, ({ record }) => record.dataset);
+  const objects = new Map([...byDataset].map(([dataset, own]) => [dataset, objectsOf(own)]));
+  const uses = new Map<string, number>();
+  for (const own of objects.values()) for (const key of own.keys()) uses.set(key, (uses.get(key) ?? 0) + 1);
+  return [...objects]
+    .map(([dataset, own]) => {
+      let [ownBytes, sharedBytes] = [0, 0];
+      for (const [key, { sizeBytes }] of own) {
+        if (uses.get(key) === 1) ownBytes += sizeBytes;
+        else sharedBytes += sizeBytes;
+      }
+      return { dataset, restorePoints: byDataset.get(dataset)?.length ?? 0, ownBytes, sharedBytes };
+    })
+    .sort((a, b) => b.ownBytes + b.sharedBytes - (a.ownBytes + a.sharedBytes));
+}
+
+export interface Amount {
+  readonly objects: number;
+  readonly bytes: number;
+}
+
+export function amountOf(objects: Iterable<StoredObject>): Amount {
+  let [count, bytes] = [0, 0];
+  for (const { sizeBytes } of objects) {
+    count++;
+    bytes += sizeBytes;
+  }
+  return { objects: count, bytes };
+}
