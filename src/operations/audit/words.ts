@@ -31,11 +31,56 @@ function words(kind: string, body: unknown): string | undefined {
     }
     case 'key': {
       const { action, by, keys } = body as KeyBody;
-      return action === 'used' ? `used by ${by}${keyWords(keys)}` : undefined;
+      if (action === 'used') return `used by ${by}${keyWords(keys)}`;
+      const { added, removed } = body as { added: readonly string[]; removed: readonly string[] };
+      return [...added.map((key) => `${short(key)} added`), ...removed.map((key) => `${short(key)} removed`)].join(
+        ', ',
+      );
+    }
+    case 'prune':
+      return pruneWords(body as PruneBody);
+    case 'pin': {
+      const { action, point, reason, until } = body as {
+        action: string;
+        point: string;
+        reason?: string;
+        until?: string;
+      };
+      if (typeof point !== 'string') return undefined;
+      if (action === 'unpin') return `${point} is no longer pinned`;
+      return `${point} pinned${until === undefined ? '' : ` until ${until.slice(0, 16)}Z`}: ${reason ?? 'no reason'}`;
+    }
+    case 'erase': {
+      const { points } = body as { points: readonly string[] };
+      return `${countOf(points.length, 'restore point')} erased before their time: ${points.join(', ')}`;
+    }
+    case 'lock': {
+      const { destinations } = body as { destinations: readonly { destination: string; extended: number }[] };
+      return destinations
+        .map(({ destination, extended }) => `${countOf(extended, 'lock')} extended at ${destination}`)
+        .join(', ');
     }
     default:
       return undefined;
   }
+}
+
+interface PruneBody {
+  readonly step: string;
+  readonly removed?: readonly string[];
+  readonly retired?: readonly string[];
+  readonly destinations?: Readonly<Record<string, { records: number; objects: number; bytes: number }>>;
+}
+
+function pruneWords({ step, removed = [], retired = [], destinations = {} }: PruneBody): string | undefined {
+  if (step === 'mark') {
+    const gone = retired.length === 0 ? '' : `; ${countOf(retired.length, 'writer')} will not write again`;
+    return `${countOf(removed.length, 'restore point')} marked to go${gone}`;
+  }
+  if (step !== 'sweep') return undefined;
+  return Object.entries(destinations)
+    .map(([name, { objects, bytes }]) => `${countOf(objects, 'object')} (${formatSize(bytes)}) removed from ${name}`)
+    .join(', ');
 }
 
 function backupWords({ restorePoints, configuration, failed, behind }: BackupBody): string {
