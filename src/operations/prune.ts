@@ -5,11 +5,12 @@ import { openVault } from '../vault/open.ts';
 import { decideMarks, decideSweep, gapsIn, type PruneFacts, type SweepPlan } from '../vault/prune/decide.ts';
 import type { Place, Suspect } from '../vault/prune/place.ts';
 import { type Pruned, pruneVault, surveyVault, unexplainedGaps } from '../vault/prune/prune.ts';
+import { sparsePacks } from '../vault/prune/sparse.ts';
 import type { Swept } from '../vault/prune/sweep.ts';
 import type { RestorePoint } from '../vault/vault.ts';
 import { writerKeys } from '../vault/writer-keys.ts';
 import { keepBeforePrune } from './keep.ts';
-import { trustOf } from './known-writers.ts';
+import { trustOf, trustToRemove } from './known-writers.ts';
 import { noteInLedger } from './ledger/audit.ts';
 import { readLedger } from './ledger/read.ts';
 import { lastPruneMs, refuseFlood, refuseLarge } from './prune-brakes.ts';
@@ -68,7 +69,9 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
   const { config } = system;
   const vault = await openVault(opened, { trust: (id) => trustOf(config, id) });
   const { trust } = vault;
-  const ledger = await run.step('ledger', async () => foldLedger((await readLedger(opened)).objects, vault.id, trust));
+  const ledger = await run.step('ledger', async () =>
+    foldLedger((await readLedger(opened)).objects, vault.id, trustToRemove(config, vault)),
+  );
   const survey = await run.step('survey', () => surveyVault({ vault, destinations: vault.destinations, trust }, run));
 
   const away = opened
@@ -80,7 +83,7 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
     wholeAt: (point) => wholeAt(survey.places, point),
     nowMs: Math.min(...survey.places.map(({ nowMs }) => nowMs)),
   });
-  const sparse = new Set<string>();
+  const sparse = await run.step('sparse packs', async () => sparsePacks(config.stateDir));
   const facts = factsOf({ ...survey, outOfReach, plan, ledger, retire: request.retire, sparse });
   const gaps = unexplainedGaps(facts);
   const accepted = request.allowMissing ? new Set(gapsIn(facts).map(({ previous }) => previous)) : new Set<string>();

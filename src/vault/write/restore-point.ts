@@ -10,6 +10,7 @@ import { indexKey, manifestKey, packKey } from '../format/keys.ts';
 import { encodeManifest } from '../format/manifest.ts';
 import { parseRecordKey, recordBytes, recordKey, type SnapshotRecord, signRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
+import { keepUse } from '../prune/sparse.ts';
 import { mayReuse, withdrawnOf } from '../prune/view.ts';
 import { release } from '../release.ts';
 import { sealSmall } from '../small-objects.ts';
@@ -115,6 +116,7 @@ export async function writeRestorePoint(
       commit(session, request, stored, facts, storedBytes, trustActive, run),
     );
     nextTree.keep();
+    keepUse(options.stateDir, request.dataset, stored.used);
     return written;
   } catch (error) {
     nextTree.discard();

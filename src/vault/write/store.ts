@@ -47,6 +47,8 @@ export interface StoredBody {
   readonly body: { readonly sizeBytes: number; readonly sha256: string; readonly extents: readonly Extent[] };
   /** Every pack that the entries and the body lie in. */
   readonly packs: ReadonlySet<string>;
+  /** Raw bytes of each that they use. */
+  readonly used: ReadonlyMap<string, number>;
   readonly problems: readonly Problem[];
   /** Files and hard links that were announced and could not be read. */
   readonly leftOut: readonly BytePath[];
@@ -85,7 +87,10 @@ export function startStore(options: StoreOptions) {
   const jobs = new Map<number, Job>();
   const claims = new Map<string, Place>();
   const packHandles = new Map<string, PackHandle>();
-  const usedPacks = new Set<string>();
+  const used = new Map<string, number>();
+  const use = (extents: readonly Extent[]) => {
+    for (const { pack, length } of extents) if (pack !== null) used.set(pack, (used.get(pack) ?? 0) + length);
+  };
   const waiting: Waiting[] = [];
   const problems: Problem[] = [];
   const leftOut = new Set<BytePath>();
@@ -225,7 +230,7 @@ export function startStore(options: StoreOptions) {
   }
 
   function emit(entry: StoredEntry, extents: readonly Extent[]): void {
-    for (const { pack } of extents) if (pack !== null) usedPacks.add(pack);
+    use(extents);
     const line = encodeEntry(entry, extents);
     bodyLines.parts.push(line);
     bodyLines.bytes += line.length;
@@ -346,9 +351,10 @@ export function startStore(options: StoreOptions) {
       pool.flush('meta');
       await pool.until(() => pool.load.idle);
       if (!resolve(body)) throw new Error('the body was not stored whole');
-      for (const { pack } of body.extents) if (pack !== null) usedPacks.add(pack);
+      use(body.extents);
       const { sizeBytes, sha256, extents } = body;
-      return { body: { sizeBytes, sha256, extents }, packs: usedPacks, problems, leftOut: [...leftOut], sizes };
+      const packs = new Set(used.keys());
+      return { body: { sizeBytes, sha256, extents }, packs, used, problems, leftOut: [...leftOut], sizes };
     },
 
     async close(): Promise<void> {
