@@ -29,7 +29,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   // Ports and what works over any of them, never an adapter. `Contents` of the source port is what the vault hands out.
   vault: [
     'core/',
-    ...['destination', 'errors', 'copy', 'first-version'].map((file) => `destinations/${file}.ts`),
+    ...['destination', 'errors', 'first-version'].map((file) => `destinations/${file}.ts`),
     'sources/source.ts',
   ],
   destinations: ['core/', 'process/'],

@@ -8,6 +8,8 @@ import { withDeadline } from '../../src/destinations/wrap/deadline.ts';
 import { type Fault, withFaults } from '../../src/destinations/wrap/fault.ts';
 import { type CopyRequest, copyVault } from '../../src/operations/copy/copy.ts';
 import { finishCopies } from '../../src/operations/copy/finish-copies.ts';
+import { readLedger } from '../../src/operations/ledger/read.ts';
+import { decodeLedgerEntry } from '../../src/vault/format/ledger.ts';
 import { lockCopier } from '../../src/vault/write/lock.ts';
 import { pictureOf } from '../support/pictures.ts';
 import type { Doing, TestSystem } from '../support/system.ts';
@@ -67,6 +69,11 @@ describe('lifeboat copy', () => {
     expect((await system.points()).length).toBe(before);
     await expectWhole(system, 'nas');
     expect((await copy(system)).filled[1]).toMatchObject({ objects: 0, behind: undefined });
+    using open = system.open();
+    const kinds = (await readLedger((await open.destinations({ create: false })).opened)).objects.map(
+      ({ key, bytes }) => decodeLedgerEntry(bytes, key).kind,
+    );
+    expect(kinds.filter((kind) => kind === 'copy')).toHaveLength(1);
     // The writer finds out by itself: nothing is sent twice.
     const { record } = await system.backUp();
     expect(record.sizes.added).toBe(0);

@@ -60,6 +60,16 @@ function words(kind: string, body: unknown): string | undefined {
         .map(({ destination, extended }) => `${countOf(extended, 'lock')} extended at ${destination}`)
         .join(', ');
     }
+    case 'copy': {
+      const { destinations } = body as {
+        destinations: readonly { destination: string; objects: number; bytes: number }[];
+      };
+      return destinations
+        .map(
+          ({ destination, objects, bytes }) => `${countOf(objects, 'object')} (${formatSize(bytes)}) to ${destination}`,
+        )
+        .join(', ');
+    }
     default:
       return undefined;
   }

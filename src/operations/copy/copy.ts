@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Progress, Run } from '../../core/run.ts';
 import type { Destination } from '../../destinations/destination.ts';
@@ -14,6 +16,7 @@ import { decodeVaultFile } from '../../vault/format/vault-file.ts';
 import { openVault } from '../../vault/open.ts';
 import { lockCopier } from '../../vault/write/lock.ts';
 import { trustOf } from '../known-writers.ts';
+import { noteIfPossible } from '../ledger/audit.ts';
 import { recorded } from '../record-run.ts';
 import type { OpenSystem } from '../system.ts';
 import { noteUsed, wasUsed } from '../used-destinations.ts';
@@ -55,6 +58,21 @@ export async function copyVault(system: OpenSystem, request: CopyRequest, run: R
     if (name !== undefined && !known.includes(name)) throw noSuchDestination({ destination: name, known });
   }
   using _ = lockCopier(system.config.stateDir);
+  const outcome = await copyRecorded(system, request, run);
+  await noteCopied(system, outcome, run);
+  return outcome;
+}
+
+/** In the ledger, by a host that has a key to sign with; one that has none gets none for this. */
+async function noteCopied(system: OpenSystem, { vault, filled }: CopyOutcome, run: Run): Promise<void> {
+  if (!existsSync(join(system.config.stateDir, 'writer.json'))) return;
+  const destinations = filled
+    .filter(({ objects }) => objects > 0)
+    .map(({ destination, objects, bytes, records }) => ({ destination, objects, bytes, restorePoints: records }));
+  if (destinations.length > 0) await noteIfPossible(system, vault, { kind: 'copy', body: { destinations } }, run);
+}
+
+function copyRecorded(system: OpenSystem, request: CopyRequest, run: Run): Promise<CopyOutcome> {
   return recorded(system, { operation: 'copy' }, run, async () => {
     const result = await copyNow(system, request, run);
     noteHealth(
