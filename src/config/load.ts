@@ -23,7 +23,11 @@ import type { System } from './system.ts';
  * `source-inside-destination`, `destinations-overlap`
  */
 export function loadSystem(file: string, env: Readonly<Record<string, string | undefined>>): System {
-  const bytes = readConfig(file);
+  return parseSystem(readConfig(file), file, env);
+}
+
+/** The same for the `bytes` that such a file has, or had. */
+export function parseSystem(bytes: Buffer, file: string, env: Readonly<Record<string, string | undefined>>): System {
   const document = readDocument(bytes.toString('utf8'), file);
   const parsed = configSchema.safeParse(document.value);
   if (!parsed.success) throw document.error(explainIssues(parsed.error.issues, document));
@@ -46,7 +50,11 @@ export function loadSystem(file: string, env: Readonly<Record<string, string | u
     files: ownFiles(shape, absolute, root),
     stateDir: stateDirOf(shape.system, absolute, env),
     digest: createHash('sha256').update(bytes).digest('hex'),
-    vault: { recipients: [...new Set(shape.vault.recipients)], writers: [...new Set(shape.vault.writers)] },
+    vault: {
+      recipients: [...new Set(shape.vault.recipients)],
+      writers: [...new Set(shape.vault.writers)],
+      pruners: [...new Set(shape.vault.pruners)],
+    },
     destinations,
     datasets,
     drill: buildDrill(shape.drill, context),

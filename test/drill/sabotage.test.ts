@@ -89,6 +89,7 @@ describe('a good backup', () => {
       'pass uploads open',
       'pass application/start',
       'pass sign in',
+      'pass lifeboat-config/restored',
     ]);
     expect(evidence.place).toMatchObject({ networkIsolated: true, filesIsolated: true });
     expect(evidence.place.tried).toContain('tcp 192.0.2.1:443: ENETUNREACH');

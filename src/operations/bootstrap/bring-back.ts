@@ -1,10 +1,9 @@
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { z } from 'zod';
-import type { StoredEntry } from '../../core/entry.ts';
-import { isSafePath, showPath, toBytes } from '../../core/paths.ts';
+import { isSafePath } from '../../core/paths.ts';
 import type { Contents } from '../../sources/source.ts';
 import { originalPath } from '../configuration/layout.ts';
+import { readConfiguration, type StoredFile } from '../configuration/read-back.ts';
 import { configurationUnusable, filesInTheWay } from './errors.ts';
 
 /** Where the configuration came back to. */
@@ -28,21 +27,10 @@ export interface BroughtFile {
   readonly existed: boolean;
 }
 
-const factsShape = z.object({
-  configuration: z.object({
-    file: z.string(),
-    folder: z.string(),
-    left: z.array(z.object({ file: z.string(), why: z.string() })),
-  }),
-});
-
 interface Planned {
+  readonly stored: StoredFile;
   readonly path: string;
   readonly expected: string;
-  readonly bytes: Buffer;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
 }
 
 /**
@@ -51,51 +39,35 @@ interface Planned {
  * @throws `files-in-the-way` before anything is written, `configuration-unusable`
  */
 export async function bringBack(contents: Contents, into: string | undefined): Promise<BroughtBack> {
-  const facts = factsShape.safeParse(contents.facts);
-  if (!facts.success) throw configurationUnusable({ why: 'it does not say what it consists of' });
-  const { file, folder: original, left } = facts.data.configuration;
+  const { file, folder: original, files: stored, left } = await readConfiguration(contents);
   const folder = into === undefined ? original : resolve(into);
-  const placeOf = (stored: string) =>
-    into !== undefined && stored.startsWith('host/') ? join(folder, stored) : originalPath(stored, folder);
-
-  const planned: Planned[] = [];
-  for await (const entry of contents.entries()) {
-    if (entry.type === 'file') planned.push(await plan(contents, entry, placeOf, folder));
-  }
-  const own = placeOf(file);
-  if (own === undefined || !planned.some(({ path }) => path === own)) {
-    throw configurationUnusable({ why: 'it lacks its own file' });
-  }
+  const planned = stored.map((one) => plan(one, folder, into !== undefined));
   const there = await Promise.all(planned.map(({ path }) => readFile(path).catch(() => undefined)));
-  const inTheWay = planned.filter(({ bytes }, at) => there[at] !== undefined && !bytes.equals(there[at]));
+  const inTheWay = planned.filter((one, at) => there[at] !== undefined && !one.stored.bytes.equals(there[at]));
   if (inTheWay.length > 0) throw filesInTheWay({ files: inTheWay.map(({ path }) => path) });
   const files: BroughtFile[] = [];
-  for (const [at, one] of planned.entries()) {
+  for (const [at, { stored, path, expected }] of planned.entries()) {
     const existed = there[at] !== undefined;
-    if (!existed) await write(one);
-    files.push({ path: one.path, expected: one.expected, existed });
+    if (!existed) await write(path, stored);
+    files.push({ path, expected, existed });
   }
-  return { file: own, folder, original, files, left };
+  const own = planned.find((one) => one.stored.path === file)!;
+  return { file: own.path, folder, original, files, left };
 }
 
-async function plan(
-  contents: Contents,
-  entry: Extract<StoredEntry, { sha256: string }>,
-  placeOf: (stored: string) => string | undefined,
-  folder: string,
-): Promise<Planned> {
-  const stored = toBytes(entry.path).toString('utf8');
-  const path = isSafePath(entry.path) ? placeOf(stored) : undefined;
-  const expected = originalPath(stored, folder);
-  if (path === undefined || expected === undefined) {
-    throw configurationUnusable({ why: `${showPath(entry.path)} is no part of a configuration` });
+function plan(stored: StoredFile, folder: string, isElsewhere: boolean): Planned {
+  const expected = isSafePath(stored.path) ? originalPath(stored.path, folder) : undefined;
+  if (expected === undefined) {
+    throw configurationUnusable({ why: `${JSON.stringify(stored.path)} is no part of a configuration` });
   }
-  const pieces: Uint8Array[] = [];
-  for await (const piece of contents.read(entry.path)) pieces.push(piece);
-  return { path, expected, bytes: Buffer.concat(pieces), mode: entry.mode & 0o777, uid: entry.uid, gid: entry.gid };
+  return {
+    stored,
+    expected,
+    path: isElsewhere && stored.path.startsWith('host/') ? join(folder, stored.path) : expected,
+  };
 }
 
-async function write({ path, bytes, mode, uid, gid }: Planned): Promise<void> {
+async function write(path: string, { bytes, mode, uid, gid }: StoredFile): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   // Not even for a moment readable by more than it should be, and never through a link that somebody put there.
   await using file = await open(path, 'wx', mode & 0o700);

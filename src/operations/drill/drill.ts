@@ -6,6 +6,7 @@ import { newUlid } from '../../core/ulid.ts';
 import { openSandbox, type Sandbox } from '../../sandbox/sandbox.ts';
 import { stopApplication } from './application.ts';
 import { checkAge } from './checks/age.ts';
+import { checkConfiguration } from './checks/configuration.ts';
 import { type Found, findPoints, scopeOf } from './choose.ts';
 import { findingOf } from './faults.ts';
 import { conclude } from './outcome.ts';
@@ -45,6 +46,7 @@ export async function rehearse(parts: DrillParts, options: DrillOptions, run: Ru
     if (sandbox !== undefined) {
       drill = { parts, options, sandbox, copies: new Map(), newest: new Map(), variables: {}, secrets, notes };
       await execute(rehearsal, drill, found, run);
+      await timed(rehearsal, 'check', () => checkConfiguration(rehearsal, drill!, run));
     }
   } finally {
     rtoMs = rehearsal.elapsed();
