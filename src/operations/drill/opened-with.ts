@@ -7,19 +7,20 @@ import type { Found } from './choose.ts';
 import type { DrillParts } from './parts.ts';
 
 /**
- * Which of the identities given opens all of these restore points without the others. Only the beginnings of objects are read;
- * that what they hold comes back is the drill's own finding.
+ * Which of the identities given opens all of these restore points without the others. Where there was one only and everything
+ * came back (`proved`), it was that one; otherwise each is tried on the beginnings of the objects.
  */
 export async function openedWith(
   { identities, identityKind, vault }: DrillParts,
   found: Found,
+  proved: boolean,
   run: Run,
 ): Promise<NonNullable<DrillEvidence['identity']>> {
   const opened: string[] = [];
   for (const identity of identities) {
-    if (found.points.size > 0 && (await opensAll(identity, vault.destinations, found, run.signal))) {
-      opened.push(printOf(await recipientOf(identity)));
-    }
+    const known = proved && identities.length === 1;
+    const opens = known || (found.points.size > 0 && (await opensAll(identity, vault.destinations, found, run.signal)));
+    if (opens) opened.push(printOf(await recipientOf(identity)));
   }
   return { kind: identityKind, opened: [...new Set(opened)].sort() };
 }

@@ -50,7 +50,7 @@ export async function conclude(ended: Ended): Promise<DrillOutcome> {
     datasets: datasetsOf(ended),
     left: rehearsal.scope.left,
     isolation: sandbox?.isolation ?? null,
-    identity: await openedWith(parts, found, run),
+    identity: await openedWith(parts, found, verdict === 'proved', run),
     plan: rehearsal.plan,
     notes,
   };
