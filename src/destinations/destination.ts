@@ -63,7 +63,7 @@ export interface Examination {
   readonly refusesWrongBytes: boolean | undefined;
   /** What was overwritten or hidden could still be read. */
   readonly keepsVersions: boolean | undefined;
-  /** These credentials removed for good what was not locked. */
+  /** These credentials may remove for good what is not locked, also a pack. */
   readonly removes: boolean;
   /** Absent where nothing is locked. */
   readonly lock?: LockExamination;

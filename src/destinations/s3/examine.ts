@@ -4,12 +4,13 @@ import { LifeboatError } from '../../core/errors.ts';
 import type { Examination, Lock, LockExamination } from '../destination.ts';
 import { destinationDenied, destinationUnreachable, objectLocked, objectMissing } from '../errors.ts';
 import type { Bucket } from './bucket.ts';
-import { refusalOf, saysUnknown } from './failure.ts';
+import { refusalOf, saysDenied, saysUnknown } from './failure.ts';
 import { listVersions } from './list.ts';
 import { lockOf, setLock } from './locks.ts';
-import { putCommand, tryWrongHash } from './put.ts';
+import { putCommand } from './put.ts';
 import { read } from './read.ts';
 import { remove } from './remove.ts';
+import { tryWrongHash } from './trials.ts';
 
 /** How long the object that proves the lock stays locked at most. */
 const trialLockMs = 60_000;
@@ -20,13 +21,14 @@ export async function examine(bucket: Bucket, key: string, signal?: AbortSignal)
   const { features } = bucket;
   if (features.versions) await removeAll(bucket, 'probe/', signal);
   await tryWrongHash(bucket);
-  const overwriting = await examineOverwriting(bucket, key, signal);
+  const { version, ...overwriting } = await examineOverwriting(bucket, key, signal);
   const lock = await examineLock(bucket, `${key}-lock`, signal);
-  const removed = await removeTrials(bucket, key, signal);
+  const removes = await mayRemovePacks(bucket, version, signal);
+  await allowed(() => (features.versions ? removeAll(bucket, key, signal) : remove(bucket, key, undefined)));
   return {
     ...overwriting,
     refusesWrongBytes: features.checked === 'yes',
-    removes: removed,
+    removes,
     ...(lock && { lock }),
   };
 }
@@ -35,7 +37,7 @@ async function examineOverwriting(
   bucket: Bucket,
   key: string,
   signal: AbortSignal | undefined,
-): Promise<Pick<Examination, 'refusesOverwriting' | 'keepsVersions'>> {
+): Promise<Pick<Examination, 'refusesOverwriting' | 'keepsVersions'> & { readonly version?: string }> {
   const first = Buffer.from('the first');
   const { version } = await create(bucket, key, first, signal);
   const { refused } = await create(bucket, key, Buffer.from('another one'), signal);
@@ -47,7 +49,7 @@ async function examineOverwriting(
     const kept = await read(bucket, key, undefined, { version, signal }).catch(orMissing);
     return kept !== undefined && Buffer.compare(kept, first) === 0;
   });
-  return { refusesOverwriting: refused, keepsVersions };
+  return { refusesOverwriting: refused, keepsVersions, version };
 }
 
 interface Created {
@@ -143,18 +145,41 @@ async function lift(bucket: Bucket, key: string, version: string): Promise<boole
   return false;
 }
 
-/** Whether anything could be removed for good. */
-async function removeTrials(bucket: Bucket, key: string, signal: AbortSignal | undefined): Promise<boolean> {
-  if (bucket.features.versions) return (await removeAll(bucket, key, signal)) > 0;
-  return (await allowed(() => remove(bucket, key, undefined).then(() => true))) ?? false;
+/**
+ * Whether these credentials could remove a pack for good: a policy may let them remove trials only, so a pack is asked for, one
+ * that never was. A store asks for the right to remove before it looks whether there is anything.
+ */
+async function mayRemovePacks(
+  bucket: Bucket,
+  version: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  if (bucket.features.versions && version === undefined) return false;
+  const Key = bucket.objectKey(`packs/00/${'0'.repeat(64)}.age`);
+  // Where versions are kept by the version of another object: without one, a marker for nothing would be left.
+  const command = new DeleteObjectCommand({
+    Bucket: bucket.bucket,
+    Key,
+    ...(version !== undefined && { VersionId: version }),
+  });
+  return bucket.ask<boolean>(
+    async (s3, abort) => {
+      await s3.send(command, abort);
+      return true;
+    },
+    (error) => {
+      const { status = 500 } = refusalOf(error);
+      return status >= 500 ? undefined : !saysDenied(error);
+    },
+    signal,
+  );
 }
 
 /** Leftovers of earlier trials are few; what is still locked stays until the next. */
 const mostRemoved = 100;
 
-/** Every version below `prefix` that can be removed; says how many were. */
-async function removeAll(bucket: Bucket, prefix: string, signal: AbortSignal | undefined): Promise<number> {
-  let removed = 0;
+/** Every version below `prefix` that can be removed. */
+async function removeAll(bucket: Bucket, prefix: string, signal: AbortSignal | undefined): Promise<void> {
   await allowed(async () => {
     const found = [];
     for await (const one of listVersions(bucket, prefix)) {
@@ -165,13 +190,11 @@ async function removeAll(bucket: Bucket, prefix: string, signal: AbortSignal | u
       signal?.throwIfAborted();
       try {
         await remove(bucket, key, version);
-        removed++;
       } catch (error) {
         if (!objectLocked.is(error)) throw error;
       }
     }
   });
-  return removed;
 }
 
 /** Undefined where these credentials may not. */

@@ -105,7 +105,7 @@ export function failureOf(error: unknown, { name, location, bucket }: Place): un
   }
   const why = denied[code];
   if (why !== undefined) return destinationDenied({ ...place, why }, { cause });
-  if (passing.has(code) || status === 429 || (status !== undefined && status >= 500)) {
+  if (passing.has(code) || status === 429 || (status !== undefined && status >= 500 && status !== 501)) {
     return destinationUnreachable({ ...place, why: `it answered ${status} ${code}`.trim() }, { cause });
   }
   if (status === 301 || status === 307) {

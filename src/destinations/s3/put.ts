@@ -1,22 +1,14 @@
 import { createHash } from 'node:crypto';
-import { DeleteObjectCommand, PutObjectCommand, type PutObjectCommandOutput } from '@aws-sdk/client-s3';
+import { PutObjectCommand, type PutObjectCommandOutput } from '@aws-sdk/client-s3';
 import type { PutOptions, Stored } from '../destination.ts';
-import { destinationDenied, destinationUnreachable, objectExists } from '../errors.ts';
+import { destinationDenied, destinationUnreachable } from '../errors.ts';
 import type { Bucket } from './bucket.ts';
 import { notAStore } from './client.ts';
-import { failureOf, refusalOf, saysAbsent, saysDenied, saysUnknown } from './failure.ts';
-import { listVersions } from './list.ts';
-import { headOf, read } from './read.ts';
+import { confirmFirst, existing, refusedAsExisting, type Sending } from './existing.ts';
+import { failureOf, refusalOf, saysUnknown } from './failure.ts';
+import { signHash, tryConditional, tryWrongHash } from './trials.ts';
 
 export type Put = (key: string, body: Uint8Array, options: PutOptions) => Promise<Stored>;
-
-export interface Sending {
-  readonly key: string;
-  readonly body: Uint8Array;
-  /** Lower-case hex. */
-  readonly sha256: string;
-  readonly signal: AbortSignal | undefined;
-}
 
 /** Uploads whose answer never came, so that they may have happened; forgotten beyond so many. */
 const mostDoubts = 10_000;
@@ -45,7 +37,7 @@ export function putsInto(bucket: Bucket): Put {
     const careful = features.conditional !== 'yes' && !key.includes(sha256);
     if (doubted || careful) {
       const present = await existing(bucket, sending);
-      if (present !== undefined) {
+      if (typeof present === 'object') {
         doubts.delete(key);
         return present;
       }
@@ -80,34 +72,27 @@ export function putsInto(bucket: Bucket): Put {
 }
 
 async function send(bucket: Bucket, sending: Sending): Promise<Stored> {
-  const { key, body, signal } = sending;
-  for (;;) {
-    const command = putCommand(bucket, sending);
-    const again = Symbol('again');
-    const answer = await bucket.ask<PutObjectCommandOutput | Stored | typeof again>(
-      (s3, abort) => s3.send(command, abort),
-      async (error) => {
-        if (refusalOf(error).status === 412) {
-          bucket.features.conditional = 'yes';
-          return existing(bucket, sending).then((present) => {
-            if (present !== undefined) return present;
-            // Removed since, or hidden from these credentials.
-            const why = `it says that ${key} is there, and then that it is not`;
-            throw destinationUnreachable({ destination: bucket.name, location: bucket.location, why });
-          });
-        }
-        return adapt(bucket, command, error) ? again : undefined;
-      },
-      signal,
-    );
-    if (answer === again) continue;
-    if ('existed' in (answer as object)) return answer as Stored;
-    const { VersionId, ETag } = answer as PutObjectCommandOutput;
-    if (ETag === undefined) throw failureOf(notAStore(), bucket);
-    const versioned = VersionId !== undefined && VersionId !== 'null';
-    if (versioned) bucket.features.versions = true;
-    return { sizeBytes: body.length, existed: false, ...(versioned && { version: VersionId }) };
+  const { body, signal } = sending;
+  const command = putCommand(bucket, sending);
+  const answer = await bucket.ask<PutObjectCommandOutput | 'exists' | 'again'>(
+    (s3, abort) => s3.send(command, abort),
+    (error) => {
+      if (refusalOf(error).status === 412) return 'exists';
+      return adapt(bucket, command, error) ? 'again' : undefined;
+    },
+    signal,
+  );
+  // Each time without one header more, so this ends.
+  if (answer === 'again') return send(bucket, sending);
+  if (answer === 'exists') {
+    bucket.features.conditional = 'yes';
+    return refusedAsExisting(bucket, sending);
   }
+  const { VersionId, ETag } = answer;
+  if (ETag === undefined) throw failureOf(notAStore(), bucket);
+  const versioned = VersionId !== undefined && VersionId !== 'null';
+  if (versioned) bucket.features.versions = true;
+  return { sizeBytes: body.length, existed: false, ...(versioned && { version: VersionId }) };
 }
 
 /** Sends `body` under `key` unless it exists, as far as the store understands that; with its lock and its storage class. */
@@ -142,18 +127,6 @@ function lockOf({ options, features, client }: Bucket, key: string) {
   return { ObjectLockMode, ObjectLockRetainUntilDate: until } as const;
 }
 
-/** The signature covers this hash, so that the store must compare it with what it received. */
-function signHash(command: PutObjectCommand, sha256: string): void {
-  command.middlewareStack.add(
-    (next) => (args) => {
-      const { headers } = args.request as { readonly headers: Record<string, string> };
-      headers['x-amz-content-sha256'] = sha256;
-      return next(args);
-    },
-    { step: 'build', name: 'lifeboatSignedHash', priority: 'low' },
-  );
-}
-
 /** Whether the store refused a header that it need not have; the next attempt goes without. */
 function adapt({ features, options, name, location }: Bucket, { input }: PutObjectCommand, error: unknown): boolean {
   const { code } = refusalOf(error);
@@ -173,139 +146,6 @@ function adapt({ features, options, name, location }: Bucket, { input }: PutObje
     return true;
   }
   return false;
-}
-
-/** Whether a body that is not the signed one is refused: sent once, small, and gone again where it was not. */
-export async function tryWrongHash(bucket: Bucket): Promise<void> {
-  const key = `probe/${createHash('sha256').update(`${bucket.client.storeNow()}`).digest('hex').slice(0, 26)}`;
-  const body = Buffer.from('not what was signed');
-  const command = new PutObjectCommand({
-    Bucket: bucket.bucket,
-    Key: bucket.objectKey(key),
-    Body: body,
-    // A policy may refuse whatever comes without.
-    ...(bucket.features.conditional === 'yes' && { IfNoneMatch: '*' }),
-  });
-  signHash(command, createHash('sha256').update('what was signed').digest('hex'));
-  bucket.features.checked = await bucket.ask(
-    async (s3): Promise<'no'> => {
-      await s3.send(command);
-      return 'no';
-    },
-    (error) => {
-      const { status, code } = refusalOf(error);
-      return status === 400 && /SHA256|Digest|Checksum/i.test(code) ? 'yes' : saysDenied(error) ? 'no' : undefined;
-    },
-  );
-}
-
-/**
- * Whether a second creation of `key` would be refused. What is sent can never be stored: its hash is not the signed one. A
- * store that looks at the hash first stays unproved, and is treated as one that does not refuse.
- */
-async function tryConditional(bucket: Bucket, { key, body }: Sending): Promise<void> {
-  const { features } = bucket;
-  if (features.checked !== 'yes') {
-    features.conditional = 'no';
-    return;
-  }
-  const command = new PutObjectCommand({
-    Bucket: bucket.bucket,
-    Key: bucket.objectKey(key),
-    Body: body,
-    IfNoneMatch: '*',
-  });
-  signHash(command, createHash('sha256').update(body).update('and more').digest('hex'));
-  await bucket.ask<unknown>(
-    (s3) => s3.send(command),
-    (error) => {
-      const { status } = refusalOf(error);
-      if (status === undefined || status >= 500) return saysUnknown(error) ? true : undefined;
-      if (status === 412 || status === 409) features.conditional = 'yes';
-      return true;
-    },
-  );
-  if (features.conditional === 'unknown') features.conditional = 'no';
-}
-
-/** What is there under the key, when it is the same; undefined when nothing is, or when these credentials may not look. */
-async function existing(bucket: Bucket, sending: Sending): Promise<Stored | undefined> {
-  const { key, signal } = sending;
-  const found = await bucket.ask(
-    (s3, abort) => s3.send(headOf(bucket, key), abort),
-    (error) => (saysAbsent(error) || saysDenied(error) ? { $metadata: {}, ContentLength: -1 } : undefined),
-    signal,
-  );
-  if (found.ContentLength === -1) return undefined;
-  if (found.ETag === undefined) throw failureOf(notAStore(), bucket);
-  return sameOrRefused(bucket, sending, found);
-}
-
-interface Present {
-  readonly ContentLength?: number | undefined;
-  readonly ChecksumSHA256?: string | undefined;
-  readonly ETag?: string | undefined;
-  readonly VersionId?: string | undefined;
-}
-
-/** Compared by the least that proves it. @throws `object-exists` */
-async function sameOrRefused(bucket: Bucket, sending: Sending, found: Present, version?: string): Promise<Stored> {
-  if (!(await isSame(bucket, sending, found, version)))
-    throw objectExists({ destination: bucket.name, key: sending.key });
-  const { VersionId } = found;
-  const versioned = VersionId !== undefined && VersionId !== 'null';
-  return { sizeBytes: sending.body.length, existed: true, ...(versioned && { version: VersionId }) };
-}
-
-async function isSame(bucket: Bucket, sending: Sending, found: Present, version?: string): Promise<boolean> {
-  const { key, body, sha256, signal } = sending;
-  if (found.ContentLength !== body.length) return false;
-  // Of a multipart upload it would be the hash of hashes, with a count behind it.
-  const checksum = found.ChecksumSHA256;
-  if (checksum !== undefined && !checksum.includes('-'))
-    return Buffer.from(checksum, 'base64').toString('hex') === sha256;
-  // Finding another body with this MD5 is not in anybody's power; an ETag that is no MD5 says nothing.
-  if (found.ETag?.replaceAll('"', '') === createHash('md5').update(body).digest('hex')) return true;
-  const bytes = await read(bucket, key, undefined, { ...(version !== undefined && { version }), signal });
-  return Buffer.compare(bytes, body) === 0;
-}
-
-/**
- * After a store let everybody create: whether ours is the first. Who lost takes its own version away where it may (a lock may
- * keep it), and says what it would have said had it come later.
- */
-async function confirmFirst(bucket: Bucket, sending: Sending, stored: Stored): Promise<Stored> {
-  const { key, signal } = sending;
-  if (stored.version === undefined) {
-    const now = await existing(bucket, sending);
-    return now === undefined ? stored : { ...now, existed: false };
-  }
-  const first = await firstVersion(bucket, key);
-  if (first === undefined || first === stored.version) return stored;
-  await removeVersion(bucket, key, stored.version);
-  const found = await bucket.call((s3, abort) => s3.send(headOf(bucket, key, first), abort), signal);
-  return sameOrRefused(bucket, sending, found, first);
-}
-
-/** Of those since it was last removed; undefined when these credentials may not look. */
-async function firstVersion(bucket: Bucket, key: string): Promise<string | undefined> {
-  let first: string | undefined;
-  try {
-    for await (const one of listVersions(bucket, key)) {
-      if (one.key !== key || one.isDeleteMarker) break;
-      first = one.version;
-    }
-  } catch (error) {
-    if (!destinationDenied.is(error)) throw error;
-  }
-  return first;
-}
-
-async function removeVersion(bucket: Bucket, key: string, version: string): Promise<void> {
-  await bucket.ask<unknown>(
-    (s3) => s3.send(new DeleteObjectCommand({ Bucket: bucket.bucket, Key: bucket.objectKey(key), VersionId: version })),
-    (error) => (saysDenied(error) ? true : undefined),
-  );
 }
 
 /** Work for one name, one at a time; other names do not wait. */

@@ -21,9 +21,10 @@ export interface Tried {
 
 /** The level of protection in words, from what was tried. */
 export function protectionOf({ removes, examination }: Tried): Protection {
-  if (examination?.lock !== undefined) return lockedOr(examination.lock, removes || examination.removes);
-  const gone = removes || examination?.removes === true;
-  if (examination?.keepsVersions) return versioned(examination.removes);
+  // Trials may be removed where nothing else may: an examination knows better.
+  const gone = examination?.removes ?? removes;
+  if (examination?.lock !== undefined) return lockedOr(examination.lock, gone);
+  if (examination?.keepsVersions) return versioned(gone);
   if (gone) {
     return { level: 'none', result: 'warning', message: 'no protection: whoever can write here can delete' };
   }
