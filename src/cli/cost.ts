@@ -1,4 +1,4 @@
-import { formatCount, formatSize } from '../core/size.ts';
+import { countOf, formatCount, formatSize } from '../core/size.ts';
 import { classNames } from '../core/storage-classes.ts';
 import { type CostReport, costOf, type DestinationCost } from '../operations/cost/cost.ts';
 import type { Monthly } from '../operations/cost/estimate.ts';
@@ -40,7 +40,9 @@ function costText(report: CostReport, restore: boolean, style: Style): string {
   const priced = destinations.some(({ monthly }) => monthly !== null);
   if (priced) {
     const after = totalAfterPrune < total ? `, after a prune ${dollars(totalAfterPrune)}` : '';
-    blocks.push(`About ${style.bold(dollars(total))} a month${after}.\n${style.dim(`Prices: ${pricesFrom}.`)}`);
+    const table = destinations.some(({ provider, monthly }) => provider !== null && monthly !== null);
+    blocks.push(`In all ${style.bold(dollars(total))} a month${after}.`);
+    if (table) blocks.push(style.dim(`Prices: ${pricesFrom}.`));
   }
   return blocks.join('\n\n');
 }
@@ -54,11 +56,11 @@ function destinationText(one: DestinationCost, restore: boolean, style: Style): 
     `  ${dataset}`,
     formatSize(ownBytes),
     sharedBytes > 0 ? `+ ${formatSize(sharedBytes)} shared` : '',
-    `${formatCount(restorePoints)} restore points`,
+    countOf(restorePoints, 'restore point'),
   ]);
   if (rows.length > 0) lines.push(table(rows));
   const freed = bytes - afterPrune.bytes;
-  lines.push(`  now ${formatSize(bytes)} in ${formatCount(objects)} objects${monthText(monthly)}`);
+  lines.push(`  now ${formatSize(bytes)} in ${countOf(objects, 'object')}${monthText(monthly)}`);
   if (freed > 0) lines.push(`  after a prune ${formatSize(afterPrune.bytes)}${monthText(afterPrune.monthly)}`);
   if (otherwise !== null)
     lines.push(`  in ${otherwise.storageClass}${monthText(otherwise.monthly) || ': no price known'}`);
@@ -68,9 +70,9 @@ function destinationText(one: DestinationCost, restore: boolean, style: Style): 
 
 function restoreLines({ restore }: DestinationCost, style: Style): string[] {
   const { objects, bytes, cost, thaw } = restore;
-  const price = cost === null ? '' : `, about ${dollars(cost)}`;
+  const price = cost === null ? '' : `, ${dollars(cost)}`;
   const lines = [
-    `  reading the newest of each dataset back: ${formatSize(bytes)} in ${formatCount(objects)} objects${price}`,
+    `  reading the newest of each dataset back: ${formatSize(bytes)} in ${countOf(objects, 'object')}${price}`,
   ];
   if (thaw !== undefined) {
     lines.push(
@@ -83,10 +85,10 @@ function restoreLines({ restore }: DestinationCost, style: Style): string[] {
 function monthText(monthly: Monthly | null): string {
   if (monthly === null) return '';
   const requests = monthly.requests >= 0.005 ? ` (${dollars(monthly.requests)} of it for storing)` : '';
-  return `: about ${dollars(monthly.total)} a month${requests}`;
+  return `: ${dollars(monthly.total)} a month${requests}`;
 }
 
 function dollars(amount: number): string {
-  if (amount > 0 && amount < 0.01) return 'under $0.01';
-  return `$${amount.toFixed(2)}`;
+  if (amount === 0) return 'nothing';
+  return amount < 0.01 ? 'under $0.01' : `about $${amount.toFixed(2)}`;
 }

@@ -83,7 +83,7 @@ function configuration({ configuration: kept, answer }: SystemStatus, nowMs: num
 /** The worst of what could be lost together; all of it is in `destination list`. */
 function copies({ placement }: SystemStatus): string {
   const { ok, copies, media, elsewhere, locked, findings } = placement;
-  const [worst] = findings.filter(({ copies }) => copies.length > 1);
+  const worst = findings.find(({ code }) => code.startsWith('same-'));
   const tie = worst === undefined ? '' : ` ${worst.message}`;
   if (!ok) return `Copies: not 3-2-1 (lifeboat destination list).${tie}`;
   return `Copies: ${copies} on ${countOf(media.length, 'medium', 'media')}, ${elsewhere.length} elsewhere, ${locked.length} locked.${tie}`;

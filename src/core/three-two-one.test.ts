@@ -103,6 +103,11 @@ describe('the 3-2-1 rule', () => {
     expect(judgePlacement([home, { ...nas, site: 'barn' }]).elsewhere).toEqual(['nas']);
   });
 
+  test('nothing is claimed of locks where one does not answer', () => {
+    expect(codes(usb, { ...b2, immutable: 'unknown' })).toEqual(['warning same-machine']);
+    expect(codes(usb, b2)).toEqual(['warning same-machine', 'warning none-locked']);
+  });
+
   test('a copy in memory is none', () => {
     const ram = copy('ram', { medium: 'memory', machine: thisMachine });
     expect(judgePlacement([production, ram, aws])).toMatchObject({ ok: false });

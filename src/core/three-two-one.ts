@@ -184,7 +184,8 @@ function together(copies: readonly CopyFacts[]): PlacementFinding[] {
 }
 
 function unlocked(destinations: readonly CopyFacts[], locked: number): PlacementFinding[] {
-  if (locked > 0) return [];
+  // One that does not answer may be locked: nothing is claimed of it.
+  if (locked > 0 || destinations.some(({ immutable }) => immutable === 'unknown')) return [];
   const message = 'No copy is locked: whoever has the credentials of this machine can delete every backup.';
   const advice = 'Use a bucket with object lock (lock: in lifeboat.yaml) for one of them.';
   return [{ severity: 'warning', code: 'none-locked', message, advice, copies: destinations.map(({ name }) => name) }];

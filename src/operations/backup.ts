@@ -7,6 +7,7 @@ import { packWithdrawn, type WrittenRestorePoint, writeRestorePoint } from '../v
 import { openWriter, type WriterSession } from '../vault/write/session.ts';
 import { keepConfiguration } from './configuration/keep.ts';
 import { finishCopies, type TakenRestorePoints } from './copy/finish-copies.ts';
+import { noteOutage } from './copy/health.ts';
 import { noSuchDataset } from './errors.ts';
 import { locksOfBackup } from './keep.ts';
 import { meetWriters, trustOfWriter } from './known-writers.ts';
@@ -59,7 +60,10 @@ export function isIncomplete(problems: readonly Problem[]): boolean {
  * lacked too much to wait for it is brought up to date afterwards.
  */
 export async function backUp(system: OpenSystem, request: BackupRequest, run: Run): Promise<BackupOutcome> {
-  const taken = await takeRestorePoints(system, request, run);
+  const taken = await takeRestorePoints(system, request, run).catch((error: unknown) => {
+    noteOutage(system, error);
+    throw error;
+  });
   return finishCopies(system, taken, request.refill, run);
 }
 

@@ -122,9 +122,9 @@ test('cost says what lies where and what it costs; policy prints a document and 
   const cost = await lifeboat(folder, ['cost', '--restore']);
   expect(cost.code, cost.stderr).toBe(0);
   expect(cost.stdout).toMatch(/nas .*\n +\S+ +[\d.]+ KiB/);
-  expect(cost.stdout).toMatch(/now .* in \d+ objects: about (under )?\$0\.\d\d a month/);
-  expect(cost.stdout).toMatch(/reading the newest of each dataset back: .*, about (under )?\$0\.\d\d/);
-  expect(cost.stdout).toMatch(/Prices: public price lists/);
+  expect(cost.stdout).toMatch(/now .* in \d+ objects: (about|under) \$\d+\.\d\d a month/);
+  expect(cost.stdout).toMatch(/reading the newest of each dataset back: .*, (about|under) \$\d+\.\d\d/);
+  expect(cost.stdout).toMatch(/In all (about|under) \$\d+\.\d\d a month/);
   expect(await lifeboat(folder, ['cost', '--class', 'frozen'])).toMatchObject({ code: 64 });
 
   const more = `destinations:

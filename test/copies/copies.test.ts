@@ -176,6 +176,19 @@ describe('a backup', () => {
     ]);
   });
 
+  test('that finds no destination at all leaves behind since when', async () => {
+    const system = await aSystem();
+    writeFileSync(join(system.source(), 'x'), 'x');
+    await system.backUp();
+    renameSync(system.at(), `${system.at()}.away`);
+    await expect(system.tryBackUp()).rejects.toMatchObject({ code: 'destination-unreachable' });
+    using open = system.open();
+    const [first] = open.catalog().destinations();
+    expect(first).toMatchObject({ name: 'disk', trouble: { code: 'destination-unreachable' } });
+    await expect(system.tryBackUp()).rejects.toThrow();
+    expect(open.catalog().destinations()[0]?.trouble?.sinceMs).toBe(first?.trouble?.sinceMs);
+  });
+
   test('what was set aside is filled once its restore points are safe elsewhere, and then holds them too', async () => {
     const system = await behind('nas');
     const { backedUp, failed, vault, configuration } = await system.tryBackUp({

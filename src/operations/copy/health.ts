@@ -21,6 +21,16 @@ export function noteHealth(
   }
 }
 
+/** After work that failed because no destination was left: since when that is so is what `status` will say. */
+export function noteOutage(system: OpenSystem, error: unknown): void {
+  if (!/^(destination-|no-destination-left$)/.test(codeOf(error))) return;
+  const names = Object.keys(system.config.destinations);
+  noteHealth(
+    system,
+    names.map((name) => ({ name, error })),
+  );
+}
+
 function codeOf(error: unknown): string {
   return error instanceof LifeboatError ? error.code : 'unexpected';
 }
