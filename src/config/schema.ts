@@ -137,6 +137,7 @@ export const configSchema = object({
   vault: object({
     recipients: z.array(recipient).min(1, 'needs at least one recipient; lifeboat keys new makes a key pair'),
     writers: z.array(writer).default([]),
+    pruners: z.array(writer).default([]),
   }),
   destinations: z
     .record(name, destination)

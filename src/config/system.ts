@@ -22,6 +22,11 @@ export interface System {
     readonly recipients: readonly string[];
     /** Ed25519 public keys (base64) of the writers whose records count, besides this host's own; none: every writer's. */
     readonly writers: readonly string[];
+    /**
+     * Public keys of those who may say that something goes: prunes, erasures, pins taken away. Besides the own key of the machine
+     * that looks; none: every known writer's, but on a machine that prunes only its own.
+     */
+    readonly pruners: readonly string[];
   };
   /** By name, in the order of the file. */
   readonly destinations: Readonly<Record<string, DestinationConfig>>;

@@ -12,7 +12,7 @@ import { type KeptLocks, keepLocks } from '../vault/keep/keep.ts';
 import { openVault } from '../vault/open.ts';
 import { isDoubtful, isKnownWriter } from '../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../vault/vault.ts';
-import { trustOf } from './known-writers.ts';
+import { trustOf, trustToRemove } from './known-writers.ts';
 import { noteInLedger } from './ledger/audit.ts';
 import { readLedger } from './ledger/read.ts';
 import { foldLedger } from './prune-ledger.ts';
@@ -81,7 +81,7 @@ interface Own extends KeptRestorePoint {
 async function keptPoints(system: OpenSystem, vault: VaultReader) {
   const found = await vault.restorePoints();
   const { objects, troubles } = await readLedger(vault.destinations);
-  const ledger = foldLedger(objects, vault.id, vault.trust);
+  const ledger = foldLedger(objects, vault.id, trustToRemove(system.config, vault));
   const plan = planFor(system.config, found, { ledger, nowMs: system.clock.now() });
   const stays = new Map(
     plan.datasets.flatMap(({ points }) => points.map(({ point, staysMs }) => [point.key, staysMs] as const)),

@@ -16,9 +16,18 @@ const shape = z.strictObject({ format: z.literal(1), vault: z.string(), writers:
  */
 export function trustOf(config: System, vault: string): Trust {
   const own = ownKey(config, vault);
-  if (config.vault.writers.length > 0) return { writers: new Set([...config.vault.writers, ...own]) };
+  const { writers, pruners } = config.vault;
+  const decide = pruners.length > 0 ? { pruners: new Set([...pruners, ...own]) } : {};
+  if (writers.length > 0) return { writers: new Set([...writers, ...pruners, ...own]), ...decide };
   const met = readMet(config, vault);
-  return met === undefined ? {} : { writers: new Set([...met, ...own]) };
+  return met === undefined ? decide : { writers: new Set([...met, ...pruners, ...own]), ...decide };
+}
+
+/**
+ * The same for what removes, or lets go: where the configuration does not say who decides, this machine heeds nobody but itself.
+ */
+export function trustToRemove(config: System, { id, trust }: Pick<VaultReader, 'id' | 'trust'>): Trust {
+  return { ...trust, pruners: trust.pruners ?? new Set(ownKey(config, id)) };
 }
 
 /** The same for a backup, which does not fail for a list that it hardly needs: then its own key is the only known one. */

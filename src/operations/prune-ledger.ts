@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { decodeLedgerEntry, type LedgerObject, type LedgerRecord, verifyLedger } from '../vault/format/ledger.ts';
 import { writerId } from '../vault/format/signing.ts';
-import { isKnownWriter, type Trust } from '../vault/trust.ts';
+import { isKnownWriter, mayPrune, type Trust } from '../vault/trust.ts';
 import type { RestorePoint } from '../vault/vault.ts';
 
 export interface Pin {
@@ -37,22 +37,29 @@ const pruneBody = z.object({
   retired: z.array(z.string()).default([]),
 });
 
-/** Reads the entries in order. What a writer says that is not known counts for nothing. */
+/**
+ * Reads the entries in order. What a writer says that is not known counts for nothing; that something goes may be said by those
+ * alone who may prune: whoever takes over a host must not have its backups removed by the pruner's hand.
+ */
 export function foldLedger(objects: readonly LedgerObject[], vault: string, trust: Trust): PruneLedger {
   const pins = new Map<string, Pin>();
   const removed = new Set<string>();
   const erased = new Set<string>();
   const retired = new Map<string, number>();
-  for (const { kind, body, time } of believedEntries(objects, vault, trust)) {
+  for (const { kind, body, time, writer } of believedEntries(objects, vault, trust)) {
+    const decides = mayPrune(trust, writer);
     if (kind === 'pin') {
       const pin = pinBody.safeParse(body).data;
-      if (pin?.action === 'unpin') pins.delete(pin.point);
-      else if (pin !== undefined) {
-        pins.set(pin.point, { reason: pin.reason, ...(pin.until !== undefined && { untilMs: Date.parse(pin.until) }) });
-      }
-    } else if (kind === 'erase') {
+      if (pin?.action === 'unpin' && decides) pins.delete(pin.point);
+      if (pin?.action !== 'pin') continue;
+      const untilMs = pin.until === undefined ? Number.POSITIVE_INFINITY : Date.parse(pin.until);
+      const before = pins.get(pin.point);
+      // Who may not take a pin away may not shorten one either.
+      if (before !== undefined && !decides && untilMs < (before.untilMs ?? Number.POSITIVE_INFINITY)) continue;
+      pins.set(pin.point, { reason: pin.reason, ...(Number.isFinite(untilMs) && { untilMs }) });
+    } else if (kind === 'erase' && decides) {
       for (const point of eraseBody.safeParse(body).data?.points ?? []) erased.add(point);
-    } else if (kind === 'prune') {
+    } else if (kind === 'prune' && decides) {
       const prune = pruneBody.safeParse(body).data;
       for (const hash of prune?.removed ?? []) removed.add(hash);
       for (const writer of prune?.retired ?? []) retired.set(writer, Date.parse(time));

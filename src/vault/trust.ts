@@ -9,10 +9,16 @@ import type { RestorePoint } from './vault.ts';
 export interface Trust {
   /** Ed25519 public keys, base64. Absent: everyone's, as on a machine that meets the vault for the first time. */
   readonly writers?: ReadonlySet<string>;
+  /** Of these, who may say that something goes. Absent: every known one. */
+  readonly pruners?: ReadonlySet<string>;
 }
 
 export function isKnownWriter({ writers }: Trust, writer: string): boolean {
   return writers === undefined || writers.has(writer);
+}
+
+export function mayPrune(trust: Trust, writer: string): boolean {
+  return isKnownWriter(trust, writer) && (trust.pruners === undefined || trust.pruners.has(writer));
 }
 
 /**

@@ -161,7 +161,7 @@ export function configOf(
     files: [],
     stateDir: join(folder, 'state'),
     digest: createHash('sha256').update(folder).digest('hex'),
-    vault: { recipients: [recipient], writers: [] },
+    vault: { recipients: [recipient], writers: [], pruners: [] },
     destinations: Object.fromEntries(
       destinations.map((name) => {
         const path = join(folder, 'destinations', name);
