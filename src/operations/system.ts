@@ -86,14 +86,14 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
   const everOpened: Destination[] = [];
 
   async function destinations(request: DestinationsRequest): Promise<OpenedDestinations> {
+    const names = Object.keys(config.destinations);
+    // Side by side: one that is dead and waited for holds up no other.
+    const results = await Promise.allSettled(names.map((name) => openOrCreate(name, request)));
     const opened: Destination[] = [];
     const failed: { name: string; error: unknown }[] = [];
-    for (const name of Object.keys(config.destinations)) {
-      try {
-        opened.push(await openOrCreate(name, request));
-      } catch (error) {
-        failed.push({ name, error });
-      }
+    for (const [at, result] of results.entries()) {
+      if (result.status === 'fulfilled') opened.push(result.value);
+      else failed.push({ name: names[at]!, error: result.reason });
     }
     everOpened.push(...opened);
     return { opened, failed };
