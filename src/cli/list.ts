@@ -124,7 +124,9 @@ function whereText({ destinations, missingAt }: ListedDataset['restorePoints'][n
 
 function keptText({ keptBy, goes }: ListedDataset['restorePoints'][number], style: Style): string {
   if (keptBy.length === 0) return style.dim('kept by no rule');
-  return `kept: ${keptBy.join(', ')}${goes === null ? '' : style.dim(` until about ${goes.slice(0, 10)}`)}`;
+  const reasons = keptBy.join(', ');
+  const isTold = goes === null || reasons.endsWith(`until ${goes.slice(0, 10)}`);
+  return `kept: ${reasons}${isTold ? '' : style.dim(`, until about ${goes.slice(0, 10)}`)}`;
 }
 
 function entryDocument(entry: StoredEntry): object {

@@ -79,8 +79,9 @@ function reportText(report: PruneReport, nowMs: number, style: Style): string {
   const lines = datasets.flatMap(({ dataset, kept, dropped }) => [
     `${style.bold(dataset)}: ${formatCount(kept.length)} kept, ${formatCount(dropped.length)} dropped`,
     ...(dryRun ? kept : []).map(({ time, keptBy, goes }) => {
-      const until = goes === null ? '' : style.dim(`, until about ${goes.slice(0, 10)}`);
-      return `  ${moment(time)}  stays: ${keptBy.join(', ')}${until}`;
+      const reasons = keptBy.join(', ');
+      const isTold = goes === null || reasons.endsWith(`until ${goes.slice(0, 10)}`);
+      return `  ${moment(time)}  stays: ${reasons}${isTold ? '' : style.dim(`, until about ${goes.slice(0, 10)}`)}`;
     }),
     ...dropped.map(({ time, id }) => `  ${moment(time)}  ${dryRun ? 'goes' : 'dropped'}  ${style.dim(id)}`),
   ]);

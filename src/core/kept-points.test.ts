@@ -30,7 +30,7 @@ describe('what is kept', () => {
   });
 
   test('a clock that was set back does not make the newest point the first to go', () => {
-    const points = [point('before', 2), point('after', 500, { correctedMs: nowMs - hourMs })];
+    const points = [point('before', 2), point('after', 500, { otherTimesMs: [nowMs - hourMs] })];
     expect(kept(points)).toHaveProperty('after');
   });
 

@@ -5,8 +5,8 @@ import { keepSet, type Retention } from './retention.ts';
 export interface Keepable {
   /** As its host's clock said, but not later than it was stored. */
   readonly timeMs: number;
-  /** By the store's clock, where the host's disagrees: both times are tried, so that a wrong clock drops nothing. */
-  readonly correctedMs?: number;
+  /** By the stores' clocks, where the host's disagrees: all of them are tried, so that a wrong clock drops nothing. */
+  readonly otherTimesMs?: readonly number[];
   /** Names of the places that hold it. Each place alone must keep what the policy asks for. */
   readonly places: readonly string[];
   /** False: it is incomplete or doubtful, and takes no place of one that is sound. */
@@ -55,9 +55,8 @@ export function keptPoints<Point extends Keepable>(
   };
   const apply = (some: readonly Point[]) => {
     applyBy(some, ({ timeMs }) => timeMs);
-    if (some.some(({ correctedMs }) => correctedMs !== undefined)) {
-      applyBy(some, ({ timeMs, correctedMs }) => correctedMs ?? timeMs);
-    }
+    const others = Math.max(0, ...some.map(({ otherTimesMs = [] }) => otherTimesMs.length));
+    for (let at = 0; at < others; at++) applyBy(some, ({ timeMs, otherTimesMs }) => otherTimesMs?.[at] ?? timeMs);
   };
   const places = new Set(points.flatMap((point) => point.places));
   for (const place of places) {

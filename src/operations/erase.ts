@@ -2,7 +2,8 @@ import { showPath } from '../core/paths.ts';
 import type { Run } from '../core/run.ts';
 import type { RestorePoint, VaultReader } from '../vault/vault.ts';
 import { noteInLedger } from './ledger/audit.ts';
-import { eraseNewest, eraseNothing, noSuchPoint } from './prune-errors.ts';
+import { readPruneLedger } from './pins.ts';
+import { eraseNewest, eraseNothing, erasePinned, noSuchPoint } from './prune-errors.ts';
 import { emptyLedger } from './prune-ledger.ts';
 import { lastOfWriters } from './retention-plan.ts';
 import type { OpenSystem } from './system.ts';
@@ -26,7 +27,7 @@ export interface Erased {
 /**
  * Says that restore points go before their time. The next prunes remove them as any other: marked, after the grace, once no
  * lock holds them and nothing else needs what they share.
- * @throws `restore-point-unknown`, `erase-newest`, `erase-nothing`
+ * @throws `restore-point-unknown`, `erase-newest`, `erase-pinned`, `erase-nothing`
  */
 export async function erase(
   system: OpenSystem,
@@ -51,6 +52,13 @@ export async function erase(
   if (chosen.size === 0) throw eraseNothing({ dataset });
   const last = lastOfWriters(points, emptyLedger).find(({ record }) => chosen.has(record.id));
   if (last !== undefined) throw eraseNewest({ id: last.record.id });
+  const { pins } = await readPruneLedger(vault);
+  for (const id of chosen.keys()) {
+    const pin = pins.get(id);
+    if (pin !== undefined && (pin.untilMs ?? Number.POSITIVE_INFINITY) > system.clock.now()) {
+      throw erasePinned({ id, reason: pin.reason });
+    }
+  }
   const erased = [...chosen.values()];
   const body = { points: [...chosen.keys()].sort(), count: erased.length };
   await noteInLedger(system, vault.id, { kind: 'erase', body, details: { dataset, reason, paths } }, run);

@@ -40,6 +40,13 @@ export const eraseNewest = defineError({
     "Remove the data at its source, run 'lifeboat backup', then erase again: the new restore point is without it.",
 });
 
+export const erasePinned = defineError({
+  code: 'erase-pinned',
+  exit: 64,
+  say: (fact: { id: string; reason: string }) => `Nothing was erased: ${fact.id} is pinned (${fact.reason}).`,
+  hint: (fact) => `If the pin may go: lifeboat unpin ${fact.id}, then erase again.`,
+});
+
 export const eraseNothing = defineError({
   code: 'erase-nothing',
   exit: 1,

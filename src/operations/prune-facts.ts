@@ -51,3 +51,9 @@ export function wholeAt(places: readonly Place[], { key, record }: RestorePoint)
     )
     .map(({ destination }) => destination.name);
 }
+
+/** When the first of these places got its record. */
+export function firstStoredMs(places: readonly Place[], { key }: RestorePoint): number | undefined {
+  const times = places.flatMap(({ records }) => records.get(key)?.modifiedMs ?? []);
+  return times.length === 0 ? undefined : Math.min(...times);
+}

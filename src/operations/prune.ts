@@ -14,7 +14,7 @@ import { trustOf, trustToRemove } from './known-writers.ts';
 import { noteInLedger } from './ledger/audit.ts';
 import { readLedger } from './ledger/read.ts';
 import { lastPruneMs, refuseFlood, refuseLarge } from './prune-brakes.ts';
-import { factsOf, idOf, wholeAt } from './prune-facts.ts';
+import { factsOf, firstStoredMs, idOf, wholeAt } from './prune-facts.ts';
 import { foldLedger } from './prune-ledger.ts';
 import { planFor, type RetentionPlan } from './retention-plan.ts';
 import type { OpenSystem } from './system.ts';
@@ -81,6 +81,7 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
   const plan = planFor(config, survey, {
     ledger,
     wholeAt: (point) => wholeAt(survey.places, point),
+    firstStoredMs: (point) => firstStoredMs(survey.places, point),
     nowMs: Math.min(...survey.places.map(({ nowMs }) => nowMs)),
   });
   const sparse = await run.step('sparse packs', async () => sparsePacks(config.stateDir));

@@ -44,6 +44,8 @@ export interface PlanOptions {
   readonly ledger?: PruneLedger;
   /** Names of destinations where a restore point lies whole; all that hold its record, unless something else is known. */
   readonly wholeAt?: (point: RestorePoint) => readonly string[];
+  /** When the first of all destinations held its record, by its own clock. */
+  readonly firstStoredMs?: (point: RestorePoint) => number | undefined;
   /** By the stores' clocks; the newest record tells when absent. */
   readonly nowMs?: number;
 }
@@ -88,19 +90,20 @@ export function planFor(system: System, { points, suspect }: RestorePoints, opti
 
 function keepableOf(
   point: RestorePoint,
-  { ledger, wholeAt }: PlanOptions & { readonly ledger: PruneLedger },
+  { ledger, wholeAt, firstStoredMs }: PlanOptions & { readonly ledger: PruneLedger },
   must: ReadonlyMap<string, string>,
 ): Keepable & { readonly point: RestorePoint } {
   const { record, storedMs, doubts, destinations } = point;
   const whole = wholeAt?.(point) ?? destinations;
   const pin = ledger.pins.get(record.id);
   const reason = must.get(record.id);
-  const offMs = storedMs - Date.parse(record.committed);
+  const offsMs = [storedMs, firstStoredMs?.(point) ?? storedMs].map((ms) => ms - Date.parse(record.committed));
+  const wrong = [...new Set(offsMs)].filter((offMs) => Math.abs(offMs) > clocksAgreeMs);
   const { until, class: className } = record.retention;
   return {
     point,
     timeMs: Math.min(Date.parse(record.time), storedMs),
-    ...(Math.abs(offMs) > clocksAgreeMs && { correctedMs: Date.parse(record.time) + offMs }),
+    ...(wrong.length > 0 && { otherTimesMs: wrong.map((offMs) => Date.parse(record.time) + offMs) }),
     places: whole,
     counts: doubts.length === 0 && whole.length > 0,
     erased: ledger.erased.has(record.id),

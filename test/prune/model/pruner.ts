@@ -2,7 +2,7 @@ import type { System } from '../../../src/config/system.ts';
 import { LifeboatError } from '../../../src/core/errors.ts';
 import type { Retention } from '../../../src/core/retention.ts';
 import { startRun } from '../../../src/core/run.ts';
-import { factsOf, wholeAt } from '../../../src/operations/prune-facts.ts';
+import { factsOf, firstStoredMs, wholeAt } from '../../../src/operations/prune-facts.ts';
 import { emptyLedger, type Pin } from '../../../src/operations/prune-ledger.ts';
 import { planFor } from '../../../src/operations/retention-plan.ts';
 import { newSigningKey } from '../../../src/vault/format/signing.ts';
@@ -80,6 +80,7 @@ export function startPrune(
             const whole = retention.soundFirst ? wholeAt(survey.places, point) : point.destinations;
             return everywhere(whole);
           },
+          firstStoredMs: (point) => firstStoredMs(survey.places, point),
           nowMs: Math.min(...survey.places.map(({ nowMs }) => nowMs)),
         },
       );
