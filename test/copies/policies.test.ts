@@ -2,13 +2,16 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GetObjectCommand, PutObjectCommand, PutObjectRetentionCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openLocks } from '../../src/catalog/locks.ts';
 import type { Expandable, S3Destination, System } from '../../src/config/system.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { dayMs } from '../../src/core/duration.ts';
 import { type Role, roles } from '../../src/core/roles.ts';
-import { startRun } from '../../src/core/run.ts';
+import { type RunEvent, startRun } from '../../src/core/run.ts';
 import type { Destination } from '../../src/destinations/destination.ts';
+import { checkSystem } from '../../src/operations/check.ts';
 import { copyVault } from '../../src/operations/copy/copy.ts';
+import { keepAll } from '../../src/operations/keep-all.ts';
 import { noteInLedger } from '../../src/operations/ledger/audit.ts';
 import type { IamPolicy } from '../../src/operations/policy/iam.ts';
 import { policyFor } from '../../src/operations/policy/policy.ts';
@@ -163,6 +166,20 @@ describe('with exactly the printed policies on a Ceph bucket that locks, each ro
     await expect(keeper.history!.getVersion(pack, first.version)).rejects.toMatchObject(denied);
     await expect(keeper.delete(pack, first.version)).rejects.toMatchObject({ code: 'object-locked' });
     await expect(keeper.put('gc/1.json', Buffer.from('x'))).rejects.toMatchObject(denied);
+    using open = made.as('keeper').open();
+    using locks = openLocks(open.config.stateDir);
+    const problems: string[] = [];
+    const onEvent = (event: RunEvent) => event.type === 'problem' && problems.push(event.problem.code);
+    const { locks: kept } = await keepAll(open, locks, false, startRun({ clock: systemClock, onEvent }));
+    expect(kept).toMatchObject([{ destination: 'ceph', failed: undefined, missing: 0, unlocked: 0 }]);
+    // What was put over an object before is told; nothing is refused.
+    expect(problems.filter((code) => code.startsWith('destination-') || code.startsWith('ledger'))).toEqual([]);
+  });
+
+  test('check, as the writer, finds nothing that its policy keeps it from', async () => {
+    using open = made.as('writer').open();
+    const checked = await checkSystem(open, [], run());
+    expect(checked.filter(({ area, result }) => area === 'destination' && result === 'bad')).toEqual([]);
   });
 
   test('the pruner sees that it is locked and deletes nothing of it; the reader restores, and leaves evidence', async () => {
