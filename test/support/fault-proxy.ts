@@ -103,7 +103,7 @@ export async function faultProxy(target: string, { latencyMs = 0 }: ProxyOptions
     }
     if (fault?.kind === 'page') {
       outgoing.writeHead(200, { 'content-type': 'text/html' });
-      outgoing.end('<!doctype html><html><body>Sign in to this network<br></body></html>');
+      outgoing.end('<html><body>Sign in to this network</body></html>');
       return;
     }
     const upstream = httpRequest({
