@@ -99,7 +99,7 @@ function reportText(report: PruneReport, nowMs: number, style: Style): string {
 }
 
 function placeText(
-  { destination, goes, waits, graceUntilMs, writers, swept }: PlacePrune,
+  { destination, goes, waits, graceUntilMs, writers, locked, swept }: PlacePrune,
   nowMs: number,
   style: Style,
 ) {
@@ -115,6 +115,12 @@ function placeText(
   if (swept !== undefined && swept.locked.objects > 0) {
     const until = swept.locked.untilMs === undefined ? '' : ` until ${formatMoment(swept.locked.untilMs, nowMs)}`;
     lines.push(`    ${size(swept.locked.objects, swept.locked.bytes)} locked${until}`);
+  }
+  if (locked?.untilMs !== undefined) {
+    const atLeast = locked.isSample ? 'at least ' : '';
+    lines.push(
+      `    ${atLeast}${countOf(locked.objects, 'object')} of them locked until ${formatMoment(locked.untilMs, nowMs)}`,
+    );
   }
   if (waits.objects > 0) {
     const grace = graceUntilMs === undefined ? '' : `, the first not before ${formatMoment(graceUntilMs, nowMs)}`;

@@ -3,6 +3,8 @@ import { sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import { openVault } from '../vault/open.ts';
 import { decideMarks, decideSweep, gapsIn, type PruneFacts, type SweepPlan } from '../vault/prune/decide.ts';
+import { removeDeadIndexes } from '../vault/prune/indexes.ts';
+import { type LockedNow, lockedNow } from '../vault/prune/locked.ts';
 import type { Place, Suspect } from '../vault/prune/place.ts';
 import { type Pruned, pruneVault, surveyVault, unexplainedGaps } from '../vault/prune/prune.ts';
 import { sparsePacks } from '../vault/prune/sparse.ts';
@@ -40,6 +42,8 @@ export interface PlacePrune {
   readonly graceUntilMs?: number;
   /** Ids of writers that have to back up first. */
   readonly writers: readonly string[];
+  /** Of what may go, what locks hold now; only in a dry run. */
+  readonly locked?: LockedNow;
   /** What was really removed; absent in a dry run. */
   readonly swept?: Swept;
 }
@@ -103,9 +107,12 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
     const missing = request.allowMissing
       ? []
       : gaps.map(({ key }) => ({ key, why: 'the record before it is missing' }));
-    const places = settled.places.map((place) =>
-      placePrune(place, decideSweep(settled, place, place.nowMs), marks.tombstones),
-    );
+    const places: PlacePrune[] = [];
+    for (const place of settled.places) {
+      const sweep = decideSweep(settled, place, place.nowMs);
+      const locked = await run.step(`locks at ${place.destination.name}`, () => lockedNow(place, sweep, run));
+      places.push({ ...placePrune(place, sweep, marks.tombstones), locked });
+    }
     return { ...found, suspect: [...suspect, ...missing], places };
   }
 
@@ -131,6 +138,11 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
     },
     run,
   );
+  const swept = goneEverywhere(settled, pruned);
+  if (swept.size > 0) {
+    const indexes = { places: settled.places, swept, writer: keys.writer, identity: keys.indexIdentity };
+    await run.step('index', () => removeDeadIndexes({ ...indexes, turn: pruned.generation }, run));
+  }
   await noteRemoved(system, vault.id, pruned, run);
   const places = pruned.plans.map(({ destination, plan: sweep }) => {
     const place = settled.places.find((one) => one.destination.name === destination)!;
@@ -158,6 +170,16 @@ function placePrune(place: Place, plan: SweepPlan, tombstones: ReadonlySet<strin
     ...(graceUntilMs !== undefined && { graceUntilMs }),
     writers,
   };
+}
+
+/** Ids of the packs that this run removed from every place that held them; none when it did not come through everywhere. */
+function goneEverywhere({ places, outOfReach }: PruneFacts, { plans, swept }: Pruned): Set<string> {
+  const isThrough = swept.every(({ failed, locked }) => failed === undefined && locked.objects === 0);
+  if (outOfReach.length > 0 || plans.length < places.length || !isThrough) return new Set();
+  const gone = new Map(plans.map(({ destination, plan }) => [destination, new Set(plan.packs)]));
+  const isGone = (id: string) =>
+    places.every(({ packs, destination }) => !packs.has(id) || gone.get(destination.name)?.has(id) === true);
+  return new Set(plans.flatMap(({ plan }) => plan.packs).filter(isGone));
 }
 
 /** Counts only: which restore points went was noted before. */

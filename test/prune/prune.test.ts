@@ -44,6 +44,8 @@ test('what retention drops goes in two steps; what it keeps restores, and all is
   }
   const packs = () => [...objectsIn(system.at()).keys()].filter((key) => key.startsWith('packs/')).length;
   const before = packs();
+  const indexes = () => [...objectsIn(system.at()).keys()].filter((key) => key.startsWith('index/')).length;
+  const indexesBefore = indexes();
   const marked = await pruned(system);
   expect(marked.withdrawn.map(({ record }) => record.id)).toEqual(dropped.slice(0, 2).map(({ id }) => id));
   expect(marked.places[0]?.swept?.objects).toBe(0);
@@ -60,6 +62,7 @@ test('what retention drops goes in two steps; what it keeps restores, and all is
     expect(only.length).toBeGreaterThan(0);
   }
   expect((await system.points()).map((point) => point.record.id)).toEqual([dropped[2]?.id, record.id]);
+  expect(indexes()).toBeLessThan(indexesBefore + 1);
   expectSame(await system.readBack(record.id), picture);
   const { sound, suspect, findings } = await system.verify();
   expect({ sound, suspect, findings }).toMatchObject({ sound: true, suspect: [] });

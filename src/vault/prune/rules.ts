@@ -1,4 +1,4 @@
-import { dayMs, hourMs } from '../../core/duration.ts';
+import { dayMs } from '../../core/duration.ts';
 
 /**
  * What keeps a prune from taking away what a restore point needs. All are in force always; they have names so that
@@ -45,6 +45,3 @@ export const graceMs = 3 * dayMs;
 
 /** What no restore point needs is marked once it is so old: before, a backup that was interrupted may use it again. */
 export const leastAgeMs = 2 * dayMs;
-
-/** Two clocks that are set differ by less. */
-export const clockToleranceMs = hourMs;
