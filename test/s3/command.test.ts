@@ -4,6 +4,7 @@ import { ListObjectVersionsCommand } from '@aws-sdk/client-s3';
 import { expect, test } from 'vitest';
 import { lifeboat, project } from '../cli/lifeboat.ts';
 import type { CephKeys } from '../support/ceph.ts';
+import { faultProxy } from '../support/fault-proxy.ts';
 import { bucket, type TestBucket } from '../support/rgw.ts';
 
 const daily = ['--identity', 'lifeboat-keys/daily.txt'];
@@ -12,13 +13,14 @@ interface Words {
   readonly keys?: CephKeys;
   /** Added to the destination. */
   readonly more?: string;
+  readonly prefix?: string;
   /** Without the copy on this host's disk. */
   readonly alone?: boolean;
 }
 
 /** A project with a copy on its own disk and one in the bucket. */
 async function projectWith({ endpoint, bucket, keys: owner }: TestBucket, words: Words = {}): Promise<string> {
-  const { keys = owner, more = '', alone = false } = words;
+  const { keys = owner, more = '', alone = false, prefix = 'harbor' } = words;
   const folder = await project();
   const init = await lifeboat(folder, ['init']);
   expect(init.code, init.stderr).toBe(0);
@@ -32,7 +34,7 @@ ${alone ? '' : '  local: { type: local, path: ./backups }\n'}  ceph:
     type: s3
     endpoint: ${endpoint}
     bucket: ${bucket}
-    prefix: harbor
+    prefix: ${prefix}
     credentials: { accessKeyId: ${keys.accessKeyId}, secretAccessKey: "\${file:s3-secret}" }
 ${more}`,
   );
@@ -165,4 +167,26 @@ test('check says what versions without a lock, and a plain bucket, do not protec
     facts: { level: 'none' },
   });
   expect([versions.code, plain.code]).toEqual([0, 0]);
+});
+
+test('bytes that a store or the way to it spoiled are never restored: another copy serves, or an error says which', async () => {
+  const made = await bucket();
+  const proxy = await faultProxy(made.endpoint);
+  const folder = await projectWith({ ...made, endpoint: proxy.endpoint }, { alone: true });
+  await well(folder, 'backup');
+  const restore = ['restore', 'uploads', '--into', 'back', ...daily];
+  proxy.play([{ method: 'GET', path: /\/packs\//, kind: 'garble' }]);
+  const spoiled = await lifeboat(folder, restore);
+  expect(spoiled.code).toBe(2);
+  expect(spoiled.stderr).toMatch(/destination ceph is damaged[\s\S]*\[object-damaged/);
+  expect(proxy.unreached()).toEqual([]);
+  proxy.play([]);
+  await well(folder, ...restore, '--force');
+  expect(readFileSync(join(folder, 'back/a.txt'), 'utf8')).toBe('hello');
+
+  const both = await projectWith({ ...made, endpoint: proxy.endpoint }, { prefix: 'both' });
+  await well(both, 'backup');
+  proxy.play([{ method: 'GET', path: /\/packs\//, kind: 'garble' }]);
+  await well(both, ...restore);
+  expect(readFileSync(join(both, 'back/a.txt'), 'utf8')).toBe('hello');
 });
