@@ -97,13 +97,17 @@ function keepableOf(
   const whole = wholeAt?.(point) ?? destinations;
   const pin = ledger.pins.get(record.id);
   const reason = must.get(record.id);
-  const offsMs = [storedMs, firstStoredMs?.(point) ?? storedMs].map((ms) => ms - Date.parse(record.committed));
-  const wrong = [...new Set(offsMs)].filter((offMs) => Math.abs(offMs) > clocksAgreeMs);
+  const stated = Date.parse(record.time);
+  // Always the same clock at the same place of the list: times by different clocks are not compared.
+  const otherTimesMs = [storedMs, firstStoredMs?.(point) ?? storedMs].map((ms) => {
+    const offMs = ms - Date.parse(record.committed);
+    return Math.abs(offMs) > clocksAgreeMs ? stated + offMs : stated;
+  });
   const { until, class: className } = record.retention;
   return {
     point,
-    timeMs: Math.min(Date.parse(record.time), storedMs),
-    ...(wrong.length > 0 && { otherTimesMs: wrong.map((offMs) => Date.parse(record.time) + offMs) }),
+    timeMs: Math.min(stated, storedMs),
+    ...(otherTimesMs.some((ms) => ms !== stated) && { otherTimesMs }),
     places: whole,
     counts: doubts.length === 0 && whole.length > 0,
     erased: ledger.erased.has(record.id),
