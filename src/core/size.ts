@@ -36,7 +36,8 @@ export function formatSize(bytes: number): string {
 
 /** For people: `1,204`. */
 export function formatCount(count: number | bigint): string {
-  return count.toLocaleString('en-US');
+  // Not toLocaleString: loading a locale takes 12 ms, of a command that takes 150.
+  return String(count).replace(/\B(?=(?:\d{3})+$)/g, ',');
 }
 
 /** `1 file`, `2,000 files` */

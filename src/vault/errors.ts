@@ -122,3 +122,12 @@ export const targetFull = defineError({
   say: (fact: { why: string }) => `There is no room where the restore writes: ${fact.why}`,
   hint: () => 'What was there before is untouched. Make room, or restore elsewhere with --into.',
 });
+
+export const memoryUnsound = defineError({
+  code: 'memory-unsound',
+  exit: 2,
+  say: (fact: { stage: string }) =>
+    `What was ${fact.stage} did not come back the same when it was checked before sending.`,
+  hint: () =>
+    'Nothing wrong was stored. This is how bad memory shows itself: test the memory of this machine, then run again.',
+});

@@ -1,4 +1,4 @@
-import { createCipheriv } from 'node:crypto';
+import { createCipheriv, createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ChunkProfile } from '../../core/entry.ts';
@@ -86,4 +86,14 @@ test('one key always cuts and names alike, another one otherwise', () => {
 
 test('content without any cut is cut at the most that a chunk may be', () => {
   expect(cuts(Buffer.alloc(3 << 20), 'files').every((end) => end % chunkSizes.files.maxBytes === 0)).toBe(true);
+});
+
+/** From the first version that stored anything: with other cuts every vault would be sent anew. */
+test.for([
+  ['database', '52ce8f0992971483'],
+  ['files', 'bf4d670f897318e3'],
+  ['bulk', '4ca42890aad1adad'],
+] as const)('content of the profile %s is cut where it always was', ([profile, expected]) => {
+  const ends = cuts(noise(24 << 20, 11), profile);
+  expect(createHash('sha256').update(ends.join()).digest('hex').slice(0, 16)).toBe(expected);
 });

@@ -3,6 +3,8 @@ import type { ChunkSizes } from './profiles.ts';
 
 /** How many bytes a 32-bit gear hash remembers: each step shifts by one bit. */
 const WINDOW = 32;
+/** Bytes that the scan looks at in one stretch. */
+const LANE_BYTES = 4096;
 
 /**
  * Cuts bytes into chunks by content (FastCDC with normalised chunk sizes over a gear hash), so that an insertion changes the
@@ -31,25 +33,36 @@ export function chunker(sizes: ChunkSizes, chunkKey: Uint8Array): Chunker {
 
   /** The end of the first chunk that may end in `(from, until]`, or 0. The hash depends on the last 32 bytes alone. */
   function scan(bytes: Uint8Array, from: number, until: number, mask: number): number {
-    let at = from - WINDOW;
-    let hash = 0;
-    for (; at < from; at++) hash = ((hash << 1) + gear[bytes[at]!]!) | 0;
-    // Four a turn is twice as fast as one (measured); the order of the tests is the order of the bytes.
-    for (const end = until - 3; at < end; at += 4) {
-      hash = ((hash << 1) + gear[bytes[at]!]!) | 0;
-      if ((hash & mask) === 0) return at + 1;
-      hash = ((hash << 1) + gear[bytes[at + 1]!]!) | 0;
-      if ((hash & mask) === 0) return at + 2;
-      hash = ((hash << 1) + gear[bytes[at + 2]!]!) | 0;
-      if ((hash & mask) === 0) return at + 3;
-      hash = ((hash << 1) + gear[bytes[at + 3]!]!) | 0;
-      if ((hash & mask) === 0) return at + 4;
+    let at = from;
+    // Two stretches side by side: each step waits for the one before it, so a second lane is almost free (measured).
+    for (; until - at >= 2 * LANE_BYTES; at += 2 * LANE_BYTES) {
+      const middle = at + LANE_BYTES;
+      let first = hashBefore(bytes, at);
+      let second = hashBefore(bytes, middle);
+      let inSecond = 0;
+      for (let one = at, two = middle; one < middle; one += 2, two += 2) {
+        first = ((first << 1) + gear[bytes[one]!]!) | 0;
+        second = ((second << 1) + gear[bytes[two]!]!) | 0;
+        if ((first & mask) === 0) return one + 1;
+        if ((second & mask) === 0) inSecond ||= two + 1;
+        first = ((first << 1) + gear[bytes[one + 1]!]!) | 0;
+        second = ((second << 1) + gear[bytes[two + 1]!]!) | 0;
+        if ((first & mask) === 0) return one + 2;
+        if ((second & mask) === 0) inSecond ||= two + 2;
+      }
+      if (inSecond !== 0) return inSecond;
     }
-    for (; at < until; at++) {
+    for (let hash = hashBefore(bytes, at); at < until; at++) {
       hash = ((hash << 1) + gear[bytes[at]!]!) | 0;
       if ((hash & mask) === 0) return at + 1;
     }
     return 0;
+  }
+
+  function hashBefore(bytes: Uint8Array, at: number): number {
+    let hash = 0;
+    for (let before = at - WINDOW; before < at; before++) hash = ((hash << 1) + gear[bytes[before]!]!) | 0;
+    return hash;
   }
 
   function cut(bytes: Uint8Array, start: number, end: number): number {

@@ -28,7 +28,13 @@ export type ToStoreWorker =
       readonly last: boolean;
     }
   /** For each chunk of the segment, in order: 1 when it must be stored, 0 when the vault has it. */
-  | { readonly type: 'answer'; readonly segment: number; readonly wanted: Uint8Array }
+  | {
+      readonly type: 'answer';
+      readonly segment: number;
+      readonly wanted: Uint8Array;
+      /** Compress at once, without a copy for another thread. */
+      readonly here: boolean;
+    }
   | { readonly type: 'compress'; readonly frame: number; readonly raw: ArrayBuffer; readonly sizeBytes: number }
   | {
       readonly type: 'seal';
@@ -62,6 +68,14 @@ export type FromStoreWorker =
       readonly segment: number;
       readonly count: number;
       readonly raw: ArrayBuffer;
+      readonly sizeBytes: number;
+    }
+  /** The same, compressed already: `bytes` decompress to `sizeBytes`. */
+  | {
+      readonly type: 'compressed-frame';
+      readonly segment: number;
+      readonly count: number;
+      readonly bytes: ArrayBuffer;
       readonly sizeBytes: number;
     }
   | { readonly type: 'segment-empty'; readonly segment: number }

@@ -118,20 +118,12 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
         answers.push({ member, segment: message.segment, wanted, rawBytes: bytes });
         return;
       }
-      case 'frame': {
-        const segment = segments.get(member)!.get(message.segment)!;
-        const to = segment.next + message.count;
-        const frame: Frame = {
-          kind: segment.wanted.kind,
-          ids: segment.wanted.ids.slice(segment.next, to),
-          places: segment.wanted.places.slice(segment.next, to),
-          rawBytes: message.sizeBytes,
-        };
-        segment.next = to;
-        if (to === segment.wanted.places.length) segments.get(member)!.delete(message.segment);
-        frames.push({ frame, raw: message.raw });
+      case 'frame':
+        frames.push({ frame: frameOf(member, message), raw: message.raw });
         return;
-      }
+      case 'compressed-frame':
+        takeCompressed(frameOf(member, message), message.bytes);
+        return;
       case 'segment-empty':
         segments.get(member)!.delete(message.segment);
         return;
@@ -142,9 +134,7 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
         member.compressing--;
         const frame = compressing.get(message.frame)!;
         compressing.delete(message.frame);
-        rawBytes -= frame.rawBytes;
-        appendFrame(open[frame.kind], frame, message.bytes);
-        if (isFullPack(open[frame.kind], packSizes)) queueSeal(frame.kind, false);
+        takeCompressed(frame, message.bytes);
         return;
       }
       case 'sealed': {
@@ -168,6 +158,30 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
           message.error.hint ?? 'Run the backup again; what was already sent is used again.',
         );
     }
+  }
+
+  /** The next `count` wanted chunks of a segment. */
+  function frameOf(
+    member: Member,
+    { segment, count, sizeBytes }: { segment: number; count: number; sizeBytes: number },
+  ): Frame {
+    const answered = segments.get(member)!.get(segment)!;
+    const { wanted, next } = answered;
+    const to = next + count;
+    answered.next = to;
+    if (to === wanted.places.length) segments.get(member)!.delete(segment);
+    return {
+      kind: wanted.kind,
+      ids: wanted.ids.slice(next, to),
+      places: wanted.places.slice(next, to),
+      rawBytes: sizeBytes,
+    };
+  }
+
+  function takeCompressed(frame: Frame, bytes: ArrayBuffer): void {
+    rawBytes -= frame.rawBytes;
+    appendFrame(open[frame.kind], frame, bytes);
+    if (isFullPack(open[frame.kind], packSizes)) queueSeal(frame.kind, false);
   }
 
   function queueSeal(kind: PackKind, pad: boolean): void {
@@ -196,11 +210,17 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
       member.compressing++;
       post(member, { type: 'compress', frame: number, raw, sizeBytes: frame.rawBytes }, [raw]);
     }
-    while (answers.length > 0 && (rawBytes === 0 || rawBytes + answers[0]!.rawBytes <= MAX_RAW_BYTES)) {
+    while (
+      answers.length > 0 &&
+      toSeal.length === 0 &&
+      (rawBytes === 0 || rawBytes + answers[0]!.rawBytes <= MAX_RAW_BYTES)
+    ) {
       const { member, segment, wanted, rawBytes: bytes } = answers.shift()!;
       rawBytes += bytes;
       segments.get(member)!.set(segment, { wanted, next: 0 });
-      post(member, { type: 'answer', segment, wanted: wanted.flags });
+      // While every thread has something to read, each compresses what it read; one that has nothing gets others' frames.
+      const here = members.every(({ reads }) => reads > 0);
+      post(member, { type: 'answer', segment, wanted: wanted.flags, here });
     }
     for (let index = 0; index < reads.length; ) {
       const message = reads[index]!;

@@ -1,7 +1,7 @@
 import { createHash, type Hash, type KeyObject } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { toBytes } from '../../core/paths.ts';
-import { digest } from '../chunking/chunk-id.ts';
+import { chunkId, digest } from '../chunking/chunk-id.ts';
 import type { Chunker } from '../chunking/chunker.ts';
 import type { ContentOutcome, FileToRead } from './messages.ts';
 import { ARENA_BYTES, addChunk, emptySegment, isFull, type Segment } from './segment.ts';
@@ -43,13 +43,29 @@ export function filler(flow: SegmentFlow, cutter: Chunker): Filler {
   let segment = emptySegment(flow.takeArena());
   let start = 0;
   let used = 0;
-  let hash: Hash | undefined;
+  /** Of the content so far; undefined while one chunk is or will be all of it. */
+  let whole: Hash | undefined;
+  let single = true;
   let onlyDigest: Buffer | undefined;
   let sizeBytes = 0;
   let layout: number[] = [];
 
+  /** The chunk's SHA-256, which the content's own shares as far as it can: for the first chunk they are one. */
+  function hashChunk(bytes: Buffer): Buffer {
+    if (single) {
+      onlyDigest = digest(bytes);
+      return onlyDigest;
+    }
+    if (whole === undefined) {
+      whole = createHash('sha256').update(bytes);
+      return whole.copy().digest();
+    }
+    whole.update(bytes);
+    return digest(bytes);
+  }
+
   function cut(end: number): void {
-    onlyDigest = addChunk(segment, flow.chunkKey, start, end);
+    addChunk(segment, chunkId(flow.chunkKey, hashChunk(segment.arena.subarray(start, end))), start, end);
     if (layout.length % 2 === 0) layout.push(0);
     layout[layout.length - 1]! += 1;
     start = end;
@@ -71,14 +87,14 @@ export function filler(flow: SegmentFlow, cutter: Chunker): Filler {
 
   return {
     begin(hintBytes) {
-      hash = hintBytes <= cutter.sizes.minBytes ? undefined : createHash('sha256');
+      single = hintBytes <= cutter.sizes.minBytes;
+      whole = undefined;
       onlyDigest = undefined;
       sizeBytes = 0;
       layout = [];
     },
     room: () => segment.arena.subarray(used),
     commit(count) {
-      if (hash !== undefined) hash.update(segment.arena.subarray(used, used + count));
       used += count;
       sizeBytes += count;
     },
@@ -91,14 +107,15 @@ export function filler(flow: SegmentFlow, cutter: Chunker): Filler {
       if (layout.length === 0) layout.push(0);
       if (layout.length % 2 === 1) layout.push(0);
       layout[layout.length - 1]! += count;
-      if (hash === undefined) throw new Error('a file with holes needs its own hash');
+      if (single) throw new Error('a file with holes needs its own hash');
+      whole ??= createHash('sha256');
       for (let left = count; left > 0; left -= HOLE_BYTES)
-        hash.update(left >= HOLE_BYTES ? ZEROS : ZEROS.subarray(0, left));
+        whole.update(left >= HOLE_BYTES ? ZEROS : ZEROS.subarray(0, left));
       sizeBytes += count;
     },
     end() {
       cutAll();
-      const sha256 = hash?.digest('hex') ?? onlyDigest?.toString('hex') ?? NO_BYTES_SHA256;
+      const sha256 = whole?.digest('hex') ?? onlyDigest?.toString('hex') ?? NO_BYTES_SHA256;
       return { sizeBytes, sha256, layout };
     },
     async flush() {

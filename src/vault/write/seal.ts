@@ -1,19 +1,10 @@
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
-import { defineError } from '../../core/errors.ts';
 import { newHeader } from '../age/header.ts';
 import { CHUNK_SIZE, NONCE_SIZE, openChunk, payloadKey, sealChunk, sealedSize } from '../age/stream.ts';
+import { memoryUnsound } from '../errors.ts';
 import { encodeToc, paddingFrame, paddingSize, type Toc } from '../format/toc.ts';
 import { sha256Hex } from '../hash.ts';
 import { release } from '../release.ts';
-
-export const memoryUnsound = defineError({
-  code: 'memory-unsound',
-  exit: 2,
-  say: (fact: { stage: string }) =>
-    `What was ${fact.stage} did not come back the same when it was checked before sending.`,
-  hint: () =>
-    'Nothing wrong was stored. This is how bad memory shows itself: test the memory of this machine, then run again.',
-});
 
 /**
  * Puts frames, padding and table of contents into one age object. Every chunk is opened again before it counts as sealed.

@@ -1,6 +1,4 @@
-import type { KeyObject } from 'node:crypto';
 import type { ChunkProfile } from '../../core/entry.ts';
-import { chunkId, digest } from '../chunking/chunk-id.ts';
 import { type Chunker, chunker } from '../chunking/chunker.ts';
 import { chunkSizes } from '../chunking/profiles.ts';
 
@@ -29,30 +27,24 @@ export function isFull(segment: Segment, usedBytes: number): boolean {
   return usedBytes >= SEGMENT_BYTES || segment.ids.length >= MAX_CHUNKS;
 }
 
-/** Adds the chunk `[start, end)` of the segment's arena; returns its SHA-256. */
-export function addChunk(segment: Segment, chunkKey: KeyObject, start: number, end: number): Buffer {
-  const chunkDigest = digest(segment.arena.subarray(start, end));
+/** Adds the chunk `[start, end)` of the segment's arena. */
+export function addChunk(segment: Segment, id: Buffer, start: number, end: number): void {
   segment.starts.push(start);
   segment.lengths.push(end - start);
-  segment.ids.push(chunkId(chunkKey, chunkDigest));
-  return chunkDigest;
+  segment.ids.push(id);
 }
 
-/** A frame's raw bytes: the first `sizeBytes` of the buffer, which may be longer because it is used again. */
-interface RawFrame {
-  readonly raw: ArrayBuffer;
-  readonly sizeBytes: number;
+/** Chunks `[from, to)` of a segment, of which `count` are wanted: `sizeBytes` together. */
+interface FrameSpan {
+  readonly from: number;
+  readonly to: number;
   readonly count: number;
+  readonly sizeBytes: number;
 }
 
-/** Copies the wanted chunks, in order, into frames of about 1 MiB. */
-export function* framesOf(
-  segment: Segment,
-  wanted: Uint8Array,
-  takeBuffer: (sizeBytes: number) => ArrayBuffer,
-): Generator<RawFrame> {
-  let from = 0;
-  while (from < wanted.length) {
+/** Cuts the wanted chunks, in order, into frames of about 1 MiB. */
+export function* framesOf(segment: Segment, wanted: Uint8Array): Generator<FrameSpan> {
+  for (let from = wanted.indexOf(1); from >= 0; ) {
     let to = from;
     let sizeBytes = 0;
     let count = 0;
@@ -63,18 +55,30 @@ export function* framesOf(
       sizeBytes += length;
       count++;
     }
-    if (count > 0) {
-      const raw = takeBuffer(sizeBytes);
-      const frame = Buffer.from(raw);
-      let at = 0;
-      for (let index = from; index < to; index++) {
-        if (wanted[index] === 0) continue;
-        const start = segment.starts[index]!;
-        at += segment.arena.copy(frame, at, start, start + segment.lengths[index]!);
-      }
-      yield { raw, sizeBytes, count };
-    }
-    from = to;
+    yield { from, to, count, sizeBytes };
+    from = to < wanted.length ? wanted.indexOf(1, to) : -1;
+  }
+}
+
+/** The frame's bytes where they lie, when no chunk that is not wanted lies between them: chunks follow each other. */
+export function frameInPlace(
+  { arena, starts }: Segment,
+  { from, count, sizeBytes }: FrameSpan,
+  wanted: Uint8Array,
+): Buffer | undefined {
+  const gap = wanted.indexOf(0, from);
+  if (gap >= 0 && gap < from + count) return undefined;
+  const start = starts[from]!;
+  return arena.subarray(start, start + sizeBytes);
+}
+
+/** Copies the frame's bytes to the beginning of `into`. */
+export function copyFrame(segment: Segment, { from, to }: FrameSpan, wanted: Uint8Array, into: Uint8Array): void {
+  let at = 0;
+  for (let index = from; index < to; index++) {
+    if (wanted[index] === 0) continue;
+    const start = segment.starts[index]!;
+    at += segment.arena.copy(into, at, start, start + segment.lengths[index]!);
   }
 }
 

@@ -270,7 +270,8 @@ export function startStore(options: StoreOptions) {
       run.progress({ label: showPath(item.entry.path), doneBytes: sent });
       await pool.until(() => last || sent - state.cutBytes <= MAX_STREAM_LEAD_BYTES);
     };
-    let gathered = new Uint8Array(STREAM_PIECE_BYTES);
+    const newPiece = () => new Uint8Array(Buffer.allocUnsafeSlow(STREAM_PIECE_BYTES).buffer as ArrayBuffer);
+    let gathered = newPiece();
     let filled = 0;
     for await (const piece of pieces) {
       run.signal.throwIfAborted();
@@ -281,7 +282,7 @@ export function startStore(options: StoreOptions) {
         filled += count;
         if (filled < STREAM_PIECE_BYTES) continue;
         await send(gathered.buffer, false);
-        gathered = new Uint8Array(STREAM_PIECE_BYTES);
+        gathered = newPiece();
         filled = 0;
       }
     }

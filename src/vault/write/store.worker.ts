@@ -2,12 +2,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { LifeboatError, sentenceOf } from '../../core/errors.ts';
 import { chunkKeyObject } from '../chunking/chunk-id.ts';
+import { memoryUnsound } from '../errors.ts';
 import { release } from '../release.ts';
 import { compress, decompress } from '../zstd.ts';
 import type { FromStoreWorker, StoreWorkerData, ToStoreWorker } from './messages.ts';
 import { type Filler, filler, readFile, type SegmentFlow } from './read-files.ts';
-import { memoryUnsound, sealPack } from './seal.ts';
-import { ARENA_BYTES, chunkers, FRAME_BYTES, framesOf, type Segment } from './segment.ts';
+import { ARENA_BYTES, chunkers, copyFrame, FRAME_BYTES, frameInPlace, framesOf, type Segment } from './segment.ts';
 
 /** Segments that a worker may have out for an answer: one is filled while others are asked about. */
 const MAX_WAITING = 2;
@@ -36,6 +36,10 @@ function takeFrameBuffer(sizeBytes: number): ArrayBuffer {
   return frameBuffers.pop() ?? new ArrayBuffer(FRAME_BYTES);
 }
 
+function giveFrameBuffer(buffer: ArrayBuffer): void {
+  if (buffer.byteLength === FRAME_BYTES && frameBuffers.length < MAX_FRAME_BUFFERS) frameBuffers.push(buffer);
+}
+
 function giveArena(arena: Buffer): void {
   if (arenas.length <= MAX_WAITING) arenas.push(arena);
 }
@@ -58,13 +62,23 @@ function flowOf(job: number): SegmentFlow {
   };
 }
 
-function answer(number: number, wanted: Uint8Array): void {
+function answer({ segment: number, wanted, here }: Extract<ToStoreWorker, { type: 'answer' }>): void {
   const segment = waiting.get(number);
   if (segment === undefined) throw new Error(`no segment ${number}`);
   let any = false;
-  for (const { raw, sizeBytes, count } of framesOf(segment, wanted, takeFrameBuffer)) {
+  for (const frame of framesOf(segment, wanted)) {
     any = true;
-    send({ type: 'frame', segment: number, count, raw, sizeBytes }, [raw]);
+    const { count, sizeBytes } = frame;
+    const inPlace = here ? frameInPlace(segment, frame, wanted) : undefined;
+    const raw = inPlace === undefined ? takeFrameBuffer(sizeBytes) : undefined;
+    if (raw !== undefined) copyFrame(segment, frame, wanted, new Uint8Array(raw));
+    if (here) {
+      const bytes = compressed(inPlace ?? new Uint8Array(raw!, 0, sizeBytes));
+      if (raw !== undefined) giveFrameBuffer(raw);
+      send({ type: 'compressed-frame', segment: number, count, bytes, sizeBytes }, [bytes]);
+    } else {
+      send({ type: 'frame', segment: number, count, raw: raw!, sizeBytes }, [raw!]);
+    }
   }
   if (!any) send({ type: 'segment-empty', segment: number });
   waiting.delete(number);
@@ -110,18 +124,25 @@ async function takeIn(message: Extract<ToStoreWorker, { type: 'read' | 'bytes' }
 }
 
 function compressFrame(message: Extract<ToStoreWorker, { type: 'compress' }>): void {
-  const raw = new Uint8Array(message.raw, 0, message.sizeBytes);
-  const compressed = compress(raw);
-  const back = decompress(compressed, raw.length);
-  if (Buffer.compare(back, raw) !== 0) throw memoryUnsound({ stage: 'compressed' });
-  release(back);
-  const bytes = exactly(compressed);
-  release(compressed);
-  if (message.raw.byteLength === FRAME_BYTES && frameBuffers.length < MAX_FRAME_BUFFERS) frameBuffers.push(message.raw);
+  const bytes = compressed(new Uint8Array(message.raw, 0, message.sizeBytes));
+  giveFrameBuffer(message.raw);
   send({ type: 'compressed', frame: message.frame, bytes }, [bytes]);
 }
 
+/** A zstd frame that was seen to give `raw` back. */
+function compressed(raw: Uint8Array): ArrayBuffer {
+  const frame = compress(raw);
+  const back = decompress(frame, raw.length);
+  if (Buffer.compare(back, raw) !== 0) throw memoryUnsound({ stage: 'compressed' });
+  release(back);
+  const bytes = exactly(frame);
+  release(frame);
+  return bytes;
+}
+
 async function seal(message: Extract<ToStoreWorker, { type: 'seal' }>): Promise<void> {
+  // Loaded when a pack is full: age's library takes as long to load as all the rest of a thread.
+  const { sealPack } = await import('./seal.ts');
   const frames = message.frames.map((frame) => new Uint8Array(frame));
   const { id, object } = await sealPack(frames, message.toc, message.pad, data.recipients);
   send({ type: 'sealed', pack: message.pack, id, object: object.buffer }, [object.buffer]);
@@ -141,7 +162,7 @@ let reading: Promise<void> = Promise.resolve();
 
 port.on('message', (message: ToStoreWorker) => {
   try {
-    if (message.type === 'answer') answer(message.segment, message.wanted);
+    if (message.type === 'answer') answer(message);
     else if (message.type === 'compress') compressFrame(message);
     else if (message.type === 'seal') seal(message).catch(fail);
     // One content after the other: a filler's order is the content's order.
