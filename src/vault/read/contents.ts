@@ -52,6 +52,7 @@ export async function openContents(point: RestorePoint, options: ContentsOptions
         destinations: options.destinations,
         identities: options.identities,
         onDamage: options.onDamage,
+        packSizes: new Map(point.record.packs),
         locate: (path) => find(path, located),
       }),
   };

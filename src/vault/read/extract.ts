@@ -15,6 +15,7 @@ import type { Extracted } from '../../sources/source.ts';
 import { unsafeEntry } from '../errors.ts';
 import type { LocatedEntry } from '../format/entries.ts';
 import { packKey } from '../format/keys.ts';
+import { withinBounds } from './ahead.ts';
 import type { ContentsOptions } from './contents.ts';
 import { type ExtractPool, startExtractPool } from './extract-pool.ts';
 import type { FileToWrite, Piece } from './messages.ts';
@@ -23,11 +24,16 @@ import { fetchSound } from './objects.ts';
 /** Entries taken together: packs are read once a batch, and memory stays bounded however many there are. */
 const BATCH_ENTRIES = 20_000;
 const BATCH_EXTENTS = 100_000;
+/** Packs that are fetched or wait for a thread hold as much memory as one of these for each job under way, and one more. */
+const USUAL_PACK_BYTES = 17 * 1024 * 1024;
+const MAX_GETS = 16;
 
 export interface ExtractRequest extends ContentsOptions {
   readonly folder: BytePath;
   readonly stripPrefix: BytePath;
   readonly run: Run | undefined;
+  /** Bytes of each pack as stored, for those that are known. */
+  readonly packSizes: ReadonlyMap<string, number>;
   isChosen(path: BytePath): boolean;
   /** The entry at `path`, chosen or not: a hard link's other name. */
   locate(path: BytePath): Promise<LocatedEntry>;
@@ -174,13 +180,23 @@ async function writeFiles(
     bytes += done.bytes;
     request.run?.progress({ label: 'files', doneItems: files, doneBytes: bytes });
   };
-  await atMost(pool.slots, byPack, async ([pack, parts]) => {
-    const object = await fetchSound(request.destinations, packKey(pack), pack, request.onDamage, request.run?.signal);
-    parts.sort((a, b) => a.pieces[0]!.offset - b.pieces[0]!.offset);
-    note(await pool.run({ type: 'pack', object: exactly(object), files: parts }));
-  });
-  await atMost(pool.slots, inSlices(toFinish, 64), async (slice) =>
-    note(await pool.run({ type: 'finish', files: slice })),
+  const ahead = { bytes: (pool.slots + 1) * USUAL_PACK_BYTES, items: MAX_GETS };
+  await withinBounds(
+    byPack,
+    ([pack]) => request.packSizes.get(pack) ?? USUAL_PACK_BYTES,
+    ahead,
+    async ([pack, parts]) => {
+      const object = await fetchSound(request.destinations, packKey(pack), pack, request.onDamage, request.run?.signal);
+      parts.sort((a, b) => a.pieces[0]!.offset - b.pieces[0]!.offset);
+      note(await pool.run({ type: 'pack', object: exactly(object), files: parts }));
+    },
+  );
+  const each = { bytes: pool.slots, items: pool.slots };
+  await withinBounds(
+    inSlices(toFinish, 64),
+    () => 1,
+    each,
+    async (files) => note(await pool.run({ type: 'finish', files })),
   );
   return { files, bytes };
 }
@@ -203,15 +219,6 @@ function piecesByPack(extents: LocatedEntry['extents']): Map<string, Piece[]> {
     at += length;
   }
   return pieces;
-}
-
-/** Runs `work` on every item, `most` at a time; the first failure ends it after those under way. */
-async function atMost<T>(most: number, items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
-  const queue = items[Symbol.iterator]();
-  const line = async () => {
-    for (let next = queue.next(); !next.done; next = queue.next()) await work(next.value);
-  };
-  await Promise.all(Array.from({ length: most }, line));
 }
 
 function* inSlices<T>(items: readonly T[], size: number): Generator<T[]> {
