@@ -15,6 +15,7 @@ import { resticContender } from './contenders/restic.ts';
 import { changeDatabase, databaseBytes, databaseTargets, makeDatabase } from './databases.ts';
 import { requirePrograms } from './packages.ts';
 import { rowsOf, showComparison, showConditions } from './report.ts';
+import { measureS3, showS3 } from './s3.ts';
 import { measureStartUp, showStartUp } from './start-up.ts';
 import { changeTree, makeTree, type TreeKind, treeKinds, treeStats, treeTitles, warm } from './trees.ts';
 import { measureVault, showVault } from './vault.ts';
@@ -32,6 +33,7 @@ const usage = `Compares Lifeboat with restic, borg and plain pipes, in one run.
   --work DIR              where everything is made and removed again (default: the temporary folder)
   --start-up              only measure how long help and status take to start
   --vault                 only measure the steps of the vault, each in one thread
+  --s3                    only measure Lifeboat on a Ceph RGW of this machine (--size, --runs)
   --install               install missing Debian packages (as root)
 `;
 
@@ -45,6 +47,7 @@ const { values: flags, positionals } = parseArgs({
     work: { type: 'string', default: tmpdir() },
     'start-up': { type: 'boolean', default: false },
     vault: { type: 'boolean', default: false },
+    s3: { type: 'boolean', default: false },
     install: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -74,7 +77,7 @@ const say = (line: string) => process.stderr.write(`${line}\n`);
 try {
   if (flags.help) process.stdout.write(usage);
   else if (flags.vault) process.stdout.write(`${showVault(measureVault())}\n`);
-  else process.exitCode = await inWorkFolder(flags['start-up'] ? benchStartUp : bench);
+  else process.exitCode = await inWorkFolder(flags['start-up'] ? benchStartUp : flags.s3 ? benchS3 : bench);
 } catch (error) {
   say(`bench: ${error instanceof Error ? error.message : error}`);
   process.exitCode = 1;
@@ -93,6 +96,14 @@ async function benchStartUp(work: string): Promise<number> {
   const found = await measureStartUp(work);
   process.stdout.write(`${showStartUp(found)}\n`);
   return found.every(({ medianMs, limitMs }) => medianMs <= limitMs) ? 0 : 1;
+}
+
+async function benchS3(work: string): Promise<number> {
+  const conditions = readConditions(work, []);
+  const runs = Number(flags.runs);
+  const figures = await measureS3(work, { sizeBytes: parseSize(flags.size), runs, say, signal });
+  process.stdout.write(`\n${showConditions(conditions, runs)}\n\n${showS3(figures)}\n`);
+  return 0;
 }
 
 async function bench(work: string): Promise<number> {

@@ -3,6 +3,7 @@ import type { Checked } from '../operations/probe/checked.ts';
 import { defineCommand } from './command.ts';
 import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
+import { requestLines } from './request-text.ts';
 
 export const check = defineCommand({
   description: `The configuration, the keys, each destination, each dataset with the versions of its server and tools,
@@ -12,9 +13,12 @@ lock that lifeboat.yaml asks for does not hold.`,
   options: {},
   async run({ common, system, identities, run, out }) {
     const given = common.identity.length > 0 ? await identities() : [];
-    const checks = await checkSystem(await system(), given, run);
+    const open = await system();
+    const checks = await checkSystem(open, given, run);
     const good = checks.every((one) => one.result !== 'bad');
-    out.answer({ good, checks }, (document, style) => document.checks.map((one) => checkText(one, style)).join('\n'));
+    out.answer({ good, checks, requests: open.requests() }, (document, style) =>
+      [...document.checks.map((one) => checkText(one, style)), ...requestLines(document.requests, style)].join('\n'),
+    );
     return good ? exitCodes.ok : exitCodes.no;
   },
 });

@@ -1,10 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Destination } from '../../src/destinations/destination.ts';
 import type { S3Options } from '../../src/destinations/options.ts';
 import { openS3 } from '../../src/destinations/s3/destination.ts';
 import { bucket, type TestBucket } from '../support/rgw.ts';
+import { temporaryFolder } from '../support/temp.ts';
 
 const open = (made: TestBucket, more: Partial<S3Options> = {}) => openS3({ ...made.options, ...more, name: 's3' });
 const packOf = (body: Uint8Array) => `packs/aa/${createHash('sha256').update(body).digest('hex')}.age`;
@@ -169,6 +172,31 @@ test('what is wrong is said in words that help', async () => {
 async function fill(destination: Destination): Promise<void> {
   for (let n = 0; n < 20; n++) await destination.put(`packs/${n}`, randomBytes(60_000));
 }
+
+test('credentials come from a profile or the environment, and missing ones are said to be missing', async () => {
+  const made = await bucket();
+  const folder = await temporaryFolder();
+  const { accessKeyId, secretAccessKey } = made.keys;
+  const file = join(folder, 'credentials');
+  writeFileSync(file, `[backup]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`);
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
+  vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', file);
+  vi.stubEnv('AWS_CONFIG_FILE', join(folder, 'none'));
+  vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+  const { credentials: _, ...without } = made.options;
+  const profiled = await openS3({ ...without, name: 's3', credentials: { profile: 'backup' } });
+  await profiled.put('a', Buffer.from('x'));
+  const missing = openS3({ ...without, name: 's3' });
+  await expect(missing).rejects.toThrow(/no credentials were found/);
+  const { endpoint: __, region: ___, ...amazon } = made.options;
+  await expect(openS3({ ...amazon, name: 's3' })).rejects.toThrow(/no region is known/);
+  vi.stubEnv('AWS_ACCESS_KEY_ID', accessKeyId);
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', secretAccessKey);
+  const found = await openS3({ ...without, name: 's3' });
+  expect(Buffer.from(await found.get('a')).toString()).toBe('x');
+});
 
 test('objects of others in the bucket are not listed as ours', async () => {
   const made = await bucket({ versions: true });

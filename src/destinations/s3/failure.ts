@@ -115,6 +115,9 @@ export function failureOf(error: unknown, { name, location, bucket }: Place): un
   if (status !== undefined && status >= 400) {
     return destinationDenied({ ...place, why: `it answered ${status} ${code}`.trim() }, { cause });
   }
+  if (error instanceof Error && error.message === 'Region is missing') {
+    return destinationDenied({ ...place, why: 'no region is known: set region in lifeboat.yaml' }, { cause });
+  }
   const silence = whyNoAnswer(error);
   if (silence !== undefined) return destinationUnreachable({ ...place, why: silence }, { cause });
   // An answer came and could not be understood: a proxy's page instead of the store's words.
