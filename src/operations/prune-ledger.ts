@@ -1,8 +1,10 @@
 import { z } from 'zod';
-import { decodeLedgerEntry, type LedgerObject, type LedgerRecord, verifyLedger } from '../vault/format/ledger.ts';
+import { ledgerKey } from '../vault/format/keys.ts';
+import { type LedgerObject, type LedgerRecord, verifyLedger } from '../vault/format/ledger.ts';
 import { writerId } from '../vault/format/signing.ts';
 import { isKnownWriter, mayPrune, type Trust } from '../vault/trust.ts';
 import type { RestorePoint } from '../vault/vault.ts';
+import { readable } from './ledger/read.ts';
 
 export interface Pin {
   readonly reason: string;
@@ -20,7 +22,7 @@ export interface PruneLedger {
   readonly erased: ReadonlySet<string>;
   /** Ids of writers that will not write again, and when that was said. */
   readonly retired: ReadonlyMap<string, number>;
-  /** Entries that are damaged or missing: a pin may be among them. */
+  /** Entries that are damaged or missing: a pin may be among them. And pins by nobody who is known. */
   readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
 }
 
@@ -38,7 +40,7 @@ const pruneBody = z.object({
 });
 
 /**
- * Reads the entries in order. What a writer says that is not known counts for nothing; that something goes may be said by those
+ * Reads the entries in order. What a writer says that is not known counts for nothing, and a pin by one is suspect; that something goes may be said by those
  * alone who may prune: whoever takes over a host must not have its backups removed by the pruner's hand.
  */
 export function foldLedger(objects: readonly LedgerObject[], vault: string, trust: Trust): PruneLedger {
@@ -46,7 +48,15 @@ export function foldLedger(objects: readonly LedgerObject[], vault: string, trus
   const removed = new Set<string>();
   const erased = new Set<string>();
   const retired = new Map<string, number>();
-  for (const { kind, body, time, writer } of believedEntries(objects, vault, trust)) {
+  const strange: { key: string; why: string }[] = [];
+  for (const { id, kind, body, time, writer } of readableEntries(objects, vault)) {
+    if (!isKnownWriter(trust, writer)) {
+      // Whoever pinned was told that it is kept: to remove it all the same takes a person who knows better.
+      const isPin = kind === 'pin' && pinBody.safeParse(body).data?.action !== 'unpin';
+      if (isPin)
+        strange.push({ key: ledgerKey(id), why: `it pins, and is signed by ${writer}, which is no known writer` });
+      continue;
+    }
     const decides = mayPrune(trust, writer);
     if (kind === 'pin') {
       const pin = pinBody.safeParse(body).data;
@@ -68,7 +78,7 @@ export function foldLedger(objects: readonly LedgerObject[], vault: string, trus
   const suspect = verifyLedger(objects, { vault }).problems.flatMap(({ key, code, message }) =>
     code === 'damaged' || code === 'gap' ? [{ key, why: message }] : [],
   );
-  return { pins, removed, erased, retired, suspect };
+  return { pins, removed, erased, retired, suspect: [...suspect, ...strange] };
 }
 
 /** Whether it was said that the writer with this id will not write again, and it has not since. */
@@ -88,15 +98,12 @@ export const emptyLedger: PruneLedger = {
   suspect: [],
 };
 
-function believedEntries(objects: readonly LedgerObject[], vault: string, trust: Trust): LedgerRecord[] {
+/** Of this vault, oldest first. What cannot be read is told by `suspect`. */
+function readableEntries(objects: readonly LedgerObject[], vault: string): LedgerRecord[] {
   const entries: LedgerRecord[] = [];
   for (const { key, bytes } of objects) {
-    try {
-      const entry = decodeLedgerEntry(bytes, key);
-      if (entry.vault === vault && isKnownWriter(trust, entry.writer)) entries.push(entry);
-    } catch {
-      // It is told by `suspect`.
-    }
+    const entry = readable(bytes, key);
+    if (entry?.vault === vault) entries.push(entry);
   }
   return entries.sort((a, b) => (a.id < b.id ? -1 : 1));
 }

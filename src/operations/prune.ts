@@ -1,18 +1,21 @@
 import { join } from 'node:path';
+import type { System } from '../config/system.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
+import type { Destination } from '../destinations/destination.ts';
 import { openVault } from '../vault/open.ts';
 import { decideMarks, decideSweep, gapsIn, type PruneFacts, type SweepPlan } from '../vault/prune/decide.ts';
+import { pruneUnwritten } from '../vault/prune/errors.ts';
 import { removeDeadIndexes } from '../vault/prune/indexes.ts';
 import { type LockedNow, lockedNow } from '../vault/prune/locked.ts';
 import type { Place, Suspect } from '../vault/prune/place.ts';
 import { type Pruned, pruneVault, surveyVault, unexplainedGaps } from '../vault/prune/prune.ts';
 import { sparsePacks } from '../vault/prune/sparse.ts';
 import type { Swept } from '../vault/prune/sweep.ts';
-import type { RestorePoint } from '../vault/vault.ts';
+import type { RestorePoint, VaultReader } from '../vault/vault.ts';
 import { writerKeys } from '../vault/writer-keys.ts';
 import { keepBeforePrune } from './keep.ts';
-import { trustOf, trustToRemove } from './known-writers.ts';
+import { meetWriters, trustOf, trustToRemove } from './known-writers.ts';
 import { noteInLedger } from './ledger/audit.ts';
 import { readLedger } from './ledger/read.ts';
 import { lastPruneMs, refuseFlood, refuseLarge } from './prune-brakes.ts';
@@ -71,16 +74,15 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
   for (const { error } of failed) run.problem({ code: 'destination-failed', message: sentenceOf(error) });
   if (opened.length === 0 && failed[0] !== undefined) throw failed[0].error;
   const { config } = system;
-  const vault = await openVault(opened, { trust: (id) => trustOf(config, id) });
+  const vault = await openKnown(config, opened);
   const { trust } = vault;
-  const ledger = await run.step('ledger', async () =>
-    foldLedger((await readLedger(opened)).objects, vault.id, trustToRemove(config, vault)),
-  );
-  const survey = await run.step('survey', () => surveyVault({ vault, destinations: vault.destinations, trust }, run));
+  const { ledger, unread, unlisted } = await run.step('ledger', () => ledgerOf(config, vault, opened, run));
+  // What only such a place says of pins is not known: it is as good as away.
+  const destinations = vault.destinations.filter(({ name }) => !unlisted.includes(name));
+  const survey = await run.step('survey', () => surveyVault({ vault, destinations, trust }, run));
+  if (survey.places.length === 0) throw pruneUnwritten({ why: 'none could be read.' });
 
-  const away = opened
-    .filter(({ name }) => !vault.destinations.some((one) => one.name === name))
-    .map(({ name }) => name);
+  const away = opened.filter(({ name }) => !destinations.some((one) => one.name === name)).map(({ name }) => name);
   const outOfReach = [...failed.map(({ name }) => name), ...away, ...survey.outOfReach];
   const plan = planFor(config, survey, {
     ledger,
@@ -93,7 +95,7 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
   const gaps = unexplainedGaps(facts);
   const accepted = request.allowMissing ? new Set(gapsIn(facts).map(({ previous }) => previous)) : new Set<string>();
   const settled: PruneFacts = { ...facts, removed: facts.removed.union(accepted) };
-  const suspect = [...survey.suspect, ...(request.allowMissing ? [] : ledger.suspect)];
+  const suspect = [...survey.suspect, ...unread, ...(request.allowMissing ? [] : ledger.suspect)];
   const marks = decideMarks(settled);
   const found = {
     vault: vault.id,
@@ -150,6 +152,27 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
     return { ...placePrune(place, sweep, marks.tombstones), ...(swept && { swept }) };
   });
   return { ...found, suspect: [], places, generation: pruned.generation };
+}
+
+/** A machine that prunes a vault for the first time remembers whom it met: whoever comes later is a stranger. */
+async function openKnown(config: System, opened: readonly Destination[]): Promise<VaultReader> {
+  const vault = await openVault(opened, { trust: (id) => trustOf(config, id) });
+  if (vault.trust.writers !== undefined) return vault;
+  await meetWriters(config, vault.id, () => vault);
+  return await openVault(opened, { trust: (id) => trustOf(config, id) });
+}
+
+/** What the ledger says, and what of it could not be fetched at all: a pin may be among that. */
+async function ledgerOf(config: System, vault: VaultReader, opened: readonly Destination[], run: Run) {
+  const { objects, unlisted, unread, troubles } = await readLedger(opened);
+  if (unlisted.length > 0) {
+    for (const message of troubles) run.problem({ code: 'ledger-unread', message });
+  }
+  return {
+    ledger: foldLedger(objects, vault.id, trustToRemove(config, vault)),
+    unlisted,
+    unread: unread.map((key) => ({ key, why: 'no copy of it could be read, and it may hold a pin' })),
+  };
 }
 
 function placePrune(place: Place, plan: SweepPlan, tombstones: ReadonlySet<string>): PlacePrune {

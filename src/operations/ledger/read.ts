@@ -140,15 +140,22 @@ export interface LedgerContents {
   readonly objects: readonly LedgerObject[];
   /** What could not be read, one sentence each. */
   readonly troubles: readonly string[];
+  /** Names of destinations that could not be listed: what only they hold is not known. */
+  readonly unlisted: readonly string[];
+  /** Keys of entries of which no copy could be fetched. */
+  readonly unread: readonly string[];
 }
 
 /** All of it, past every cache. Names every copy that is damaged or missing. */
 export async function readLedger(destinations: readonly Destination[]): Promise<LedgerContents> {
   const troubles: string[] = [];
   const objects: LedgerObject[] = [];
+  const unlisted: string[] = [];
+  const unread: string[] = [];
   const listed = new Set(destinations);
   const found = await listLedger(destinations, (destination, error) => {
     listed.delete(destination);
+    unlisted.push(destination.name);
     troubles.push(`${destination.name}: ${sentenceOf(error)}`);
   });
   const queue = found.entries();
@@ -157,9 +164,10 @@ export async function readLedger(destinations: readonly Destination[]): Promise<
       const holding = new Set(holders.map(({ destination }) => destination));
       for (const one of listed) if (!holding.has(one)) troubles.push(`${one.name} lacks ${ledgerKey(id)}.`);
       const { key, bytes } = await readEntry(id, holders, (trouble) => troubles.push(trouble));
-      if (bytes !== undefined) objects.push({ key, bytes });
+      if (bytes === undefined) unread.push(key);
+      else objects.push({ key, bytes });
     }
   };
   await Promise.all(Array.from({ length: READERS }, line));
-  return { objects: objects.sort((a, b) => (a.key < b.key ? -1 : 1)), troubles };
+  return { objects: objects.sort((a, b) => (a.key < b.key ? -1 : 1)), troubles, unlisted, unread: unread.sort() };
 }

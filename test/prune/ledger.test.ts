@@ -1,0 +1,87 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
+import { startRun } from '../../src/core/run.ts';
+import type { Destination } from '../../src/destinations/destination.ts';
+import { type Fault, withFaults } from '../../src/destinations/wrap/fault.ts';
+import { pin } from '../../src/operations/pins.ts';
+import { type PruneRequest, prune } from '../../src/operations/prune.ts';
+import { type Doing, systemOver, type TestSystem } from '../support/system.ts';
+import { smallTree } from '../support/trees.ts';
+import { aSystem, objectsIn } from '../support/vault.ts';
+
+const run = () => startRun({ clock: systemClock });
+const plain: PruneRequest = { dryRun: false, allowLarge: true, allowFlood: true, allowMissing: false, retire: [] };
+
+async function pruned(system: TestSystem, doing: Doing = {}, request: Partial<PruneRequest> = {}) {
+  using open = system.open(doing);
+  return await prune(open, { ...plain, ...request }, run());
+}
+
+/** Two restore points, of which retention keeps one and the first is pinned by `pinning`. */
+async function pinnedBy(pinning: (system: TestSystem) => TestSystem, destinations = ['disk']) {
+  const system = await aSystem({ destinations });
+  for (const dataset of Object.values(system.config.datasets)) {
+    Object.assign(dataset, { retention: { last: 1, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0 } });
+  }
+  smallTree(system.source());
+  const { record } = await system.backUp();
+  await system.backUp();
+  const before = ledgerOf(system);
+  using open = pinning(system).open();
+  await pin(open, await open.vault(() => {}), { point: record.id, reason: 'a court wants it' }, run());
+  const [key] = ledgerOf(system)
+    .filter((one) => !before.includes(one))
+    .slice(-1);
+  return { system, pinned: record.id, pin: key! };
+}
+
+function ledgerOf(system: TestSystem): string[] {
+  return [...objectsIn(system.at()).keys()].filter((key) => key.startsWith('ledger/'));
+}
+
+function prunesIn(system: TestSystem, destination?: string): string[] {
+  return [...objectsIn(system.at(destination)).keys()].filter((key) => key.startsWith('gc/'));
+}
+
+/** The same system on another host, which nobody knows yet. */
+function elsewhere({ folder, config, identity, packSizes }: TestSystem, stateDir = 'elsewhere'): TestSystem {
+  return systemOver({ folder, identity, packSizes, config: { ...config, stateDir: join(folder, stateDir) } });
+}
+
+const failing = (fault: Omit<Fault, 'kind'>, name = 'disk') => ({
+  wrap: (one: Destination) => (one.name === name ? withFaults(one, [{ ...fault, kind: 'error-before' }]) : one),
+});
+
+test('an entry of the ledger that cannot be fetched stops a prune: it may hold a pin', async () => {
+  const { system, pin } = await pinnedBy((own) => own);
+  const unreadable = failing({ verb: 'get', key: new RegExp(pin) });
+  await expect(pruned(system, unreadable)).rejects.toMatchObject({ code: 'prune-suspect' });
+  await expect(pruned(system, unreadable, { allowMissing: true })).rejects.toMatchObject({ code: 'prune-suspect' });
+  expect(prunesIn(system)).toEqual([]);
+});
+
+test('where no ledger can be listed nothing is pruned, and where one of two can, only there', async () => {
+  const { system, pinned } = await pinnedBy((own) => own, ['disk', 'usb']);
+  const silent = { verb: 'list', key: /^ledger\// } as const;
+  const both = (one: Destination) => withFaults(one, [{ ...silent, kind: 'error-before' }]);
+  await expect(pruned(system, { wrap: both })).rejects.toMatchObject({ code: 'prune-unwritten' });
+  const { outOfReach, withdrawn } = await pruned(system, failing(silent, 'usb'));
+  expect(outOfReach).toEqual(['usb']);
+  expect(withdrawn.map(({ record }) => record.id)).not.toContain(pinned);
+  expect([prunesIn(system), prunesIn(system, 'usb')]).toEqual([['gc/1.json'], []]);
+});
+
+test('a pin by a host that is not known is not passed over in silence', async () => {
+  const { system } = await pinnedBy(elsewhere);
+  await expect(pruned(system)).rejects.toMatchObject({ code: 'prune-suspect' });
+  expect(prunesIn(system)).toEqual([]);
+});
+
+test('a machine that only prunes remembers whom it met: a writer that comes later is suspect', async () => {
+  const { system } = await pinnedBy((own) => own);
+  const pruner = elsewhere(system, 'pruner');
+  await pruned(pruner);
+  await elsewhere(system, 'stranger').backUp();
+  await expect(pruned(pruner)).rejects.toMatchObject({ code: 'prune-suspect' });
+});
