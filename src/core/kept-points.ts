@@ -33,7 +33,7 @@ export interface KeptPoint<Point> {
 }
 
 /**
- * What `policy` keeps of the restore points of one dataset, newest first. The policy is applied to every place by itself and
+ * What `policy` keeps of the restore points of one dataset (given oldest first), newest first. The policy is applied to every place by itself and
  * only to what counts there, and what any place keeps is kept: so neither a place that lags nor a point that is doubtful or
  * damaged ever pushes out a sound one.
  * @param nowMs by the store's clock
@@ -47,7 +47,8 @@ export function keptPoints<Point extends Keepable>(
   const ruled = points.filter(({ erased, className }) => erased !== true && className === undefined);
   const reasons = new Map<Point, Set<string>>(points.map((point) => [point, new Set()]));
   const applyBy = (some: readonly Point[], timeOf: (point: Point) => number) => {
-    const timed = some.map((point) => ({ point, timeMs: timeOf(point) }));
+    // Of two of one moment the later in the list is the newer.
+    const timed = some.map((point) => ({ point, timeMs: timeOf(point) })).reverse();
     // No rule counts from now, and no time is later than the store's: nothing is dated in the future here.
     for (const { point, reasons: why } of keepSet(timed, policy, Number.POSITIVE_INFINITY)) {
       for (const reason of why) reasons.get(point.point)?.add(reason);
