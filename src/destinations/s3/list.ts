@@ -9,6 +9,8 @@ import type { Listed, Version } from '../destination.ts';
 import { isKey } from '../key.ts';
 import { tryAgain } from '../wrap/retry.ts';
 import type { Bucket } from './bucket.ts';
+import { notAStore } from './client.ts';
+import { failureOf } from './failure.ts';
 
 /** In a page; no store gives more. */
 const mostKeys = 1000;
@@ -30,6 +32,7 @@ export async function* list(bucket: Bucket, prefix: string): AsyncGenerator<List
       if (key !== undefined && isKey(key)) yield { key, sizeBytes: Size, modifiedMs: LastModified?.getTime() ?? 0 };
     }
     token = page.IsTruncated ? page.NextContinuationToken : undefined;
+    if (page.IsTruncated && !token) throw failureOf(notAStore(), bucket);
   } while (token !== undefined);
 }
 
@@ -77,6 +80,8 @@ async function versionsPage(bucket: Bucket, input: VersionsInput): Promise<Page>
     { step: 'deserialize', name: 'lifeboatOrder', priority: 'low' },
   );
   const page = await bucket.call((s3) => s3.send(command));
+  // A listing that merely looks complete would have a prune believe that nothing else is there.
+  if (page.IsTruncated && !page.NextKeyMarker) throw failureOf(notAStore(), bucket);
   const place = ({ key, version }: Version) => order.get(`${bucket.objectKey(key)}\n${version}`) ?? order.size;
   return {
     versions: versionsIn(bucket, page).sort((a, b) => place(a) - place(b)),
