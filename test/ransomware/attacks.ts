@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import type { Destination } from '../../src/destinations/destination.ts';
+import type { TestBucket } from '../support/rgw.ts';
 
 /** What whoever holds a host's credentials can try on one destination. Each says what it got done. */
 
@@ -22,10 +24,24 @@ export async function overwriteAll(destination: Destination): Promise<number> {
   });
 }
 
-/** Removes every version for good. */
-export async function removeVersions(destination: Destination): Promise<number> {
-  const versions = await versionsOf(destination);
-  return countDone(versions, ({ key, version }) => destination.delete(key, version));
+/** Tries to remove every version for good. @returns the keys of which one is gone */
+export async function removeVersions(destination: Destination): Promise<string[]> {
+  const gone: string[] = [];
+  for (const { key, version } of await versionsOf(destination)) {
+    await destination.delete(key, version).then(
+      () => gone.push(key),
+      () => {},
+    );
+  }
+  return gone;
+}
+
+/** Stores other bytes over every object, by the bucket's own means: an adapter of ours would ask for a free name. */
+export async function overwriteBucket({ client, bucket }: TestBucket, destination: Destination): Promise<number> {
+  return countDone(await keysOf(destination), async (key) => {
+    const { sizeBytes } = await destination.stat(key);
+    await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: randomBytes(Math.max(1, sizeBytes)) }));
+  });
 }
 
 /** How many versions have a shorter lock afterwards. */

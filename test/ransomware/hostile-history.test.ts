@@ -80,7 +80,7 @@ describe('objects that somebody hid or overwrote', () => {
 
   test('what is locked cannot be removed for good, nor its lock shortened', async () => {
     const on = await stage();
-    expect(await removeVersions(on.bucket)).toBe(0);
+    expect(await removeVersions(on.bucket)).toEqual([]);
     expect(await shortenLocks(on.bucket, systemClock.now())).toBe(0);
     await expectAllBack(on);
   });

@@ -8,6 +8,7 @@ import { defaultRetention } from '../../src/core/retention.ts';
 import { type Run, type RunEvent, startRun } from '../../src/core/run.ts';
 import type { Destination } from '../../src/destinations/destination.ts';
 import { type BackedUp, type BackupOutcome, backUp } from '../../src/operations/backup.ts';
+import { trustOf } from '../../src/operations/known-writers.ts';
 import { restore } from '../../src/operations/restore.ts';
 import { type OpenSystem, openSystem } from '../../src/operations/system.ts';
 import { type VerifyOutcome, verify } from '../../src/operations/verify.ts';
@@ -71,7 +72,8 @@ export function systemOver(base: SystemBase): TestSystem {
       ...system,
       ...(entries && { source: async (name) => between(await system.source(name), entries) }),
       destinations,
-      vault: async (onDamage) => openVault((await destinations({ create: false })).opened, { onDamage }),
+      vault: async (onDamage) =>
+        openVault((await destinations({ create: false })).opened, { onDamage, trust: (id) => trustOf(config, id) }),
     };
   }
 
