@@ -20,6 +20,11 @@ export interface IndexCache {
   /** Remembers a pack and all its chunks, held by these destinations. `sealedTo`: prints of its recipients, if known. */
   addPack(pack: IndexedPack, destinations: readonly string[], sealedTo?: readonly string[]): void;
   addHolder(pack: string, destination: string): void;
+  /** Keeps the delta that will name `pack` in the vault, until `named` says that one does: the run may be killed before. */
+  keepDelta(pack: string, delta: Uint8Array): void;
+  /** Deltas of packs that no run has named in the vault yet. */
+  unnamed(): Uint8Array[];
+  named(packs: readonly string[]): void;
   /** Forgets that `destination` holds anything, or just this pack. What nobody holds is sent again. */
   forgetHolder(destination: string, pack?: string): void;
   /** Packs that `destination` lacks and another one holds. */
@@ -44,11 +49,14 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS holders (
     destination TEXT NOT NULL, pack INTEGER NOT NULL, seal INTEGER NOT NULL, PRIMARY KEY (destination, pack)
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS unnamed (
+    pack TEXT PRIMARY KEY, delta BLOB NOT NULL, seal INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS facts (
     name TEXT PRIMARY KEY, value TEXT NOT NULL, seal INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
 `;
-const VERSION = 3;
+const VERSION = 4;
 
 /**
  * Every row has a checksum of itself: SQLite has none, and one changed bit in an offset would make restore points that name
@@ -126,6 +134,9 @@ function guarded(cache: IndexCache, file: string): IndexCache {
     packSize: guard(cache.packSize),
     addPack: guard(cache.addPack),
     addHolder: guard(cache.addHolder),
+    keepDelta: guard(cache.keepDelta),
+    unnamed: guard(cache.unnamed),
+    named: guard(cache.named),
     forgetHolder: guard(cache.forgetHolder),
     missingAt: guard(cache.missingAt),
     useOnlyHeldBy: guard(cache.useOnlyHeldBy),
@@ -275,6 +286,21 @@ function cacheOver(db: DatabaseSync): IndexCache {
       addHolding(destination, number);
       usable.delete(number);
       usableByName.delete(pack);
+    },
+    keepDelta(pack, delta) {
+      const text = 'INSERT OR REPLACE INTO unnamed (pack, delta, seal) VALUES (?, ?, ?)';
+      sql(text).run(pack, delta, crc32(delta));
+    },
+    unnamed: () =>
+      sql('SELECT delta, seal FROM unnamed')
+        .all()
+        .map((row) => ({ delta: row.delta as Uint8Array, seal: row.seal }))
+        .filter(({ delta, seal }) => crc32(delta) === seal)
+        .map(({ delta }) => delta),
+    named(packs) {
+      transaction(() => {
+        for (const pack of packs) sql('DELETE FROM unnamed WHERE pack = ?').run(pack);
+      });
     },
     forgetHolder(destination, pack) {
       if (pack === undefined) sql('DELETE FROM holders WHERE destination = ?').run(destination);

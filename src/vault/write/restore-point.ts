@@ -5,7 +5,7 @@ import type { Problem, Run } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
 import type { Capture, CaptureFacts } from '../../sources/source.ts';
 import { printsOf } from '../age/recipient-print.ts';
-import { encodeIndexDelta, type IndexedPack } from '../format/index-delta.ts';
+import { decodeIndexDelta, encodeIndexDelta, type IndexDelta, type IndexedPack } from '../format/index-delta.ts';
 import { indexKey, manifestKey, packKey } from '../format/keys.ts';
 import { encodeManifest } from '../format/manifest.ts';
 import { parseRecordKey, recordBytes, recordKey, type SnapshotRecord, signRecord } from '../format/record.ts';
@@ -105,6 +105,7 @@ export async function writeRestorePoint(
     storePack,
   });
   try {
+    await delivery.nameLeftovers();
     const { stored, facts } = await run.step('store', async () => {
       for await (const entry of request.capture.entries) await store.add(entry);
       const stored = await store.finish();
@@ -127,22 +128,33 @@ export async function writeRestorePoint(
   }
 }
 
-/** Gathers finished packs and writes index deltas, so that the index can be rebuilt from the vault. */
-function deliverIndex({ keys, options, copies }: WriterSession, run: Run) {
+/**
+ * Gathers finished packs and writes index deltas, so that the index can be rebuilt from the vault. Packs of a run that was
+ * killed before it named them are named by the next one.
+ */
+function deliverIndex({ keys, options, copies, index }: WriterSession, run: Run) {
   const sealedTo = printsOf(options.recipients);
   let waiting: IndexedPack[] = [];
   let storedBytes = 0;
 
+  async function store(delta: IndexDelta): Promise<void> {
+    const object = await sealSmall(encodeIndexDelta(delta), [...options.recipients, keys.indexRecipient]);
+    await copies.put(indexKey(keys.writer, newUlid(run.clock.now(), options.random)), object);
+    index.named(delta.packs.map(({ id }) => id));
+    storedBytes += object.length;
+  }
+
   async function flush(): Promise<void> {
     const packs = waiting;
     waiting = [];
-    if (packs.length === 0) return;
-    const object = await sealSmall(encodeIndexDelta({ packs, sealedTo }), [...options.recipients, keys.indexRecipient]);
-    await copies.put(indexKey(keys.writer, newUlid(run.clock.now(), options.random)), object);
-    storedBytes += object.length;
+    if (packs.length > 0) await store({ packs, sealedTo });
   }
   return {
+    async nameLeftovers(): Promise<void> {
+      for (const delta of index.unnamed()) await store(decodeIndexDelta(delta));
+    },
     async add(pack: IndexedPack): Promise<void> {
+      index.keepDelta(pack.id, encodeIndexDelta({ packs: [pack], sealedTo }));
       waiting.push(pack);
       if (waiting.length >= PACKS_PER_DELTA) await flush();
     },
