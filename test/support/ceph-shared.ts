@@ -1,8 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { type Ceph, startCeph } from './ceph.ts';
 
@@ -15,8 +13,8 @@ declare module 'vitest' {
 
 /** Vitest's global set-up: one Ceph for all test files of a run, started when the first needs it, ended with the run. */
 export default async function shareCeph(project: TestProject): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), 'lifeboat-ceph-socket-'));
-  const path = join(folder, 'socket');
+  // A name without a file (Linux), so that a run that is killed leaves nothing.
+  const path = `\0lifeboat-ceph-${randomBytes(8).toString('hex')}`;
   let started: Promise<Ceph> | undefined;
   const server = createServer((caller) => {
     caller.on('error', () => {});
@@ -32,6 +30,5 @@ export default async function shareCeph(project: TestProject): Promise<() => Pro
   return async () => {
     server.close();
     await started?.then((ceph) => ceph.stop()).catch(() => {});
-    await rm(folder, { recursive: true, force: true });
   };
 }
