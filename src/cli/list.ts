@@ -32,6 +32,8 @@ interface ListedDataset {
     /** Required destinations that answer and do not hold it yet, though a rule keeps it. */
     readonly missingAt: readonly string[];
     readonly problems: Readonly<Record<string, number>>;
+    /** Why it is not believed; empty when it is. Such a one is restored by its id only. */
+    readonly doubts: readonly string[];
     /** The retention rules that keep it; empty when none does. */
     readonly keptBy: readonly string[];
     /** About when it goes if backups go on; null when nobody knows. */
@@ -81,7 +83,7 @@ function listed(
 ): ListedDataset {
   return {
     dataset,
-    restorePoints: points.map(({ point: { record, destinations }, reasons, goesMs }) => ({
+    restorePoints: points.map(({ point: { record, destinations, doubts }, reasons, goesMs }) => ({
       id: record.id,
       time: record.time,
       sizeBytes: record.sizes.logical,
@@ -90,6 +92,7 @@ function listed(
       destinations,
       missingAt: reasons.length > 0 ? missingAt(destinations) : [],
       problems: record.problems,
+      doubts: doubts.map(({ why }) => why),
       keptBy: reasons,
       goes: goesMs === undefined ? null : new Date(goesMs).toISOString(),
     })),
@@ -105,16 +108,18 @@ function listingText({ datasets, suspect }: Listing, nowMs: number, style: Style
       `+${formatSize(point.addedBytes)}`,
       whereText(point, style),
       keptText(point, style),
-      style.warn(
-        Object.entries(point.problems)
-          .map(([code, count]) => `${code} ${formatCount(count)}`)
-          .join(', '),
-      ),
+      oddText(point, style),
     ]);
     return `${style.bold(dataset)}\n${table(rows)}`;
   });
   for (const { key, why } of suspect) blocks.push(`${style.bad('✗')} ${key} cannot be believed: ${why}`);
   return blocks.join('\n\n');
+}
+
+function oddText({ id, problems, doubts }: ListedDataset['restorePoints'][number], style: Style): string {
+  const counts = Object.entries(problems).map(([code, count]) => `${code} ${formatCount(count)}`);
+  const doubt = doubts.length === 0 ? [] : [style.bad(`doubtful (${id}): ${doubts.join(', ')}`)];
+  return [...doubt, ...(counts.length === 0 ? [] : [style.warn(counts.join(', '))])].join(' ');
 }
 
 function whereText({ destinations, missingAt }: ListedDataset['restorePoints'][number], style: Style): string {

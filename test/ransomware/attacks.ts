@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { PutObjectCommand, PutObjectRetentionCommand } from '@aws-sdk/client-s3';
 import type { Destination } from '../../src/destinations/destination.ts';
 import type { TestBucket } from '../support/rgw.ts';
 
@@ -42,6 +42,28 @@ export async function overwriteBucket({ client, bucket }: TestBucket, destinatio
     const { sizeBytes } = await destination.stat(key);
     await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: randomBytes(Math.max(1, sizeBytes)) }));
   });
+}
+
+/** The same by the bucket's own means, for each version in its own mode. @returns the keys whose lock became shorter */
+export async function shortenBucket(
+  { client, bucket }: TestBucket,
+  destination: Destination,
+  untilMs: number,
+): Promise<string[]> {
+  const shorter: string[] = [];
+  for (const { key, version } of await versionsOf(destination)) {
+    const before = await destination.history?.lockOf(key, version);
+    if (before === undefined) continue;
+    const Retention = {
+      Mode: before.mode === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE',
+      RetainUntilDate: new Date(untilMs),
+    } as const;
+    const request = { Bucket: bucket, Key: key, VersionId: version, Retention };
+    await client.send(new PutObjectRetentionCommand(request)).catch(() => {});
+    const after = await destination.history?.lockOf(key, version);
+    if ((after?.untilMs ?? 0) < before.untilMs) shorter.push(key);
+  }
+  return shorter;
 }
 
 /** How many versions have a shorter lock afterwards. */
