@@ -24,7 +24,7 @@ import { fetchSound } from './objects.ts';
 /** Entries taken together: packs are read once a batch, and memory stays bounded however many there are. */
 const BATCH_ENTRIES = 20_000;
 const BATCH_EXTENTS = 100_000;
-/** Packs that are fetched or wait for a thread hold as much memory as one of these for each job under way, and one more. */
+/** Packs under way, from the request to the last byte written, hold as much as one of these for each job of the pool. */
 const USUAL_PACK_BYTES = 17 * 1024 * 1024;
 const MAX_GETS = 16;
 
@@ -180,7 +180,7 @@ async function writeFiles(
     bytes += done.bytes;
     request.run?.progress({ label: 'files', doneItems: files, doneBytes: bytes });
   };
-  const ahead = { bytes: (pool.slots + 1) * USUAL_PACK_BYTES, items: MAX_GETS };
+  const ahead = { bytes: pool.slots * USUAL_PACK_BYTES, items: MAX_GETS };
   await withinBounds(
     byPack,
     ([pack]) => request.packSizes.get(pack) ?? USUAL_PACK_BYTES,
