@@ -78,7 +78,8 @@ export interface Spoiled {
 /**
  * The oldest version of an object that `read` takes. Where nothing was done to it this is one request.
  * @param read throws what is wrong with the bytes
- * @throws what was wrong with the last version that was tried
+ * @throws what was wrong with the last version that was tried; at once where one cannot be looked at, for a later one might be
+ * somebody else's
  */
 export async function firstSound<Value>(
   destination: Destination,
@@ -94,20 +95,24 @@ export async function firstSound<Value>(
   }
   let failure: unknown;
   for (const { version, modifiedMs } of versions) {
+    let bytes: Uint8Array;
+    let value: Value;
     try {
-      const bytes = await getVersion(destination, key, version, options);
-      const value = await read(bytes);
-      return {
-        value,
-        bytes,
-        modifiedMs,
-        version,
-        spoiled: await spoiledOf(destination, trace, version, bytes, options),
-      };
+      bytes = await getVersion(destination, key, version, options);
+    } catch (error) {
+      if (!objectMissing.is(error) && !objectDamaged.is(error)) throw error;
+      failure = error;
+      continue;
+    }
+    try {
+      value = await read(bytes);
     } catch (error) {
       signal?.throwIfAborted();
       failure = error;
+      continue;
     }
+    const spoiled = await spoiledOf(destination, trace, version, bytes, options);
+    return { value, bytes, modifiedMs, version, spoiled };
   }
   throw failure;
 }

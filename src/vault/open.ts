@@ -92,8 +92,11 @@ async function claimOf(destination: Destination, onDamage: (damage: Damage) => v
   }
 }
 
-/** The vault that the first version of `vault.json` names. */
-async function vaultIn(destination: Destination, onDamage: (damage: Damage) => void): Promise<string> {
+/**
+ * The vault that the first version of `vault.json` names: whoever hides it or puts another over it must not have it taken for
+ * another vault. Errors: `object-missing`, `vault-file-damaged`, `format-newer`, and those of the destination.
+ */
+export async function vaultIn(destination: Destination, onDamage: (damage: Damage) => void): Promise<string> {
   if (destination.history === undefined) return decodeVaultFile(await destination.get(VAULT_KEY)).vault;
   const trace = await traceOf(destination, VAULT_KEY);
   if (trace === undefined) throw objectMissing({ destination: destination.name, key: VAULT_KEY });

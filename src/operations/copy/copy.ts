@@ -173,7 +173,7 @@ async function planFor(
     await refuseStranger(system, request, target, vault, sources);
     const to = await holdingsOf(target, run.signal);
     const from = sources.filter(({ destination }) => destination.name !== target.name);
-    return { target, plan: planCopy(to, from, await withdrawnAt(vault, [to, ...from])) };
+    return { target, plan: planCopy(to, from, await withdrawnAt(vault, [to, ...from], trustOf(system.config, vault))) };
   } catch (error) {
     run.signal.throwIfAborted();
     if (vaultsDiffer.is(error)) throw error;

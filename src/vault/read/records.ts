@@ -8,7 +8,7 @@ import { type Damage, damageOf, spoiledDamage } from './objects.ts';
 
 export interface RecordsFound {
   readonly found: readonly FoundRecord[];
-  /** Objects where a record should be, that are none of this vault's. */
+  /** Objects where a record should be, that are none of this vault's; and names under which two places hold two records. */
   readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
 }
 
@@ -23,6 +23,8 @@ interface Copy {
 interface Outcome {
   readonly found?: FoundRecord;
   readonly why: string;
+  /** Another place holds another record under the same name: which is the true one, nobody can say. */
+  readonly contest?: string;
   readonly damage: readonly Damage[];
 }
 
@@ -67,7 +69,8 @@ export function recordReader(vault: string, destinations: readonly Destination[]
         const outcome = await read(key, holders);
         for (const damage of outcome.damage) onDamage(damage);
         if (outcome.found !== undefined) found.push(outcome.found);
-        else suspect.push({ key, why: outcome.why });
+        const why = outcome.found === undefined ? outcome.why : outcome.contest;
+        if (why !== undefined) suspect.push({ key, why });
       }
     };
     await Promise.all(Array.from({ length: READERS }, line));
@@ -93,20 +96,21 @@ async function readRecord(vault: string, key: string, copies: readonly Copy[]): 
   const clocks: StoreClock[] = [];
   const sound: string[] = [];
   let why = '';
+  let contest: string | undefined;
   let record: FoundRecord['record'] | undefined;
   const decode = (bytes: Uint8Array) => {
     const decoded = decodeRecord(bytes);
     if (decoded.vault !== vault || recordKey(decoded) !== key) throw new Error('it belongs elsewhere');
     return decoded;
   };
-  for (const { destination, trace } of copies) {
+  for (const { destination, trace } of witnessesFirst(copies)) {
     try {
       const { value, modifiedMs, spoiled } = await firstSound(destination, trace, decode);
       if (spoiled !== undefined) damage.push(spoiledDamage(destination.name, key, spoiled));
       record ??= value;
       if (value.signature !== record.signature) {
-        why = `${destination.name} holds another record under the same name`;
-        damage.push({ destination: destination.name, key, code: 'record-forged', why });
+        contest = `${destination.name} holds another record under this name than ${sound[0]}`;
+        damage.push({ destination: destination.name, key, code: 'record-forged', why: contest });
         continue;
       }
       sound.push(destination.name);
@@ -117,5 +121,13 @@ async function readRecord(vault: string, key: string, copies: readonly Copy[]): 
       damage.push(damageOf(destination.name, key, error));
     }
   }
-  return record === undefined ? { why, damage } : { found: { record, key, destinations: sound, clocks }, why, damage };
+  if (record === undefined) return { why, damage };
+  const found = { record, key, destinations: sound, clocks };
+  return { found, why, damage, ...(contest !== undefined && { contest }) };
+}
+
+/** Where versions are kept, nobody could put another record in the place of the first. */
+function witnessesFirst(copies: readonly Copy[]): readonly Copy[] {
+  const isWitness = ({ destination }: Copy) => destination.history !== undefined;
+  return [...copies.filter(isWitness), ...copies.filter((copy) => !isWitness(copy))];
 }

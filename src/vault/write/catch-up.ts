@@ -7,6 +7,7 @@ import { planCopy } from '../copy/plan.ts';
 import { withdrawnAt } from '../copy/withdrawn.ts';
 import { parseKey } from '../format/keys.ts';
 import type { IndexCache } from '../index/cache.ts';
+import type { Trust } from '../trust.ts';
 import type { Copies } from './copies.ts';
 
 /** More than this is copied after the backup: the new restore point comes first. */
@@ -16,6 +17,8 @@ export interface CatchUpParts {
   readonly vault: string;
   readonly index: IndexCache;
   readonly copies: Copies;
+  /** Whose prunes count; everyone's when absent. */
+  readonly trust?: Trust;
 }
 
 /**
@@ -47,7 +50,7 @@ export async function catchUp(parts: CatchUpParts, run: Run, mostBytes = mostBef
 }
 
 async function fill(
-  { vault, index, copies }: CatchUpParts,
+  { vault, index, copies, trust }: CatchUpParts,
   target: Holdings,
   sources: readonly Holdings[],
   run: Run,
@@ -55,7 +58,7 @@ async function fill(
 ): Promise<void> {
   const to = target.destination;
   try {
-    const plan = planCopy(target, sources, await withdrawnAt(vault, [target, ...sources]));
+    const plan = planCopy(target, sources, await withdrawnAt(vault, [target, ...sources], trust));
     if (plan.totalBytes > mostBytes) {
       const objects = countOf(plan.objects.length + plan.records.length, 'object');
       copies.setAside(to, `it lacks ${objects} (${formatSize(plan.totalBytes)}) that others hold`);

@@ -1,17 +1,17 @@
 import { join } from 'node:path';
 import type { RandomBytes } from '../../core/clock.ts';
 import type { Run } from '../../core/run.ts';
-import { newUlid, ulidTime } from '../../core/ulid.ts';
+import { newUlid } from '../../core/ulid.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
 import { printsOf } from '../age/recipient-print.ts';
+import { vaultFileOf } from '../copy/vault-file.ts';
 import { noDestination, vaultReplaced, vaultsDiffer } from '../errors.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
 import { parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
-import { decodeVaultFile, encodeVaultFile } from '../format/vault-file.ts';
 import { sha256Hex } from '../hash.ts';
 import { type IndexCache, openIndexCache } from '../index/cache.ts';
-import { openVault } from '../open.ts';
+import { openVault, vaultIn } from '../open.ts';
 import type { GenerationView } from '../prune/view.ts';
 import { openSmall } from '../small-objects.ts';
 import { storeWorker, threadShelf } from '../threads.ts';
@@ -61,7 +61,7 @@ export async function openWriter(options: WriterOptions, run: Run): Promise<Writ
   await using held = new AsyncDisposableStack();
   held.use(lockWriter(options.stateDir));
   const copies = copiesTo(options.destinations, run);
-  const found = await findVaults(copies);
+  const found = await findVaults(copies, run);
   const keyFile = join(options.stateDir, 'writer.json');
   // A first backup that was interrupted left keys and no vault; a destination that was lost is filled with the same vault.
   const vault = found.vault ?? vaultOfKeys(keyFile) ?? newUlid(run.clock.now(), options.random);
@@ -74,9 +74,10 @@ export async function openWriter(options: WriterOptions, run: Run): Promise<Writ
   const threads = held.adopt<StoreThreads>(threadShelf(storeWorker, workerData), (shelf) =>
     shelf[Symbol.asyncDispose](),
   );
+  const trust = (await options.trust?.(vault)) ?? {};
   const generation = generationReader({
     vault,
-    trust: (await options.trust?.(vault)) ?? {},
+    trust,
     stateDir: options.stateDir,
     index,
     copies,
@@ -84,7 +85,7 @@ export async function openWriter(options: WriterOptions, run: Run): Promise<Writ
     run,
   });
   const session = { options, vault, keys, index, copies, threads, generation };
-  await begin(session, found, run);
+  await begin(session, found, trust, run);
   const whole = held.move();
   return { ...session, [Symbol.asyncDispose]: () => whole.disposeAsync() };
 }
@@ -95,13 +96,15 @@ interface FoundVaults {
   readonly without: readonly Destination[];
 }
 
-async function findVaults(copies: Copies): Promise<FoundVaults> {
+async function findVaults(copies: Copies, run: Run): Promise<FoundVaults> {
   let first: { vault: string; name: string } | undefined;
   const without: Destination[] = [];
   if (copies.active.length === 0) throw noDestination({ why: 'none could be opened.' });
   for (const destination of [...copies.active]) {
     try {
-      const { vault } = decodeVaultFile(await destination.get(VAULT_KEY));
+      const vault = await vaultIn(destination, ({ code, why }) =>
+        run.problem({ code, message: `${destination.name} ${VAULT_KEY}: ${why}` }),
+      );
       first ??= { vault, name: destination.name };
       if (vault !== first.vault) throw vaultsDiffer({ one: first.name, other: destination.name });
     } catch (error) {
@@ -115,7 +118,7 @@ async function findVaults(copies: Copies): Promise<FoundVaults> {
 
 type Session = Omit<WriterSession, keyof AsyncDisposable>;
 
-async function begin(session: Session, found: FoundVaults, run: Run): Promise<void> {
+async function begin(session: Session, found: FoundVaults, trust: Trust, run: Run): Promise<void> {
   const { index, options, copies } = session;
   for (const destination of found.without) {
     if (index.get(`known ${destination.name}`) !== undefined && !options.refill) {
@@ -132,14 +135,11 @@ async function begin(session: Session, found: FoundVaults, run: Run): Promise<vo
   await settlePending(session);
   await lookAtAll(session, run);
   await session.generation();
-  await run.step('catch up', () => catchUp(session, run));
-  // The moment is the one in the id, so that a changed digit in either shows.
-  const created = new Date(ulidTime(session.vault)).toISOString();
-  const fresh = { format: 1, vault: session.vault, created } as const;
+  await run.step('catch up', () => catchUp({ ...session, trust }, run));
+  const vaultFile = vaultFileOf(session.vault);
   for (const destination of found.without) {
     if (!copies.active.includes(destination)) continue;
     try {
-      const vaultFile = await firstVaultFile(copies, encodeVaultFile(fresh));
       // Last: until then the destination is no vault, and an interrupted filling begins again.
       await putConfirmed(destination, RESCUE_KEY, options.rescue, sha256Hex(options.rescue), run.signal);
       await putConfirmed(destination, VAULT_KEY, vaultFile, sha256Hex(vaultFile), run.signal);
@@ -148,18 +148,6 @@ async function begin(session: Session, found: FoundVaults, run: Run): Promise<vo
     }
   }
   for (const destination of copies.active) index.set(`known ${destination.name}`, 'yes');
-}
-
-/** The same bytes on every destination. */
-async function firstVaultFile(copies: Copies, fresh: Uint8Array): Promise<Uint8Array> {
-  for (const destination of copies.active) {
-    try {
-      return await destination.get(VAULT_KEY);
-    } catch (error) {
-      if (!objectMissing.is(error)) copies.drop(destination, error);
-    }
-  }
-  return fresh;
 }
 
 /** The index of this writer from its deltas, and the end of its chain of records. */
