@@ -17,8 +17,6 @@ export interface DrillEvidence {
     readonly tool: string;
     readonly configurationSha256: string;
     readonly planSha256: string;
-    /** Fingerprints of the recipients whose identities were given. */
-    readonly keys?: readonly string[];
   };
   readonly scope: {
     readonly datasets: readonly DatasetEvidence[];

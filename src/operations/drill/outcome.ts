@@ -118,7 +118,6 @@ function evidenceOf(outcome: Omit<DrillOutcome, 'evidence'>, ended: Ended): Dril
       tool: parts.tool,
       configurationSha256: system.digest,
       planSha256: createHash('sha256').update(canonicalJson(outcome.plan)).digest('hex'),
-      ...(parts.keys && { keys: parts.keys }),
     },
     scope: {
       datasets: outcome.datasets,

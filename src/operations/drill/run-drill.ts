@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Run } from '../../core/run.ts';
 import type { Source } from '../../sources/source.ts';
-import { keysUsed, noteInLedger } from '../ledger/audit.ts';
+import { noteInLedger } from '../ledger/audit.ts';
 import { recorded } from '../record-run.ts';
 import type { OpenSystem } from '../system.ts';
 import { scopeOf } from './choose.ts';
@@ -31,7 +31,6 @@ export async function runDrill(system: OpenSystem, request: DrillRequest, run: R
       sources,
       vault,
       identities: request.identities,
-      keys: await keysUsed(request.identities),
       identityKind: request.identityKind ?? 'daily',
       hidden: request.identityFiles.map((file) => resolve(file)),
       appendLedger: (kind: 'drill', body: object, details: object) =>
