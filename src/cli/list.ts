@@ -59,7 +59,8 @@ With --files, what one restore point of one dataset holds; that needs a key.`,
         throw usageWrong({ what: '--files takes exactly one dataset.', command: 'lifeboat list' });
       const moment = parseMoment(options.at ?? 'latest', clock.now());
       const { points } = await vault.restorePoints(words[0]);
-      const point = newestPoint(points, words[0]!, moment === 'latest' ? undefined : moment);
+      const own = points.filter(({ record }) => record.system === open.config.name);
+      const point = newestPoint(own, words[0]!, moment === 'latest' ? undefined : moment);
       const contents = await vault.open(point, await identities());
       await out.stream(contents.entries(), entryDocument, entryLine);
       return exitCodes.ok;

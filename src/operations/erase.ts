@@ -36,7 +36,7 @@ export async function erase(
   run: Run,
 ): Promise<Erased> {
   const { points } = await vault.restorePoints();
-  const own = points.filter(({ record }) => record.dataset === dataset);
+  const own = points.filter(({ record }) => record.dataset === dataset && record.system === system.config.name);
   const chosen = new Map<string, RestorePoint>();
   for (const id of ids) {
     const point = own.find(({ record }) => record.id === id);

@@ -41,7 +41,7 @@ export async function restore(system: OpenSystem, request: RestoreRequest, run: 
     const { id, point, contents } = await run.step('find', async () => {
       const vault = await system.vault((found) => damage.push(found));
       const { points } = await vault.restorePoints(dataset);
-      const point = choose(points, request);
+      const point = choose(points, request, system.config.name);
       for (const { code, why } of point.doubts)
         run.problem({ code, message: `Restore point ${point.record.id} is doubtful: ${why}.` });
       return { id: vault.id, point, contents: await vault.open(point, request.identities) };
@@ -60,9 +60,14 @@ export async function restore(system: OpenSystem, request: RestoreRequest, run: 
 function choose(
   found: readonly RestorePoint[],
   { dataset, atMs, id, acceptWriters = [] }: RestoreRequest,
+  system: string,
 ): RestorePoint {
   const points = found.map((point) => (acceptWriters.includes(point.record.writer) ? withKnownWriter(point) : point));
-  if (id === undefined) return newestPoint(points, dataset, atMs);
+  if (id === undefined) {
+    // One vault may serve several systems, each with a dataset of that name.
+    const own = points.filter(({ record }) => record.system === system);
+    return newestPoint(own, dataset, atMs);
+  }
   const chosen = points.find(({ record }) => record.id === id);
   if (chosen === undefined) throw restorePointMissing({ dataset, at: id });
   const { writer } = chosen.record;

@@ -31,9 +31,10 @@ export interface Found {
   readonly suspect: readonly string[];
 }
 
-/** The newest restore point of each dataset, or the newest that is not younger than `atMs`. */
+/** The newest restore point of each dataset of `system`, or the newest that is not younger than `atMs`. */
 export async function findPoints(
   vault: VaultReader,
+  system: string,
   datasets: readonly string[],
   atMs: number | undefined,
   run: Run,
@@ -48,7 +49,8 @@ export async function findPoints(
       const why = doubts.map((doubt) => doubt.why).join(', ');
       if (why !== '') suspect.push(`${key} was not believed: ${why}`);
     }
-    const point = newestOrNone(found.points, dataset, atMs);
+    const own = found.points.filter(({ record }) => record.system === system);
+    const point = newestOrNone(own, dataset, atMs);
     if (point !== undefined) points.set(dataset, point);
   }
   return { points, suspect };

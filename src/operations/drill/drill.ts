@@ -66,7 +66,7 @@ async function find(
   let found: Found = { points: new Map(), suspect: [] };
   let failure: { error: unknown } | undefined;
   try {
-    found = await run.step('find', () => findPoints(parts.vault, datasets, options.atMs, run));
+    found = await run.step('find', () => findPoints(parts.vault, parts.system.name, datasets, options.atMs, run));
   } catch (error) {
     run.signal.throwIfAborted();
     failure = { error };
