@@ -42,9 +42,12 @@ export function generationReader(parts: SeenGenerationParts): () => Promise<Gene
       seen = view;
       writeSeen(file, vault, view);
     }
-    if (mustLookAnew(view, Number(index.get('looked at generation') ?? 0))) {
-      for (const destination of [...copies.active]) await lookAt(destination);
-      index.set('looked at generation', String(view.number));
+    for (const destination of [...copies.active]) {
+      // Of each by itself: one that was away when the others were looked at may have lost as much as they have.
+      const fact = `looked at generation ${destination.name}`;
+      if (!mustLookAnew(view, Number(index.get(fact) ?? 0))) continue;
+      await lookAt(destination);
+      if (copies.active.includes(destination)) index.set(fact, String(view.number));
     }
     return view;
   };
