@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { Bucket } from './bucket.ts';
 import type { Sending } from './existing.ts';
 import { refusalOf, saysDenied, saysUnknown } from './failure.ts';
@@ -30,7 +30,14 @@ export async function tryWrongHash(bucket: Bucket): Promise<void> {
   signHash(command, createHash('sha256').update('what was signed').digest('hex'));
   bucket.features.checked = await bucket.ask(
     async (s3): Promise<'no'> => {
-      await s3.send(command);
+      const { VersionId } = await s3.send(command);
+      const named = {
+        Bucket: command.input.Bucket,
+        Key: command.input.Key,
+        ...(VersionId !== undefined && { VersionId }),
+      };
+      // Where it may not be removed it stays; below probe/ it harms nobody.
+      await s3.send(new DeleteObjectCommand(named)).catch(() => {});
       return 'no';
     },
     (error) => {
