@@ -59,11 +59,11 @@ export async function planRetention(system: System, vault: VaultReader, options?
 }
 
 export function planFor(system: System, { points, suspect }: RestorePoints, options: PlanOptions = {}): RetentionPlan {
-  const { ledger = emptyLedger } = options;
+  const nowMs = options.nowMs ?? Math.max(0, ...points.map(({ storedMs }) => storedMs));
+  const ledger = pinsFirst(options.ledger ?? emptyLedger, nowMs);
   const must = new Map(
     lastOfWriters(points, ledger).map((point) => [point.record.id, 'the newest of its writer'] as const),
   );
-  const nowMs = options.nowMs ?? Math.max(0, ...points.map(({ storedMs }) => storedMs));
   const plan = (dataset: string, retention: Retention, intervalMs: number): DatasetPlan => {
     const own = points
       .filter(({ record }) => record.dataset === dataset && record.system === system.name)
@@ -86,6 +86,15 @@ export function planFor(system: System, { points, suspect }: RestorePoints, opti
   for (const point of others) dropped.add(point);
   const kept = new Set(points.filter((point) => !dropped.has(point)).map(({ key }) => key));
   return { datasets, suspect, kept, ...freedBy(points, dropped) };
+}
+
+/** Whoever pins what another erases may not know of it: until one of them gives way, it stays. */
+function pinsFirst(ledger: PruneLedger, nowMs: number): PruneLedger {
+  const isPinned = (id: string) => {
+    const pin = ledger.pins.get(id);
+    return pin !== undefined && (pin.untilMs ?? Number.POSITIVE_INFINITY) > nowMs;
+  };
+  return { ...ledger, erased: new Set([...ledger.erased].filter((id) => !isPinned(id))) };
 }
 
 function keepableOf(

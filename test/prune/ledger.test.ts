@@ -4,7 +4,8 @@ import { systemClock } from '../../src/core/clock.ts';
 import { startRun } from '../../src/core/run.ts';
 import type { Destination } from '../../src/destinations/destination.ts';
 import { type Fault, withFaults } from '../../src/destinations/wrap/fault.ts';
-import { pin } from '../../src/operations/pins.ts';
+import { erase } from '../../src/operations/erase.ts';
+import { pin, unpin } from '../../src/operations/pins.ts';
 import { type PruneRequest, prune } from '../../src/operations/prune.ts';
 import { type Doing, systemOver, type TestSystem } from '../support/system.ts';
 import { smallTree } from '../support/trees.ts';
@@ -85,3 +86,19 @@ test('a machine that only prunes remembers whom it met: a writer that comes late
   await elsewhere(system, 'stranger').backUp();
   await expect(pruned(pruner)).rejects.toMatchObject({ code: 'prune-suspect' });
 });
+
+test('a pin and an erasure that did not know of one another: the pin holds until it is taken away', async () => {
+  const { system, pinned, pin } = await pinnedBy((own) => own);
+  using open = system.open();
+  const vault = await open.vault(() => {});
+  const blind = { ...vault, destinations: vault.destinations.map((one) => withFaults(one, [hiding(pin)])) };
+  const request = { dataset: 'uploads', paths: [], points: [pinned], reason: 'her wish', identities: [] };
+  await erase(open, blind, request, run());
+  const kept = await pruned(system, {}, { dryRun: true });
+  expect(kept.withdrawn).toEqual([]);
+  await unpin(open, vault, pinned, run());
+  const { withdrawn } = await pruned(system, {}, { dryRun: true });
+  expect(withdrawn.map(({ record }) => record.id)).toEqual([pinned]);
+});
+
+const hiding = (key: string) => ({ verb: 'get', key: new RegExp(key), kind: 'error-before' }) as const;
