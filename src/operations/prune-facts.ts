@@ -40,14 +40,18 @@ export function idOf(writer: string): string {
   return /^[0-9a-f]{32}$/.test(writer) ? writer : writerId(writer);
 }
 
-/** The places that hold everything that a restore point needs, as far as a listing tells. */
-export function wholeAt(places: readonly Place[], { key, record }: RestorePoint): string[] {
+/**
+ * The places that hold everything that a restore point needs, as far as a listing tells: of a record that came after the
+ * packs were listed it tells nothing, and it passes for whole.
+ */
+export function wholeAt(places: readonly Place[], { key, record, destinations }: RestorePoint): string[] {
   return places
     .filter(
-      ({ records, manifests, packs }) =>
-        records.has(key) &&
-        manifests.get(record.manifest[0])?.sizeBytes === record.manifest[1] &&
-        record.packs.every(([id, sizeBytes]) => packs.get(id)?.sizeBytes === sizeBytes),
+      ({ early, records, manifests, packs, destination }) =>
+        (records.has(key) || destinations.includes(destination.name)) &&
+        (!early.has(key) ||
+          (manifests.get(record.manifest[0])?.sizeBytes === record.manifest[1] &&
+            record.packs.every(([id, sizeBytes]) => packs.get(id)?.sizeBytes === sizeBytes))),
     )
     .map(({ destination }) => destination.name);
 }

@@ -140,24 +140,21 @@ const scripts: Record<string, Script> = {
       await truth.check();
     },
   },
-  'what was marked, taken back and marked again counts from the last time': {
-    rule: { unbroken: false },
+  'a prune that was stopped goes on after another has taken back what it removes': {
+    rule: { takenBackRests: false },
     async play(game) {
-      const { world, backup, truth } = game;
-      const first = truth.stored.get('place0')!;
+      const { world, backup, prune, truth } = game;
       const goBack = await marked(game);
       await game.backedUp(0);
-      // Pinned, and free again. Meanwhile a writer has begun to use it.
-      const { record } = first[0]!;
-      game.pruner.pins.set(record.id, { reason: 'for a while' });
+      world.nowMs += 4 * dayMs;
+      const stopped = prune();
+      await world.stepTo(stopped, (verb) => verb === 'delete');
+      const { record } = truth.stored.get('place0')![0]!;
+      truth.pinnedLate.add(record.id);
+      game.pruner.pins.set(record.id, { reason: 'too late' });
       await game.pruned();
       goBack();
-      const stopped = backup(0);
-      await world.stepTo(stopped, isRecord);
-      game.pruner.pins.delete(record.id);
-      await game.pruned();
-      world.nowMs += 4 * dayMs;
-      await game.pruned();
+      await world.finish(backup(0));
       await world.finish(stopped);
       await truth.check();
     },

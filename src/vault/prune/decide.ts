@@ -7,6 +7,8 @@ import { allRules, graceMs, leastAgeMs, type PruneRules } from './rules.ts';
 /** A restore point, as far as a prune must know it. */
 export interface PrunePoint {
   readonly key: Key;
+  /** Names of the places where it was read. */
+  readonly at: readonly string[];
   /** SHA-256 (hex) of the record as stored: the next record of its writer names it. */
   readonly hash: string;
   readonly record: Pick<
@@ -38,7 +40,7 @@ export interface Marks {
   readonly sparse: ReadonlySet<string>;
   /** Restore points that go. */
   readonly withdrawn: readonly PrunePoint[];
-  /** Ids marked before that a restore point needs now: they stay. */
+  /** Ids marked before that a restore point needs now: they stay, and no writer uses them again. */
   readonly takenBack: readonly string[];
 }
 
@@ -60,7 +62,7 @@ export function newestNumber(places: readonly Place[]): number {
  * What to mark: what no kept restore point needs, once it is old by the store's clock; what was marked before and is not
  * gone from everywhere yet; and the manifests of the restore points that go, by which everyone knows that they are withdrawn.
  */
-export function decideMarks(facts: PruneFacts): Marks {
+export function decideMarks(facts: PruneFacts, rules: PruneRules = allRules): Marks {
   const { places, points, kept, outOfReach } = facts;
   const needed = neededBy(points.filter(({ key }) => kept.has(key)));
   // A forged record can name the manifest of a restore point that is kept: to withdraw it would withdraw both.
@@ -83,7 +85,9 @@ export function decideMarks(facts: PruneFacts): Marks {
     if (needed.has(id)) takenBack.push(id);
     else if (outOfReach.length > 0 || isAnywhere(places, id)) tombstones.add(id);
   }
-  const sparse = new Set([...facts.sparse, ...marked.sparse].filter((id) => needed.has(id) && isAnywhere(places, id)));
+  const rests = rules.takenBackRests ? takenBack : [];
+  const unused = [...facts.sparse, ...marked.sparse, ...rests];
+  const sparse = new Set(unused.filter((id) => needed.has(id) && isAnywhere(places, id)));
   return { tombstones, sparse, withdrawn, takenBack };
 }
 
@@ -159,13 +163,13 @@ export function decideSweep(facts: PruneFacts, place: Place, nowMs: number, rule
   const dead = deadSince(
     places,
     numbers.filter((number) => number >= passed),
-    rules,
   );
   const isDead = ({ record }: PrunePoint) => dead.has(record.manifest[0]);
   const needed = rules.lookAgain ? neededBy(points.filter((point) => !isDead(point))) : new Set<string>();
   const goes = (id: string) => dead.has(id) && !needed.has(id);
   const records = points
-    .filter((point) => isDead(point) && place.records.has(point.key))
+    // One that came after the listing is known by having been read.
+    .filter((point) => isDead(point) && (place.records.has(point.key) || point.at.includes(place.destination.name)))
     .map(({ key, record }) => ({ key, needs: [record.manifest[0], ...record.packs.map(([pack]) => pack)] }));
   return {
     records,
@@ -204,9 +208,8 @@ function unbrokenFrom(places: readonly Place[], newest: number): number[] {
 }
 
 /** The ids that each of these generations names; where two prunes met, that both name. */
-function deadSince(places: readonly Place[], numbers: readonly number[], rules: PruneRules): ReadonlySet<string> {
-  const counted = rules.unbroken ? numbers : [numbers.at(0), numbers.at(-1)].filter((number) => number !== undefined);
-  const sets = counted.flatMap((number) =>
+function deadSince(places: readonly Place[], numbers: readonly number[]): ReadonlySet<string> {
+  const sets = numbers.flatMap((number) =>
     places.flatMap(({ generations }) => generations.get(number)?.tombstones ?? []),
   );
   const [first, ...others] = sets;

@@ -26,6 +26,8 @@ export interface Place {
   readonly packs: ReadonlyMap<string, Held>;
   readonly manifests: ReadonlyMap<string, Held>;
   readonly records: ReadonlyMap<Key, Held>;
+  /** Records that were there before the packs were listed: what those need and the listing lacks is really missing. */
+  readonly early: ReadonlySet<Key>;
   /** By number. */
   readonly generations: ReadonlyMap<number, HeldGeneration>;
   /** Index deltas by their writers' ids. */
@@ -37,6 +39,7 @@ export interface Place {
 /** A place whose packs and manifests are listed and nothing else yet. */
 export interface Listing {
   readonly destination: Destination;
+  readonly early: Set<Key>;
   readonly packs: Map<string, Held>;
   readonly manifests: Map<string, Held>;
   nowMs: number;
@@ -44,7 +47,9 @@ export interface Listing {
 
 /** Packs before records: whatever is committed meanwhile is seen with its record, or is not listed at all. */
 export async function listPacks(destination: Destination, run: Run): Promise<Listing> {
-  const listing: Listing = { destination, packs: new Map(), manifests: new Map(), nowMs: 0 };
+  const early = new Set<Key>();
+  for await (const { key } of tracesUnder(destination, 'snapshots/')) early.add(key);
+  const listing: Listing = { destination, early, packs: new Map(), manifests: new Map(), nowMs: 0 };
   for (const prefix of ['packs/', 'manifests/']) {
     for await (const { key, sizeBytes, modifiedMs } of tracesUnder(destination, prefix)) {
       run.signal.throwIfAborted();
@@ -65,7 +70,7 @@ export interface Suspect {
 
 /** The rest. A generation that cannot be read or believed is told to `suspect`. */
 export async function listRest(
-  { destination, packs, manifests, nowMs: startMs }: Listing,
+  { destination, early, packs, manifests, nowMs: startMs }: Listing,
   { vault, trust, suspect, run }: { vault: string; trust: Trust; suspect: (found: Suspect) => void; run: Run },
 ): Promise<Place> {
   let nowMs = startMs;
@@ -103,5 +108,5 @@ export async function listRest(
       suspect({ key: trace.key, why: `in ${destination.name}: ${sentenceOf(error)}` });
     }
   }
-  return { destination, packs, manifests, records, generations, indexes, nowMs };
+  return { destination, early, packs, manifests, records, generations, indexes, nowMs };
 }

@@ -81,8 +81,8 @@ export async function surveyVault({ vault, destinations, trust }: SurveyRequest,
   return { places, outOfReach, points: found.points, suspect };
 }
 
-export function prunePointOf({ key, record }: Pick<RestorePoint, 'key' | 'record'>): PrunePoint {
-  return { key, record, hash: sha256Hex(recordBytes(record)) };
+export function prunePointOf({ key, record, destinations }: RestorePoint): PrunePoint {
+  return { key, at: destinations, record, hash: sha256Hex(recordBytes(record)) };
 }
 
 /** Gaps that no destination out of reach can explain: somebody took a record away. */
@@ -119,7 +119,7 @@ export async function pruneVault(request: PruneRequest, run: Run): Promise<Prune
   const gaps = unexplainedGaps(facts).map(({ key }) => ({ key, why: 'the record before it in its chain is missing' }));
   const suspect = [...request.suspect, ...gaps];
   if (suspect.length > 0) throw pruneSuspect({ found: suspect });
-  const marks = decideMarks(facts);
+  const marks = decideMarks(facts, rules);
   const number = newestNumber(facts.places) + 1;
   await request.beforeMarking(marks, number);
   const generation = signGeneration(

@@ -19,8 +19,8 @@ export interface PruneRules {
   readonly newWriters: boolean;
   /** What any record needs is not removed, whatever was marked. */
   readonly lookAgain: boolean;
-  /** What was marked, taken back and marked again counts from the last time. */
-  readonly unbroken: boolean;
+  /** What was marked and taken back is used by no new restore point: a prune that was stopped may still remove it. */
+  readonly takenBackRests: boolean;
   /** While a destination is out of reach nothing is removed elsewhere if a writer's chain has a gap: it may be there. */
   readonly noGaps: boolean;
   /** The record goes first, and where it cannot go, what it needs stays. */
@@ -35,7 +35,7 @@ export const allRules: PruneRules = {
   everyWriterPassed: true,
   newWriters: true,
   lookAgain: true,
-  unbroken: true,
+  takenBackRests: true,
   noGaps: true,
   recordFirst: true,
 };

@@ -262,8 +262,8 @@ async function perform(
       const point = pick(points(), one.which);
       const { store } = world.places[0]!;
       if (point === undefined || (await store.stat(point.key).catch(() => undefined)) === undefined) return;
-      // A pin counts from the next prune on; one that is on its way removes what it has decided.
-      if (!living.some(({ name }) => name === 'pruner')) pruner.pins.set(point.record.id, { reason: 'the model' });
+      if (living.some(({ name }) => name === 'pruner')) truth.pinnedLate.add(point.record.id);
+      pruner.pins.set(point.record.id, { reason: 'the model' });
       return;
     }
     case 'lock': {

@@ -12,6 +12,8 @@ export interface Truth {
   readonly stored: Map<string, { readonly record: SnapshotRecord; readonly key: Key; readonly timeMs: number }[]>;
   /** Records that a hostile writer made. `plausible`: nobody can tell them from true ones, so they may take places. */
   readonly forged: Map<Key, { readonly plausible: boolean }>;
+  /** Pinned while a prune was on its way: it may remove what it had decided. */
+  readonly pinnedLate: Set<string>;
   /** When somebody first signed with a writer's key: of what came later nobody can say who made it. */
   stolenMs: number;
   removals: number;
@@ -25,6 +27,7 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
     broken: [],
     stored: new Map(),
     forged: new Map(),
+    pinnedLate: new Set(),
     stolenMs: Number.POSITIVE_INFINITY,
     removals: 0,
     check,
@@ -54,7 +57,7 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
         believable.filter(({ record }) => record.dataset === dataset),
         retention,
         Number.POSITIVE_INFINITY,
-      ).filter(({ point, keep }) => keep || pins.has(point.record.id)),
+      ).filter(({ point, keep }) => keep || (pins.has(point.record.id) && !truth.pinnedLate.has(point.record.id))),
     );
     return kept
       .map(({ point }) => point)
