@@ -262,7 +262,10 @@ async function perform(
       const point = pick(points(), one.which);
       const { store } = world.places[0]!;
       if (point === undefined || (await store.stat(point.key).catch(() => undefined)) === undefined) return;
-      if (living.some(({ name }) => name === 'pruner')) truth.pinnedLate.add(point.record.id);
+      // One that is on its way out already, at one place or with a prune that runs, may go all the same.
+      const left = await Promise.all(world.places.map((place) => place.store.stat(point.key).catch(() => undefined)));
+      const isWhole = left.every((found) => found !== undefined);
+      if (!isWhole || living.some(({ name }) => name === 'pruner')) truth.pinnedLate.add(point.record.id);
       pruner.pins.set(point.record.id, { reason: 'the model' });
       return;
     }
