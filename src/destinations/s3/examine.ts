@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { DeleteObjectCommand, PutObjectRetentionCommand } from '@aws-sdk/client-s3';
 import { LifeboatError } from '../../core/errors.ts';
+import { allowed } from '../allowed.ts';
 import type { Examination, Lock, LockExamination } from '../destination.ts';
-import { destinationDenied, destinationUnreachable, objectLocked, objectMissing } from '../errors.ts';
+import { destinationUnreachable, objectLocked, objectMissing } from '../errors.ts';
 import type { Bucket } from './bucket.ts';
 import { refusalOf, saysDenied, saysUnknown } from './failure.ts';
 import { listVersions } from './list.ts';
@@ -195,16 +196,6 @@ async function removeAll(bucket: Bucket, prefix: string, signal: AbortSignal | u
       }
     }
   });
-}
-
-/** Undefined where these credentials may not. */
-async function allowed<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    if (destinationDenied.is(error)) return undefined;
-    throw error;
-  }
 }
 
 /** What should be refused, and what it did is looked at afterwards. */

@@ -2,6 +2,7 @@ import { formatDuration, minuteMs } from '../../core/duration.ts';
 import type { Run } from '../../core/run.ts';
 import { formatSize } from '../../core/size.ts';
 import { newUlid } from '../../core/ulid.ts';
+import { allowed } from '../../destinations/allowed.ts';
 import type { Capabilities, Destination, Examination, Key } from '../../destinations/destination.ts';
 import { destinationDenied, objectExists, objectLocked } from '../../destinations/errors.ts';
 import type { OpenSystem } from '../system.ts';
@@ -117,16 +118,6 @@ async function removeTrials(pruner: Destination): Promise<void> {
       });
     }
   });
-}
-
-/** Undefined where these credentials may not. */
-async function allowed<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    if (destinationDenied.is(error)) return undefined;
-    throw error;
-  }
 }
 
 function deedsOf({ read, removed }: Tried): string {

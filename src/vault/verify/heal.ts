@@ -1,9 +1,8 @@
 import type { Run } from '../../core/run.ts';
-import { ulidTime } from '../../core/ulid.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { firstSound, type Trace, traceOf } from '../../destinations/first-version.ts';
+import { vaultFileOf } from '../copy/vault-file.ts';
 import { type ParsedKey, parseKey } from '../format/keys.ts';
-import { encodeVaultFile } from '../format/vault-file.ts';
 import { isKnownWriter } from '../trust.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
 import { checkObject } from './check-object.ts';
@@ -105,11 +104,6 @@ async function soundFrom(
     run.signal.throwIfAborted();
     return undefined;
   }
-}
-
-/** All that is in it follows from the id, which every record repeats. */
-function vaultFileOf(vault: string): Uint8Array {
-  return encodeVaultFile({ format: 1, vault, created: new Date(ulidTime(vault)).toISOString() });
 }
 
 interface Target {
