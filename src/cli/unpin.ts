@@ -11,7 +11,15 @@ export const unpin = defineCommand({
     const [point = ''] = words;
     const open = await system();
     await unpinPoint(open, await open.vault(noteDamage(out)), point, run);
-    out.done({ point }, (_, style) => `${style.good('✓')} ${point} is not pinned any more`, true);
+    out.done(
+      { point },
+      (_, style) =>
+        [
+          `${style.good('✓')} ${point} is not pinned any more`,
+          "Another machine that prunes heeds this only if its vault.pruners names this one's key.",
+        ].join('\n'),
+      true,
+    );
     return exitCodes.ok;
   },
 });

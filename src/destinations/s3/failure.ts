@@ -53,7 +53,8 @@ const denied: Readonly<Record<string, string>> = {
   ExpiredToken: 'the session token has expired (ExpiredToken)',
   InvalidToken: 'the session token is not valid (InvalidToken)',
   TokenRefreshRequired: 'the session token has expired (TokenRefreshRequired)',
-  CredentialsProviderError: 'no credentials were found: name them in lifeboat.yaml, or in the environment or profile',
+  CredentialsProviderError:
+    'no credentials were found: name them in lifeboat.yaml, in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or in a profile',
   RequestTimeTooSkewed: 'the clock of this host is wrong by more than a quarter of an hour; set it by NTP',
   AuthorizationHeaderMalformed: 'the region is not the right one: set region in lifeboat.yaml',
   PermanentRedirect: 'the bucket is in another region: set region in lifeboat.yaml',

@@ -33,5 +33,5 @@ export const signingInImpossible = defineError({
   say: (fact: { destination: string; why: string }) =>
     `Destination ${fact.destination} has nothing to sign in with: ${fact.why}.`,
   hint: () =>
-    `Give the destination a key (key: \${file:/etc/lifeboat/sftp-key}, and its passphrase), a password, or agent: true.`,
+    `Give the destination a key (key: \${file:/etc/lifeboat/sftp-key}, and its passphrase), a password, or agent: true. For bootstrap: --ssh-key FILE.`,
 });
