@@ -30,5 +30,6 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: 'python3', programs: ['python3'] },
   { name: 'radosgw', programs: ['radosgw'] },
   { name: 'util-linux', programs: ['setpriv', 'unshare'] },
+  { name: 'zbar-tools', programs: ['zbarimg'] },
   { name: 'zstd', programs: ['zstd'] },
 ];
