@@ -8,6 +8,7 @@ import { type Requests, withCount } from '../../destinations/wrap/count.ts';
 import { type Copied, copyMissing } from '../../vault/copy/copy-missing.ts';
 import { type Holdings, holdingsOf } from '../../vault/copy/holdings.ts';
 import { type CopyPlan, planCopy } from '../../vault/copy/plan.ts';
+import { type SpreadRule, spreadRule, tellStrange } from '../../vault/copy/spread.ts';
 import { completeVault } from '../../vault/copy/vault-file.ts';
 import { withdrawnAt } from '../../vault/copy/withdrawn.ts';
 import { vaultReplaced, vaultsDiffer } from '../../vault/errors.ts';
@@ -40,7 +41,7 @@ export interface CopyOutcome {
 }
 
 /** What became of one destination. */
-export interface Filled extends Pick<Copied, 'objects' | 'bytes' | 'records' | 'refused' | 'waiting'> {
+export interface Filled extends Pick<Copied, 'objects' | 'bytes' | 'records' | 'refused' | 'waiting' | 'strange'> {
   readonly destination: string;
   readonly requests: Requests;
   /** Why it is not as whole as those that were copied from; undefined when it is. */
@@ -101,6 +102,7 @@ async function copyNow(system: OpenSystem, request: CopyRequest, run: Run): Prom
     Promise.all(plans.map((plan) => fill(system, plan, vault, share(plan.plan?.totalBytes ?? 0)))),
   );
   run.signal.throwIfAborted();
+  tellStrange(filled, run);
   noteUsed(
     system.config.stateDir,
     targets.filter(({ name }) =>
@@ -137,22 +139,13 @@ interface KnownVault {
   readonly id: string;
   /** Names of the places that hold it. */
   readonly holders: ReadonlySet<string>;
-  /** Ids of restore points that shall not spread. */
-  readonly doubtful: ReadonlySet<string>;
+  readonly spreads: SpreadRule;
 }
-
-/** Doubts that are about who wrote, not about when: such a restore point stays where it is. */
-const strange = new Set<string>(['writer-unknown', 'chain-forked', 'replayed']);
 
 async function readVault(system: OpenSystem, sources: readonly Destination[]): Promise<KnownVault> {
   const vault = await openVault(sources, { trust: (id) => trustOf(system.config, id) });
-  const { points } = await vault.restorePoints();
-  const doubtful = points.filter(({ doubts }) => doubts.some(({ code }) => strange.has(code)));
-  return {
-    id: vault.id,
-    holders: new Set(vault.destinations.map(({ name }) => name)),
-    doubtful: new Set(doubtful.map(({ record }) => record.id)),
-  };
+  const holders = new Set(vault.destinations.map(({ name }) => name));
+  return { id: vault.id, holders, spreads: await spreadRule(vault) };
 }
 
 interface PlannedCopy {
@@ -207,8 +200,7 @@ async function fill(
 ): Promise<Filled> {
   if (plan === undefined) return nothing(target.name, sentenceOf(error), target.requests());
   try {
-    const isTrusted = ({ id }: { readonly id: string }) => !vault.doubtful.has(id);
-    const copied = await copyMissing(plan, { vault: vault.id, isTrusted }, run);
+    const copied = await copyMissing(plan, { vault: vault.id, spreads: vault.spreads }, run);
     await completeVault(plan.to, vault.id, system.rescue(), run.signal);
     const behind = whyBehind(copied);
     return { ...copied, destination: target.name, requests: target.requests(), behind };
@@ -224,7 +216,7 @@ function whyBehind({ refused, waiting, silent }: Copied): string | undefined {
 }
 
 function nothing(destination: string, behind: string, requests: Requests = {}): Filled {
-  return { destination, objects: 0, bytes: 0, records: 0, refused: [], waiting: [], requests, behind };
+  return { destination, objects: 0, bytes: 0, records: 0, refused: [], waiting: [], strange: [], requests, behind };
 }
 
 /** Lists side by side; one that fails is left out. */

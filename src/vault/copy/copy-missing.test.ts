@@ -129,9 +129,10 @@ describe('a copy', () => {
     await from.put(recordKey({ ...moved, dataset: 'other' }), recordBytes(moved));
     await from.put(recordKey(stranger), recordBytes(stranger));
     const to = openMemory({ name: 'to' });
-    const { refused, records } = await copy([from], to, { isTrusted: ({ id }) => id !== stranger.id });
+    const { refused, strange, records } = await copy([from], to, { spreads: ({ id }) => id !== stranger.id });
     expect(records).toBe(0);
-    expect(refused.map(({ code }) => code)).toEqual(['object-damaged', 'object-damaged', 'object-damaged']);
+    expect(refused.map(({ code }) => code)).toEqual(['object-damaged', 'object-damaged']);
+    expect(strange).toEqual([recordKey(stranger)]);
     expect(await keysOf(to)).toEqual([manifestKey(sha256(manifest))]);
   });
 

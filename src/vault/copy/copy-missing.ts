@@ -10,17 +10,19 @@ import { isWithdrawn } from '../prune/withdrawn.ts';
 import { release } from '../release.ts';
 import { putConfirmed } from '../write/copies.ts';
 import { believe, believedRecord } from './belief.ts';
+import { recordsStrange } from './errors.ts';
 import type { Holdings } from './holdings.ts';
 import { inParallel } from './in-parallel.ts';
 import type { CopyPlan, Missing } from './plan.ts';
+import type { SpreadRule } from './spread.ts';
 
 /** So many objects are held in memory at once. */
 const mostAtOnce = 4;
 
 export interface CopyOptions {
   readonly vault: string;
-  /** Whose restore points may spread; everyone's when absent. */
-  readonly isTrusted?: (record: SnapshotRecord) => boolean;
+  /** Which restore points may spread; all when absent. */
+  readonly spreads?: SpreadRule;
   /** Told of every object that arrived. */
   readonly onCopied?: (missing: Missing) => void;
 }
@@ -33,6 +35,8 @@ export interface Copied {
   readonly refused: ReadonlyArray<{ readonly key: Key; readonly code: string; readonly why: string }>;
   /** Records that wait for what they need. */
   readonly waiting: readonly Key[];
+  /** Records that may not spread. A place without them lacks nothing. */
+  readonly strange: readonly Key[];
   /** Places that failed as a whole while they were read, and why. */
   readonly silent: ReadonlyArray<{ readonly destination: string; readonly error: unknown }>;
 }
@@ -50,6 +54,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
     why: `${to.destination.name} holds it with another size.`,
   }));
   const waiting: Key[] = [];
+  const strange: Key[] = [];
   const silent = new Map<Holdings, unknown>();
   const done = { objects: 0, bytes: 0, records: 0 };
 
@@ -58,7 +63,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
     let last: unknown;
     for (const source of sources) {
       if (silent.has(source)) {
-        last ??= silent.get(source);
+        if (last === undefined || recordsStrange.is(last)) last = silent.get(source);
         continue;
       }
       let body: Uint8Array;
@@ -72,7 +77,8 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
         body = found;
       } catch (error) {
         run.signal.throwIfAborted();
-        last = error;
+        // That one place has a stranger's does not excuse that another cannot give the true one.
+        if (last === undefined || !recordsStrange.is(error)) last = error;
         if (concernsOne(error) || silent.has(source)) continue;
         silent.set(source, error);
         run.problem({ code: 'source-failed', message: `${sentenceOf(error)} Nothing more is copied from it.` });
@@ -94,7 +100,8 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
       run.progress({ label: to.destination.name, doneBytes: done.bytes, totalBytes: plan.totalBytes });
       return;
     }
-    refused.push({ key, code: codeOf(last), why: sentenceOf(last) });
+    if (recordsStrange.is(last)) strange.push(key);
+    else refused.push({ key, code: codeOf(last), why: sentenceOf(last) });
   }
 
   /** Its bytes, or why a record has to wait or stay behind. Where versions are kept, what was put over it is looked through. */
@@ -126,7 +133,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
       throw refuse(sentenceOf(error));
     }
     if (record === undefined) return undefined;
-    if (options.isTrusted?.(record) === false) throw refuse('it is doubtful and stays where it is');
+    if (options.spreads?.(record) === false) throw recordsStrange({ records: key });
     if (isWithdrawn({ tombstones: plan.withdrawn }, record)) return 'leaves';
     if (record.packs.some(([id]) => plan.withdrawn.has(id) && !to.sizes.has(packKey(id)))) return 'leaves';
     return hasAll(to, record) ? undefined : 'waits';
@@ -135,7 +142,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
   await inParallel(plan.objects, mostAtOnce, copyOne, run.signal);
   await inParallel(plan.records, mostAtOnce, copyOne, run.signal);
   const failed = [...silent].map(([{ destination }, error]) => ({ destination: destination.name, error }));
-  return { ...done, refused, waiting, silent: failed };
+  return { ...done, refused, waiting, strange, silent: failed };
 }
 
 /** A destination names only restore points that it holds whole. */
@@ -147,7 +154,7 @@ function hasAll({ sizes }: Holdings, { manifest, packs }: SnapshotRecord): boole
 
 /** Whether an error is about one object rather than about the place. */
 function concernsOne(error: unknown): boolean {
-  return objectMissing.is(error) || objectDamaged.is(error) || objectExists.is(error);
+  return objectMissing.is(error) || objectDamaged.is(error) || objectExists.is(error) || recordsStrange.is(error);
 }
 
 function codeOf(error: unknown): string {

@@ -1,12 +1,14 @@
 import type { Run } from '../../core/run.ts';
 import { countOf, formatSize } from '../../core/size.ts';
 import type { Destination } from '../../destinations/destination.ts';
-import { copyMissing } from '../copy/copy-missing.ts';
+import { type Copied, copyMissing } from '../copy/copy-missing.ts';
 import { type Holdings, holdingsOf } from '../copy/holdings.ts';
-import { planCopy } from '../copy/plan.ts';
+import { type CopyPlan, planCopy } from '../copy/plan.ts';
+import { type SpreadRule, spreadRule, tellStrange } from '../copy/spread.ts';
 import { withdrawnAt } from '../copy/withdrawn.ts';
 import { parseKey } from '../format/keys.ts';
 import type { IndexCache } from '../index/cache.ts';
+import { openVault } from '../open.ts';
 import type { Trust } from '../trust.ts';
 import type { Copies } from './copies.ts';
 
@@ -17,16 +19,19 @@ export interface CatchUpParts {
   readonly vault: string;
   readonly index: IndexCache;
   readonly copies: Copies;
-  /** Whose prunes count; everyone's when absent. */
+  /** Whose records are copied, and whose prunes count; everyone's when absent. */
   readonly trust?: Trust;
 }
 
 /**
- * Copies to each destination what others hold and it does not. Ciphertext as it is: no key is needed. One that lacks much, or
- * that cannot be filled from here, is set aside: it would hold up the others.
+ * Copies to each destination what others hold and it does not. Ciphertext as it is: no key is needed. Records that `lifeboat copy`
+ * would leave are left, and that is told. A destination that lacks much, or that cannot be filled from here, is set aside: it
+ * would hold up the others.
  */
 export async function catchUp(parts: CatchUpParts, run: Run, mostBytes = mostBeforeBytes): Promise<void> {
   const { index, copies } = parts;
+  const ruled = { ...parts, rule: ruleOver(parts) };
+  const done: Copied[] = [];
   const seen = new Map<Destination, Holdings>();
   const lookAt = async (destination: Destination) => {
     try {
@@ -45,29 +50,41 @@ export async function catchUp(parts: CatchUpParts, run: Run, mostBytes = mostBef
       const source = from === to ? undefined : await lookAt(from);
       if (source !== undefined) sources.push(source);
     }
-    await fill(parts, target, sources, run, mostBytes);
+    const copied = await fill(ruled, target, sources, run, mostBytes);
+    if (copied !== undefined) done.push(copied);
   }
+  tellStrange(done, run);
 }
 
+/** The rule of `lifeboat copy`, asked for where there is a record to copy: that reads all records. */
+function ruleOver({ copies, trust = {} }: CatchUpParts): () => Promise<SpreadRule> {
+  let rule: Promise<SpreadRule> | undefined;
+  return () => {
+    rule ??= openVault(copies.active, { trust: () => trust }).then(spreadRule);
+    return rule;
+  };
+}
+
+interface RuledParts extends CatchUpParts {
+  readonly rule: () => Promise<SpreadRule>;
+}
+
+/** What was copied; undefined where it was given up. */
 async function fill(
-  { vault, index, copies, trust }: CatchUpParts,
+  parts: RuledParts,
   target: Holdings,
   sources: readonly Holdings[],
   run: Run,
   mostBytes: number,
-): Promise<void> {
+): Promise<Copied | undefined> {
+  const { vault, index, copies, trust } = parts;
   const to = target.destination;
   try {
     const plan = planCopy(target, sources, await withdrawnAt(vault, [target, ...sources], trust));
-    if (plan.totalBytes > mostBytes) {
-      const objects = countOf(plan.objects.length + plan.records.length, 'object');
-      copies.setAside(to, `it lacks ${objects} (${formatSize(plan.totalBytes)}) that others hold`);
-      return;
-    }
-    const copied = await copyMissing(plan, { vault }, run);
-    if (copied.refused.length > 0 && copied.silent.length > 0) {
-      copies.setAside(to, 'what it lacks could not be read from the others');
-      return;
+    const copied = await carryOut(plan, parts, run, mostBytes);
+    if (typeof copied === 'string') {
+      copies.setAside(to, copied);
+      return undefined;
     }
     index.forgetHolder(to.name);
     for (const [key, sizeBytes] of target.sizes) {
@@ -80,7 +97,31 @@ async function fill(
     }
     const isWhole = copied.refused.length === 0 && copied.waiting.length === 0;
     if (isWhole && index.missingAt(to.name).length === 0) index.set(`lagging ${to.name}`, 'no');
+    return copied;
   } catch (error) {
     copies.drop(to, error);
+    return undefined;
   }
+}
+
+/** Or why it has to wait until after the backup. */
+async function carryOut(
+  plan: CopyPlan,
+  { vault, rule }: RuledParts,
+  run: Run,
+  mostBytes: number,
+): Promise<Copied | string> {
+  if (plan.totalBytes > mostBytes) {
+    const objects = countOf(plan.objects.length + plan.records.length, 'object');
+    return `it lacks ${objects} (${formatSize(plan.totalBytes)}) that others hold`;
+  }
+  let spreads: SpreadRule = () => false;
+  try {
+    if (plan.records.length > 0) spreads = await rule();
+  } catch {
+    return 'the records that it lacks could not be judged';
+  }
+  const copied = await copyMissing(plan, { vault, spreads }, run);
+  const isUnread = copied.refused.length > 0 && copied.silent.length > 0;
+  return isUnread ? 'what it lacks could not be read from the others' : copied;
 }

@@ -1,0 +1,11 @@
+import { defineError } from '../../core/errors.ts';
+
+/** Of one record where it is refused, and of all of a run where they are told. */
+export const recordsStrange = defineError({
+  code: 'records-strange',
+  exit: 1,
+  say: (fact: { records: string }) =>
+    `Not copied, but left where found: ${fact.records} signed by nobody who is known, or beside the chain of the writer.`,
+  hint: () =>
+    "'lifeboat list' marks such restore points and says why. The key of a machine of yours belongs in vault.writers.",
+});
