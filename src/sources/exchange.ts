@@ -78,8 +78,8 @@ export async function openWorkFolder(folder: BytePath, name: BytePath): Promise<
   };
 }
 
-/** Puts right what earlier restores of `name` left in `folder`. */
-async function healInterrupted(folder: BytePath, name: BytePath): Promise<void> {
+/** Puts right what earlier restores of `name` left in `folder`. @throws `restore-running`, `restore-interrupted` */
+export async function healInterrupted(folder: BytePath, name: BytePath): Promise<void> {
   for (const { work, owner } of await workFoldersOf(folder, name)) {
     const pid = await livingOwner(owner);
     if (pid !== undefined) throw restoreRunning({ target: showPath(`${folder}/${name}`), pid });

@@ -66,6 +66,11 @@ export interface RestoreTarget {
   readonly force: boolean;
   /** Chosen paths (files) or tables (databases); everything when empty. */
   readonly only: readonly string[];
+  /**
+   * Told when a whole restore is written and checked, right before it goes to its place: what `wasPlaced` knows it by. Not told
+   * where it could not be known again.
+   */
+  readonly beforePlacing?: (mark: string) => void;
 }
 
 export interface Restored {
@@ -99,6 +104,12 @@ export interface Source {
    * elsewhere is removed or named in the error.
    */
   restore(contents: Contents, target: RestoreTarget, run: Run): Promise<Restored>;
+
+  /**
+   * Whether what a restore to the place it came from told `mark` of is in that place now, also when the restore was killed; what
+   * such a one left is put right. False when that is not certain.
+   */
+  wasPlaced(mark: string, contents: Contents, run: Run): Promise<boolean>;
 
   /**
    * Measures a restored copy at `where` (a path or connection URL) with the same algorithm as the expectations, and runs the

@@ -104,6 +104,26 @@ export function sourceSuite(open: () => Promise<SourceFixture>): void {
     expect(await remains()).toEqual([]);
   });
 
+  test('what a restore put at its place is known there again, whatever the application did since; another thing is not', async () => {
+    const { source, change, vanish } = await open();
+    const contents = await contentsOf(await source.capture(newRun()));
+    const restored = async () => {
+      let mark = '';
+      const beforePlacing = (told: string) => {
+        mark = told;
+      };
+      await source.restore(contents, { force: true, only: [], beforePlacing }, newRun());
+      return mark;
+    };
+    const isThere = (mark: string) => source.wasPlaced(mark, contents, newRun());
+    const [first, second] = [await restored(), await restored()];
+    expect([await isThere(first), await isThere(second)]).toEqual([false, true]);
+    await change();
+    expect(await isThere(second)).toBe(true);
+    await vanish();
+    expect(await isThere(second)).toBe(false);
+  });
+
   test('a restore that fails half-way leaves what was there, and nothing else', async () => {
     const { source, newTarget, change, look, lookHome, remains } = await open();
     const into = await newTarget();

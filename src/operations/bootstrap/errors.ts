@@ -58,6 +58,15 @@ export const filesInTheWay = defineError({
   hint: () => 'Move them away, or bring the configuration back elsewhere with --into FOLDER.',
 });
 
+export const recoveryTargetTaken = defineError({
+  code: 'recovery-target-taken',
+  exit: 2,
+  say: (fact: { dataset: string; why: string }) =>
+    `${fact.why} Nothing proves that a recovery of this machine put it there.`,
+  hint: (fact) =>
+    `To keep it, move it away (a database: ALTER DATABASE … RENAME TO …) and run the same command again. To replace it, run the same command with '${fact.dataset} --force', then again without: what is back stays.`,
+});
+
 export const configurationUnusable = defineError({
   code: 'configuration-unusable',
   exit: 2,

@@ -7,34 +7,52 @@ export interface Progress {
   /** The restore point that `dataset` was brought back whole from, and when that ended; ISO 8601. */
   restored(dataset: string): { readonly restorePoint: string; readonly at: string } | undefined;
   note(dataset: string, restorePoint: string, at: string): void;
+  /** What was about to go to the place of `dataset` and is not noted: a run that was killed may have come to it, or not. */
+  placing(dataset: string): { readonly restorePoint: string; readonly mark: string } | undefined;
+  /** `mark`: what the source knows it by. */
+  notePlacing(dataset: string, restorePoint: string, mark: string): void;
 }
 
 const shape = z.strictObject({
   format: z.literal(1),
   vault: z.string(),
   restored: z.record(z.string(), z.strictObject({ restorePoint: z.string(), at: z.string() })),
+  placing: z.record(z.string(), z.strictObject({ restorePoint: z.string(), mark: z.string() })).default({}),
 });
 
 /** Of another vault, or unreadable: nothing was brought back. Then a restore meets what it left, and refuses to replace it. */
 export function openProgress(stateDir: string, vault: string): Progress {
   const file = join(stateDir, 'recovery.json');
-  const restored = new Map(Object.entries(read(file, vault)));
+  const found = read(file, vault);
+  const restored = new Map(Object.entries(found?.restored ?? {}));
+  const placing = new Map(Object.entries(found?.placing ?? {}));
+  const write = () => {
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    const known = { restored: Object.fromEntries(restored), placing: Object.fromEntries(placing) };
+    // On the disk before what it tells of is: a host that loses its power remembers it too.
+    writeFileSync(`${file}.new`, `${JSON.stringify({ format: 1, vault, ...known })}\n`, { flush: true });
+    renameSync(`${file}.new`, file);
+  };
   return {
     restored: (dataset) => restored.get(dataset),
     note(dataset, restorePoint, at) {
       restored.set(dataset, { restorePoint, at });
-      mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-      writeFileSync(`${file}.new`, `${JSON.stringify({ format: 1, vault, restored: Object.fromEntries(restored) })}\n`);
-      renameSync(`${file}.new`, file);
+      placing.delete(dataset);
+      write();
+    },
+    placing: (dataset) => placing.get(dataset),
+    notePlacing(dataset, restorePoint, mark) {
+      placing.set(dataset, { restorePoint, mark });
+      write();
     },
   };
 }
 
-function read(file: string, vault: string): z.infer<typeof shape>['restored'] {
+function read(file: string, vault: string): z.infer<typeof shape> | undefined {
   try {
     const found = shape.parse(JSON.parse(readFileSync(file, 'utf8')));
-    return found.vault === vault ? found.restored : {};
+    return found.vault === vault ? found : undefined;
   } catch {
-    return {};
+    return undefined;
   }
 }

@@ -1,4 +1,4 @@
-import { sentenceOf } from '../../core/errors.ts';
+import { LifeboatError, sentenceOf } from '../../core/errors.ts';
 import { type PlanStep, recoveryPlan } from '../../core/plan.ts';
 import type { Run } from '../../core/run.ts';
 import type { Contents, Restored, Source } from '../../sources/source.ts';
@@ -9,6 +9,7 @@ import { noSuchDataset } from '../errors.ts';
 import { recorded } from '../record-run.ts';
 import type { OpenSystem } from '../system.ts';
 import { type Compared, compare } from './compare.ts';
+import { recoveryTargetTaken } from './errors.ts';
 import { openProgress, type Progress } from './progress.ts';
 
 export interface RecoverRequest {
@@ -101,6 +102,13 @@ type Fresh = Omit<Extract<Recovered, { state: 'back' }>, 'state' | 'compared'> &
   readonly source: Source;
   readonly contents: Contents;
 };
+interface Placing extends Recovery {
+  readonly dataset: string;
+  readonly point: RestorePoint;
+  readonly source: Source;
+  readonly contents: Contents;
+}
+
 type Attempt = Exclude<Recovered, { state: 'back' }> | Fresh;
 
 async function bringBack(recovery: Recovery, dataset: string, request: RecoverRequest, run: Run): Promise<Attempt> {
@@ -114,11 +122,16 @@ async function bringBack(recovery: Recovery, dataset: string, request: RecoverRe
       if (before?.restorePoint === point.record.id && !request.again) {
         return { dataset, state: 'was back', point, at: before.at };
       }
-      return await recorded<Fresh>(system, { operation: 'restore', dataset }, run, async () => {
+      return await recorded<Attempt>(system, { operation: 'restore', dataset }, run, async () => {
         const source = await system.source(dataset);
         const contents = await vault.open(point, request.identities);
-        const force = request.force || (request.again && before !== undefined);
-        const restored = await source.restore(contents, { force, only: [] }, run);
+        const at = await placedBefore({ ...recovery, dataset, point, source, contents }, run);
+        if (at !== undefined && !request.again) {
+          return { result: { dataset, state: 'was back', point, at }, restorePoint: point.record.id };
+        }
+        const force = request.force || (request.again && progress.restored(dataset) !== undefined);
+        const beforePlacing = (mark: string) => progress.notePlacing(dataset, point.record.id, mark);
+        const restored = await source.restore(contents, { force, only: [], beforePlacing }, run);
         progress.note(dataset, point.record.id, new Date(clock.now()).toISOString());
         const now = clock.elapsed();
         const times = { elapsedMs: now - started, backAfterMs: now - began, rtoMs: config.datasets[dataset]!.rtoMs };
@@ -131,8 +144,33 @@ async function bringBack(recovery: Recovery, dataset: string, request: RecoverRe
   } catch (error) {
     run.signal.throwIfAborted();
     run.problem({ code: 'dataset-not-back', message: `${dataset}: ${sentenceOf(error)}` });
-    return { dataset, state: 'failed', error };
+    return { dataset, state: 'failed', error: isTaken(error) ? takenOf(dataset, error) : error };
   }
+}
+
+/** Of every kind of source. */
+function isTaken(error: unknown): error is LifeboatError {
+  return error instanceof LifeboatError && error.code.endsWith('target-not-empty');
+}
+
+function takenOf(dataset: string, error: LifeboatError): LifeboatError {
+  return recoveryTargetTaken({ dataset, why: error.message }, { cause: error });
+}
+
+/**
+ * A run that was killed after the restore point had come to its place, and before that was noted: it is noted now.
+ * @returns when; undefined when that is not so, or not certain
+ */
+async function placedBefore(
+  { system, progress, dataset, point, source, contents }: Placing,
+  run: Run,
+): Promise<string | undefined> {
+  const placing = progress.placing(dataset);
+  if (placing?.restorePoint !== point.record.id) return undefined;
+  if (!(await source.wasPlaced(placing.mark, contents, run))) return undefined;
+  const at = new Date(system.clock.now()).toISOString();
+  progress.note(dataset, point.record.id, at);
+  return at;
 }
 
 async function finish(attempt: Attempt, { config }: OpenSystem, run: Run): Promise<Recovered> {

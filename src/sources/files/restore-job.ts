@@ -14,6 +14,7 @@ export interface Job {
   readonly root: RootFacts;
   readonly wanted: Wanted;
   readonly run: Run;
+  readonly beforePlacing: (mark: string | undefined) => void;
 }
 
 export interface Wanted {

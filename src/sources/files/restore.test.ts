@@ -71,6 +71,26 @@ describe('in place', () => {
     expect(remainsIn(place)).toEqual([]);
   });
 
+  test.runIf(isRoot)(
+    'what came to a mount point is known again, and gets what a killed restore had left to do',
+    async () => {
+      const { place, path, contents } = await capturedFolder();
+      const mounted = join(place, 'mounted');
+      mountAt(mounted);
+      const source = sourceOf(mounted);
+      let mark = '';
+      const beforePlacing = (told: string) => {
+        mark = told;
+      };
+      await source.restore(contents, { ...everything, beforePlacing }, newRun());
+      fs.chmodSync(mounted, 0o700);
+      expect(await source.wasPlaced(mark, contents, newRun())).toBe(true);
+      expect(fs.statSync(mounted).mode).toBe(fs.statSync(path).mode);
+      fs.writeFileSync(join(mounted, 'more'), '');
+      expect(await source.wasPlaced(mark, contents, newRun())).toBe(false);
+    },
+  );
+
   test.runIf(isRoot)('never touches another file system that is mounted inside', async () => {
     const { place, path, source, contents } = await capturedFolder();
     mountAt(join(path, 'a/other'));

@@ -3,8 +3,9 @@ import { dirname, join, resolve } from 'node:path';
 import { type BytePath, pathFromText, showPath } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
 import { targetNotEmpty, targetUnsuitable } from '../errors.ts';
-import { contentsOnly, type Move, openWorkFolder, workPrefix } from '../exchange.ts';
+import { contentsOnly, healInterrupted, type Move, openWorkFolder, workPrefix } from '../exchange.ts';
 import { exists, nameOf, onDisk, parentOf } from '../file-system.ts';
+import { isOfContents, markOf, markOfContents } from '../mark.ts';
 import type { Contents, Extracted, Restored, RestoreTarget } from '../source.ts';
 import type { RootFacts } from './capture.ts';
 import { restoreChosen } from './restore-chosen.ts';
@@ -23,9 +24,24 @@ export async function restoreFiles(
   if (root === undefined) throw new Error('not the contents of a files dataset');
   const wanted = await chosenOf(contents, target.only);
   const into = await followLink(resolve(target.into ?? home));
-  const job: Job = { contents, force: target.force, into, root, wanted, run };
+  const beforePlacing: Job['beforePlacing'] = (mark) => mark !== undefined && target.beforePlacing?.(mark);
+  const job: Job = { contents, force: target.force, into, root, wanted, run, beforePlacing };
   if (root.type === 'file') return restoreSingleFile(job);
   return wanted.paths === undefined ? restoreWhole(job) : restoreChosen(job, wanted.paths);
+}
+
+/** See `wasPlaced` of source.ts. */
+export async function wasPlaced(mark: string, contents: Contents, home: string): Promise<boolean> {
+  const target = pathFromText(await followLink(resolve(home)));
+  if (!isOfContents(mark)) {
+    await healInterrupted(parentOf(target), nameOf(target));
+    return (await markOf(target)) === mark;
+  }
+  await healInterrupted(target, contentsOnly);
+  if ((await markOfContents(target)) !== mark) return false;
+  // It comes after the contents, so it may not have come.
+  await applyMetadata(target, contents.facts.root as RootFacts);
+  return true;
 }
 
 async function restoreWhole(job: Job): Promise<Restored> {
@@ -51,6 +67,7 @@ async function exchangeWhole(job: Job, target: BytePath, inside: boolean, replac
   const extracted = await extract(job, folder, work.fresh);
   const problems = inside ? [] : await applyMetadata(work.fresh, job.root);
   if (replaces) await flush(work.fresh);
+  job.beforePlacing(await (inside ? markOfContents(work.fresh) : markOf(work.fresh)));
   await work.exchange(inside ? await movesOfContents(work.fresh, target) : [{ from: work.fresh, to: target }]);
   return { ...extracted, problems: [...extracted.problems, ...problems] };
 }
@@ -70,7 +87,9 @@ async function restoreSingleFile(job: Job): Promise<Restored> {
   if (replaces && !job.force) throw targetNotEmpty({ target: into });
   const extracted = await extract(job, parentOf(target), work.fresh);
   if (replaces) await flush(work.fresh);
-  await work.exchange([{ from: `${work.fresh}/${name}`, to: target }]);
+  const from: BytePath = `${work.fresh}/${name}`;
+  job.beforePlacing(await markOf(from));
+  await work.exchange([{ from, to: target }]);
   return { where: into, files: extracted.files, bytes: extracted.bytes, problems: extracted.problems };
 }
 

@@ -12,7 +12,7 @@ import { defaultExcludes } from './default-excludes.ts';
 import { compileExcludes, type ExcludeRule } from './excludes.ts';
 import { measureFiles } from './measure.ts';
 import { expectedMounts, mountPoints } from './mounts.ts';
-import { restoreFiles } from './restore.ts';
+import { restoreFiles, wasPlaced } from './restore.ts';
 
 export interface FilesOptions {
   readonly name: string;
@@ -48,6 +48,7 @@ export function filesSource(options: FilesOptions): Source {
       return captureFiles({ path, ...where, rules: isFolder ? rules : [], cacheFolders, oneFileSystem, xattrs }, run);
     },
     restore: (contents, target, run) => restoreFiles(contents, target, path, run),
+    wasPlaced: (mark, contents) => wasPlaced(mark, contents, path),
     measure: measureFiles,
   };
 }

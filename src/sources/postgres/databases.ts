@@ -1,7 +1,7 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
-import { type Connection, quoteName, quoteText } from './connection.ts';
+import { type Connection, quoteName, quoteText, sqlState } from './connection.ts';
 import { localeMissing } from './errors.ts';
 import type { DatabaseFacts } from './facts.ts';
 import { setClause } from './globals.ts';
@@ -123,6 +123,20 @@ async function sendAway(admin: Connection, database: string, run: Run): Promise<
     if (run.clock.elapsed() > deadline)
       throw new Error(`${countOf(left.length, 'session')} in ${database} did not end`);
     await admin.query('SELECT pg_sleep(0.05)');
+  }
+}
+
+/** Tells a database from all others, on any server: a rename keeps it. Undefined when there is none, or the server does not tell. */
+export async function markOf(admin: Connection, database: string): Promise<string | undefined> {
+  try {
+    const [found] = await admin.query<{ mark: string }>(
+      "SELECT system_identifier || '/' || oid AS mark FROM pg_database, pg_control_system() WHERE datname = $1",
+      [database],
+    );
+    return found?.mark;
+  } catch (error) {
+    if (sqlState(error) === undefined) throw error;
+    return undefined;
   }
 }
 

@@ -2,7 +2,7 @@ import type { Source } from '../source.ts';
 import { capturePostgres } from './capture.ts';
 import { inspectPostgres } from './inspect.ts';
 import { measurePostgres } from './measure.ts';
-import { restorePostgres } from './restore.ts';
+import { restorePostgres, wasPlaced } from './restore.ts';
 import { parseUrl, showAddress } from './url.ts';
 
 export interface PostgresOptions {
@@ -30,6 +30,7 @@ export function postgresSource(options: PostgresOptions): Source {
     inspect: (run) => inspectPostgres(address, options, run),
     capture: (run) => capturePostgres(address, options, run),
     restore: (contents, target, run) => restorePostgres(address, options, contents, target, run),
+    wasPlaced: (mark, _, run) => wasPlaced(address, mark, run),
     measure: (where, expected, run) => measurePostgres(parseUrl(where), options, expected, run),
   };
 }

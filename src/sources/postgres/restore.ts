@@ -11,6 +11,7 @@ import {
   dropDatabase,
   freeName,
   leftovers,
+  markOf,
   relaxDatabase,
   swapIn,
 } from './databases.ts';
@@ -44,10 +45,18 @@ export async function restorePostgres(
   if (state.holds !== undefined && !target.force) {
     throw targetNotEmpty({ database: address.database, what: state.holds });
   }
-  const { database, bytes, problems } = await restoreBeside(work, (name) =>
-    swapIn(admin, { newDatabase: name, database: address.database, exists: state.exists, run }),
-  );
+  const { database, bytes, problems } = await restoreBeside(work, async (name) => {
+    const mark = await markOf(admin, name);
+    if (mark !== undefined) target.beforePlacing?.(mark);
+    return await swapIn(admin, { newDatabase: name, database: address.database, exists: state.exists, run });
+  });
   return { where: showAddress(withDatabase(address, database)), files: 0, bytes, problems };
+}
+
+/** See `wasPlaced` of source.ts. The rename is one transaction, so there is nothing to put right. */
+export async function wasPlaced(address: ServerAddress, mark: string, run: Run): Promise<boolean> {
+  await using admin = await connectBeside(address, run.signal);
+  return (await markOf(admin, address.database)) === mark;
 }
 
 /** One restore: where to, from what. */

@@ -4,8 +4,9 @@ import type { StoredEntry } from '../../core/entry.ts';
 import { pathFromText, showPath } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { targetNotEmpty, targetTooSmall, targetUnsuitable } from '../errors.ts';
-import { type Move, openWorkFolder } from '../exchange.ts';
+import { healInterrupted, type Move, openWorkFolder } from '../exchange.ts';
 import { exists, nameOf, onDisk, parentOf } from '../file-system.ts';
+import { markOf } from '../mark.ts';
 import type { Contents, Restored, RestoreTarget } from '../source.ts';
 import { targetInUse } from './errors.ts';
 import { lookInto } from './look.ts';
@@ -37,9 +38,18 @@ export async function restoreSqlite(
   await file.sync();
   const gone: Move[] = [{ to }];
   for (const ending of sidecars) if (await exists(to + ending)) gone.push({ to: to + ending });
+  const mark = await markOf(fresh);
+  if (mark !== undefined) target.beforePlacing?.(mark);
   // First everything old goes, so that at no instant the new database lies beside an old log.
   await work.exchange([...gone, { from: fresh, to }]);
   return { where: into, files: extracted.files, bytes: extracted.bytes, problems };
+}
+
+/** See `wasPlaced` of source.ts. */
+export async function wasPlaced(mark: string, contents: Contents, home: string): Promise<boolean> {
+  const to = pathFromText(await placeOf(home, showPath((await databaseOf(contents)).path)));
+  await healInterrupted(parentOf(to), nameOf(to));
+  return (await markOf(to)) === mark;
 }
 
 export async function refuseTooLarge(neededBytes: number, target: string): Promise<void> {

@@ -11,7 +11,7 @@ import { captureSqlite, factsOf } from './capture.ts';
 import { dangersOf, lastWriterOf, networkProblems } from './dangers.ts';
 import { lookInto } from './look.ts';
 import { openSnapshot } from './open.ts';
-import { restoreSqlite } from './restore.ts';
+import { restoreSqlite, wasPlaced } from './restore.ts';
 import { restoreTables } from './restore-tables.ts';
 
 export interface SqliteOptions {
@@ -39,6 +39,7 @@ export function sqliteSource(options: SqliteOptions): Source {
       target.only.length === 0
         ? restoreSqlite(contents, target, path, run)
         : restoreTables(contents, target, path, run),
+    wasPlaced: (mark, contents) => wasPlaced(mark, contents, path),
     async measure(where, expected, run) {
       if ((await stat(where)).size === 0) {
         return { actual: { algorithm: expected.algorithm, tables: [] }, integrity: [] };
