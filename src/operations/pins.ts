@@ -2,8 +2,9 @@ import type { Run } from '../core/run.ts';
 import type { VaultReader } from '../vault/vault.ts';
 import { noteInLedger } from './ledger/audit.ts';
 import { readLedger } from './ledger/read.ts';
+import { mostNamed, type Pin } from './ledger-pins.ts';
 import { noSuchPoint, notPinned } from './prune-errors.ts';
-import { foldLedger, type Pin, type PruneLedger } from './prune-ledger.ts';
+import { foldLedger, type PruneLedger } from './prune-ledger.ts';
 import type { OpenSystem } from './system.ts';
 
 export interface PinRequest {
@@ -29,11 +30,15 @@ export async function pin(system: OpenSystem, vault: VaultReader, request: PinRe
   return { reason, ...(untilMs !== undefined && { untilMs }) };
 }
 
-/** @throws `not-pinned` */
+/** Ends the pins that are there now, by name: one that is made meanwhile, on a host with any clock, holds. @throws `not-pinned` */
 export async function unpin(system: OpenSystem, vault: VaultReader, point: string, run: Run): Promise<void> {
-  const { pins } = await readPruneLedger(vault);
+  const { pins, pinEntries } = await readPruneLedger(vault);
   if (!pins.has(point)) throw notPinned({ id: point });
-  await noteInLedger(system, vault.id, { kind: 'pin', body: { action: 'unpin', point } }, run);
+  const seen = pinEntries.get(point) ?? [];
+  for (let at = 0; at < seen.length; at += mostNamed) {
+    const body = { action: 'unpin', point, pins: seen.slice(at, at + mostNamed) };
+    await noteInLedger(system, vault.id, { kind: 'pin', body }, run);
+  }
 }
 
 async function requirePoint(vault: VaultReader, id: string): Promise<void> {

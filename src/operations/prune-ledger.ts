@@ -5,17 +5,10 @@ import { writerId } from '../vault/format/signing.ts';
 import { isKnownWriter, mayPrune, type Trust } from '../vault/trust.ts';
 import type { RestorePoint } from '../vault/vault.ts';
 import { readable } from './ledger/read.ts';
-
-export interface Pin {
-  readonly reason: string;
-  /** Milliseconds since 1970 UTC; absent: until it is taken away. */
-  readonly untilMs?: number;
-}
+import { foldPins, type PinEntry, type PinsFound, pinBodyOf } from './ledger-pins.ts';
 
 /** What the ledger says that retention and prune must know. */
-export interface PruneLedger {
-  /** By id of the restore point. */
-  readonly pins: ReadonlyMap<string, Pin>;
+export interface PruneLedger extends PinsFound {
   /** Hashes of records that a prune said to remove, or whose absence a person has accepted. */
   readonly removed: ReadonlySet<string>;
   /** Ids of restore points that go before their time. */
@@ -26,13 +19,6 @@ export interface PruneLedger {
   readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
 }
 
-const time = z.iso.datetime();
-const pinBody = z.object({
-  action: z.enum(['pin', 'unpin']),
-  point: z.string(),
-  reason: z.string().default(''),
-  until: time.optional(),
-});
 const eraseBody = z.object({ points: z.array(z.string()) });
 const pruneBody = z.object({
   removed: z.array(z.string()).default([]),
@@ -44,7 +30,7 @@ const pruneBody = z.object({
  * alone who may prune: whoever takes over a host must not have its backups removed by the pruner's hand.
  */
 export function foldLedger(objects: readonly LedgerObject[], vault: string, trust: Trust): PruneLedger {
-  const pins = new Map<string, Pin>();
+  const pinning: PinEntry[] = [];
   const removed = new Set<string>();
   const erased = new Set<string>();
   const retired = new Map<string, number>();
@@ -52,21 +38,15 @@ export function foldLedger(objects: readonly LedgerObject[], vault: string, trus
   for (const { id, kind, body, time, writer } of readableEntries(objects, vault)) {
     if (!isKnownWriter(trust, writer)) {
       // Whoever pinned was told that it is kept: to remove it all the same takes a person who knows better.
-      const isPin = kind === 'pin' && pinBody.safeParse(body).data?.action !== 'unpin';
+      const isPin = kind === 'pin' && pinBodyOf(body)?.action !== 'unpin';
       if (isPin)
         strange.push({ key: ledgerKey(id), why: `it pins, and is signed by ${writer}, which is no known writer` });
       continue;
     }
     const decides = mayPrune(trust, writer);
     if (kind === 'pin') {
-      const pin = pinBody.safeParse(body).data;
-      if (pin?.action === 'unpin' && decides) pins.delete(pin.point);
-      if (pin?.action !== 'pin') continue;
-      const untilMs = pin.until === undefined ? Number.POSITIVE_INFINITY : Date.parse(pin.until);
-      const before = pins.get(pin.point);
-      // Who may not take a pin away may not shorten one either.
-      if (before !== undefined && !decides && untilMs < (before.untilMs ?? Number.POSITIVE_INFINITY)) continue;
-      pins.set(pin.point, { reason: pin.reason, ...(Number.isFinite(untilMs) && { untilMs }) });
+      const pin = pinBodyOf(body);
+      if (pin !== undefined) pinning.push({ id, body: pin, decides });
     } else if (kind === 'erase' && decides) {
       for (const point of eraseBody.safeParse(body).data?.points ?? []) erased.add(point);
     } else if (kind === 'prune' && decides) {
@@ -78,7 +58,7 @@ export function foldLedger(objects: readonly LedgerObject[], vault: string, trus
   const suspect = verifyLedger(objects, { vault }).problems.flatMap(({ key, code, message }) =>
     code === 'damaged' || code === 'gap' ? [{ key, why: message }] : [],
   );
-  return { pins, removed, erased, retired, suspect: [...suspect, ...strange] };
+  return { ...foldPins(pinning), removed, erased, retired, suspect: [...suspect, ...strange] };
 }
 
 /** Whether it was said that the writer with this id will not write again, and it has not since. */
@@ -92,6 +72,7 @@ export function isRetiredWriter({ retired }: PruneLedger, id: string, points: re
 
 export const emptyLedger: PruneLedger = {
   pins: new Map(),
+  pinEntries: new Map(),
   removed: new Set(),
   erased: new Set(),
   retired: new Map(),

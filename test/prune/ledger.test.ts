@@ -1,15 +1,18 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { systemClock } from '../../src/core/clock.ts';
+import { type Clock, systemClock } from '../../src/core/clock.ts';
+import { dayMs } from '../../src/core/duration.ts';
 import { startRun } from '../../src/core/run.ts';
 import type { Destination } from '../../src/destinations/destination.ts';
 import { type Fault, withFaults } from '../../src/destinations/wrap/fault.ts';
 import { erase } from '../../src/operations/erase.ts';
 import { pin, unpin } from '../../src/operations/pins.ts';
 import { type PruneRequest, prune } from '../../src/operations/prune.ts';
+import { publicKeyOf } from '../../src/vault/format/signing.ts';
+import { stolenKey } from '../ransomware/forgeries.ts';
 import { type Doing, systemOver, type TestSystem } from '../support/system.ts';
 import { smallTree } from '../support/trees.ts';
-import { aSystem, objectsIn } from '../support/vault.ts';
+import { aSystem, clockOff, objectsIn } from '../support/vault.ts';
 
 const run = () => startRun({ clock: systemClock });
 const plain: PruneRequest = { dryRun: false, allowLarge: true, allowFlood: true, allowMissing: false, retire: [] };
@@ -99,6 +102,28 @@ test('a pin and an erasure that did not know of one another: the pin holds until
   await unpin(open, vault, pinned, run());
   const { withdrawn } = await pruned(system, {}, { dryRun: true });
   expect(withdrawn.map(({ record }) => record.id)).toEqual([pinned]);
+});
+
+test('a pin made after an unpin whose clock runs ahead holds, and an unpin ends one whose clock runs ahead', async () => {
+  const { system, pinned } = await pinnedBy((own) => own);
+  const other = elsewhere(system);
+  const pinsAt = async (clock: Clock) => {
+    using open = other.open({ clock });
+    await pin(open, await open.vault(() => {}), { point: pinned, reason: 'again' }, run());
+  };
+  const unpinsAt = async (clock: Clock) => {
+    using open = system.open({ clock });
+    await unpin(open, await open.vault(() => {}), pinned, run());
+  };
+  const going = async () => (await pruned(system, {}, { dryRun: true })).withdrawn.map(({ record }) => record.id);
+  await unpinsAt(clockOff(dayMs));
+  expect(await going()).toEqual([pinned]);
+  await pinsAt(systemClock);
+  Object.assign(system.config.vault, { writers: [publicKeyOf(stolenKey(other.config.stateDir))] });
+  expect(await going()).toEqual([]);
+  await pinsAt(clockOff(3 * dayMs));
+  await unpinsAt(systemClock);
+  expect(await going()).toEqual([pinned]);
 });
 
 const hiding = (key: string) => ({ verb: 'get', key: new RegExp(key), kind: 'error-before' }) as const;
