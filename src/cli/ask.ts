@@ -1,11 +1,15 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
+import { interrupted } from './errors.ts';
 
 /** Asks the person at the terminal; undefined where there is none, or the answer is empty. */
 export type Ask = (question: string, how?: { readonly secret: boolean }) => Promise<string | undefined>;
 
-/** Questions go to standard error, so that answers of the program can be piped. A secret is not echoed. */
+/**
+ * Questions go to standard error, so that answers of the program can be piped. A secret is not echoed.
+ * What it gives @throws `interrupted` at Ctrl-C
+ */
 export function askAt(input: NodeJS.ReadStream, output: NodeJS.WriteStream, signal: AbortSignal): Ask {
   return async (question, { secret } = { secret: false }) => {
     if (input.isTTY !== true || output.isTTY !== true) return undefined;
@@ -25,7 +29,8 @@ export function askAt(input: NodeJS.ReadStream, output: NodeJS.WriteStream, sign
     const closed = once(lines, 'close').then(() => '');
     const answered = lines.question(`${question} `, { signal });
     silent = secret;
-    const answer = (await Promise.race([answered, closed])).trim();
+    const stopped = once(lines, 'SIGINT').then(() => Promise.reject(interrupted({})));
+    const answer = (await Promise.race([answered, closed, stopped])).trim();
     if (secret) output.write('\n');
     return answer === '' ? undefined : answer;
   };

@@ -55,7 +55,7 @@ export const unexpected = defineError({
 
 export const interrupted = defineError({
   code: 'interrupted',
-  exit: 2,
+  exit: 130,
   say: () => 'Interrupted. Nothing half-done is left behind as if it were whole.',
   hint: () => 'Run the same command again: what was already stored is used again.',
 });

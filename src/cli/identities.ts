@@ -24,6 +24,8 @@ export interface IdentityContext {
   /** Where the command runs. */
   readonly folder: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Ends the wait for a passphrase. */
+  readonly signal: AbortSignal;
   /** Hears of files that others may read. */
   note(text: string): void;
 }
@@ -70,10 +72,14 @@ async function readSource(source: string, context: IdentityContext): Promise<Uin
   return source.startsWith(commandPrefix) ? readCommand(source, context) : readKeyFile(source, context);
 }
 
-async function openSource(source: string, bytes: Uint8Array, { env }: IdentityContext): Promise<readonly string[]> {
+async function openSource(
+  source: string,
+  bytes: Uint8Array,
+  { env, signal }: IdentityContext,
+): Promise<readonly string[]> {
   const name = nameOf(source);
   try {
-    return await openIdentityFile(bytes, name, () => readPassphrase(name, env));
+    return await openIdentityFile(bytes, name, () => readPassphrase(name, env, signal));
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'identity-invalid')) throw error;
     // The cause has the line, not the file.

@@ -18,7 +18,7 @@ were made for, as far as this host knows.`,
   async run({ options, common, system, env, clock, run, out }) {
     const open = await system();
     const sources = [...common.identity, ...options.shares];
-    const given = sources.length === 0 ? [] : await readIdentities(sources, identityContext(env, out));
+    const given = sources.length === 0 ? [] : await readIdentities(sources, identityContext(env, out, run.signal));
     const vault = await open.vault(noteDamage(out));
     if (given.length === 0) {
       const recipients = await coverage(open, vault);

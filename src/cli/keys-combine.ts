@@ -24,7 +24,7 @@ For a restore no key file is needed: name the shares themselves with --identity.
     const typed = words.length === 0;
     const shares = typed
       ? await typeShares(out, run.signal, command)
-      : await readShares(words, identityContext(env, out));
+      : await readShares(words, identityContext(env, out, run.signal));
     const identity = await identityOfShares(shares);
     const recipient = await recipientOf(identity);
     await writeKeyFile(into, { identity, recipient }, 'private key, put together from shares', clock.now());

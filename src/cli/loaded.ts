@@ -15,6 +15,7 @@ export function loadedOnce(
   common: CommonOptions,
   env: Readonly<Record<string, string | undefined>>,
   out: Output,
+  signal: AbortSignal,
 ): Loaded {
   let config: Promise<System> | undefined;
   let system: Promise<OpenSystem> | undefined;
@@ -32,7 +33,7 @@ export function loadedOnce(
   const read = async () => {
     // With it come all of age's ciphers.
     const { readIdentities } = await import('./identities.ts');
-    return readIdentities(common.identity, identityContext(env, out));
+    return readIdentities(common.identity, identityContext(env, out, signal));
   };
   const configOnce = () => {
     config ??= load();

@@ -9,7 +9,7 @@ type Env = Readonly<Record<string, string | undefined>>;
  * The passphrase of `of`: from LIFEBOAT_PASSPHRASE, the file that LIFEBOAT_PASSPHRASE_FILE names, or the terminal, where it is
  * not shown. @throws `passphrase-needed`, `interrupted`
  */
-export async function readPassphrase(of: string, env: Env): Promise<string> {
+export async function readPassphrase(of: string, env: Env, signal: AbortSignal): Promise<string> {
   if (env.LIFEBOAT_PASSPHRASE) return env.LIFEBOAT_PASSPHRASE;
   const file = env.LIFEBOAT_PASSPHRASE_FILE;
   if (file) {
@@ -20,7 +20,7 @@ export async function readPassphrase(of: string, env: Env): Promise<string> {
     }
   }
   if (!process.stdin.isTTY) throw passphraseNeeded({ of, why: 'there is no terminal to ask on' });
-  return readHidden(`Passphrase of ${of}: `);
+  return readHidden(`Passphrase of ${of}: `, signal);
 }
 
 export interface Typing extends Disposable {
@@ -66,15 +66,18 @@ export function startTyping(signal: AbortSignal): Typing {
 const CTRL_C = '\x03';
 const CTRL_D = '\x04';
 
-function readHidden(question: string): Promise<string> {
+function readHidden(question: string, signal: AbortSignal): Promise<string> {
   const { stdin, stderr } = process;
-  stderr.write(question);
+  // Before the question: whoever answers at once, as programs do, would be echoed.
   stdin.setRawMode(true);
+  stderr.write(question);
   stdin.setEncoding('utf8');
   stdin.resume();
   return new Promise((done, failed) => {
     let typed: string[] = [];
+    const stop = () => end(() => failed(interrupted({})));
     const end = (finish: () => void) => {
+      signal.removeEventListener('abort', stop);
       stdin.off('data', take);
       stdin.setRawMode(false);
       stdin.pause();
@@ -84,7 +87,7 @@ function readHidden(question: string): Promise<string> {
     function take(text: string): void {
       for (const sign of text) {
         const isEnd = sign === '\r' || sign === '\n' || sign === CTRL_D;
-        if (sign === CTRL_C) end(() => failed(interrupted({})));
+        if (sign === CTRL_C) stop();
         else if (isEnd) end(() => done(typed.join('')));
         if (isEnd || sign === CTRL_C) return;
         if (sign === '\x7f' || sign === '\b') typed = typed.slice(0, -1);
@@ -92,5 +95,7 @@ function readHidden(question: string): Promise<string> {
       }
     }
     stdin.on('data', take);
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
   });
 }

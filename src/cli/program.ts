@@ -136,7 +136,7 @@ async function execute(definition: AnyCommand, command: Command, around: Surroun
   const color = common.color && stdout.isTTY === true;
   const progress = quiet || json || jsonEvents ? silentProgress : createProgress(stderr, systemClock);
   const out = createOutput({ json, jsonEvents, quiet, color, stdout, stderr, progress });
-  const loaded = loadedOnce(common, env, out);
+  const loaded = loadedOnce(common, env, out, signal);
   try {
     return await definition.run({
       options: readOptions(definition.options, given, env, nameOf(command)),

@@ -1,12 +1,12 @@
 /** What every failure that a person may see looks like: a stable code, one sentence, and what to do next. */
 export class LifeboatError extends Error {
   readonly code: string;
-  /** The process exit code: 1 the answer is no, 2 it could not be done, 64 wrong usage. */
-  readonly exit: 1 | 2 | 64;
+  /** The process exit code: 1 the answer is no, 2 it could not be done, 64 wrong usage, 130 interrupted. */
+  readonly exit: 1 | 2 | 64 | 130;
   /** The command or setting that mends it. */
   readonly hint: string;
 
-  constructor(code: string, exit: 1 | 2 | 64, sentence: string, hint: string, options?: ErrorOptions) {
+  constructor(code: string, exit: 1 | 2 | 64 | 130, sentence: string, hint: string, options?: ErrorOptions) {
     super(sentence, options);
     this.name = 'LifeboatError';
     this.code = code;
@@ -18,7 +18,7 @@ export class LifeboatError extends Error {
 interface ErrorDefinition<Fact> {
   /** Lower-case words joined by hyphens; never changes once released. */
   code: string;
-  exit: 1 | 2 | 64;
+  exit: 1 | 2 | 64 | 130;
   say: (fact: Fact) => string;
   hint: (fact: Fact) => string;
 }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { lifeboat, project } from '../cli/lifeboat.ts';
 import { type Openssh, startOpenssh } from '../support/openssh.ts';
 import { temporaryFolder } from '../support/temp.ts';
+import { atTerminal } from '../support/terminal.ts';
 import { secondCommand } from './bare-machine.ts';
 
 let server: Openssh;
@@ -37,6 +38,18 @@ test('B3: over SFTP a server is used only when its key is named, and everything 
   const words = ['bootstrap', address, '--identity', '../offline.txt', '--ssh-key', server.keyFile];
   const unknown = await lifeboat(bare, words, { HOME: bare });
   expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining('host-key-unknown') });
+  expect(existsSync(lost)).toBe(false);
+
+  // At a terminal the person is asked; only a whole yes goes on.
+  for (const [type, code, said] of [
+    ['y\r', 2, 'host-key-unknown'],
+    ['\x03', 130, 'interrupted'],
+  ] as const) {
+    const refused = await atTerminal(bare, words, [{ after: /holds your backups\? \(yes\/no\) /, type }]);
+    expect(refused, refused.shown).toMatchObject({ code, modesKept: true });
+    expect(refused.shown).toContain(`[${said}]`);
+    expect(refused.shown).toContain(fingerprint);
+  }
   expect(existsSync(lost)).toBe(false);
 
   const first = await lifeboat(bare, [...words, '--host-key', fingerprint], { HOME: bare });

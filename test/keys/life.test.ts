@@ -1,8 +1,9 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { bin, lifeboat, project } from '../cli/lifeboat.ts';
+import { lifeboat, project } from '../cli/lifeboat.ts';
+import { atTerminal } from '../support/terminal.ts';
 
 // The life of keys with the real commands: SSH keys, keys behind a passphrase or a command, shares, rotation, escrow.
 
@@ -38,24 +39,6 @@ const escrowed = async (folder: string) => {
   expect(code, stdout).toBe(0);
   return JSON.parse(stdout) as { recipient: string; sheets: string[] };
 };
-
-/** What a terminal shows of a command to which `typed` is typed, line by line, each when `prompt` has been shown once more. */
-function atTerminal(folder: string, words: string, prompt: RegExp, typed: readonly string[]): Promise<string> {
-  const child = spawn('script', ['-qec', `${bin} ${words}`, '/dev/null'], {
-    cwd: folder,
-    env: { PATH: process.env.PATH, HOME: folder, LIFEBOAT_STATE_DIR: join(folder, 'state') },
-  });
-  let shown = '';
-  let answered = 0;
-  const ended = new Promise<string>((done) => child.once('close', () => done(shown)));
-  child.stdout.on('data', (bytes: Buffer) => {
-    shown += bytes.toString();
-    const asked = shown.match(new RegExp(prompt, 'g'))?.length ?? 0;
-    for (; answered < asked && answered < typed.length; answered++) child.stdin.write(`${typed[answered]}\r`);
-  });
-  const deadline = setTimeout(() => child.kill('SIGKILL'), 30_000);
-  return ended.finally(() => clearTimeout(deadline));
-}
 
 test('an SSH key, a key behind a passphrase and a key from a command each restore, and none of them shows', async () => {
   const folder = await project();
@@ -101,18 +84,6 @@ test('an SSH key, a key behind a passphrase and a key from a command each restor
     expect(JSON.parse(failed.stdout), identity).toMatchObject({ error: { code } });
     expect(failed.stdout + failed.stderr).not.toContain(daily);
   }
-});
-
-test('a passphrase is asked for on the terminal, and not shown', async () => {
-  const folder = await project();
-  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', 'not shown', '-f', join(folder, 'id')]);
-  const system = await aSystem([readFileSync(join(folder, 'id.pub'), 'utf8').trim()]);
-  writeFileSync(join(system, 'id'), readFileSync(join(folder, 'id')), { mode: 0o600 });
-  expect((await lifeboat(system, ['backup', '--quiet'])).code).toBe(0);
-  const words = 'restore uploads --into typed --identity id';
-  const shown = await atTerminal(system, words, /Passphrase of id: /, ['not\x7ft shown']);
-  expect(readFileSync(join(system, 'typed/a.txt'), 'utf8'), shown).toBe('hello');
-  expect(shown).not.toContain('not shown');
 });
 
 test('rescue.sh restores with an SSH key and no code of ours', async () => {
@@ -210,7 +181,8 @@ test('shares: too few, damaged and mixed ones are named; enough restore without 
   const [first, ...rest] = linesOf(1);
   const wrong = first!.startsWith('0') ? `Z${first!.slice(1)}` : `0${first!.slice(1)}`;
   const typed = [wrong, first!.toLowerCase().replaceAll('0', 'o'), ...rest, ...linesOf(3)];
-  const shown = await atTerminal(folder, 'keys combine --into typed.txt', /sheet \d, line \d: /, typed);
+  const steps = typed.map((line) => ({ after: /sheet \d, line \d: /, type: `${line}\r` }));
+  const { shown } = await atTerminal(folder, ['keys', 'combine', '--into', 'typed.txt'], steps);
   expect(shown).toContain('line 1: it is mistyped');
   expect(secretOf('typed.txt'), shown).toBe(secretOf('offline.txt'));
   expect(shown).not.toContain(secretOf('offline.txt'));
