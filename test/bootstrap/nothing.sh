@@ -1,5 +1,5 @@
 #!/bin/sh
-# A bare machine, in a mount namespace: the folder of the lost host is an empty one. Arguments: that folder, the vault's address,
+# A bare machine, in namespaces of mounts and of the network (one-way.ts): the folder of the lost host is an empty one. Arguments: that folder, the vault's address,
 # the key, the recovered application's folder. Prints, parted by lines of ===: bootstrap's text, recover's text, what the
 # application shows, and how many commands of Lifeboat and seconds it took.
 set -eu

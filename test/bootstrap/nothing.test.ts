@@ -1,14 +1,20 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Business, found } from '../../examples/demo/business.ts';
 import { type PrivatePostgres, startPostgres } from '../../examples/private-postgres.ts';
+import { probe } from '../../src/sandbox/inside/network.ts';
 import { lifeboat } from '../cli/lifeboat.ts';
+import { forward } from '../support/forward.ts';
 import { bucket, type TestBucket } from '../support/rgw.ts';
 import { temporaryFolder } from '../support/temp.ts';
+import type { OneWay, Outlook } from './one-way.ts';
 
 const run = promisify(execFile);
 const project = join(import.meta.dirname, '../..');
@@ -40,7 +46,8 @@ for (const engine of ['SQLite', 'PostgreSQL'] as const) {
     const home = join(root, 'home');
     mkdirSync(home);
     const address = `s3://${name}/vaults/harbor?endpoint=${encodeURIComponent(endpoint)}&region=us-east-1`;
-    const [bootstrapped, recovered, shown, took] = await onBareMachine([lost, address, key, business.folder, project], {
+    const words = [lost, address, key, business.folder, project];
+    const [bootstrapped, recovered, shown, took] = await onBareMachine(place, words, {
       PATH: `${join(project, 'bin')}:${process.env.PATH}`,
       HOME: home,
       LIFEBOAT_STATE_DIR: join(home, 'state'),
@@ -103,12 +110,49 @@ async function show(folder: string): Promise<unknown> {
   return JSON.parse(stdout);
 }
 
-async function onBareMachine(words: readonly string[], env: Readonly<Record<string, string>>): Promise<string[]> {
+/** What `nothing.sh` prints, in a namespace of mounts and one of the network, from which only the bucket is reached. */
+async function onBareMachine(
+  place: TestBucket,
+  words: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<string[]> {
+  const port = Number(new URL(place.endpoint).port);
+  const socket = join(await temporaryFolder(), 'bucket');
+  await using way = await forward({ path: socket }, { host: '127.0.0.1', port });
+  // Something else that listens on this host, at all of its addresses.
+  const neighbour = createServer((caller) => caller.destroy()).listen(0, '0.0.0.0');
+  onTestFinished(() => void neighbour.close());
+  await once(neighbour, 'listening');
+  const { port: another } = neighbour.address() as AddressInfo;
+  const others = addressesOfHost().map((host) => ({ kind: 'tcp', host, port: another }) as const);
+  for (const { target, reached } of await probe(others, 5000)) expect(reached, target).toBe(true);
+
   const asRoot = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'];
-  const script = join(import.meta.dirname, 'nothing.sh');
-  const args = [...asRoot, '--mount', '--propagation', 'private', 'sh', script, ...words];
+  const here = (name: string) => join(import.meta.dirname, name);
+  const oneWay = [process.execPath, here('one-way.ts'), JSON.stringify({ port, socket, others } satisfies OneWay)];
+  const apart = [...asRoot, '--mount', '--propagation', 'private', '--net'];
+  const args = [...apart, ...oneWay, 'sh', here('nothing.sh'), ...words];
   const { stdout } = await run('unshare', args, { env, timeout: 180_000 });
-  return stdout.split('===\n').map((part) => part.trim());
+  const [outlook = '', ...rest] = stdout.split('\n');
+  expectOnlyTheBucket(JSON.parse(outlook) as Outlook, others.length);
+  // More than the one that tried it.
+  expect(way.connections()).toBeGreaterThan(1);
+  return rest
+    .join('\n')
+    .split('===\n')
+    .map((part) => part.trim());
+}
+
+function expectOnlyTheBucket({ interfaces, bucket, others }: Outlook, tried: number): void {
+  expect(interfaces).toEqual(['lo']);
+  expect(bucket).toMatchObject({ reached: true, what: 'connected' });
+  expect(others).toHaveLength(tried);
+  for (const { target, reached, what } of others) expect(reached, `${target}: ${what}`).toBe(false);
+}
+
+function addressesOfHost(): string[] {
+  const addresses = Object.values(networkInterfaces()).flatMap((one) => one ?? []);
+  return addresses.filter(({ family }) => family === 'IPv4').map(({ address }) => address);
 }
 
 async function query(server: PrivatePostgres, sql: string): Promise<void> {
