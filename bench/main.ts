@@ -34,6 +34,7 @@ const usage = `Compares Lifeboat with restic, borg and plain pipes, in one run.
   --start-up              only measure how long help and status take to start
   --vault                 only measure the steps of the vault, each in one thread
   --s3                    only measure Lifeboat on a Ceph RGW of this machine (--size, --runs)
+  --apart                 with --s3: a core for the server and one for the commands, as if the server were elsewhere
   --install               install missing Debian packages (as root)
 `;
 
@@ -48,6 +49,7 @@ const { values: flags, positionals } = parseArgs({
     'start-up': { type: 'boolean', default: false },
     vault: { type: 'boolean', default: false },
     s3: { type: 'boolean', default: false },
+    apart: { type: 'boolean', default: false },
     install: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -101,7 +103,8 @@ async function benchStartUp(work: string): Promise<number> {
 async function benchS3(work: string): Promise<number> {
   const conditions = readConditions(work, []);
   const runs = Number(flags.runs);
-  const figures = await measureS3(work, { sizeBytes: parseSize(flags.size), runs, say, signal });
+  const { apart } = flags;
+  const figures = await measureS3(work, { sizeBytes: parseSize(flags.size), runs, apart, say, signal });
   process.stdout.write(`\n${showConditions(conditions, runs)}\n\n${showS3(figures)}\n`);
   return 0;
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
@@ -33,6 +34,8 @@ type Step = (typeof steps)[number];
 export interface S3Figures {
   readonly sizeBytes: number;
   readonly runs: number;
+  /** Server and commands had a core each. */
+  readonly apart: boolean;
   /** Wall time of each run; the steps of one run follow each other, so that what else the machine does meets all of them. */
   readonly wallMs: Readonly<Record<Step, readonly number[]>>;
   readonly peakBytes: Readonly<Partial<Record<Step, number>>>;
@@ -46,15 +49,18 @@ export async function measureS3(
   {
     sizeBytes,
     runs,
+    apart,
     say,
     signal,
-  }: { sizeBytes: number; runs: number; say: (line: string) => void; signal: AbortSignal },
+  }: { sizeBytes: number; runs: number; apart: boolean; say: (line: string) => void; signal: AbortSignal },
 ): Promise<S3Figures> {
   const wallMs = Object.fromEntries(steps.map((step) => [step, [] as number[]])) as Record<Step, number[]>;
   const peakBytes: Partial<Record<Step, number>> = {};
   const requests: Partial<Record<Step, Record<string, number>>> = {};
   say('\ns3: starting Ceph and making the files …');
+  if (apart) stayOn(1);
   await using ceph = await startCeph();
+  if (apart) stayOn(0);
   const source = join(work, 'source');
   makeFiles(source, sizeBytes);
   const client = new S3Client({
@@ -106,10 +112,15 @@ export async function measureS3(
     await purgeBucket(ceph, bucket);
   }
   client.destroy();
-  return { sizeBytes, runs, wallMs, peakBytes, requests };
+  return { sizeBytes, runs, apart, wallMs, peakBytes, requests };
 }
 
-export function showS3({ sizeBytes, runs, wallMs, peakBytes, requests }: S3Figures): string {
+/** Everything that this process starts from now on runs on that core, as it does itself. */
+function stayOn(core: number): void {
+  execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', String(core), String(process.pid)], { stdio: 'pipe' });
+}
+
+export function showS3({ sizeBytes, runs, apart, wallMs, peakBytes, requests }: S3Figures): string {
   const speed = (step: Step) => sizeBytes / megabyte / (median([...wallMs[step]]) / 1000);
   const lines = steps.map((step) => {
     const peak = peakBytes[step];
@@ -122,8 +133,9 @@ export function showS3({ sizeBytes, runs, wallMs, peakBytes, requests }: S3Figur
     const all = wallMs[step].map((took, run) => Math.max(...others.map((other) => wallMs[other][run]!)) / took);
     return median(all).toFixed(2);
   };
+  const where = apart ? 'Ceph RGW on one core of this machine, all else on another' : 'Ceph RGW on this machine';
   return [
-    `${Math.round(sizeBytes / megabyte)} MiB that do not compress, medians of ${runs} runs, Ceph RGW on this machine`,
+    `${Math.round(sizeBytes / megabyte)} MiB that do not compress, medians of ${runs} runs, ${where}`,
     ...lines,
     '',
     `backup, of the slower of local and raw PUT     ${ratio('backup, S3', 'backup, local', 'raw parallel PUT')}  (bar 0.80)`,

@@ -51,7 +51,7 @@ osd_crush_initial_weight = 1
 osd_class_load_list = *
 osd_class_default_list = *
 [client.rgw]
-rgw_frontends = beast endpoint=127.0.0.1:$s3
+rgw_frontends = beast endpoint=127.0.0.1:$s3 tcp_nodelay=1
 rgw_thread_pool_size = 64
 rgw_cache_lru_size = 1000
 # So that a listing of a few hundred objects has pages.
