@@ -1,6 +1,7 @@
 import { formatMoment } from '../core/moment.ts';
 import { countOf, formatCount, formatSize } from '../core/size.ts';
-import { type PlacePrune, type PruneOutcome, prune as pruneSystem } from '../operations/prune.ts';
+import type { PlacePrune, PruneOutcome } from '../operations/prune.ts';
+import { recordedPrune } from '../operations/recorded-prune.ts';
 import type { DatasetPlan } from '../operations/retention-plan.ts';
 import { defineCommand, flag, many } from './command.ts';
 import { exitCodes } from './exit.ts';
@@ -41,7 +42,7 @@ their locks end. Needs no key. Stopped at any moment, the next run goes on.`,
     retire: many('<writer>', 'the id or key of a host that will never back up again'),
   },
   async run({ options, system, clock, run, out }) {
-    const outcome = await pruneSystem(await system(), options, run);
+    const outcome = await recordedPrune(await system(), options, run);
     const report = reportOf(outcome, options.dryRun);
     const isFine = outcome.suspect.length === 0 && outcome.places.every(({ swept }) => swept?.failed === undefined);
     const text = (document: PruneReport, style: Style) => reportText(document, clock.now(), style);

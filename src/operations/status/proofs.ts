@@ -23,8 +23,8 @@ export interface ProofScope {
 
 /** Older drills say nothing that matters to the question how things stand now. */
 const mostDrills = 50;
-/** On a host that knows nothing of the ledger yet. What is read is remembered, so the next look goes further back. */
-const mostRead = 5000;
+/** On a host that knows nothing of the ledger yet. What is read is remembered, so the next look goes further back. With prune.ts and learn-keys.ts at most 5,000. */
+const mostRead = 3800;
 const drills: ReadonlySet<string> = new Set(['drill']);
 
 /**

@@ -44,6 +44,8 @@ export interface SystemStatus {
   /** Absent until a keep has run, or where nothing has locks. */
   readonly locks?: readonly LockStatus[];
   readonly writers?: readonly WriterStatus[];
+  /** Absent while no vault can be read. */
+  readonly prune?: PruneStatus;
   /** Whether the copies keep the 3-2-1 rule, and what could be lost together. */
   readonly placement: ThreeTwoOne;
   /** Of each recipient of new backups; absent when no destination answers. */
@@ -90,6 +92,31 @@ export interface LockStatus {
   /** When the first lock of what restore points need ends; null where something was not locked. */
   readonly until: string | null;
   readonly keptAt: string;
+}
+
+/** How things stand with what the retention drops. */
+export interface PruneStatus {
+  /** When the newest prune marked, by the store's clock; null before the first. */
+  readonly last: string | null;
+  /** What the retention no longer keeps, when some of it could be gone for long and no prune ran since; else null. */
+  readonly overdue: { readonly restorePoints: number; readonly objects: number; readonly bytes: number } | null;
+  /** Writers that keep what is marked from going, for longer than is usual. */
+  readonly waitsFor: readonly PruneWait[];
+  /** Why the last prune from this host was stopped; null when it was not, or another came through since. */
+  readonly stopped: { readonly at: string; readonly code: string; readonly message: string } | null;
+}
+
+export interface PruneWait {
+  /** The id that `prune --retire` takes. */
+  readonly writer: string;
+  readonly isHere: boolean;
+  /** When the first was marked that it has not seen. */
+  readonly since: string;
+  /** Of its restore points. */
+  readonly datasets: readonly string[];
+  readonly lastBackup: string;
+  /** That were marked and wait for it. */
+  readonly objects: number;
 }
 
 /** Who signed restore points. */

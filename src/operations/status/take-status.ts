@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Catalog } from '../../catalog/catalog.ts';
+import { listGenerations } from '../../vault/prune/generations.ts';
 import type { Trust } from '../../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 import { publicKeyIn } from '../../vault/writer-key-file.ts';
@@ -10,6 +11,7 @@ import { assess } from './assess.ts';
 import { withKeys } from './keys.ts';
 import { withLocks } from './locks.ts';
 import { type ProofScope, type Proofs, readProofs } from './proofs.ts';
+import { withPrune } from './prune.ts';
 import type { SystemStatus, WriterStatus } from './status.ts';
 
 const nothingProved: Proofs = { byDataset: new Map(), doubtful: [] };
@@ -29,7 +31,10 @@ export async function takeStatus(
   const writers = vault?.trust.writers ?? new Set(own.map((point) => point.record.writer));
   const leftOut = new Set(system.drill.skip.map(({ what }) => what));
   const scope = { datasets: Object.keys(system.datasets), leftOut };
-  const proofs = vault ? await believedProofs(open, vault, scope, writers) : nothingProved;
+  const [proofs, generations] = await Promise.all([
+    vault ? believedProofs(open, vault, scope, writers) : nothingProved,
+    vault && listGenerations(vault.destinations, { vault: vault.id, trust: vault.trust }),
+  ]);
   const runs = catalog?.runs({ limit: 200 }) ?? [];
   const rotation = vault && catalog?.rotation(vault.id);
   const health = catalog?.destinations() ?? [];
@@ -47,7 +52,11 @@ export async function takeStatus(
     placement,
   });
   const signed = { ...status, writers: vault ? writersOf(own, vault.trust) : [] };
-  return withKeys(withLocks(signed, open), open, vault);
+  const locked = withLocks(signed, open);
+  if (vault === undefined || generations === undefined) return locked;
+  const prunes = catalog?.runs({ operation: 'prune', limit: 10 }) ?? [];
+  const sources = { config: system, vault, points, generations, runs: prunes, here: publicKeyHere(open, vault.id) };
+  return withKeys(await withPrune(locked, sources), open, vault);
 }
 
 function writersOf(points: readonly RestorePoint[], trust: Trust): WriterStatus[] {
