@@ -45,10 +45,9 @@ export function lastPruneMs(places: readonly Place[]): number {
  */
 export function refuseLarge(facts: PruneFacts, marks: Marks, points: readonly RestorePoint[]): void {
   const sinceMs = lastPruneMs(facts.places);
-  const before = new Set(
-    facts.places.flatMap(({ generations }) => [...(generations.get(newestNumber(facts.places))?.tombstones ?? [])]),
-  );
-  const isNew = (id: string) => marks.tombstones.has(id) && !before.has(id);
+  const newest = newestNumber(facts.places);
+  const before = facts.places.flatMap(({ generations }) => generations.get(newest)?.tombstones ?? []);
+  const isNew = (id: string) => marks.tombstones.has(id) && !before.some((tombstones) => tombstones.has(id));
   const dropped = marks.withdrawn.filter(({ record }) => isNew(record.manifest[0])).length;
   const added = sinceMs === 0 ? 0 : points.filter(({ storedMs }) => storedMs > sinceMs).length;
   const tooMany = dropped > Math.max(Math.ceil(points.length * mostShare), added);

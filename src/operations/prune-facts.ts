@@ -50,8 +50,7 @@ export function wholeAt(places: readonly Place[], { key, record, destinations }:
       ({ early, records, manifests, packs, destination }) =>
         (records.has(key) || destinations.includes(destination.name)) &&
         (!early.has(key) ||
-          (manifests.get(record.manifest[0])?.sizeBytes === record.manifest[1] &&
-            record.packs.every(([id, sizeBytes]) => packs.get(id)?.sizeBytes === sizeBytes))),
+          (manifests.get(record.manifest[0])?.sizeBytes === record.manifest[1] && packs.hasAllOf(record))),
     )
     .map(({ destination }) => destination.name);
 }

@@ -3,6 +3,7 @@ import type { System } from '../config/system.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import type { Destination } from '../destinations/destination.ts';
+import type { SomeIds } from '../vault/id-set.ts';
 import { openVault } from '../vault/open.ts';
 import { decideMarks, decideSweep, gapsIn, type PruneFacts, type SweepPlan } from '../vault/prune/decide.ts';
 import { pruneUnwritten } from '../vault/prune/errors.ts';
@@ -97,12 +98,13 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
   const settled: PruneFacts = { ...facts, removed: facts.removed.union(accepted) };
   const suspect = [...survey.suspect, ...unread, ...(request.allowMissing ? [] : ledger.suspect)];
   const marks = decideMarks(settled);
+  const withdrawn = new Set(marks.withdrawn.map(({ key }) => key));
   const found = {
     vault: vault.id,
     plan,
     outOfReach,
     marked: marks.tombstones.size,
-    withdrawn: survey.points.filter(({ key }) => marks.withdrawn.some((one) => one.key === key)),
+    withdrawn: survey.points.filter(({ key }) => withdrawn.has(key)),
     sparse: marks.sparse.size,
   };
   if (request.dryRun) {
@@ -175,7 +177,7 @@ async function ledgerOf(config: System, vault: VaultReader, opened: readonly Des
   };
 }
 
-function placePrune(place: Place, plan: SweepPlan, tombstones: ReadonlySet<string>): PlacePrune {
+function placePrune(place: Place, plan: SweepPlan, tombstones: SomeIds): PlacePrune {
   const sizeOf = (id: string) => place.packs.get(id)?.sizeBytes ?? place.manifests.get(id)?.sizeBytes ?? 0;
   const going = [...plan.manifests, ...plan.packs];
   const goingBytes = going.reduce((sum, id) => sum + sizeOf(id), 0);

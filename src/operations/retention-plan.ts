@@ -5,6 +5,7 @@ import { type Keepable, keptPoints } from '../core/kept-points.ts';
 import { intervalFor } from '../core/objectives.ts';
 import { defaultRetention, type Retention } from '../core/retention.ts';
 import { writerId } from '../vault/format/signing.ts';
+import { createIdSet, idsOf } from '../vault/id-set.ts';
 import type { RestorePoint, RestorePoints, VaultReader } from '../vault/vault.ts';
 import { emptyLedger, isRetiredWriter, type PruneLedger } from './prune-ledger.ts';
 
@@ -149,19 +150,19 @@ function comesAfter(a: RestorePoint, b: RestorePoint): boolean {
 }
 
 function freedBy(points: readonly RestorePoint[], dropped: ReadonlySet<RestorePoint>) {
-  const needed = new Set<string>();
-  for (const point of points) {
-    if (!dropped.has(point)) for (const [id] of objectsOf(point)) needed.add(id);
-  }
-  const freed = new Map<string, number>();
-  for (const point of dropped) {
-    for (const [id, sizeBytes] of objectsOf(point)) if (!needed.has(id)) freed.set(id, sizeBytes);
-  }
+  const needed = createIdSet(idsOf(points.values().map(({ record }) => record)));
+  for (const point of points) if (!dropped.has(point)) needed.addNeeds(point.record);
+  const before = needed.size;
   let freedBytes = 0;
-  for (const sizeBytes of freed.values()) freedBytes += sizeBytes;
-  return { freedBytes, freedObjects: freed.size };
-}
-
-function objectsOf({ record }: RestorePoint): ReadonlyArray<readonly [string, number]> {
-  return [...record.packs, record.manifest];
+  const free = ([id, sizeBytes]: readonly [string, number]) => {
+    if (needed.has(id)) return;
+    freedBytes += sizeBytes;
+    // Counted once, whoever else needed it.
+    needed.add(id);
+  };
+  for (const { record } of dropped) {
+    for (const pack of needed.packsBeyond(record)) free(pack);
+    free(record.manifest);
+  }
+  return { freedBytes, freedObjects: needed.size - before };
 }

@@ -7,6 +7,7 @@ import { formatNewer, vaultFileDamaged } from './format/errors.ts';
 import { VAULT_KEY } from './format/keys.ts';
 import { decodeRecord, parseRecordKey } from './format/record.ts';
 import { decodeVaultFile } from './format/vault-file.ts';
+import { createIds } from './ids.ts';
 import { type Damage, damageOf, spoiledDamage } from './read/objects.ts';
 import { recordReader } from './read/records.ts';
 import { judge, type Trust } from './trust.ts';
@@ -49,12 +50,14 @@ export async function openVault(
   if (other !== undefined) throw vaultsDiffer({ one: first.destination.name, other: other.destination.name });
   const id = first.vault;
   const holders = told.map(({ destination }) => destination);
-  const readRecords = recordReader(id, holders, onDamage);
+  const ids = createIds();
+  const readRecords = recordReader(id, holders, onDamage, ids);
   const trust = (await options.trust?.(id)) ?? {};
   return {
     id,
     destinations: holders,
     trust,
+    ids,
     async restorePoints(dataset) {
       // All of them, always: a record is judged by its writer's whole chain, which runs through every dataset.
       const { found, suspect } = await readRecords();

@@ -1,8 +1,7 @@
 import { dayMs, formatDuration, minuteMs } from '../core/duration.ts';
 import { ulidTime } from '../core/ulid.ts';
 import { restorePointDoubtful, restorePointMissing } from './errors.ts';
-import { recordBytes, type SnapshotRecord } from './format/record.ts';
-import { sha256Hex } from './hash.ts';
+import { recordHash, type SnapshotRecord } from './format/record.ts';
 import type { RestorePoint } from './vault.ts';
 
 /** Whose signatures count. */
@@ -164,7 +163,7 @@ interface TimedRecord {
 
 /** What the writers' chains say of each record. */
 function chainOf(found: readonly TimedRecord[]) {
-  const byHash = new Map(found.map((one) => [sha256Hex(recordBytes(one.record)), one]));
+  const byHash = new Map(found.map((one) => [recordHash(one.record), one]));
   const isFirst = (of: (record: SnapshotRecord) => string) => {
     const first = new Map<string, TimedRecord>();
     for (const one of found) {

@@ -1,6 +1,7 @@
 import type { Destination } from '../destinations/destination.ts';
 import type { Contents } from '../sources/source.ts';
 import type { SnapshotRecord } from './format/record.ts';
+import type { Ids } from './ids.ts';
 import type { Doubt, Trust } from './trust.ts';
 
 /** One restore point as found: its record, checked (signature, vault id), where copies of it are, and whether it is believed. */
@@ -29,6 +30,8 @@ export interface VaultReader {
   readonly destinations: readonly Destination[];
   /** Whose records are believed. */
   readonly trust: Trust;
+  /** In which its records count their packs (`countedPacks`). */
+  readonly ids: Ids;
   /** Oldest first, by believable time. Unreadable or forged records are left out and named in `suspect`. */
   restorePoints(dataset?: string): Promise<RestorePoints>;
   /** Opens the contents of a restore point with age identities (`AGE-SECRET-KEY-…` lines). Any sound copy serves. */

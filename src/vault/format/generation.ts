@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { generationDamaged, generationForged } from './errors.ts';
+import { idListBytes, joinLists, readIdList, readParted } from './parted.ts';
 import {
   count,
   isSigned,
@@ -42,17 +43,34 @@ const shape = z.strictObject({
   signature,
 });
 
+/** There may be a million ids in each: they are written and read as bytes, apart from the rest. */
+const longLists = [
+  { name: 'sparse', end: ']' },
+  { name: 'tombstones', end: ']' },
+] as const;
+
 export function signGeneration(unsigned: Omit<Generation, 'writer' | 'signature'>, privateKey: string): Generation {
   const whole = { ...unsigned, writer: publicKeyOf(privateKey) };
-  return { ...whole, signature: sign(signedBytes(whole), privateKey) };
+  return { ...whole, signature: sign(withLists(signedBytes, whole), privateKey) };
 }
 
 export function generationBytes(generation: Generation): Uint8Array {
-  return jsonBytes(generation);
+  return withLists(jsonBytes, generation);
+}
+
+/** What `write` makes of the generation. */
+function withLists(write: (value: object) => Uint8Array, generation: Omit<Generation, 'signature'>): Uint8Array {
+  const rest = write({ ...generation, sparse: [], tombstones: [] });
+  const names = longLists.map(({ name }) => name);
+  return joinLists(rest, names, [idListBytes(generation.sparse), idListBytes(generation.tombstones)]);
 }
 
 /** Errors: `generation-damaged`, `generation-forged`. Whether the writer may prune is for the caller to judge. */
 export function decodeGeneration(bytes: Uint8Array): Generation {
+  const read = readParted(bytes, shape, longLists);
+  const [sparse, tombstones] = read?.lists.map(readIdList) ?? [];
+  if (sparse && tombstones) return { ...(read!.value as z.infer<typeof shape>), sparse, tombstones };
+  // It is not sound: read as a whole, it shows what is wrong.
   const generation = readJson(bytes, shape, generationDamaged) as z.infer<typeof shape>;
   if (!isSigned(generation)) throw generationForged({ writer: generation.writer });
   return generation;

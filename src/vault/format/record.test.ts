@@ -145,6 +145,15 @@ describe('a prune generation', () => {
     expectHardy(decodeGeneration, bytes, ['generation-damaged', 'generation-forged']);
   });
 
+  test('names nothing but ids, whoever signed it', () => {
+    for (const wrong of ['AB'.repeat(32), 'ab', `${'ab'.repeat(31)}a\u00e9`]) {
+      const odd = signGeneration({ ...generation, tombstones: ['cd'.repeat(32), wrong] }, privateKey);
+      expect(() => decodeGeneration(generationBytes(odd))).toThrow(
+        expect.objectContaining({ code: 'generation-damaged' }),
+      );
+    }
+  });
+
   test('and a record are never taken for each other, though one key may sign both', () => {
     expect(() => decodeRecord(generationBytes(generation))).toThrow(
       expect.objectContaining({ code: 'record-damaged' }),

@@ -1,6 +1,10 @@
 import { z } from 'zod';
+import { sha256Hex } from '../hash.ts';
+import type { Ids } from '../ids.ts';
+import { readPacks, withPacks } from './counted-packs.ts';
 import { recordDamaged, recordForged } from './errors.ts';
 import { parseKey, snapshotKey } from './keys.ts';
+import { readParted } from './parted.ts';
 import {
   count,
   datasetName,
@@ -120,7 +124,33 @@ export function encodeRecord(unsigned: UnsignedRecord, privateKey: string): Uint
 export function decodeRecord(bytes: Uint8Array): SnapshotRecord {
   const record = readJson(bytes, shape, recordDamaged) as z.infer<typeof shape>;
   if (!isSigned(record)) throw recordForged({ writer: record.writer });
+  hashes.set(record, sha256Hex(bytes));
   return record;
+}
+
+/**
+ * The same, with the packs held as numbers of `ids` (`countedPacks`): a vault has many records that name the same packs, and
+ * may have a million of these.
+ */
+export function decodeCounted(bytes: Uint8Array, ids: Ids): SnapshotRecord {
+  return decodeParted(bytes, ids) ?? decodeRecord(bytes);
+}
+
+/** Undefined for what is no sound record: what is wrong with it, `decodeRecord` says. */
+function decodeParted(bytes: Uint8Array, ids: Ids): SnapshotRecord | undefined {
+  const read = readParted(bytes, shape, [{ name: 'packs', end: ']]' }]);
+  const counted = read && readPacks(read.lists[0]!, ids);
+  if (counted === undefined) return undefined;
+  const record = withPacks(read!.value as z.infer<typeof shape>, counted);
+  hashes.set(record, sha256Hex(bytes));
+  return record;
+}
+
+const hashes = new WeakMap<SnapshotRecord, string>();
+
+/** SHA-256 (hex) of a record as stored: the next record of its writer names it. Records that were read know it. */
+export function recordHash(record: SnapshotRecord): string {
+  return hashes.get(record) ?? sha256Hex(recordBytes(record));
 }
 
 /** `snapshots/<dataset>/<time>-<id>.json` */

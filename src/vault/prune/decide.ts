@@ -1,7 +1,10 @@
 import type { Key } from '../../destinations/destination.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { writerId } from '../format/signing.ts';
-import type { Held, Place } from './place.ts';
+import { createIdSet, type IdSet, idsOf, type Needs, type SomeIds } from '../id-set.ts';
+import type { Ids } from '../ids.ts';
+import type { Held } from './held.ts';
+import type { Place } from './place.ts';
 import { allRules, graceMs, leastAgeMs, type PruneRules } from './rules.ts';
 
 /** A restore point, as far as a prune must know it. */
@@ -36,8 +39,8 @@ export interface PruneFacts {
 
 /** What the next generation says. */
 export interface Marks {
-  readonly tombstones: ReadonlySet<string>;
-  readonly sparse: ReadonlySet<string>;
+  readonly tombstones: SomeIds;
+  readonly sparse: SomeIds;
   /** Restore points that go. */
   readonly withdrawn: readonly PrunePoint[];
   /** Ids marked before that a restore point needs now: they stay, and no writer uses them again. */
@@ -45,13 +48,15 @@ export interface Marks {
 }
 
 /** What the records of these points need. */
-export function neededBy(points: Iterable<PrunePoint>): Set<string> {
-  const needed = new Set<string>();
-  for (const { record } of points) {
-    needed.add(record.manifest[0]);
-    for (const [pack] of record.packs) needed.add(pack);
-  }
+function neededBy(points: Iterable<PrunePoint>, ids: Ids): IdSet {
+  const needed = createIdSet(ids);
+  for (const { record } of points) needed.addNeeds(record);
   return needed;
+}
+
+/** One count of ids for a whole decision: that of the records, which name most of them. */
+function idsIn(points: readonly PrunePoint[]): Ids {
+  return idsOf(points.values().map(({ record }) => record));
 }
 
 export function newestNumber(places: readonly Place[]): number {
@@ -64,13 +69,17 @@ export function newestNumber(places: readonly Place[]): number {
  */
 export function decideMarks(facts: PruneFacts, rules: PruneRules = allRules): Marks {
   const { places, points, kept, outOfReach } = facts;
-  const needed = neededBy(points.filter(({ key }) => kept.has(key)));
+  const ids = idsIn(points);
+  const needed = neededBy(
+    points.filter(({ key }) => kept.has(key)),
+    ids,
+  );
   // A forged record can name the manifest of a restore point that is kept: to withdraw it would withdraw both.
   const withdrawn = points.filter(({ key, record }) => !kept.has(key) && !needed.has(record.manifest[0]));
-  const tombstones = new Set<string>();
+  const tombstones = createIdSet(ids);
   for (const { record } of withdrawn) {
     tombstones.add(record.manifest[0]);
-    for (const [pack] of record.packs) if (!needed.has(pack)) tombstones.add(pack);
+    for (const [pack] of needed.packsBeyond(record)) tombstones.add(pack);
   }
   for (const { packs, manifests, nowMs } of places) {
     const markOld = ([id, { modifiedMs }]: [string, Held]) => {
@@ -79,7 +88,7 @@ export function decideMarks(facts: PruneFacts, rules: PruneRules = allRules): Ma
     packs.entries().forEach(markOld);
     manifests.entries().forEach(markOld);
   }
-  const marked = marksOf(places, newestNumber(places));
+  const marked = marksOf(places, newestNumber(places), ids);
   const takenBack: string[] = [];
   for (const id of marked.tombstones) {
     if (needed.has(id)) takenBack.push(id);
@@ -96,11 +105,17 @@ function isAnywhere(places: readonly Place[], id: string): boolean {
 }
 
 /** What the generation says. Where two prunes met, what either says. */
-function marksOf(places: readonly Place[], number: number): { tombstones: Set<string>; sparse: Set<string> } {
+function marksOf(places: readonly Place[], number: number, ids: Ids): { tombstones: SomeIds; sparse: SomeIds } {
   const found = places.flatMap(({ generations }) => generations.get(number) ?? []);
   return {
-    tombstones: new Set(found.flatMap(({ tombstones }) => [...tombstones])),
-    sparse: new Set(found.flatMap(({ sparse }) => [...sparse])),
+    tombstones: createIdSet(
+      ids,
+      found.values().flatMap(({ tombstones }) => tombstones),
+    ),
+    sparse: createIdSet(
+      ids,
+      found.values().flatMap(({ sparse }) => sparse),
+    ),
   };
 }
 
@@ -130,7 +145,7 @@ export interface Waiting {
 
 export interface SweepPlan {
   /** Records first. */
-  readonly records: ReadonlyArray<{ readonly key: Key; readonly needs: readonly string[] }>;
+  readonly records: ReadonlyArray<{ readonly key: Key; readonly needs: Needs }>;
   /** Then manifests and packs, unless a record that could not be removed needs them. */
   readonly manifests: readonly string[];
   readonly packs: readonly string[];
@@ -165,12 +180,15 @@ export function decideSweep(facts: PruneFacts, place: Place, nowMs: number, rule
     numbers.filter((number) => number >= passed),
   );
   const isDead = ({ record }: PrunePoint) => dead.has(record.manifest[0]);
-  const needed = rules.lookAgain ? neededBy(points.filter((point) => !isDead(point))) : new Set<string>();
+  const needed = neededBy(
+    points.filter((point) => rules.lookAgain && !isDead(point)),
+    idsIn(points),
+  );
   const goes = (id: string) => dead.has(id) && !needed.has(id);
   const records = points
     // One that came after the listing is known by having been read.
     .filter((point) => isDead(point) && (place.records.has(point.key) || point.at.includes(place.destination.name)))
-    .map(({ key, record }) => ({ key, needs: [record.manifest[0], ...record.packs.map(([pack]) => pack)] }));
+    .map(({ key, record }) => ({ key, needs: record }));
   return {
     records,
     manifests: [...place.manifests.keys().filter(goes)],
@@ -208,12 +226,11 @@ function unbrokenFrom(places: readonly Place[], newest: number): number[] {
 }
 
 /** The ids that each of these generations names; where two prunes met, that both name. */
-function deadSince(places: readonly Place[], numbers: readonly number[]): ReadonlySet<string> {
+function deadSince(places: readonly Place[], numbers: readonly number[]): Pick<SomeIds, 'has'> {
   const sets = numbers.flatMap((number) =>
     places.flatMap(({ generations }) => generations.get(number)?.tombstones ?? []),
   );
-  const [first, ...others] = sets;
-  return new Set(first?.values().filter((id) => others.every((set) => set.has(id))) ?? []);
+  return { has: (id) => sets.length > 0 && sets.every((set) => set.has(id)) };
 }
 
 function waitingFor(

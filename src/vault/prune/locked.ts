@@ -20,12 +20,8 @@ export async function lockedNow({ destination }: Place, plan: SweepPlan, run: Ru
   const { history, capabilities } = destination;
   const none = { objects: 0, isSample: false };
   if (history === undefined || capabilities.objectLock === 'none') return none;
-  const keys: Key[] = [
-    ...plan.records.map(({ key }) => key),
-    ...plan.manifests.map(manifestKey),
-    ...plan.packs.map(packKey),
-  ];
-  const asked = keys.slice(0, mostAsked);
+  const keys = keysOf(plan);
+  const asked = [...keys.take(mostAsked)];
   let objects = 0;
   let untilMs = 0;
   for (const [at, key] of asked.entries()) {
@@ -40,5 +36,15 @@ export async function lockedNow({ destination }: Place, plan: SweepPlan, run: Ru
     objects++;
     untilMs = Math.max(untilMs, endMs);
   }
-  return { objects, ...(objects > 0 && { untilMs }), isSample: asked.length < keys.length };
+  return {
+    objects,
+    ...(objects > 0 && { untilMs }),
+    isSample: asked.length < plan.records.length + plan.manifests.length + plan.packs.length,
+  };
+}
+
+function* keysOf({ records, manifests, packs }: SweepPlan): Generator<Key> {
+  for (const { key } of records) yield key;
+  for (const id of manifests) yield manifestKey(id);
+  for (const id of packs) yield packKey(id);
 }

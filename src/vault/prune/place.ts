@@ -3,27 +3,24 @@ import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
 import { parseKey } from '../format/keys.ts';
+import { createIdSet, type SomeIds } from '../id-set.ts';
+import type { Ids } from '../ids.ts';
 import type { Trust } from '../trust.ts';
+import { createHeldPacks, type Held, type HeldPacks } from './held.ts';
 import { believed, isOfTheDestination } from './view.ts';
-
-/** The first version of an object, by the store's clock: later ones and delete markers say nothing about it. */
-export interface Held {
-  readonly sizeBytes: number;
-  readonly modifiedMs: number;
-}
 
 /** A generation as one destination holds it. */
 export interface HeldGeneration {
   readonly storedMs: number;
-  readonly tombstones: ReadonlySet<string>;
-  readonly sparse: ReadonlySet<string>;
+  readonly tombstones: SomeIds;
+  readonly sparse: SomeIds;
 }
 
 /** What one destination holds, as far as a prune must know. */
 export interface Place {
   readonly destination: Destination;
   /** By id. */
-  readonly packs: ReadonlyMap<string, Held>;
+  readonly packs: HeldPacks;
   readonly manifests: ReadonlyMap<string, Held>;
   readonly records: ReadonlyMap<Key, Held>;
   /** Records that were there before the packs were listed: what those need and the listing lacks is really missing. */
@@ -40,23 +37,28 @@ export interface Place {
 export interface Listing {
   readonly destination: Destination;
   readonly early: Set<Key>;
-  readonly packs: Map<string, Held>;
+  readonly packs: HeldPacks;
   readonly manifests: Map<string, Held>;
   nowMs: number;
 }
 
-/** Packs before records: whatever is committed meanwhile is seen with its record, or is not listed at all. */
-export async function listPacks(destination: Destination, run: Run): Promise<Listing> {
+/**
+ * Packs before records: whatever is committed meanwhile is seen with its record, or is not listed at all.
+ * @param ids those in which the records count their packs
+ */
+export async function listPacks(destination: Destination, ids: Ids, run: Run): Promise<Listing> {
   const early = new Set<Key>();
   for await (const { key } of tracesUnder(destination, 'snapshots/')) early.add(key);
-  const listing: Listing = { destination, early, packs: new Map(), manifests: new Map(), nowMs: 0 };
+  const packs = createHeldPacks(ids);
+  const listing: Listing = { destination, early, packs, manifests: new Map(), nowMs: 0 };
   for (const prefix of ['packs/', 'manifests/']) {
     for await (const { key, sizeBytes, modifiedMs } of tracesUnder(destination, prefix)) {
       run.signal.throwIfAborted();
       const parsed = parseKey(key);
       if (parsed?.type !== 'pack' && parsed?.type !== 'manifest') continue;
-      const into = parsed.type === 'pack' ? listing.packs : listing.manifests;
-      into.set(parsed.id, { sizeBytes, modifiedMs });
+      const held = { sizeBytes, modifiedMs };
+      if (parsed.type === 'pack') packs.add(parsed.id, held);
+      else listing.manifests.set(parsed.id, held);
       listing.nowMs = Math.max(listing.nowMs, modifiedMs);
     }
   }
@@ -68,10 +70,19 @@ export interface Suspect {
   readonly why: string;
 }
 
+export interface RestRequest {
+  readonly vault: string;
+  readonly trust: Trust;
+  /** Those in which the records count their packs. */
+  readonly ids: Ids;
+  readonly suspect: (found: Suspect) => void;
+  readonly run: Run;
+}
+
 /** The rest. A generation that cannot be read or believed is told to `suspect`. */
 export async function listRest(
   { destination, early, packs, manifests, nowMs: startMs }: Listing,
-  { vault, trust, suspect, run }: { vault: string; trust: Trust; suspect: (found: Suspect) => void; run: Run },
+  { vault, trust, ids, suspect, run }: RestRequest,
 ): Promise<Place> {
   let nowMs = startMs;
   const under = async function* (prefix: string): AsyncGenerator<Trace> {
@@ -88,7 +99,10 @@ export async function listRest(
   const indexes = new Map<string, Key[]>();
   for await (const { key } of under('index/')) {
     const parsed = parseKey(key);
-    if (parsed?.type === 'index') indexes.set(parsed.writer, [...(indexes.get(parsed.writer) ?? []), key]);
+    if (parsed?.type !== 'index') continue;
+    const own = indexes.get(parsed.writer);
+    if (own === undefined) indexes.set(parsed.writer, [key]);
+    else own.push(key);
   }
   const generations = new Map<number, HeldGeneration>();
   for (const trace of await Array.fromAsync(under('gc/'))) {
@@ -100,8 +114,8 @@ export async function listRest(
       const { tombstones, sparse } = value;
       generations.set(generation, {
         storedMs: trace.modifiedMs,
-        tombstones: new Set(tombstones),
-        sparse: new Set(sparse),
+        tombstones: createIdSet(ids, tombstones),
+        sparse: createIdSet(ids, sparse),
       });
     } catch (error) {
       if (isOfTheDestination(error)) throw error;

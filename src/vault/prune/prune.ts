@@ -5,8 +5,7 @@ import { objectExists } from '../../destinations/errors.ts';
 import { firstSound, traceOf } from '../../destinations/first-version.ts';
 import { generationBytes, signGeneration } from '../format/generation.ts';
 import { generationKey } from '../format/keys.ts';
-import { recordBytes } from '../format/record.ts';
-import { sha256Hex } from '../hash.ts';
+import { recordHash } from '../format/record.ts';
 import type { Trust } from '../trust.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
 import {
@@ -64,8 +63,14 @@ export async function surveyVault({ vault, destinations, trust }: SurveyRequest,
     }
     return found;
   };
-  const listings = await reached(destinations, (destination) => listPacks(destination, run));
-  const rest = { vault: vault.id, trust, run, suspect: (found: Suspect) => void suspect.push(found) };
+  const listings = await reached(destinations, (destination) => listPacks(destination, vault.ids, run));
+  const rest = {
+    vault: vault.id,
+    trust,
+    ids: vault.ids,
+    run,
+    suspect: (found: Suspect) => void suspect.push(found),
+  };
   const places = await reached(listings, (listing) => listRest(listing, rest));
   const found = await vault.restorePoints();
   suspect.push(...found.suspect);
@@ -82,7 +87,7 @@ export async function surveyVault({ vault, destinations, trust }: SurveyRequest,
 }
 
 export function prunePointOf({ key, record, destinations }: RestorePoint): PrunePoint {
-  return { key, at: destinations, record, hash: sha256Hex(recordBytes(record)) };
+  return { key, at: destinations, record, hash: recordHash(record) };
 }
 
 /** Gaps that no destination out of reach can explain: somebody took a record away. */

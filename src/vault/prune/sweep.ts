@@ -2,8 +2,10 @@ import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Key } from '../../destinations/destination.ts';
 import { manifestKey, packKey } from '../format/keys.ts';
+import { createIdSet, idsOf } from '../id-set.ts';
 import type { SweepPlan } from './decide.ts';
-import type { Held, Place } from './place.ts';
+import type { Held } from './held.ts';
+import type { Place } from './place.ts';
 import { removeWhole } from './remove.ts';
 import { allRules, type PruneRules } from './rules.ts';
 
@@ -28,7 +30,7 @@ export interface Swept {
 export async function sweep(place: Place, plan: SweepPlan, run: Run, rules: PruneRules = allRules): Promise<Swept> {
   const done = { records: 0, objects: 0, bytes: 0 };
   const locked = { objects: 0, bytes: 0, untilMs: 0 };
-  const stays = new Set<string>();
+  const stays = createIdSet(idsOf(plan.records.values().map(({ needs }) => needs)));
 
   async function remove(key: Key, held: Held | undefined): Promise<boolean> {
     run.signal.throwIfAborted();
@@ -49,7 +51,7 @@ export async function sweep(place: Place, plan: SweepPlan, run: Run, rules: Prun
   async function removeRecords(): Promise<void> {
     await atOnce(plan.records, async ({ key, needs }) => {
       if (await remove(key, place.records.get(key))) done.records++;
-      else if (rules.recordFirst) for (const id of needs) stays.add(id);
+      else if (rules.recordFirst) stays.addNeeds(needs);
     });
   }
 

@@ -2,8 +2,7 @@ import { sentenceOf } from '../../core/errors.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { type Trace, tracesUnder } from '../../destinations/first-version.ts';
 import { manifestKey, packKey, parseKey } from '../format/keys.ts';
-import { recordBytes } from '../format/record.ts';
-import { sha256Hex } from '../hash.ts';
+import { recordHash } from '../format/record.ts';
 import type { RestorePoint } from '../vault.ts';
 
 /** Something in a destination that is not as the records say. */
@@ -83,7 +82,7 @@ function sizesOf({ sizeBytes, versions }: Trace): number[] {
  * newest of all can vanish unseen by this: the writing host and the other destinations notice that.
  */
 export function missingLinks(points: readonly RestorePoint[]): { after: RestorePoint; previous: string }[] {
-  const known = new Set(points.map(({ record }) => sha256Hex(recordBytes(record))));
+  const known = new Set(points.map(({ record }) => recordHash(record)));
   return points.flatMap((point) => {
     const { previous } = point.record;
     return previous === null || known.has(previous) ? [] : [{ after: point, previous }];

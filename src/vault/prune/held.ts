@@ -1,0 +1,82 @@
+import { countedPacks } from '../format/counted-packs.ts';
+import type { SnapshotRecord } from '../format/record.ts';
+import type { Ids } from '../ids.ts';
+
+/** The first version of an object, by the store's clock: later ones and delete markers say nothing about it. */
+export interface Held {
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+}
+
+/** The packs that a place holds, by id. There may be a million, so a map of objects would not do. */
+export interface HeldPacks extends Iterable<[string, Held]> {
+  readonly size: number;
+  has(id: string): boolean;
+  get(id: string): Held | undefined;
+  keys(): IteratorObject<string>;
+  entries(): IteratorObject<[string, Held]>;
+  /** Whether all that the record needs are there, as large as it says. */
+  hasAllOf(record: Pick<SnapshotRecord, 'packs'>): boolean;
+}
+
+export interface HeldPacksDraft extends HeldPacks {
+  add(id: string, held: Held): void;
+}
+
+export function createHeldPacks(ids: Ids): HeldPacksDraft {
+  /** By number of the id: where the rest is told, and one. */
+  let rows = new Uint32Array(ids.size + 16);
+  let numbers = new Uint32Array(16);
+  let sizes = new Float64Array(16);
+  let times = new Float64Array(16);
+  let size = 0;
+
+  const rowOf = (id: string) => rows[ids.find(id) ?? -1] ?? 0;
+  const heldIn = (row: number): Held => ({ sizeBytes: sizes[row - 1]!, modifiedMs: times[row - 1]! });
+  function* keys() {
+    for (let row = 1; row <= size; row++) yield ids.idOf(numbers[row - 1]!);
+  }
+  function* entries(): Generator<[string, Held]> {
+    for (let row = 1; row <= size; row++) yield [ids.idOf(numbers[row - 1]!), heldIn(row)];
+  }
+
+  return {
+    get size() {
+      return size;
+    },
+    add(id, { sizeBytes, modifiedMs }) {
+      const number = ids.add(id);
+      if (number >= rows.length) rows = wider(rows, new Uint32Array(number * 2));
+      if (rows[number] === 0) {
+        if (size === numbers.length) {
+          numbers = wider(numbers, new Uint32Array(size * 2));
+          sizes = wider(sizes, new Float64Array(size * 2));
+          times = wider(times, new Float64Array(size * 2));
+        }
+        rows[number] = ++size;
+        numbers[size - 1] = number;
+      }
+      const at = rows[number]! - 1;
+      sizes[at] = sizeBytes;
+      times[at] = modifiedMs;
+    },
+    has: (id) => rowOf(id) > 0,
+    get(id) {
+      const row = rowOf(id);
+      return row === 0 ? undefined : heldIn(row);
+    },
+    keys,
+    entries,
+    [Symbol.iterator]: entries,
+    hasAllOf(record) {
+      const counted = countedPacks(record);
+      if (counted?.ids !== ids) return record.packs.every(([id, sizeBytes]) => sizes[rowOf(id) - 1] === sizeBytes);
+      return counted.numbers.every((number, at) => sizes[(rows[number] ?? 0) - 1] === counted.sizeAt(at));
+    },
+  };
+}
+
+function wider<Column extends Uint32Array | Float64Array>(column: Column, into: Column): Column {
+  into.set(column);
+  return into;
+}
