@@ -1,53 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { dayMs } from '../../src/core/duration.ts';
 import { type Picture, pictureOf } from '../support/pictures.ts';
 import type { TestSystem } from '../support/system.ts';
 import { smallTree } from '../support/trees.ts';
 import { until } from '../support/until.ts';
 import { aSystem, expectSame, noise, objectsIn } from '../support/vault.ts';
-import type { VaultWork } from '../support/vault-process.ts';
+import { start, type Worker, whole } from '../support/vault-worker.ts';
 
 const kept = 2;
-
-interface Worker {
-  readonly child: ChildProcess;
-  readonly ended: Promise<{ readonly done: boolean; readonly killed: boolean; readonly said: string }>;
-}
-
-/** A process of its own that backs up or prunes; it may be killed or stopped. */
-function start(system: TestSystem, work: VaultWork['work'], more: Partial<VaultWork> = {}): Worker {
-  const program = fileURLToPath(new URL('../support/vault-process.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program], { stdio: 'pipe' });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const { folder, config, identity, packSizes } = system;
-  const whole: VaultWork = { base: { folder, config, identity, packSizes }, work, faults: [], ...more };
-  child.stdin.on('error', () => {});
-  child.stdin.end(JSON.stringify(whole));
-  let said = '';
-  child.stdout.on('data', (data: Buffer) => {
-    said += data.toString();
-  });
-  child.stderr.on('data', (data: Buffer) => {
-    said += data.toString();
-  });
-  const ended = once(child, 'close').then(([, signal]) => ({
-    done: said.includes('done\n'),
-    killed: signal === 'SIGKILL',
-    said,
-  }));
-  return { child, ended };
-}
-
-async function whole(system: TestSystem, work: VaultWork['work']): Promise<void> {
-  const { done, said } = await start(system, work).ended;
-  expect(done, said).toBe(true);
-}
 
 /** As if the marks had been made four days ago. */
 function ageMarks(system: TestSystem): void {

@@ -1,16 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { Fault } from '../../src/destinations/wrap/fault.ts';
+import { compileCache } from './compile-cache.ts';
 import type { TestSystem } from './system.ts';
-
-const compileCache = mkdtempSync(join(tmpdir(), 'lifeboat-test-'));
-process.on('exit', () => rmSync(compileCache, { recursive: true, force: true }));
 
 export interface Death {
   /** The run came to its end before it could be killed. */

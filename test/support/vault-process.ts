@@ -4,6 +4,7 @@ import { startRun } from '../../src/core/run.ts';
 import type { Destination } from '../../src/destinations/destination.ts';
 import { type Fault, withFaults } from '../../src/destinations/wrap/fault.ts';
 import { prune } from '../../src/operations/prune.ts';
+import { withAged } from './aged.ts';
 import { type SystemBase, systemOver } from './system.ts';
 
 /** What one process does: a backup or a prune of the system on its standard input, with faults over each destination. */
@@ -13,9 +14,11 @@ export interface VaultWork {
   readonly faults: readonly Fault[];
   /** Stops itself (SIGSTOP) before the first object that it stores or removes under a key that begins so. */
   readonly stopBefore?: string;
+  /** Keys of what is seen as stored four days earlier. */
+  readonly aged?: readonly string[];
 }
 
-const { base, work, faults, stopBefore } = JSON.parse(await text(process.stdin)) as VaultWork;
+const { base, work, faults, stopBefore, aged = [] } = JSON.parse(await text(process.stdin)) as VaultWork;
 let stopped = false;
 
 function stopOnce(key: string): void {
@@ -25,7 +28,7 @@ function stopOnce(key: string): void {
 }
 
 function wrap(destination: Destination): Destination {
-  const faulty = withFaults(destination, faults);
+  const faulty = withFaults(withAged(destination, new Set(aged)), faults);
   return {
     ...faulty,
     async put(key, body, options) {
