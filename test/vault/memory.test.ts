@@ -17,7 +17,8 @@ import type { TestSystem } from '../support/system.ts';
 import { aSystem } from '../support/vault.ts';
 
 const MiB = 2 ** 20;
-const launcher = new URL('../../bin/node', import.meta.url).pathname;
+const launcher = new URL('../../bin/lifeboat', import.meta.url).pathname;
+const node = new URL('../../bin/node', import.meta.url).pathname;
 const largeBytes = 600 * MiB;
 const smallFiles = 20_000;
 
@@ -35,19 +36,14 @@ test('600 MiB in one file and 20,000 small ones: neither backup nor restore hold
   expect(readdirSync(`${restored}/small`, { recursive: true }).length).toBe(smallFiles + 100);
 });
 
-/** In a process of its own; in MiB. */
+/** In a process of its own, started as the command is; in MiB. */
 function mostMemory({ folder, config, identity, packSizes }: TestSystem, action: 'backup' | 'restore'): number {
   const program = new URL('../support/measured-run.ts', import.meta.url).pathname;
-  // As bin/node starts it.
-  const [semiSpace] = /--max-semi-space-size=\d+/.exec(readFileSync(launcher, 'utf8')) ?? [];
-  const { stdout, stderr } = spawnSync(
-    process.execPath,
-    ['--disable-warning=ExperimentalWarning', semiSpace!, program],
-    {
-      input: JSON.stringify({ base: { folder, config, identity, packSizes }, action }),
-      encoding: 'utf8',
-    },
-  );
+  const flags = readFileSync(launcher, 'utf8').match(/(?<=[ \n])--[a-z-]+(=\d+)?(?= )/g) ?? [];
+  const { stdout, stderr } = spawnSync(node, [...flags, program], {
+    input: JSON.stringify({ base: { folder, config, identity, packSizes }, action }),
+    encoding: 'utf8',
+  });
   expect(stderr).toBe('');
   return Number(stdout);
 }

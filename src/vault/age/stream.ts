@@ -125,7 +125,9 @@ export function openChunks(
   const chunks = Math.max(1, Math.ceil(sealed.length / SEALED_CHUNK_SIZE));
   for (let at = 0; at < chunks; at++) {
     const part = sealed.subarray(at * SEALED_CHUNK_SIZE, (at + 1) * SEALED_CHUNK_SIZE);
-    plain.set(openChunk(keyObject, first + at, toEnd && at === chunks - 1, part), at * CHUNK_SIZE);
+    const opened = openChunk(keyObject, first + at, toEnd && at === chunks - 1, part);
+    plain.set(opened, at * CHUNK_SIZE);
+    release(opened);
   }
   return plain;
 }

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { showPath, toBytes } from '../../core/paths.ts';
 import { contentDamaged } from '../errors.ts';
+import { release } from '../release.ts';
 import type { FileToWrite, Piece } from './messages.ts';
 import type { OpenedPack } from './pack.ts';
 
@@ -26,9 +27,10 @@ export function writeWhole(target: FileToWrite, pieces: readonly Piece[], pack: 
   try {
     const dense = pieces.reduce((sum, piece) => sum + piece.length, 0) === target.sizeBytes;
     if (dense && target.sizeBytes <= ONE_WRITE_BYTES) {
-      const bytes = gather(target.sizeBytes, pieces, pack);
+      const { bytes, own } = gather(target.sizeBytes, pieces, pack);
       compare(target, hash('sha256', bytes, 'hex'));
       writeFully(file, bytes, 0);
+      if (own) release(bytes);
     } else {
       compare(target, writeInOrder(file, target.sizeBytes, pieces, pack));
       ftruncateSync(file, target.sizeBytes);
@@ -61,19 +63,19 @@ export function finishFile(target: FileToWrite, setOwner: boolean): void {
   }
 }
 
-/** All of a small file's bytes: as they lie in the pack's frame when they lie in one, else copied together. */
-function gather(sizeBytes: number, pieces: readonly Piece[], pack: OpenedPack): Uint8Array {
+/** All of a small file's bytes: as they lie in the pack's frame when they lie in one, else copied together, `own`. */
+function gather(sizeBytes: number, pieces: readonly Piece[], pack: OpenedPack): { bytes: Uint8Array; own: boolean } {
   let bytes: Uint8Array | undefined;
   for (const piece of pieces) {
     let at = piece.at;
     for (const part of pack.read(piece.offset, piece.length)) {
-      if (part.length === sizeBytes) return part;
+      if (part.length === sizeBytes) return { bytes: part, own: false };
       bytes ??= Buffer.allocUnsafe(sizeBytes);
       bytes.set(part, at);
       at += part.length;
     }
   }
-  return bytes ?? Buffer.alloc(0);
+  return { bytes: bytes ?? Buffer.alloc(0), own: true };
 }
 
 /** Pieces come in the order of the file, so its hash is made as it is written: no second reading. */

@@ -43,6 +43,8 @@ export type ToStoreWorker =
       readonly toc: Toc;
       /** Hide the exact size: for packs that are not full. */
       readonly pad: boolean;
+      /** Memory of an earlier pack, for this one. */
+      readonly room: ArrayBuffer | undefined;
     };
 
 export interface FileToRead {
@@ -85,9 +87,11 @@ export type FromStoreWorker =
   | {
       readonly type: 'sealed';
       readonly pack: number;
-      /** Lower-case hex of the SHA-256 of `object`. */
+      /** Lower-case hex of the SHA-256 of the object. */
       readonly id: string;
+      /** The object is its first `sizeBytes`. */
       readonly object: ArrayBuffer;
+      readonly sizeBytes: number;
     }
   | {
       readonly type: 'failed';

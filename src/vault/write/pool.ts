@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { LifeboatError } from '../../core/errors.ts';
 import type { Toc } from '../format/toc.ts';
+import { release } from '../release.ts';
 import type { Thread, ThreadShelf } from '../threads.ts';
 import type { FromStoreWorker, ToStoreWorker } from './messages.ts';
 import {
@@ -21,6 +22,8 @@ const MAX_RAW_BYTES = 12 * MiB;
 const MAX_UPLOADS = 2;
 const MAX_READS = 2;
 const MAX_COMPRESSING = 2;
+/** Smaller objects are cheap to make room for. */
+const MIN_ROOM_BYTES = 8 * MiB;
 
 export interface SealedPack {
   readonly kind: PackKind;
@@ -28,6 +31,8 @@ export interface SealedPack {
   readonly object: Uint8Array;
   readonly pack: OpenPack;
   readonly toc: Toc;
+  /** The object's memory may be written over from now on. */
+  giveBack(): void;
 }
 
 /** What the pool asks of its owner. */
@@ -84,6 +89,8 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
   const compressing = new Map<number, Frame>();
   const sealing = new Map<number, { pack: OpenPack; toc: Toc }>();
   const toSeal: { pack: OpenPack; pad: boolean }[] = [];
+  // Fresh memory for every pack would cost page faults, and its weight set the collector off again and again.
+  const rooms: ArrayBuffer[] = [];
   const open: Record<PackKind, OpenPack> = { data: openPack('data'), meta: openPack('meta') };
   let rawBytes = 0;
   let uploads = 0;
@@ -143,8 +150,12 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
         sealing.delete(message.pack);
         pack.handle.id = message.id;
         uploads++;
-        const sealed = { kind: pack.kind, id: message.id, object: new Uint8Array(message.object), pack, toc };
-        owner.sealed(sealed).then(() => guarded(() => void uploads--), fail);
+        const { id, sizeBytes, object: room } = message;
+        const object = new Uint8Array(room, 0, sizeBytes);
+        const giveBack = () => void (room.byteLength < MIN_ROOM_BYTES ? release(object) : rooms.push(room));
+        owner
+          .sealed({ kind: pack.kind, id, object, pack, toc, giveBack })
+          .then(() => guarded(() => void uploads--), fail);
         return;
       }
       case 'read-done':
@@ -199,7 +210,9 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
       const member = leastBusy();
       member.sealing++;
       const packFrames = pack.frames.splice(0);
-      post(member, { type: 'seal', pack: number, frames: packFrames, toc, pad }, packFrames);
+      const room = pack.compressedBytes < MIN_ROOM_BYTES ? undefined : rooms.pop();
+      const given = room === undefined ? packFrames : [...packFrames, room];
+      post(member, { type: 'seal', pack: number, frames: packFrames, toc, pad, room }, given);
     }
     while (frames.length > 0 && toSeal.length === 0) {
       const member = leastBusy();

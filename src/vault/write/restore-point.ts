@@ -12,7 +12,6 @@ import { parseRecordKey, recordBytes, recordKey, type SnapshotRecord, signRecord
 import { sha256Hex } from '../hash.ts';
 import { keepUse } from '../prune/sparse.ts';
 import { mayReuse, withdrawnOf } from '../prune/view.ts';
-import { release } from '../release.ts';
 import { sealSmall } from '../small-objects.ts';
 import { announceRecord, noteRecord } from './last-record.ts';
 import type { SealedPack } from './pool.ts';
@@ -76,7 +75,7 @@ export async function writeRestorePoint(
   }
   trustActive();
 
-  async function storePack({ id, object, kind, toc }: SealedPack): Promise<void> {
+  async function storePack({ id, object, kind, toc, giveBack }: SealedPack): Promise<void> {
     const tried = session.copies.active.length;
     const holders = await session.copies.put(packKey(id), object, id);
     const pack: IndexedPack = { id, sizeBytes: object.length, kind, toc };
@@ -84,7 +83,7 @@ export async function writeRestorePoint(
     trustActive();
     storedBytes += pack.sizeBytes;
     // A place that was given up on may still be sending it.
-    if (holders.length === tried) release(object);
+    if (holders.length === tried) giveBack();
     await delivery.add(pack);
   }
 

@@ -6,15 +6,19 @@ import { encodeToc, paddingFrame, paddingSize, type Toc } from '../format/toc.ts
 import { sha256Hex } from '../hash.ts';
 import { release } from '../release.ts';
 
+/** Memory for an object comes in multiples of this, so that what one pack leaves is large enough for most others. */
+const ROOM_BYTES = 2 * 1024 * 1024;
+
 /**
  * Puts frames, padding and table of contents into one age object. Every chunk is opened again before it counts as sealed.
- * Uses the frames up.
+ * Uses the frames up, and `room`: the object lies in it, from its beginning, when it is large enough.
  */
 export async function sealPack(
   frames: readonly Uint8Array[],
   toc: Toc,
   pad: boolean,
   recipients: readonly string[],
+  room?: ArrayBuffer,
 ): Promise<{ id: string; object: Uint8Array<ArrayBuffer> }> {
   if (
     frames.length !== toc.frames.length ||
@@ -32,11 +36,18 @@ export async function sealPack(
   const plainBytes = parts.reduce((sum, part) => sum + part.length, 0);
   const { header, fileKey } = await newHeader(recipients);
   const nonce = randomBytes(NONCE_SIZE);
-  const object = new Uint8Array(header.length + NONCE_SIZE + sealedSize(plainBytes));
+  const object = placeFor(header.length + NONCE_SIZE + sealedSize(plainBytes), room);
   object.set(header, 0);
   object.set(nonce, header.length);
   sealParts(parts, plainBytes, createSecretKey(payloadKey(fileKey, nonce)), object, header.length + NONCE_SIZE);
   return { id: sha256Hex(object), object };
+}
+
+function placeFor(sizeBytes: number, room: ArrayBuffer | undefined): Uint8Array<ArrayBuffer> {
+  if (room !== undefined && room.byteLength >= sizeBytes) return new Uint8Array(room, 0, sizeBytes);
+  if (room !== undefined) release(new Uint8Array(room));
+  if (sizeBytes < ROOM_BYTES) return new Uint8Array(sizeBytes);
+  return new Uint8Array(new ArrayBuffer(Math.ceil(sizeBytes / ROOM_BYTES) * ROOM_BYTES), 0, sizeBytes);
 }
 
 function sealParts(

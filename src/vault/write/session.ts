@@ -18,6 +18,7 @@ import { storeWorker, threadShelf } from '../threads.ts';
 import type { Trust } from '../trust.ts';
 import { vaultOfKeys, type WriterKeys, writerKeys } from '../writer-keys.ts';
 import { catchUp } from './catch-up.ts';
+import { countBuffersApart } from './collector.ts';
 import { type Copies, copiesTo, putConfirmed } from './copies.ts';
 import { newestOf, noteRecord, readPending } from './last-record.ts';
 import { lockWriter } from './lock.ts';
@@ -58,6 +59,7 @@ export interface WriterSession extends AsyncDisposable {
 
 /** Opens the vault for writing, makes it when it does not exist, and brings destinations that lag up to date. */
 export async function openWriter(options: WriterOptions, run: Run): Promise<WriterSession> {
+  countBuffersApart();
   await using held = new AsyncDisposableStack();
   held.use(lockWriter(options.stateDir));
   const copies = copiesTo(options.destinations, run);

@@ -20,7 +20,7 @@ const BATCH_BYTES = 8 * MiB;
 const MAX_STREAM_LEAD_BYTES = 16 * MiB;
 const STREAM_PIECE_BYTES = MiB;
 /** Entries that wait for the pack of an earlier one; past it that pack is closed early, so that memory stays bounded. */
-const MAX_WAITING_ENTRIES = 20_000;
+const MAX_WAITING_ENTRIES = 10_000;
 
 /** What the store needs to know of the vault. */
 export interface KnownChunks {

@@ -144,8 +144,9 @@ async function seal(message: Extract<ToStoreWorker, { type: 'seal' }>): Promise<
   // Loaded when a pack is full: age's library takes as long to load as all the rest of a thread.
   const { sealPack } = await import('./seal.ts');
   const frames = message.frames.map((frame) => new Uint8Array(frame));
-  const { id, object } = await sealPack(frames, message.toc, message.pad, data.recipients);
-  send({ type: 'sealed', pack: message.pack, id, object: object.buffer }, [object.buffer]);
+  const { id, object } = await sealPack(frames, message.toc, message.pad, data.recipients, message.room);
+  const { buffer, length: sizeBytes } = object;
+  send({ type: 'sealed', pack: message.pack, id, object: buffer, sizeBytes }, [buffer]);
 }
 
 /** The bytes in a buffer of their own size, which can be transferred. */
