@@ -76,15 +76,20 @@ function endGroup(pid: number | undefined): void {
   }
 }
 
-/** What a process and everything that it started hold. The bash around it is left out. */
-function heldBytes(pid: number): number {
+/**
+ * What a process and everything that it started hold. The bash around it is left out, and a child that has not become another
+ * program yet: it still shares its parent's memory, which would count twice.
+ */
+function heldBytes(pid: number, parentLine?: string): number {
   let bytes = 0;
   try {
+    const line = readFileSync(`/proc/${pid}/cmdline`, 'latin1');
     const status = readFileSync(`/proc/${pid}/status`, 'latin1');
-    if (!status.startsWith('Name:\tbash\n')) bytes = Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1024;
+    const isOwn = !status.startsWith('Name:\tbash\n') && line !== parentLine;
+    if (isOwn) bytes = Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1024;
     for (const task of readdirSync(`/proc/${pid}/task`)) {
       const children = readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1');
-      for (const child of children.split(' ')) if (child.trim() !== '') bytes += heldBytes(Number(child));
+      for (const child of children.split(' ')) if (child.trim() !== '') bytes += heldBytes(Number(child), line);
     }
   } catch {
     // It ended while it was looked at.
