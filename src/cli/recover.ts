@@ -136,7 +136,8 @@ function datasetLines(one: RecoveredReport, nowMs: number, style: Style): string
     return [`${style.bad('✗')} ${name}: ${error.message}`, `    ${error.hint} ${style.dim(`[${error.code}]`)}`];
   }
   const asOf = `as of ${formatMoment(Date.parse(time), nowMs)}`;
-  if (state === 'was back') return [`${style.good('✓')} ${name} ${asOf} was brought back by an earlier run.`];
+  if (state === 'was back')
+    return [`${style.good('✓')} ${name} ${asOf} was brought back by an earlier run; this one did not compare it.`];
   const { where, files = 0, bytes = 0, backAfterMs = 0, rtoMs = 0 } = one;
   const what = files > 0 ? `${countOf(files, 'file')}, ${formatSize(bytes)}` : formatSize(bytes);
   const late = backAfterMs > rtoMs ? style.warn(` (objective ${formatDuration(rtoMs)})`) : '';

@@ -44,3 +44,14 @@ test('a set holds what was added, also of ids that were numbered later', () => {
     false,
   ]);
 });
+
+test('ids that somebody chose do not all fall into a few places', { timeout: 20_000 }, () => {
+  // Multiples of 2^28: a sum of products keeps their low bits at zero. Where they fall into one place, this takes minutes.
+  const words = new Uint32Array(8);
+  const ids = createIds();
+  for (let number = 0; number < 160_000; number++) {
+    for (let word = 0; word < 8; word++) words[word] = (number >>> (4 * word)) << 28;
+    ids.addWords(words);
+  }
+  expect(ids.size).toBe(160_000);
+});

@@ -51,8 +51,9 @@ export function compareWords(a: Uint32Array, b: Uint32Array): number {
 }
 
 export function createIds(): Ids {
-  // By chance, so that nobody can choose ids that all fall into one place.
+  // By chance, and mixed between the words, so that nobody can choose ids that all fall into one place.
   const factors = getRandomValues(new Uint32Array(WORDS)).map((factor) => factor | 1);
+  const [start = 0] = getRandomValues(new Uint32Array(1));
   const text = Buffer.alloc(HEX);
   const asked = new Uint32Array(WORDS);
   let held = new Uint32Array(16 * WORDS);
@@ -63,9 +64,12 @@ export function createIds(): Ids {
   let size = 0;
 
   function placeOf(words: Uint32Array, from: number): number {
-    let sum = 0;
-    for (let word = 0; word < WORDS; word++) sum = (sum + Math.imul(words[from + word]!, factors[word]!)) | 0;
-    return (sum ^ (sum >>> 15)) & (places.length - 1);
+    let sum = start;
+    for (let word = 0; word < WORDS; word++) {
+      sum = Math.imul(sum ^ words[from + word]!, factors[word]!);
+      sum ^= sum >>> 15;
+    }
+    return sum & (places.length - 1);
   }
 
   /** Where these words are, or would be. */

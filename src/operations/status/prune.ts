@@ -139,9 +139,15 @@ function patienceFor({ datasets }: System, own: readonly RestorePoint[]): number
   return Math.max(patienceMs, ...own.map(({ record }) => datasets[record.dataset]?.rpoMs ?? 0));
 }
 
-/** The last prune from this host, when a brake stopped it or it failed, and none has come through since, from wherever. */
+/** By itself: not interrupted, and not killed. */
+const ended: ReadonlySet<string> = new Set(['done', 'no', 'failed']);
+
+/**
+ * The last prune from this host that came to an end of its own, when a brake stopped it or it failed, and none has come through
+ * since, from wherever. One that was interrupted or killed since has mended nothing.
+ */
 function stoppedIn({ runs, newest }: Look): PruneStatus['stopped'] {
-  const last = runs.find(({ operation, state }) => operation === 'prune' && state !== 'running');
+  const last = runs.find(({ operation, state }) => operation === 'prune' && ended.has(state));
   if (last?.state !== 'failed' || last.errorCode === undefined || last.errorCode === pruneMet.code) return null;
   if (newest !== undefined && newest.storedMs > last.startedMs) return null;
   return { at: isoOf(last.startedMs), code: last.errorCode, message: last.errorMessage ?? '' };

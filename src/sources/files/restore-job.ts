@@ -14,6 +14,8 @@ export interface Job {
   readonly root: RootFacts;
   readonly wanted: Wanted;
   readonly run: Run;
+  /** Somebody notes what comes to its place, so all of it is on the disk before. */
+  readonly isMarked: boolean;
   readonly beforePlacing: (mark: string | undefined) => void;
 }
 

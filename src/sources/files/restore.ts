@@ -25,7 +25,8 @@ export async function restoreFiles(
   const wanted = await chosenOf(contents, target.only);
   const into = await followLink(resolve(target.into ?? home));
   const beforePlacing: Job['beforePlacing'] = (mark) => mark !== undefined && target.beforePlacing?.(mark);
-  const job: Job = { contents, force: target.force, into, root, wanted, run, beforePlacing };
+  const isMarked = target.beforePlacing !== undefined;
+  const job: Job = { contents, force: target.force, into, root, wanted, run, isMarked, beforePlacing };
   if (root.type === 'file') return restoreSingleFile(job);
   return wanted.paths === undefined ? restoreWhole(job) : restoreChosen(job, wanted.paths);
 }
@@ -66,7 +67,7 @@ async function exchangeWhole(job: Job, target: BytePath, inside: boolean, replac
   await refuseMountsIn(target);
   const extracted = await extract(job, folder, work.fresh);
   const problems = inside ? [] : await applyMetadata(work.fresh, job.root);
-  if (replaces) await flush(work.fresh);
+  if (replaces || job.isMarked) await flush(work.fresh);
   job.beforePlacing(await (inside ? markOfContents(work.fresh) : markOf(work.fresh)));
   await work.exchange(inside ? await movesOfContents(work.fresh, target) : [{ from: work.fresh, to: target }]);
   return { ...extracted, problems: [...extracted.problems, ...problems] };
@@ -86,7 +87,7 @@ async function restoreSingleFile(job: Job): Promise<Restored> {
   const replaces = await exists(target);
   if (replaces && !job.force) throw targetNotEmpty({ target: into });
   const extracted = await extract(job, parentOf(target), work.fresh);
-  if (replaces) await flush(work.fresh);
+  if (replaces || job.isMarked) await flush(work.fresh);
   const from: BytePath = `${work.fresh}/${name}`;
   job.beforePlacing(await markOf(from));
   await work.exchange([{ from, to: target }]);

@@ -2,8 +2,7 @@ import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import type { Key } from '../../destinations/destination.ts';
-import { recordBytes, type SnapshotRecord } from '../format/record.ts';
-import { sha256Hex } from '../hash.ts';
+import { recordHash, recordKey, type SnapshotRecord } from '../format/record.ts';
 import { type Doubt, isKnownWriter } from '../trust.ts';
 import type { VaultReader } from '../vault.ts';
 import { recordsStrange } from './errors.ts';
@@ -15,15 +14,16 @@ const strange: ReadonlySet<Doubt['code']> = new Set(['writer-unknown', 'chain-fo
 export type SpreadRule = (record: SnapshotRecord) => boolean;
 
 /**
- * The rule for the records that `vault` holds now; one that comes later is told by its key alone. It goes by the whole record:
- * whoever puts another one under the same id, or the same name, does not hold up the true one.
+ * The rule for the records that `vault` holds now; one that comes later is told by its writer alone. It goes by the whole record:
+ * whoever puts another one under the same id, or the same name, does not hold up the true one, and the other one stays.
  */
 export async function spreadRule(vault: VaultReader): Promise<SpreadRule> {
   const { points } = await vault.restorePoints();
-  const staying = new Set(
-    points.filter(({ doubts }) => doubts.some(({ code }) => strange.has(code))).map(({ record }) => hashOf(record)),
-  );
-  return (record) => isKnownWriter(vault.trust, record.writer) && !staying.has(hashOf(record));
+  const judged = new Set(points.map(({ record }) => recordKey(record)));
+  const sound = points.filter(({ doubts }) => !doubts.some(({ code }) => strange.has(code)));
+  const spreading = new Set(sound.map(({ record }) => recordHash(record)));
+  return (record) =>
+    isKnownWriter(vault.trust, record.writer) && (spreading.has(recordHash(record)) || !judged.has(recordKey(record)));
 }
 
 /** Says once for a whole run how many records stay where they are, however many places lack them. */
@@ -32,8 +32,4 @@ export function tellStrange(copied: ReadonlyArray<{ readonly strange: readonly K
   if (left.size === 0) return;
   const records = countOf(left.size, 'restore point');
   run.problem({ code: recordsStrange.code, message: sentenceOf(recordsStrange({ records })) });
-}
-
-function hashOf(record: SnapshotRecord): string {
-  return sha256Hex(recordBytes(record));
 }

@@ -1,3 +1,4 @@
+import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import { countOf, formatSize } from '../../core/size.ts';
 import type { Destination } from '../../destinations/destination.ts';
@@ -118,8 +119,9 @@ async function carryOut(
   let spreads: SpreadRule = () => false;
   try {
     if (plan.records.length > 0) spreads = await rule();
-  } catch {
-    return 'the records that it lacks could not be judged';
+  } catch (error) {
+    run.signal.throwIfAborted();
+    return `the records that it lacks could not be judged: ${sentenceOf(error)}`;
   }
   const copied = await copyMissing(plan, { vault, spreads }, run);
   const isUnread = copied.refused.length > 0 && copied.silent.length > 0;

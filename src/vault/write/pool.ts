@@ -152,7 +152,9 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
         uploads++;
         const { id, sizeBytes, object: room } = message;
         const object = new Uint8Array(room, 0, sizeBytes);
-        const giveBack = () => void (room.byteLength < MIN_ROOM_BYTES ? release(object) : rooms.push(room));
+        // As many as are ever in use: what is kept beyond that would never be asked for.
+        const isWanted = pack.compressedBytes >= MIN_ROOM_BYTES && rooms.length <= MAX_UPLOADS;
+        const giveBack = () => void (isWanted ? rooms.push(room) : release(object));
         owner
           .sealed({ kind: pack.kind, id, object, pack, toc, giveBack })
           .then(() => guarded(() => void uploads--), fail);
