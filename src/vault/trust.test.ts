@@ -126,9 +126,13 @@ describe('the key of the host is stolen', () => {
   });
 
   test('nor as the last of the chain, behind records that are younger', () => {
+    for (const timeMs of [Date.parse(target.time) + minuteMs, Date.parse(records[5]!.time) - 1]) {
+      const fake = made({ timeMs, previous: records[5]! });
+      const all = [...sound, found(fake, s3(nowMs), disk(timeMs))];
+      expect(codesOf(all, fake)).toEqual(['stored-late']);
+    }
     const fake = made({ timeMs: Date.parse(target.time) + minuteMs, previous: records[5]! });
     const all = [...sound, found(fake, s3(nowMs), disk(Date.parse(fake.time)))];
-    expect(codesOf(all, fake)).toEqual(['stored-late']);
     const next = made({ timeMs: madeMs + 3 * dayMs, previous: records[5]! });
     expect(codesOf([...all, found(next)], next)).toEqual([]);
   });

@@ -178,8 +178,7 @@ function chainOf(found: readonly TimedRecord[]) {
     oddities(record: SnapshotRecord) {
       const before = record.previous === null ? undefined : byHash.get(record.previous);
       const gap = record.previous !== null && before === undefined;
-      const backwards =
-        before !== undefined && Date.parse(before.record.committed) > Date.parse(record.committed) + aheadToleranceMs;
+      const backwards = before !== undefined && Date.parse(before.record.committed) > Date.parse(record.committed);
       const forked = !leads(record);
       const replayed = !holds(record);
       return { forked, replayed, any: gap || backwards || forked || replayed };
