@@ -23,9 +23,9 @@ import { aSystem, clockOff, noise } from '../support/vault.ts';
 const plain: PruneRequest = { dryRun: false, allowLarge: true, allowFlood: true, allowMissing: false, retire: [] };
 const run = () => startRun({ clock: systemClock });
 
-async function prune(system: TestSystem, request: Partial<PruneRequest> = {}) {
+async function prune(system: TestSystem, request: Partial<PruneRequest> = {}, it = run()) {
   using open = system.open();
-  return await recordedPrune(open, { ...plain, ...request }, run());
+  return await recordedPrune(open, { ...plain, ...request }, it);
 }
 
 interface Seen {
@@ -195,13 +195,16 @@ test('a host that has seen all that is marked holds up nothing, though a prune r
   expect((await statusIn(7, system)).prune?.waitsFor).toEqual([]);
 });
 
-test('a prune that came through from another host takes the place of one that was stopped here', async () => {
+test('a prune that came through from another host takes the place of one that was stopped here, an interrupted one does not', async () => {
   const system = await keepingOne();
   for (let time = 0; time < 4; time++) await backUp(system);
   const { host } = await secondHost(system);
   await expect(prune(system, { allowLarge: false })).rejects.toMatchObject({ code: 'prune-too-large' });
   expect(codes(await statusIn(0, system))).toEqual(['prune-stopped']);
   expect(codes(await statusIn(0, host))).toEqual([]);
+  const interrupted = startRun({ clock: systemClock, signal: AbortSignal.abort() });
+  await expect(prune(system, {}, interrupted)).rejects.toThrow();
+  expect(codes(await statusIn(0, system))).toEqual(['prune-stopped']);
   await prune(host);
   expect(codes(await statusIn(0, system))).toEqual([]);
 });
