@@ -39,3 +39,16 @@ export async function project(): Promise<string> {
   database.close();
   return folder;
 }
+
+/** A configuration of the project's uploads alone, sealed to these recipients. */
+export function sealTo(folder: string, ...recipients: readonly string[]): void {
+  writeFileSync(
+    join(folder, 'lifeboat.yaml'),
+    `version: 1
+system: harbor
+vault: { recipients: [${recipients.join(', ')}] }
+destinations: { local: { type: local, path: ./backups } }
+datasets: { uploads: { type: files, path: ./data/uploads } }
+`,
+  );
+}

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { bucket } from '../support/rgw.ts';
 import { temporaryFolder } from '../support/temp.ts';
 import { atTerminal } from '../support/terminal.ts';
-import { lifeboat, project } from './lifeboat.ts';
+import { lifeboat, project, sealTo } from './lifeboat.ts';
 
 const CTRL_C = '\x03';
 const CTRL_D = '\x04';
@@ -23,16 +23,7 @@ async function protectedProject(): Promise<string> {
   const made = await lifeboat(folder, ['keys', 'new', 'plain.txt']);
   const age = `age -p -o ${join(folder, 'key.age')} ${join(folder, 'plain.txt')}`;
   execFileSync('script', ['-qec', age, '/dev/null'], { input: `${secret}\n${secret}\n`, stdio: 'pipe' });
-  writeFileSync(
-    join(folder, 'lifeboat.yaml'),
-    `version: 1
-system: harbor
-vault:
-  recipients: [${/age1\w+$/m.exec(made.stdout)![0]}, ${readFileSync(join(folder, 'id.pub'), 'utf8').trim()}]
-destinations: { local: { type: local, path: ./backups } }
-datasets: { uploads: { type: files, path: ./data/uploads } }
-`,
-  );
+  sealTo(folder, /age1\w+$/m.exec(made.stdout)![0], readFileSync(join(folder, 'id.pub'), 'utf8').trim());
   const backup = await lifeboat(folder, ['backup', '--quiet']);
   expect(backup.code, backup.stderr).toBe(0);
   return folder;

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, globSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { lifeboat, project } from '../cli/lifeboat.ts';
+import { lifeboat, project, sealTo } from '../cli/lifeboat.ts';
 
 // No private key, passphrase or share leaves the process but to the file that was asked for.
 
@@ -43,16 +43,7 @@ test('not in arguments or environments of children, output, errors, state, ledge
 
   const made = await run('keys', 'new', 'daily.txt');
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', PASSPHRASE, '-f', join(folder, 'id')]);
-  writeFileSync(
-    join(folder, 'lifeboat.yaml'),
-    `version: 1
-system: harbor
-vault:
-  recipients: [${/age1\w+$/m.exec(made.stdout)![0]}, ${readFileSync(join(folder, 'id.pub'), 'utf8').trim()}]
-destinations: { local: { type: local, path: ./backups } }
-datasets: { uploads: { type: files, path: ./data/uploads } }
-`,
-  );
+  sealTo(folder, /age1\w+$/m.exec(made.stdout)![0], readFileSync(join(folder, 'id.pub'), 'utf8').trim());
   const escrow = JSON.parse((await run('keys', 'escrow', '--into', 'sheets', '--json')).stdout);
   await run('keys', 'rotate', '--add', escrow.recipient);
   await run('backup', '--json-events');
