@@ -1,4 +1,5 @@
 import { conditionInvalid } from './mistakes.ts';
+import { match } from './pattern.ts';
 
 /** What a value that a check found must be: `= 42`, `>= 1`, `between 1 and 9`, `not empty`, `matches /^ok/`. */
 export type Condition =
@@ -50,7 +51,7 @@ export function meets(value: unknown, condition: Condition): boolean {
     case 'not empty':
       return text !== undefined && text !== '';
     case 'matches':
-      return text !== undefined && new RegExp(condition.pattern, condition.flags).test(text);
+      return text !== undefined && match(condition.pattern, condition.flags, text) !== undefined;
     case 'between':
       return text !== undefined && order(text, condition.low) >= 0 && order(text, condition.high) <= 0;
     case 'compare':

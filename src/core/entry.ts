@@ -42,7 +42,7 @@ export interface HardlinkEntry extends Metadata {
   readonly target: BytePath;
 }
 
-interface SpecialEntry extends Metadata {
+export interface SpecialEntry extends Metadata {
   readonly type: 'fifo' | 'socket' | 'character-device' | 'block-device';
   /** Devices only. */
   readonly device?: { readonly major: number; readonly minor: number };

@@ -114,7 +114,9 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
       const dataset = name === configurationDataset ? configurationFiles(config) : config.datasets[name];
       if (dataset === undefined) throw noSuchDataset({ dataset: name, known: Object.keys(config.datasets) });
       mkdirSync(workFolder, { recursive: true, mode: 0o700 });
-      return openSource(name, dataset, { workFolder });
+      const others = Object.values(config.datasets).filter((other) => other !== dataset);
+      const elsewhere = others.flatMap((other) => ('path' in other ? [other.path] : []));
+      return openSource(name, dataset, { workFolder, elsewhere });
     },
     destinations,
     requests: () => requestsOf(everOpened),

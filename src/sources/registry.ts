@@ -4,7 +4,7 @@ import type { Source } from './source.ts';
 
 /** A dataset's configuration as far as sources need it; `DatasetConfig` of src/config fits. */
 export type SourceConfig =
-  | ({ readonly type: 'files' } & Omit<FilesOptions, 'name'>)
+  | ({ readonly type: 'files' } & Omit<FilesOptions, 'name' | 'elsewhere'>)
   | { readonly type: 'sqlite'; readonly path: string }
   | {
       readonly type: 'postgres';
@@ -17,6 +17,8 @@ export type SourceConfig =
 export interface SourceSurroundings {
   /** An existing folder on a disk with room for a copy of the largest SQLite database; the system's temporary folder when absent. */
   readonly workFolder?: string;
+  /** Paths that other datasets bring back: a link to one of them leads to nothing that is missing. */
+  readonly elsewhere?: readonly string[];
 }
 
 /** Makes the source of a dataset. All engines are named here and nowhere else; each is loaded when it is first needed. */
@@ -28,11 +30,12 @@ export async function openSource(
   switch (config.type) {
     case 'files': {
       const { filesSource } = await import('./files/source.ts');
-      return filesSource({ ...config, name });
+      return filesSource({ ...config, name, elsewhere: surroundings.elsewhere ?? [] });
     }
     case 'sqlite': {
       const { sqliteSource } = await import('./sqlite/source.ts');
-      return sqliteSource({ path: config.path, name, ...surroundings });
+      const { workFolder } = surroundings;
+      return sqliteSource({ path: config.path, name, ...(workFolder !== undefined && { workFolder }) });
     }
     case 'postgres': {
       const { postgresSource } = await import('./postgres/postgres.ts');

@@ -4,8 +4,10 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Expandable, FreshnessCheck, HttpCheck, HttpStep, ReferencesCheck } from '../../src/config/system.ts';
+import { meets } from '../../src/core/condition.ts';
 import { fillTemplate } from '../../src/core/template.ts';
 import { checkFreshness } from '../../src/operations/drill/checks/freshness.ts';
 import { checkHttp } from '../../src/operations/drill/checks/http.ts';
@@ -36,17 +38,10 @@ describe('references', () => {
     database.exec(`CREATE TABLE u (path TEXT, year INT, sha256 TEXT, size_bytes INT); ${rows}`);
     const base = { type: 'references', id: 'r', in: 'uploads', timeoutMs: 20_000 } as const;
     const from = { dataset: 'db', query: 'select * from u' };
-    const copies = {
-      db: { dataset: 'db', kind: 'sqlite', outside: file },
-      up: { dataset: 'uploads', outside: uploads },
-    };
-    const where = { copy: copies.up as Copy, productionPath: '/srv/app/uploads' };
-    return checkReferences(
-      { ...base, from, opens: true, mayBeEmpty: false, ...change },
-      copies.db as Copy,
-      where,
-      signal,
-    );
+    const copy = { dataset: 'db', kind: 'sqlite', outside: file } as Copy;
+    const trees = [{ dataset: 'uploads', copy: uploads, homes: ['/srv/app/uploads'] }];
+    const files = { trees, dataset: 'uploads' };
+    return checkReferences({ ...base, from, opens: true, mayBeEmpty: false, ...change }, copy, files, signal);
   }
   const values = (...paths: string[]) => paths.map((path) => `INSERT INTO u (path) VALUES ('${path}');`).join('');
 
@@ -66,7 +61,7 @@ describe('references', () => {
     const finding = await check(values('../outside.pdf', 'leads-out.pdf', '2026/../../outside.pdf'));
     expect(finding).toMatchObject({ verdict: 'fail', looked: 3 });
     expect(finding.message).toMatch(
-      /3 of 3 references fail: .*no path inside.*leads-out\.pdf is a link that leads out/,
+      /3 of 3 references fail: .*no path inside.*leads-out\.pdf is in no backup: it is a link that leads out/,
     );
   });
 
@@ -119,6 +114,17 @@ describe('a query on a restored database', () => {
       code: 'drill-query-failed',
     });
     await expect(all('SELECT * FROM absent', 20_000)).rejects.toThrow(/no such table: absent/);
+  });
+
+  test('is given its time without that of its reader: a sound backup of many files must not fail for it', async () => {
+    const copy = await database('CREATE TABLE t (n); INSERT INTO t VALUES (1), (2)');
+    let rows = 0;
+    for await (const batch of queryCopy(copy, 'select * from t', { timeoutMs: 2500, signal })) {
+      rows += batch.rows.length;
+      // Longer than the query may take: what is waited for is that its clock stands still.
+      if (batch.rows.length === 0) await wait(3000);
+    }
+    expect(rows).toBe(2);
   });
 });
 
@@ -238,6 +244,14 @@ describe('http', () => {
       answer.writeHead(200, { 'content-type': 'text/plain' }).end('hello');
     const finding = await check(serve, [{ path: '/', ...(expected && { expect: expected }) }]);
     expect(finding).toMatchObject({ verdict: 'fail', message: expect.stringMatching(message) });
+  });
+
+  test('H7: an answer made to keep a pattern busy for ever is no match', async () => {
+    const endless = (_: IncomingMessage, answer: ServerResponse) => answer.end('a'.repeat(5000));
+    const capture = { x: { from: 'regex', pattern: '^(a+)+b' } } as const;
+    const pattern = { text: 'matches', kind: 'matches', pattern: '^(a+)+b', flags: '' } as const;
+    expect((await check(endless, [{ path: '/', capture }])).message).toMatch(/nothing to capture/);
+    expect(meets('a'.repeat(5000), pattern)).toBe(false);
   });
 
   test('an answer that never comes, breaks off, or leads elsewhere fails in time', async () => {

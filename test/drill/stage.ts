@@ -6,7 +6,7 @@ import { loadSystem } from '../../src/config/load.ts';
 import type { System } from '../../src/config/system.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import type { DrillDetails, DrillEvidence } from '../../src/core/evidence.ts';
-import { startRun } from '../../src/core/run.ts';
+import { type Problem, startRun } from '../../src/core/run.ts';
 import { backUp } from '../../src/operations/backup.ts';
 import { rehearse } from '../../src/operations/drill/drill.ts';
 import type { DrillOptions, DrillOutcome } from '../../src/operations/drill/parts.ts';
@@ -22,7 +22,8 @@ export interface Stage extends AsyncDisposable {
   readonly system: System;
   readonly stateDir: string;
   readonly identity: string;
-  backUp(clock?: Clock): Promise<void>;
+  /** Throws when a dataset failed. @returns what it noted of those that did not */
+  backUp(clock?: Clock): Promise<Problem[]>;
   drill(sabotage?: Sabotage): Promise<Rehearsed>;
 }
 
@@ -111,8 +112,9 @@ export async function setStage(folder: string, options: StageOptions = {}): Prom
     identity,
     async backUp(clock = systemClock) {
       using at = openSystem(system, { clock });
-      const { failed } = await backUp(at, { datasets: [], refill: false }, startRun({ clock }));
+      const { failed, backedUp } = await backUp(at, { datasets: [], refill: false }, startRun({ clock }));
       if (failed[0] !== undefined) throw failed[0].error;
+      return backedUp.flatMap(({ problems }) => problems);
     },
     drill: (sabotage = {}) => rehearseWith(open, system, identity, sabotage),
     async [Symbol.asyncDispose]() {

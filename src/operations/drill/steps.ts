@@ -1,5 +1,6 @@
 import type { Check } from '../../config/system.ts';
 import type { CheckKind } from '../../core/checks.ts';
+import { pathFromText } from '../../core/paths.ts';
 import { needsApplication, type PlanAction, type PlanStep } from '../../core/plan.ts';
 import type { Run } from '../../core/run.ts';
 import { startApplication } from './application.ts';
@@ -11,6 +12,7 @@ import { checkHttp } from './checks/http.ts';
 import { checkIntegrity } from './checks/integrity.ts';
 import { checkReferences } from './checks/references.ts';
 import { checkRestored } from './checks/restored.ts';
+import type { RestoredTree } from './checks/restored-files.ts';
 import { checkSql } from './checks/sql.ts';
 import type { Found } from './choose.ts';
 import { findingOf } from './faults.ts';
@@ -146,10 +148,8 @@ async function runCheck(check: Check, rehearsal: Rehearsal, drill: Drill, run: R
       return finding;
     }
     case 'references': {
-      const files = drill.parts.system.datasets[check.in];
-      const productionPath = files !== undefined && 'path' in files ? files.path : '';
-      const where = { copy: copyOf(drill, check.in), productionPath };
-      return checkReferences(check, copyOf(drill, check.from.dataset), where, signal);
+      const files = { trees: restoredTrees(drill), dataset: check.in };
+      return checkReferences(check, copyOf(drill, check.from.dataset), files, signal);
     }
     case 'http':
       return checkHttp(check, drill, signal);
@@ -167,6 +167,17 @@ function datasetsOf(check: Check): string[] {
 function datasetOf(drill: Drill, id: string): string | undefined {
   const check = drill.parts.system.drill.checks.find((one) => one.id === id);
   return check === undefined ? undefined : datasetsOf(check).at(-1);
+}
+
+/** The files that came back, and where they were in production, by each of the paths that it has there. */
+function restoredTrees({ copies, parts }: Drill): RestoredTree[] {
+  return [...copies.values()].flatMap(({ dataset, kind, outside, contents: { facts } }) => {
+    const config = parts.system.datasets[dataset];
+    if (kind !== 'files' || config === undefined || !('path' in config)) return [];
+    const recorded = typeof facts.path === 'string' ? [pathFromText(facts.path)] : [];
+    const real = typeof facts.realPath === 'string' ? [facts.realPath] : [];
+    return [{ dataset, copy: pathFromText(outside), homes: [pathFromText(config.path), ...recorded, ...real] }];
+  });
 }
 
 function copyOf(drill: Drill, dataset: string): Copy {

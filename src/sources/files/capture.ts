@@ -2,13 +2,14 @@ import { lstatSync } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { systemClock } from '../../core/clock.ts';
 import type { Entry } from '../../core/entry.ts';
-import type { BytePath } from '../../core/paths.ts';
+import { type BytePath, pathFromText, showPath } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
 import { onDisk } from '../file-system.ts';
 import type { Capture } from '../source.ts';
 import { entryOf } from './entry-of.ts';
 import { compileExcludes, type ExcludeRule } from './excludes.ts';
 import { startNamesChecksum } from './names-checksum.ts';
+import { leadsOut } from './outward-links.ts';
 import { startProblems } from './problems.ts';
 import { type MutableEntry, type WalkEvents, walk } from './walk.ts';
 import { openXattrReader, type XattrReader } from './xattrs.ts';
@@ -20,6 +21,8 @@ export interface CaptureOptions {
   readonly root: BytePath;
   /** The single file's name. */
   readonly only?: BytePath;
+  /** What other datasets bring back, absolute: a link to it leads to nothing that is missing. */
+  readonly elsewhere: readonly string[];
   readonly rules: ReadonlyArray<ExcludeRule & { readonly isDefault: boolean }>;
   readonly cacheFolders: boolean;
   readonly oneFileSystem: boolean;
@@ -61,6 +64,13 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
     leftover: () => void seen.leftovers++,
     problem: problems.add,
   };
+  const homes = [root, ...[path, ...options.elsewhere].map(pathFromText)];
+  const noteLink = (link: { path: BytePath; target: BytePath }) => {
+    const target = leadsOut(root, link, homes);
+    if (target === undefined) return;
+    const message = `${showPath(link.path)} leads to ${showPath(target)}, which no dataset holds: what is there was not backed up.`;
+    problems.add('link-leads-out', message);
+  };
   const now = systemClock.now;
   const batches = () => walk({ ...options, excludes: compileExcludes(rules), now, events });
 
@@ -70,6 +80,7 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
       run.signal.throwIfAborted();
       for (const entry of batch) {
         names.add(only === undefined ? entry : { type: 'file', path: '' });
+        if (entry.type === 'symlink') noteLink(entry);
         yield entry;
       }
       done += batch.length;
@@ -89,6 +100,8 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
       return {
         facts: {
           path,
+          // Links may name the folder by the path that it really has.
+          ...(root !== pathFromText(path) && only === undefined && { realPath: root }),
           root: rootFacts,
           excluded: rules.map((rule, at) => ({ ...rule, count: counts[at]! })).filter((rule) => rule.count > 0),
           ...seen,

@@ -1,8 +1,10 @@
 import { lstatSync } from 'node:fs';
+import { setImmediate as breathe } from 'node:timers/promises';
 import { systemClock } from '../../core/clock.ts';
 import type { Expectations } from '../../core/expectations.ts';
-import { pathFromText } from '../../core/paths.ts';
+import { type BytePath, pathFromText } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
+import { openBeneath } from '../beneath.ts';
 import { onDisk } from '../file-system.ts';
 import type { Contents, Measurement } from '../source.ts';
 import { compareEntries } from './compare.ts';
@@ -37,10 +39,11 @@ export async function measureFiles(
   for (const batch of walk({ ...place, ...nothing, now: systemClock.now, events: silent })) {
     run.signal.throwIfAborted();
     for (const entry of batch) names.add(isFolder ? entry : { type: 'file', path: '' });
+    // An interruption is heard between two batches.
+    await breathe();
   }
-  const integrity =
-    contents === undefined
-      ? []
-      : [await compareEntries(isFolder ? (entry) => `${path}/${entry}` : () => path, contents, run)];
-  return { actual: names.expectations(), integrity };
+  if (contents === undefined) return { actual: names.expectations(), integrity: [] };
+  using folder = openBeneath(place.root);
+  const nameOf = isFolder ? (entry: BytePath) => entry : () => path.slice(split + 1);
+  return { actual: names.expectations(), integrity: [await compareEntries(folder, nameOf, contents, run)] };
 }

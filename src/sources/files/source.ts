@@ -22,6 +22,8 @@ export interface FilesOptions {
   readonly defaultExcludes: boolean;
   readonly oneFileSystem: boolean;
   readonly xattrs: boolean;
+  /** Paths that other datasets bring back. */
+  readonly elsewhere?: readonly string[];
 }
 
 /** @throws `exclude-invalid` */
@@ -44,8 +46,9 @@ export function filesSource(options: FilesOptions): Source {
       const isFolder = (await stat(path)).isDirectory();
       const split = real.lastIndexOf('/');
       const where = isFolder ? { root: real } : { root: real.slice(0, split), only: real.slice(split + 1) };
-      const { oneFileSystem, xattrs, defaultExcludes: cacheFolders } = options;
-      return captureFiles({ path, ...where, rules: isFolder ? rules : [], cacheFolders, oneFileSystem, xattrs }, run);
+      const { oneFileSystem, xattrs, defaultExcludes: cacheFolders, elsewhere = [] } = options;
+      const how = { rules: isFolder ? rules : [], cacheFolders, oneFileSystem, xattrs, elsewhere };
+      return captureFiles({ path, ...where, ...how }, run);
     },
     restore: (contents, target, run) => restoreFiles(contents, target, path, run),
     wasPlaced: (mark, contents) => wasPlaced(mark, contents, path),

@@ -18,6 +18,7 @@ import { packKey } from '../format/keys.ts';
 import { withinBounds } from './ahead.ts';
 import type { ContentsOptions } from './contents.ts';
 import { type ExtractPool, startExtractPool } from './extract-pool.ts';
+import { type FifoToMake, makeFifos } from './make-fifos.ts';
 import type { FileToWrite, Piece } from './messages.ts';
 import { fetchSound } from './objects.ts';
 
@@ -44,6 +45,7 @@ type StoredFile = Extract<StoredEntry, { type: 'file' }>;
 interface Batch {
   readonly files: { entry: StoredFile; target: BytePath; extents: LocatedEntry['extents'] }[];
   readonly links: { entry: SymlinkEntry | HardlinkEntry; target: BytePath }[];
+  readonly fifos: FifoToMake[];
   extents: number;
 }
 
@@ -87,6 +89,7 @@ export async function extractEntries(
     const { files, bytes } = await writeFiles(batch, pool, request);
     state.files += files;
     state.bytes += bytes;
+    await makeFifos(batch.fifos, root);
     for (const { entry, target } of batch.links) makeLink(entry, target, request, state.adopted, root);
     batch = emptyBatch();
   }
@@ -107,13 +110,18 @@ export async function extractEntries(
       batch.links.push({ entry, target });
     } else if (entry.type === 'hardlink') {
       await addHardlink(entry, target);
+    } else if (entry.type === 'fifo') {
+      batch.fifos.push({ entry, target });
     } else if (entry.type !== 'socket') {
       state.problems.push({
         code: 'special-file-skipped',
         message: `${showPath(entry.path)} is a ${entry.type} and was not made.`,
       });
     }
-    if (batch.files.length + batch.links.length >= BATCH_ENTRIES || batch.extents >= BATCH_EXTENTS) {
+    if (
+      batch.files.length + batch.links.length + batch.fifos.length >= BATCH_ENTRIES ||
+      batch.extents >= BATCH_EXTENTS
+    ) {
       await flush();
       closeFolders(target.slice(request.folder.length + 1));
     }
@@ -145,7 +153,7 @@ export async function extractEntries(
 }
 
 function emptyBatch(): Batch {
-  return { files: [], links: [], extents: 0 };
+  return { files: [], links: [], fifos: [], extents: 0 };
 }
 
 function addFile(batch: Batch, entry: StoredFile, target: BytePath, extents: LocatedEntry['extents']): void {

@@ -1,5 +1,6 @@
 import type { HttpBody, HttpCapture, HttpCheck, HttpExpectation, HttpStep, JsonPath } from '../../../config/system.ts';
 import { meets } from '../../../core/condition.ts';
+import { match } from '../../../core/pattern.ts';
 import { countOf } from '../../../core/size.ts';
 import type { HttpAnswer } from '../../../sandbox/protocol.ts';
 import { expandNoting } from '../application.ts';
@@ -153,8 +154,8 @@ function captureAll(step: HttpStep, answer: HttpAnswer, session: Session): strin
 function captured(capture: HttpCapture, answer: HttpAnswer): string | undefined {
   if (capture.from === 'header') return headerOf(answer, capture.name);
   if (capture.from === 'regex') {
-    const found = new RegExp(capture.pattern).exec(textOf(answer));
-    return found === null ? undefined : (found[1] ?? found[0]);
+    const found = match(capture.pattern, '', textOf(answer));
+    return found?.[1] ?? found?.[0];
   }
   const value = valueAt(parseJson(textOf(answer))?.value, capture.path);
   if (value === undefined || value === null) return undefined;
