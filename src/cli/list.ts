@@ -6,8 +6,8 @@ import { formatCount, formatSize } from '../core/size.ts';
 import { missingFor } from '../operations/copy/protection.ts';
 import { noSuchDataset } from '../operations/errors.ts';
 import { readPruneLedger } from '../operations/pins.ts';
-import { type DatasetPlan, planRetention } from '../operations/retention-plan.ts';
-import { newestPoint } from '../vault/trust.ts';
+import { type DatasetPlan, planFor } from '../operations/retention-plan.ts';
+import { choiceOrNone, chooseNewest, type PassedOver, tellPassedOver } from '../vault/newest.ts';
 import { defineCommand, flag, value } from './command.ts';
 import { noteDamage } from './damage-note.ts';
 import { usageWrong } from './errors.ts';
@@ -21,6 +21,8 @@ interface Listing {
 
 interface ListedDataset {
   readonly dataset: string;
+  /** Newer restore points than the newest that is believed: a restore passes them over. */
+  readonly passedOver: readonly PassedOver[];
   /** Newest first. */
   readonly restorePoints: ReadonlyArray<{
     readonly id: string;
@@ -49,7 +51,7 @@ With --files, what one restore point of one dataset holds; that needs a key.`,
     files: flag('list what is inside (needs --identity)'),
     at: value('<moment>', "with --files: the newest restore point at or before it, 'latest' by default"),
   },
-  async run({ words, options, system, identities, clock, out }) {
+  async run({ words, options, system, identities, clock, run, out }) {
     const open = await system();
     const known = [...Object.keys(open.config.datasets), configurationDataset];
     for (const dataset of words) if (!known.includes(dataset)) throw noSuchDataset({ dataset, known });
@@ -58,19 +60,30 @@ With --files, what one restore point of one dataset holds; that needs a key.`,
       if (words.length !== 1)
         throw usageWrong({ what: '--files takes exactly one dataset.', command: 'lifeboat list' });
       const moment = parseMoment(options.at ?? 'latest', clock.now());
-      const { points } = await vault.restorePoints(words[0]);
+      const { points, suspect } = await vault.restorePoints();
       const own = points.filter(({ record }) => record.system === open.config.name);
-      const point = newestPoint(own, words[0]!, moment === 'latest' ? undefined : moment);
+      const { point, passedOver } = chooseNewest(
+        { points: own, suspect },
+        words[0]!,
+        moment === 'latest' ? undefined : moment,
+      );
+      tellPassedOver(passedOver, run);
       const contents = await vault.open(point, await identities());
       await out.stream(contents.entries(), entryDocument, entryLine);
       return exitCodes.ok;
     }
-    const plan = await planRetention(open.config, vault, { ledger: await readPruneLedger(vault) });
+    const found = await vault.restorePoints();
+    const plan = planFor(open.config, found, { ledger: await readPruneLedger(vault) });
+    const own = { ...found, points: found.points.filter(({ record }) => record.system === open.config.name) };
     const wanted = plan.datasets.filter(({ dataset }) => words.length === 0 || words.includes(dataset));
     const answering = vault.destinations.map(({ name }) => name);
     const missingAt = (held: readonly string[]) =>
       missingFor(open.config.destinations, held).filter((name) => answering.includes(name));
-    const datasets = wanted.map((one) => listed(one, missingAt));
+    const datasets = wanted.map((one) => {
+      const passedOver = choiceOrNone(own, one.dataset)?.passedOver ?? [];
+      tellPassedOver(passedOver, run);
+      return { ...listed(one, missingAt), passedOver };
+    });
     out.answer<Listing>({ datasets, suspect: plan.suspect }, (listing, style) =>
       listingText(listing, clock.now(), style),
     );
@@ -81,7 +94,7 @@ With --files, what one restore point of one dataset holds; that needs a key.`,
 function listed(
   { dataset, points }: DatasetPlan,
   missingAt: (held: readonly string[]) => readonly string[],
-): ListedDataset {
+): Omit<ListedDataset, 'passedOver'> {
   return {
     dataset,
     restorePoints: points.map(({ point: { record, destinations, doubts }, reasons, goesMs }) => ({

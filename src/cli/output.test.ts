@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createOutput, printable, table } from './output.ts';
-import { createProgress, describe as describeStep, silentProgress } from './progress.ts';
+import { createProgress, describe as describeStep, urgentOnly } from './progress.ts';
 
 function collect() {
   let text = '';
@@ -10,7 +10,7 @@ function collect() {
 function output(how: { json?: boolean; jsonEvents?: boolean; quiet?: boolean; color?: boolean }) {
   const [stdout, stderr] = [collect(), collect()];
   const options = { json: false, jsonEvents: false, quiet: false, color: false, ...how };
-  return { out: createOutput({ ...options, stdout, stderr, progress: silentProgress }), stdout, stderr };
+  return { out: createOutput({ ...options, stdout, stderr, progress: urgentOnly(stderr) }), stdout, stderr };
 }
 
 describe('what reaches a terminal', () => {

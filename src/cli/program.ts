@@ -9,7 +9,7 @@ import { failureJson, failureOf, failureText } from './failure.ts';
 import { loadedOnce } from './loaded.ts';
 import { commanderOption, commonOptions, flagName, readCommonOptions, readOptions } from './options.ts';
 import { createOutput, eventLine } from './output.ts';
-import { createProgress, type ProgressStream, silentProgress } from './progress.ts';
+import { createProgress, type ProgressStream, urgentOnly } from './progress.ts';
 
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -134,7 +134,7 @@ async function execute(definition: AnyCommand, command: Command, around: Surroun
   const common = readCommonOptions(given, env, nameOf(command));
   const { json, jsonEvents, quiet } = common;
   const color = common.color && stdout.isTTY === true;
-  const progress = quiet || json || jsonEvents ? silentProgress : createProgress(stderr, systemClock);
+  const progress = quiet || json || jsonEvents ? urgentOnly(stderr) : createProgress(stderr, systemClock);
   const out = createOutput({ json, jsonEvents, quiet, color, stdout, stderr, progress });
   const loaded = loadedOnce(common, env, out, signal);
   try {
@@ -148,7 +148,10 @@ async function execute(definition: AnyCommand, command: Command, around: Surroun
       run: startRun({
         clock: systemClock,
         signal,
-        onEvent: jsonEvents ? (event) => stdout.write(eventLine(event)) : progress.onEvent,
+        onEvent(event) {
+          if (jsonEvents) stdout.write(eventLine(event));
+          progress.onEvent(event);
+        },
       }),
       config: loaded.config,
       system: loaded.system,

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { formatDuration, roughDuration } from '../core/duration.ts';
-import type { Progress as Counted, RunEvent } from '../core/run.ts';
+import type { Progress as Counted, Problem, RunEvent } from '../core/run.ts';
 import { formatCount, formatSize } from '../core/size.ts';
 import { printable } from './output.ts';
 
@@ -17,7 +17,19 @@ export interface ProgressStream {
   readonly columns?: number;
 }
 
-export const silentProgress: Progress = { onEvent() {}, clear() {} };
+/** Says nothing but what must not be missed. */
+export function urgentOnly(stream: ProgressStream): Progress {
+  return {
+    onEvent(event) {
+      if (event.type === 'problem' && event.problem.urgent) sayProblem(stream, event.problem);
+    },
+    clear() {},
+  };
+}
+
+function sayProblem(stream: ProgressStream, { message }: Problem): void {
+  stream.write(`${printable(`! ${message}`)}\n`);
+}
 
 const redrawMs = 100;
 /** How often a long step says where it is when there is no terminal, say in a service's journal. */
@@ -64,7 +76,7 @@ function movingLine(stream: ProgressStream, clock: Clock): Progress {
           break;
         case 'problem':
           clear();
-          stream.write(`${printable(`! ${event.problem.message}`)}\n`);
+          sayProblem(stream, event.problem);
           break;
       }
     },

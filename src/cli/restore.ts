@@ -14,6 +14,8 @@ interface RestoreReport {
   readonly dataset: string;
   readonly restorePoint: string;
   readonly time: string;
+  /** Newer restore points that were not believed, and why. */
+  readonly passedOver: RestoreOutcome['passedOver'];
   readonly where: string;
   readonly files: number;
   readonly bytes: number;
@@ -68,10 +70,10 @@ function pointOf(text: string, nowMs: number): { id: string } | { atMs: number }
 
 function reportOf(
   dataset: string,
-  { point, restored, damage, elapsedMs }: RestoreOutcome,
+  { point, passedOver, restored, damage, elapsedMs }: RestoreOutcome,
 ): Omit<RestoreReport, 'requests'> {
   const { id, time } = point.record;
-  return { dataset, restorePoint: id, time, ...restored, damage, elapsedMs: Math.round(elapsedMs) };
+  return { dataset, restorePoint: id, time, passedOver, ...restored, damage, elapsedMs: Math.round(elapsedMs) };
 }
 
 function restoreText(report: RestoreReport, nowMs: number, style: Style): string {

@@ -21,6 +21,7 @@ function first(answer: Partial<SystemStatus['answer']>, proof: SystemStatus['pro
     rpoMs: 1,
     rtoMs: 1,
     newest: null,
+    passedOver: [],
     restorePoints: 0,
     lossMs: null,
     provedAt: null,

@@ -51,6 +51,19 @@ interface DatasetEvidence {
   readonly manifestSha256: string | null;
   readonly logicalBytes: number;
   readonly destinations: readonly string[];
+  /** Newer restore points that were not believed; null when the newest of all was taken. */
+  readonly passedOver: PassedOverEvidence | null;
+}
+
+/** Newer restore points that another was chosen over. Known writers' first, then the newest, and no more than a few. */
+export interface PassedOverEvidence {
+  readonly count: number;
+  readonly points: ReadonlyArray<{
+    readonly restorePoint: string;
+    readonly time: string;
+    /** Codes of its doubts. */
+    readonly reasons: readonly string[];
+  }>;
 }
 
 interface PlaceEvidence {

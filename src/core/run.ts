@@ -5,6 +5,8 @@ export interface Problem {
   /** Stable, lower-case words joined by hyphens, e.g. `file-unreadable`. */
   readonly code: string;
   readonly message: string;
+  /** Said on standard error whatever was asked for, also with --quiet and --json. */
+  readonly urgent?: true;
 }
 
 export interface Progress {

@@ -1,9 +1,9 @@
 import type { Run } from '../core/run.ts';
 import type { Restored } from '../sources/source.ts';
 import { restorePointMissing, writerUnknown } from '../vault/errors.ts';
+import { type Choice, chooseNewest, type PassedOver, tellPassedOver } from '../vault/newest.ts';
 import type { Damage } from '../vault/read/objects.ts';
-import { newestPoint } from '../vault/trust.ts';
-import type { RestorePoint } from '../vault/vault.ts';
+import type { RestorePoint, RestorePoints } from '../vault/vault.ts';
 import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';
 
@@ -25,6 +25,8 @@ export interface RestoreRequest {
 export interface RestoreOutcome {
   readonly vault: string;
   readonly point: RestorePoint;
+  /** Newer restore points that were not believed; none where a point was named by its id. */
+  readonly passedOver: readonly PassedOver[];
   readonly restored: Restored;
   /** Copies that could not be used; sound ones served instead. */
   readonly damage: readonly Damage[];
@@ -38,13 +40,13 @@ export async function restore(system: OpenSystem, request: RestoreRequest, run: 
   const damage: Damage[] = [];
   const source = await system.source(dataset);
   return recorded(system, { operation: 'restore', dataset }, run, async () => {
-    const { id, point, contents } = await run.step('find', async () => {
+    const { id, point, passedOver, contents } = await run.step('find', async () => {
       const vault = await system.vault((found) => damage.push(found));
-      const { points } = await vault.restorePoints(dataset);
-      const point = choose(points, request, system.config.name);
+      const { point, passedOver } = choose(await vault.restorePoints(), request, system.config.name);
       for (const { code, why } of point.doubts)
         run.problem({ code, message: `Restore point ${point.record.id} is doubtful: ${why}.` });
-      return { id: vault.id, point, contents: await vault.open(point, request.identities) };
+      tellPassedOver(passedOver, run);
+      return { id: vault.id, point, passedOver, contents: await vault.open(point, request.identities) };
     });
     const target = {
       force: request.force,
@@ -53,26 +55,26 @@ export async function restore(system: OpenSystem, request: RestoreRequest, run: 
     };
     const restored = await run.step('restore', () => source.restore(contents, target, run));
     const elapsedMs = system.clock.elapsed() - started;
-    return { result: { vault: id, point, restored, damage, elapsedMs }, restorePoint: point.record.id };
+    return { result: { vault: id, point, passedOver, restored, damage, elapsedMs }, restorePoint: point.record.id };
   });
 }
 
 function choose(
-  found: readonly RestorePoint[],
+  { points: found, suspect }: RestorePoints,
   { dataset, atMs, id, acceptWriters = [] }: RestoreRequest,
   system: string,
-): RestorePoint {
+): Choice {
   const points = found.map((point) => (acceptWriters.includes(point.record.writer) ? withKnownWriter(point) : point));
   if (id === undefined) {
     // One vault may serve several systems, each with a dataset of that name.
     const own = points.filter(({ record }) => record.system === system);
-    return newestPoint(own, dataset, atMs);
+    return chooseNewest({ points: own, suspect }, dataset, atMs);
   }
-  const chosen = points.find(({ record }) => record.id === id);
+  const chosen = points.find(({ record }) => record.dataset === dataset && record.id === id);
   if (chosen === undefined) throw restorePointMissing({ dataset, at: id });
   const { writer } = chosen.record;
   if (chosen.doubts.some(({ code }) => code === 'writer-unknown')) throw writerUnknown({ id, writer });
-  return chosen;
+  return { point: chosen, passedOver: [] };
 }
 
 function withKnownWriter(point: RestorePoint): RestorePoint {

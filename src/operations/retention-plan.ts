@@ -6,7 +6,7 @@ import { intervalFor } from '../core/objectives.ts';
 import { defaultRetention, type Retention } from '../core/retention.ts';
 import { writerId } from '../vault/format/signing.ts';
 import { createIdSet, idsOf } from '../vault/id-set.ts';
-import type { RestorePoint, RestorePoints, VaultReader } from '../vault/vault.ts';
+import type { RestorePoint, RestorePoints } from '../vault/vault.ts';
 import { emptyLedger, isRetiredWriter, type PruneLedger } from './prune-ledger.ts';
 
 /** What the retention of a system says about its restore points. Nothing is deleted by making this plan. */
@@ -55,10 +55,6 @@ export interface PlanOptions {
  * Datasets that the configuration no longer names are kept whole: no policy speaks about them. Its own restore points, one for
  * each change, are kept as a dataset that says nothing of its retention; they come last, and only where there are any.
  */
-export async function planRetention(system: System, vault: VaultReader, options?: PlanOptions): Promise<RetentionPlan> {
-  return planFor(system, await vault.restorePoints(), options);
-}
-
 export function planFor(system: System, { points, suspect }: RestorePoints, options: PlanOptions = {}): RetentionPlan {
   const nowMs = options.nowMs ?? Math.max(0, ...points.map(({ storedMs }) => storedMs));
   const ledger = pinsFirst(options.ledger ?? emptyLedger, nowMs);

@@ -7,7 +7,8 @@ import { restorePointDoubtful } from './errors.ts';
 import { recordBytes, recordKey, type SnapshotRecord, signRecord } from './format/record.ts';
 import { newSigningKey } from './format/signing.ts';
 import { sha256Hex } from './hash.ts';
-import { type FoundRecord, isDoubtful, judge, newestPoint, type StoreClock } from './trust.ts';
+import { newestPoint } from './newest.ts';
+import { type FoundRecord, isDoubtful, judge, type StoreClock } from './trust.ts';
 
 const madeMs = Date.UTC(2026, 0, 1);
 const vault = newUlid(madeMs, randomBytes);

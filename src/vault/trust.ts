@@ -1,6 +1,5 @@
 import { dayMs, formatDuration, minuteMs } from '../core/duration.ts';
 import { ulidTime } from '../core/ulid.ts';
-import { restorePointDoubtful, restorePointMissing } from './errors.ts';
 import { recordHash, type SnapshotRecord } from './format/record.ts';
 import type { RestorePoint } from './vault.ts';
 
@@ -84,45 +83,6 @@ export function judge(vault: string, found: readonly FoundRecord[], trust: Trust
 
 export function isDoubtful(point: Pick<RestorePoint, 'doubts'>): boolean {
   return point.doubts.length > 0;
-}
-
-/**
- * The newest restore point of `dataset` that is believed and not younger than `beforeMs` allows. Where none at all is
- * believed, and only because of its time, the whole copy is young or a clock was wrong throughout: then the last one stored.
- * @throws `restore-point-missing`, `restore-point-doubtful` where only doubtful ones fit
- */
-export function newestPoint(
-  points: readonly RestorePoint[],
-  dataset: string,
-  beforeMs = Number.POSITIVE_INFINITY,
-): RestorePoint {
-  const own = points.filter(({ record }) => record.dataset === dataset);
-  const fitting = own.filter(({ record }) => Date.parse(record.time) <= beforeMs);
-  const believed = fitting.findLast((point) => !isDoubtful(point));
-  if (believed !== undefined) return believed;
-  const at = Number.isFinite(beforeMs) ? new Date(beforeMs).toISOString() : 'any time';
-  const last = fitting.at(-1);
-  if (last === undefined) throw restorePointMissing({ dataset, at });
-  const allByTime = own.every(({ doubts }) =>
-    doubts.every(({ code }) => code === 'time-ahead' || code === 'stored-late'),
-  );
-  if (allByTime && own.every(isDoubtful)) return last;
-  const why = last.doubts.map((doubt) => doubt.why).join(', ');
-  throw restorePointDoubtful({ dataset, at, id: last.record.id, why });
-}
-
-/** As `newestPoint`; undefined where there is none, or none that is believed. */
-export function newestOrNone(
-  points: readonly RestorePoint[],
-  dataset: string,
-  beforeMs?: number,
-): RestorePoint | undefined {
-  try {
-    return newestPoint(points, dataset, beforeMs);
-  } catch (error) {
-    if (restorePointMissing.is(error) || restorePointDoubtful.is(error)) return undefined;
-    throw error;
-  }
 }
 
 /** The later of the moment captured and the moment committed: neither can lie after it was stored. */

@@ -133,6 +133,7 @@ function evidence(system: string, { id, started, verdict, datasets, rtoMs, left 
         manifestSha256: null,
         logicalBytes: 0,
         destinations: [],
+        passedOver: null,
       })),
       left: left.map((dataset) => ({ dataset, reason: 'not chosen for this drill' })),
       selection: 'newest',

@@ -1,5 +1,6 @@
 import { LifeboatError } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
+import { passedOverEvidence } from '../../vault/newest.ts';
 import { type BackupOutcome, type BackupRequest, backUp } from '../backup.ts';
 import { type RecoverOutcome, type RecoverRequest, recover } from '../bootstrap/recover.ts';
 import { keysUsed, noteIfPossible } from '../ledger/audit.ts';
@@ -49,7 +50,7 @@ export async function auditedRestore(system: OpenSystem, request: RestoreRequest
   };
   try {
     const outcome = await restore(system, request, run);
-    const { vault, point, restored, elapsedMs } = outcome;
+    const { vault, point, passedOver, restored, elapsedMs } = outcome;
     const rtoMs = Math.round(elapsedMs);
     const { id: restorePoint, time } = point.record;
     const counts = { files: restored.files, bytes: restored.bytes, elapsedMs: rtoMs };
@@ -60,6 +61,7 @@ export async function auditedRestore(system: OpenSystem, request: RestoreRequest
       outcome: 'done',
       restorePoint,
       time,
+      ...(passedOver.length > 0 && { passedOver: passedOverEvidence(passedOver) }),
       ...counts,
       objectiveMs,
       compared: null,

@@ -1,3 +1,5 @@
+import type { PassedOverEvidence } from '../../core/evidence.ts';
+
 /** What entries of the audit log say in clear: names of datasets and ids, never a path, a table or a value. Numbers are whole. */
 
 interface AnyBody {
@@ -44,6 +46,8 @@ export interface RestoredBody {
   readonly restorePoint?: string;
   /** Of the restore point. */
   readonly time?: string;
+  /** Newer ones that were not believed; absent where the newest of all was taken. */
+  readonly passedOver?: PassedOverEvidence;
   /** Each with the SHA-256 that was recorded. */
   readonly files?: number;
   readonly bytes?: number;

@@ -111,10 +111,11 @@ function restoreWords({ restores, target, whole, keys, rtoMs }: RestoreBody): st
   return `${restores.map(restoredWords).join(', ')} ${where}${part}${took}${keyWords(keys)}`;
 }
 
-function restoredWords({ dataset, outcome, code, time, compared }: RestoredBody): string {
+function restoredWords({ dataset, outcome, code, time, passedOver, compared }: RestoredBody): string {
   if (outcome === 'failed') return `${dataset} FAILED (${code})`;
   const found = compared == null || compared.verdict === 'as recorded' ? '' : `, ${compared.verdict}`;
-  return `${dataset} as of ${time?.slice(0, 16)}Z${found}`;
+  const newer = passedOver === undefined ? '' : `, ${passedOver.count} newer passed over`;
+  return `${dataset} as of ${time?.slice(0, 16)}Z${newer}${found}`;
 }
 
 function keyWords(keys: readonly string[]): string {

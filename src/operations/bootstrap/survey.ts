@@ -1,6 +1,6 @@
 import { configurationDataset } from '../../core/configuration-dataset.ts';
 import { writerId } from '../../vault/format/signing.ts';
-import { newestOrNone } from '../../vault/trust.ts';
+import { newestOrNone } from '../../vault/newest.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 
 /** What a vault tells without any key. */

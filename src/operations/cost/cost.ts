@@ -1,7 +1,7 @@
 import { locationOf } from '../../config/locations.ts';
 import type { DestinationConfig } from '../../config/system.ts';
 import { bucketProvider, serverProvider } from '../../core/providers.ts';
-import { newestOrNone } from '../../vault/trust.ts';
+import { newestOrNone } from '../../vault/newest.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 import { readLedger } from '../ledger/read.ts';
 import { foldLedger } from '../prune-ledger.ts';

@@ -1,5 +1,7 @@
+import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
-import { newestOrNone } from '../../vault/trust.ts';
+import { restorePointDoubtful, restorePointMissing } from '../../vault/errors.ts';
+import { chooseNewest, type PassedOver, tellPassedOver } from '../../vault/newest.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 import { noSuchDataset } from '../errors.ts';
 import type { DrillOptions, DrillParts } from './parts.ts';
@@ -27,8 +29,10 @@ export function scopeOf(system: DrillParts['system'], options: DrillOptions): Sc
 
 export interface Found {
   readonly points: ReadonlyMap<string, RestorePoint>;
-  /** Records that were not believed, one sentence each. */
-  readonly suspect: readonly string[];
+  /** By dataset: newer restore points that were not believed. */
+  readonly passedOver: ReadonlyMap<string, readonly PassedOver[]>;
+  /** What to say of datasets that have no restore point that is believed. */
+  readonly missing: ReadonlyMap<string, string>;
 }
 
 /** The newest restore point of each dataset of `system`, or the newest that is not younger than `atMs`. */
@@ -39,21 +43,24 @@ export async function findPoints(
   atMs: number | undefined,
   run: Run,
 ): Promise<Found> {
+  const all = await vault.restorePoints();
+  const own = { ...all, points: all.points.filter(({ record }) => record.system === system) };
   const points = new Map<string, RestorePoint>();
-  const suspect: string[] = [];
+  const passedOver = new Map<string, readonly PassedOver[]>();
+  const missing = new Map<string, string>();
   for (const dataset of datasets) {
     run.signal.throwIfAborted();
-    const found = await vault.restorePoints(dataset);
-    suspect.push(...found.suspect.map(({ key, why }) => `${key} was not believed: ${why}`));
-    for (const { key, doubts } of found.points) {
-      const why = doubts.map((doubt) => doubt.why).join(', ');
-      if (why !== '') suspect.push(`${key} was not believed: ${why}`);
+    try {
+      const choice = chooseNewest(own, dataset, atMs);
+      points.set(dataset, choice.point);
+      passedOver.set(dataset, choice.passedOver);
+      tellPassedOver(choice.passedOver, run);
+    } catch (error) {
+      if (!restorePointMissing.is(error) && !restorePointDoubtful.is(error)) throw error;
+      missing.set(dataset, sentenceOf(error));
     }
-    const own = found.points.filter(({ record }) => record.system === system);
-    const point = newestOrNone(own, dataset, atMs);
-    if (point !== undefined) points.set(dataset, point);
   }
-  return { points, suspect };
+  return { points, passedOver, missing };
 }
 
 /** The consistent moment that a restore point brings back, milliseconds since 1970 UTC. */

@@ -4,8 +4,9 @@ import { recoveryPlan } from '../../core/plan.ts';
 import type { Run } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
 import { openSandbox, type Sandbox } from '../../sandbox/sandbox.ts';
+import { countsAgainst, passedOverWords } from '../../vault/newest.ts';
 import { stopApplication } from './application.ts';
-import { checkAge } from './checks/age.ts';
+import { checkAge, checkNewest } from './checks/age.ts';
 import { checkConfiguration } from './checks/configuration.ts';
 import { type Found, findPoints, scopeOf } from './choose.ts';
 import { findingOf } from './faults.ts';
@@ -36,7 +37,10 @@ export async function rehearse(parts: DrillParts, options: DrillOptions, run: Ru
   };
   const secrets = new Set<string>();
   const found = await timed(rehearsal, 'find', () => find(parts, options, rehearsal, secrets, run));
-  const notes = [...found.suspect];
+  // What counts against the drill is among its results.
+  const notes = [...found.passedOver.values()].flatMap((newer) =>
+    passedOverWords(newer.filter((one) => !countsAgainst(one))),
+  );
   let sandbox: Sandbox | undefined;
   let removed = true;
   let rtoMs = 0;
@@ -63,7 +67,7 @@ async function find(
   run: Run,
 ): Promise<Found> {
   const { datasets } = rehearsal.scope;
-  let found: Found = { points: new Map(), suspect: [] };
+  let found: Found = { points: new Map(), passedOver: new Map(), missing: new Map() };
   let failure: { error: unknown } | undefined;
   try {
     found = await run.step('find', () => findPoints(parts.vault, parts.system.name, datasets, options.atMs, run));
@@ -76,7 +80,7 @@ async function find(
     const about = { id: `${dataset}/find`, kind: 'restored', dataset } as const;
     if (failure !== undefined) record(rehearsal, about, findingOf(failure.error, 'a restore point'), 0, secrets);
     else if (point === undefined) {
-      const message = `The vault holds no restore point of ${dataset}${options.atMs === undefined ? '' : ' that is old enough'}.`;
+      const message = found.missing.get(dataset) ?? `There is no restore point of ${dataset}.`;
       record(
         rehearsal,
         about,
@@ -88,6 +92,9 @@ async function find(
       const rpoMs = parts.system.datasets[dataset]?.rpoMs ?? 0;
       const age = checkAge(point, rpoMs, rehearsal.startedMs, options.atMs);
       record(rehearsal, { id: `${dataset}/age`, kind: 'freshness', dataset }, age, 0, secrets);
+      const newest = checkNewest(found.passedOver.get(dataset) ?? []);
+      if (newest !== undefined)
+        record(rehearsal, { id: `${dataset}/newest`, kind: 'freshness', dataset }, newest, 0, secrets);
     }
   }
   return found;

@@ -14,6 +14,7 @@ import { countOf } from '../../core/size.ts';
 import { judge } from '../../core/verdict.ts';
 import { redactor } from '../../process/redact.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
+import { passedOverEvidence } from '../../vault/newest.ts';
 import { type Found, timeOf } from './choose.ts';
 import { openedWith } from './opened-with.ts';
 import type { Drill, DrillOptions, DrillOutcome, DrillParts, Rehearsal } from './parts.ts';
@@ -91,6 +92,7 @@ function objectivesOf({ rehearsal, parts, found, drill }: Ended): ObjectiveEvide
 function datasetsOf({ rehearsal, parts, found }: Ended): DrillEvidence['scope']['datasets'] {
   return rehearsal.scope.datasets.map((dataset) => {
     const point = found.points.get(dataset);
+    const passedOver = found.passedOver.get(dataset) ?? [];
     return {
       dataset,
       kind: parts.system.datasets[dataset]?.type ?? '',
@@ -99,6 +101,7 @@ function datasetsOf({ rehearsal, parts, found }: Ended): DrillEvidence['scope'][
       manifestSha256: point?.record.manifest[0] ?? null,
       logicalBytes: point?.record.sizes.logical ?? 0,
       destinations: point?.destinations ?? [],
+      passedOver: passedOver.length === 0 ? null : passedOverEvidence(passedOver),
     };
   });
 }

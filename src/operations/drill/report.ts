@@ -115,6 +115,10 @@ function nextAfterFailure(outcome: DrillOutcome): string {
   const failed = outcome.checks.filter((check) => check.verdict === 'fail');
   const old = failed.find((check) => check.id.endsWith('/age'));
   if (old?.dataset !== undefined) return `'lifeboat backup ${old.dataset}', and find out why it had not run.`;
+  const newer = failed.find((check) => check.id.endsWith('/newest'));
+  if (newer?.dataset !== undefined) {
+    return `'lifeboat list ${newer.dataset}', and find out who made the newer ones and why they are doubtful.`;
+  }
   const damaged = failed.find((check) => check.kind === 'restored' || check.kind === 'expectations');
   if (damaged?.dataset !== undefined) {
     return `'lifeboat verify --all', then 'lifeboat backup ${damaged.dataset}' and a drill of the new restore point.`;

@@ -7,8 +7,8 @@ import { formatMoment } from '../../core/moment.ts';
 import { standing } from '../../core/objectives.ts';
 import { countOf } from '../../core/size.ts';
 import { type CopyFacts, judgePlacement } from '../../core/three-two-one.ts';
+import { choiceOrNone, countsAgainst, newestOrNone, type PassedOver, passedOverWords } from '../../vault/newest.ts';
 import { spoiledCodes } from '../../vault/read/objects.ts';
-import { newestOrNone } from '../../vault/trust.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
 import { missingFor } from '../copy/protection.ts';
 import { destinationNew, type Trouble } from '../reach.ts';
@@ -99,12 +99,15 @@ function proofOf(system: System, evidence: DrillEvidence) {
 function assessDataset(system: System, config: DatasetConfig, facts: StatusFacts): DatasetStatus {
   const { name, type, rpoMs, rtoMs } = config;
   const points = facts.points.filter((point) => point.record.dataset === name);
-  const newest = newestOrNone(points, name);
+  const choice = choiceOrNone({ points: facts.points, suspect: facts.suspect }, name);
+  const newest = choice?.point;
+  const passedOver = choice?.passedOver ?? [];
   const stands = standing(newest && Date.parse(newest.record.time), rpoMs, facts.nowMs);
   const proof = facts.proofs.byDataset.get(name);
   const troubles = [
     ...ageTroubles(config, newest, facts),
     ...contentTroubles(config, newest),
+    ...newerTroubles(config, passedOver),
     ...proofTroubles(system, config, proof, facts),
   ];
   return {
@@ -122,6 +125,7 @@ function assessDataset(system: System, config: DatasetConfig, facts: StatusFacts
         }
       : null,
     restorePoints: points.length,
+    passedOver,
     lossMs: stands.kind === 'nothing' ? null : stands.lossMs,
     provedAt: proof?.drill.started ?? null,
     troubles: troubles.sort((a, b) => weight(b) - weight(a)),
@@ -161,6 +165,13 @@ function ageTroubles(config: DatasetConfig, newest: RestorePoint | undefined, fa
     troubles.push(warning('backup-failed', failure.trim(), command));
   }
   return troubles;
+}
+
+/** By a known writer: what a restore brings back is not what there is. Of strangers', and of damage, the system's troubles tell. */
+function newerTroubles({ name }: DatasetConfig, passedOver: readonly PassedOver[]): StatusTrouble[] {
+  return passedOverWords(passedOver.filter(countsAgainst)).map((message) =>
+    bad('newer-passed-over', message, `lifeboat list ${name}`),
+  );
 }
 
 function contentTroubles(config: DatasetConfig, newest: RestorePoint | undefined): StatusTrouble[] {

@@ -6,7 +6,7 @@ import { temporaryFolder } from '../../../test/support/temp.ts';
 import type { DestinationHealth, RunRecord } from '../../catalog/catalog.ts';
 import { loadSystem } from '../../config/load.ts';
 import { dayMs, hourMs, minuteMs } from '../../core/duration.ts';
-import { planRetention } from '../retention-plan.ts';
+import { planFor } from '../retention-plan.ts';
 import { openSystem } from '../system.ts';
 import type { SystemStatus } from './status.ts';
 import { takeStatus } from './take-status.ts';
@@ -297,7 +297,8 @@ describe('the retention plan', () => {
       }),
     );
     vault.point({ dataset: 'old-db', timeMs: now - 900 * dayMs, packs: [['only-49', 59]] });
-    const plan = await planRetention(config, await system.vault(() => {}), { nowMs: now });
+    const vaultReader = await system.vault(() => {});
+    const plan = planFor(config, await vaultReader.restorePoints(), { nowMs: now });
     const uploads = plan.datasets.find(({ dataset }) => dataset === 'uploads');
     expect(uploads?.points.map(({ point, reasons }) => [point.record.id, reasons])).toEqual([
       [points[0]?.id, ['last 1', 'daily']],

@@ -1,5 +1,6 @@
 import type { Problem } from '../../core/run.ts';
 import type { ThreeTwoOne } from '../../core/three-two-one.ts';
+import type { PassedOver } from '../../vault/newest.ts';
 
 /** How things stand. The document of `lifeboat status --json`: fields are added, never renamed. */
 export interface SystemStatus {
@@ -154,6 +155,8 @@ export interface DatasetStatus {
     readonly missingAt: readonly string[];
   } | null;
   readonly restorePoints: number;
+  /** Newer ones than `newest` that are not believed, and why. */
+  readonly passedOver: readonly PassedOver[];
   /** Null without a restore point: everything would be lost. */
   readonly lossMs: number | null;
   readonly provedAt: string | null;

@@ -1,4 +1,5 @@
 import { hourMs, minuteMs, roughDuration } from '../../../core/duration.ts';
+import { countsAgainst, type PassedOver, passedOverWords } from '../../../vault/newest.ts';
 import type { RestorePoint } from '../../../vault/vault.ts';
 import { timeOf } from '../choose.ts';
 import type { Finding } from '../parts.ts';
@@ -22,4 +23,16 @@ export function checkAge(point: RestorePoint, rpoMs: number, nowMs: number, chos
   }
   const message = `The newest restore point of ${point.record.dataset} is ${actual}; its RPO is ${roughDuration(rpoMs)}. Newer backups are missing.`;
   return { verdict: 'fail', looked: 1, expected, actual, message };
+}
+
+/**
+ * A newer restore point by a known writer that is not believed: what the drill brings back is not what there is, so it proves nothing
+ * of today. Undefined where there is none: strangers can leave any number, and take no proof away by it.
+ */
+export function checkNewest(passedOver: readonly PassedOver[]): Finding | undefined {
+  const newer = passedOver.filter(countsAgainst);
+  if (newer.length === 0) return undefined;
+  const message = passedOverWords(newer).join(' ');
+  const actual = `${newer.length} newer passed over`;
+  return { verdict: 'fail', looked: newer.length, expected: 'the newest restore point', actual, message };
 }
