@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Run } from '../core/run.ts';
 import type { OpenSystem } from '../operations/system.ts';
 import type { ExitCode } from './exit.ts';
+import type { GivenKeys } from './identities.ts';
 import type { Output } from './output.ts';
 
 /**
@@ -48,6 +49,8 @@ export interface CommandContext<Options> {
   system(): Promise<OpenSystem>;
   /** `AGE-SECRET-KEY-…` lines of the identity files. @throws `identity-needed` when none was given */
   identities(): Promise<readonly string[]>;
+  /** The same, with what is written beside them. */
+  keys(): Promise<GivenKeys>;
 }
 
 export interface CommonOptions {

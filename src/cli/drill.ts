@@ -29,7 +29,7 @@ its shares in memory; any other is refused. Without files the shares are typed.`
       const shares =
         sources.length === 0
           ? await typeShares(out, run.signal, 'lifeboat drill')
-          : await readShares(sources, identityContext(env, out, run.signal));
+          : (await readShares(sources, identityContext(env, out, run.signal))).shares;
       return [await identityOfShares(shares)];
     };
     const request = {

@@ -4,9 +4,10 @@ import { basename, join } from 'node:path';
 import { sentenceOf } from '../core/errors.ts';
 import { isShareText, parseShare } from '../keys/share.ts';
 import type { NamedShare } from '../keys/split.ts';
+import { type Vouched, vouchedIn } from '../keys/vouched.ts';
 import { identitiesOfShares } from '../operations/keys/shares.ts';
 import { runCommand } from '../process/run.ts';
-import { openIdentityFile } from '../vault/age/identity-file.ts';
+import { type OpenedIdentityFile, openIdentityFile } from '../vault/age/identity-file.ts';
 import { identityMissing, identityNeeded, identityUnreadable, notAShare } from './errors.ts';
 import { readPassphrase } from './passphrase.ts';
 
@@ -30,37 +31,69 @@ export interface IdentityContext {
   note(text: string): void;
 }
 
+export interface GivenKeys {
+  readonly identities: readonly string[];
+  /** What is written beside those keys, by source; sources where nothing is are left out. */
+  readonly vouched: readonly VouchedBy[];
+}
+
+export interface VouchedBy {
+  readonly source: string;
+  /** At least one. */
+  readonly lines: readonly Vouched[];
+}
+
 /**
- * The identities that `sources` name, in order; those of shares last. A source is a key file (age, protected by a passphrase,
+ * The identities that `sources` name, in order; those of shares last; and what is written beside them. A source is a key file (age, protected by a passphrase,
  * SSH), a share of one that was split, or `command:WORDS` that prints either.
  * @throws `identity-needed`, `identity-missing`, `identity-unreadable`, `identity-invalid`, `passphrase-needed`,
  * `passphrase-wrong`, and what `combineShares` throws
  */
-export async function readIdentities(sources: readonly string[], context: IdentityContext): Promise<readonly string[]> {
+export async function readKeys(sources: readonly string[], context: IdentityContext): Promise<GivenKeys> {
   if (sources.length === 0) {
     const daily = join(keysFolder, dailyKey);
     throw identityNeeded(existsSync(join(context.folder, daily)) ? { found: daily } : {});
   }
   const identities: string[] = [];
   const shares: NamedShare[] = [];
+  const vouched: VouchedBy[] = [];
   for (const source of sources) {
     const bytes = await readSource(source, context);
     const text = Buffer.from(bytes).toString('utf8');
+    let lines = vouchedIn(text);
     if (isShareText(text)) shares.push({ name: nameOf(source), share: parseShare(text, nameOf(source)) });
-    else identities.push(...(await openSource(source, bytes, context)));
+    else {
+      const opened = await openSource(source, bytes, context);
+      identities.push(...opened.identities);
+      lines = vouchedIn(opened.text);
+    }
+    if (lines.length > 0) vouched.push({ source: nameOf(source), lines });
   }
-  return [...identities, ...(await identitiesOfShares(shares))];
+  return { identities: [...identities, ...(await identitiesOfShares(shares))], vouched };
+}
+
+/** The identities alone. @throws what `readKeys` throws */
+export async function readIdentities(sources: readonly string[], context: IdentityContext): Promise<readonly string[]> {
+  return (await readKeys(sources, context)).identities;
+}
+
+export interface GivenShares {
+  readonly shares: readonly NamedShare[];
+  /** What is written on their sheets, each line once. */
+  readonly vouched: readonly Vouched[];
 }
 
 /** Those of shares alone. @throws `not-a-share` for a source that is none */
-export async function readShares(sources: readonly string[], context: IdentityContext): Promise<readonly NamedShare[]> {
+export async function readShares(sources: readonly string[], context: IdentityContext): Promise<GivenShares> {
   const shares: NamedShare[] = [];
+  const texts: string[] = [];
   for (const source of sources) {
     const text = Buffer.from(await readSource(source, context)).toString('utf8');
     if (!isShareText(text)) throw notAShare({ source: nameOf(source) });
     shares.push({ name: nameOf(source), share: parseShare(text, nameOf(source)) });
+    texts.push(text);
   }
-  return shares;
+  return { shares, vouched: vouchedIn(texts.join('\n')) };
 }
 
 /** Those of `sources` that are files: nothing in a drill's sandbox may see them. */
@@ -76,7 +109,7 @@ async function openSource(
   source: string,
   bytes: Uint8Array,
   { env, signal }: IdentityContext,
-): Promise<readonly string[]> {
+): Promise<OpenedIdentityFile> {
   const name = nameOf(source);
   try {
     return await openIdentityFile(bytes, name, () => readPassphrase(name, env, signal));

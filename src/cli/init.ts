@@ -1,13 +1,17 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { appendFile, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Discovery, discover } from '../config/discover.ts';
-import { loadSystem } from '../config/load.ts';
+import { loadSystem, stateDirOf } from '../config/load.ts';
 import { findLocalPostgres } from '../config/local-postgres.ts';
 import { type StarterRecipient, starterConfig } from '../config/starter.ts';
 import { sentenceOf } from '../core/errors.ts';
+import { newUlid } from '../core/ulid.ts';
+import type { Vouched } from '../keys/vouched.ts';
 import { generateIdentity } from '../vault/age/identity.ts';
+import { planWriter } from '../vault/writer-keys.ts';
 import { defineCommand, flag } from './command.ts';
 import { configExists, configUnwritable } from './errors.ts';
 import { exitCodes } from './exit.ts';
@@ -44,7 +48,11 @@ the current folder and below. Writes a commented lifeboat.yaml without secrets, 
       out.answer<Initiated>({ written: false, config: file, keys: [], found, text }, (document) => document.text);
       return exitCodes.ok;
     }
-    const { recipients, keys } = await obtainKeys(file, folder, env, clock.now());
+    // Before the keys: their files name the vault and the writer, so that a bare machine can tell them from others.
+    const stateDir = stateDirOf(found.system, file, env);
+    const planned = await planWriter(join(stateDir, 'writer.json'), newUlid(clock.now(), randomBytes), randomBytes);
+    const vouched = { vault: planned.vault, writer: planned.publicKey, system: found.system };
+    const { recipients, keys } = await obtainKeys(file, folder, env, clock.now(), vouched);
     const text = starterConfig(found, recipients, schema);
     await writeConfig(file, text, options.force);
     await ignoreInGit(folder);
@@ -67,6 +75,7 @@ async function obtainKeys(
   folder: string,
   env: Readonly<Record<string, string | undefined>>,
   nowMs: number,
+  vouched: Vouched,
 ): Promise<Obtained> {
   const earlier = (existsSync(file) ? earlierRecipients(file, env) : []).map((recipient) => ({ recipient }));
   if (earlier.length >= 2) return { recipients: earlier, keys: [] };
@@ -77,7 +86,7 @@ async function obtainKeys(
     const existing = await recipientInFile(keyFile);
     if (existing) return { recipient: existing, purpose };
     const pair = await generateIdentity();
-    await writeKeyFile(keyFile, pair, purpose, nowMs);
+    await writeKeyFile(keyFile, pair, { purpose, nowMs, vouched: [vouched] });
     keys.push(keyFile);
     return { recipient: pair.recipient, purpose };
   };

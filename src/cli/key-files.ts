@@ -1,20 +1,33 @@
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { sentenceOf } from '../core/errors.ts';
+import { type Vouched, vouchedLine } from '../keys/vouched.ts';
 import type { KeyPair } from '../vault/age/identity.ts';
 import { keyFileExists, keyFileUnwritable } from './errors.ts';
+
+/** What stands in comments above a key. */
+export interface KeyNotes {
+  readonly purpose: string;
+  readonly nowMs: number;
+  /** Whose restore points it opens: a bare machine believes these writers and no other vault. */
+  readonly vouched: readonly Vouched[];
+}
 
 /**
  * Writes an identity file as `age-keygen` does, readable by its owner only, durable before it returns. An existing file is
  * never replaced: a lost private key is a lost backup.
  * @throws `key-file-exists`, `key-file-unwritable`
  */
-export async function writeKeyFile(file: string, pair: KeyPair, purpose: string, nowMs: number): Promise<void> {
-  const text = `# Lifeboat, ${purpose}
-# created: ${new Date(nowMs).toISOString()}
-# public key: ${pair.recipient}
-${pair.identity}
-`;
+export async function writeKeyFile(file: string, pair: KeyPair, notes: KeyNotes): Promise<void> {
+  const { purpose, nowMs, vouched } = notes;
+  const text = [
+    `# Lifeboat, ${purpose}`,
+    `# created: ${new Date(nowMs).toISOString()}`,
+    `# public key: ${pair.recipient}`,
+    ...vouched.map((one) => `# ${vouchedLine(one)}`),
+    pair.identity,
+    '',
+  ].join('\n');
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     await using handle = await open(file, 'wx', 0o600);

@@ -22,12 +22,13 @@ For a restore no key file is needed: name the shares themselves with --identity.
     const { into } = options;
     if (into === undefined) throw usageWrong({ what: '--into names the file for the private key.', command });
     const typed = words.length === 0;
-    const shares = typed
-      ? await typeShares(out, run.signal, command)
+    const { shares, vouched } = typed
+      ? { shares: await typeShares(out, run.signal, command), vouched: [] }
       : await readShares(words, identityContext(env, out, run.signal));
     const identity = await identityOfShares(shares);
     const recipient = await recipientOf(identity);
-    await writeKeyFile(into, { identity, recipient }, 'private key, put together from shares', clock.now());
+    const purpose = 'private key, put together from shares';
+    await writeKeyFile(into, { identity, recipient }, { purpose, nowMs: clock.now(), vouched });
     out.answer({ file: into, recipient }, (document, style) =>
       [
         `${style.good('✓')} Wrote ${document.file}: the private key of ${document.recipient}.`,

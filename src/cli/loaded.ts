@@ -2,10 +2,11 @@ import type { System } from '../config/system.ts';
 import { systemClock } from '../core/clock.ts';
 import type { OpenSystem } from '../operations/system.ts';
 import type { CommandContext, CommonOptions } from './command.ts';
+import type { GivenKeys } from './identities.ts';
 import { identityContext } from './identity-context.ts';
 import type { Output } from './output.ts';
 
-export interface Loaded extends Pick<CommandContext<unknown>, 'config' | 'system' | 'identities'> {
+export interface Loaded extends Pick<CommandContext<unknown>, 'config' | 'system' | 'identities' | 'keys'> {
   /** Closes what was opened. */
   close(): Promise<void>;
 }
@@ -19,7 +20,7 @@ export function loadedOnce(
 ): Loaded {
   let config: Promise<System> | undefined;
   let system: Promise<OpenSystem> | undefined;
-  let identities: Promise<readonly string[]> | undefined;
+  let keys: Promise<GivenKeys> | undefined;
   const load = async () => {
     // The schema library alone takes longer to load than `--help` may take.
     const { loadSystem } = await import('../config/load.ts');
@@ -27,17 +28,23 @@ export function loadedOnce(
   };
   const open = async () => {
     const loaded = await configOnce();
+    const { refuseUnconfirmed } = await import('../operations/configuration/confirmed.ts');
+    refuseUnconfirmed(loaded);
     const { openSystem } = await import('../operations/system.ts');
     return openSystem(loaded, { clock: systemClock });
   };
   const read = async () => {
     // With it come all of age's ciphers.
-    const { readIdentities } = await import('./identities.ts');
-    return readIdentities(common.identity, identityContext(env, out, signal));
+    const { readKeys } = await import('./identities.ts');
+    return readKeys(common.identity, identityContext(env, out, signal));
   };
   const configOnce = () => {
     config ??= load();
     return config;
+  };
+  const keysOnce = () => {
+    keys ??= read();
+    return keys;
   };
   return {
     config: configOnce,
@@ -45,10 +52,8 @@ export function loadedOnce(
       system ??= open();
       return system;
     },
-    identities() {
-      identities ??= read();
-      return identities;
-    },
+    keys: keysOnce,
+    identities: async () => (await keysOnce()).identities,
     async close() {
       const opened = await system?.catch(() => undefined);
       opened?.[Symbol.dispose]();

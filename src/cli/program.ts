@@ -156,6 +156,7 @@ async function execute(definition: AnyCommand, command: Command, around: Surroun
       config: loaded.config,
       system: loaded.system,
       identities: loaded.identities,
+      keys: loaded.keys,
     });
   } catch (error) {
     progress.clear();

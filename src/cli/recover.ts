@@ -5,15 +5,21 @@ import { formatMoment, parseMoment } from '../core/moment.ts';
 import { countOf, formatSize } from '../core/size.ts';
 import { auditedRecover } from '../operations/audit/audited.ts';
 import { addressed } from '../operations/bootstrap/find-vault.ts';
+import { knowWriters } from '../operations/bootstrap/know-writers.ts';
 import type { Recovered, RecoverOutcome } from '../operations/bootstrap/recover.ts';
 import { openSystem } from '../operations/system.ts';
+import { passedOverWords } from '../vault/newest.ts';
 import { addressOptions, openedAddress } from './address-options.ts';
-import { defineCommand, flag, value } from './command.ts';
+import { askAt } from './ask.ts';
+import { defineCommand, flag, many, value } from './command.ts';
+import { askWriterAt, confirmUse } from './consent.ts';
 import { type ExitCode, exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
 
 interface RecoverReport {
   readonly datasets: readonly RecoveredReport[];
+  /** Newer restore points that were not believed, and why. */
+  readonly passedOver: RecoverOutcome['passedOver'];
   readonly manual: ReadonlyArray<{ readonly purpose: string; readonly runs: string }>;
   readonly rtoMs: number;
   readonly elapsedMs: number;
@@ -40,7 +46,9 @@ export const recover = defineCommand({
   words: '[dataset...]',
   description: `Brings everything back to where it belongs, in the order of the configuration, and compares each dataset with what was
 recorded about it. One that fails does not keep the others from it. Run again after an interruption, it goes on where it was. What is
-at a target stays unless --force is given. Needs --identity. Exit code 1 when what came back differs, 2 when something did not.
+at a target stays unless --force is given. A configuration that was not used on this machine before, or was changed since, is shown
+first, with all that it does, and needs a yes. Needs --identity. Exit code 1 when what came back differs, or a newer restore point was
+passed over because it is not believed; 2 when something did not come back.
 
   lifeboat recover --identity offline.txt
   lifeboat recover --from /mnt/usb/backups --identity offline.txt`,
@@ -48,24 +56,33 @@ at a target stays unless --force is given. Needs --identity. Exit code 1 when wh
     from: value('<address>', 'also read from this copy of the vault, before those of the configuration'),
     at: value('<moment>', 'the newest restore points at or before it (default: latest)'),
     force: flag('replace what is at the targets'),
+    acceptWriter: many(
+      '<key>',
+      'where this machine knows no writer of the vault yet: believe what these public keys signed',
+    ),
+    trust: flag('say yes to all that the configuration does: for scripts, once somebody has read it'),
     again: flag('bring back again what an earlier run of this command brought back'),
     ...addressOptions,
   },
-  async run({ words, options, common, identities, env, clock, run, out }) {
-    const keys = await identities();
+  async run({ words, options, common, keys, env, clock, run, out }) {
+    const given = await keys();
     const moment = parseMoment(options.at ?? 'latest', clock.now());
     const stored = loadSystem(common.config, env);
+    const ask = askAt(process.stdin, process.stderr, run.signal);
+    await confirmUse(stored, { trust: options.trust, ask });
     const { [addressed]: _, ...others } = stored.destinations;
     const from = options.from === undefined ? undefined : await openedAddress(options.from, options, { env, run });
     const destinations = from === undefined ? stored.destinations : { [addressed]: from.config, ...others };
     using system = openSystem({ ...stored, destinations }, { clock });
     const request = {
       datasets: words,
-      identities: keys,
+      identities: given.identities,
       force: options.force,
       again: options.again,
       ...(moment !== 'latest' && { atMs: moment }),
     };
+    const belief = { ...given, acceptWriters: options.acceptWriter, askWriter: askWriterAt(ask) };
+    await knowWriters(system, belief, run);
     const outcome = await auditedRecover(system, request, run);
     const exit = exitOf(outcome);
     for (const { destination, key, why } of outcome.damage) {
@@ -76,15 +93,16 @@ at a target stays unless --force is given. Needs --identity. Exit code 1 when wh
   },
 });
 
-function exitOf({ datasets }: RecoverOutcome): ExitCode {
+function exitOf({ datasets, passedOver }: RecoverOutcome): ExitCode {
   if (datasets.some(({ state }) => state === 'failed')) return exitCodes.failed;
   const differs = datasets.some((one) => one.state === 'back' && one.compared.verdict === 'different');
-  return differs ? exitCodes.no : exitCodes.ok;
+  return differs || passedOver.length > 0 ? exitCodes.no : exitCodes.ok;
 }
 
-function reportOf({ datasets, manual, rtoMs, elapsedMs }: RecoverOutcome): RecoverReport {
+function reportOf({ datasets, passedOver, manual, rtoMs, elapsedMs }: RecoverOutcome): RecoverReport {
   return {
     datasets: datasets.map(reportedDataset),
+    passedOver,
     manual: manual.map(({ purpose, runs }) => ({ purpose, runs })),
     rtoMs: Math.round(rtoMs),
     elapsedMs: Math.round(elapsedMs),
@@ -112,11 +130,13 @@ function reportedDataset(one: Recovered): RecoveredReport {
   return { dataset, state, restorePoint, time, where, files, bytes, ...times, compared, problems: messages };
 }
 
-function recoverText({ datasets, manual, rtoMs, elapsedMs }: RecoverReport, nowMs: number, style: Style): string {
+function recoverText(report: RecoverReport, nowMs: number, style: Style): string {
+  const { datasets, passedOver, manual, rtoMs, elapsedMs } = report;
   const failed = datasets.filter(({ state }) => state === 'failed').map(({ dataset }) => dataset);
   const lines = datasets.flatMap((one) => datasetLines(one, nowMs, style));
   const all = countOf(datasets.length, 'dataset');
   const took = `${formatDuration(rtoMs)}, and compared after ${formatDuration(elapsedMs)}`;
+  lines.push(...passedOverWords(passedOver).map((words) => `${style.warn('!')} ${words}`));
   lines.push(
     '',
     failed.length === 0

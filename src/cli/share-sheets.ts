@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { SplitRequest } from '../keys/split.ts';
+import type { Vouched } from '../keys/vouched.ts';
 import { splitIdentity, tryShares, writeSheets } from '../operations/keys/shares.ts';
+import { vouchedHere } from '../operations/keys/vouched-here.ts';
 import type { CommandContext } from './command.ts';
 import { many, value } from './command.ts';
 import { usageWrong } from './errors.ts';
@@ -31,12 +33,13 @@ export interface SharesMade {
   readonly sheets: readonly string[];
 }
 
-/** Splits `identity`, writes the sheets, reads them back and tries whether they give it again. */
+/** Splits `identity`, writes the sheets, reads them back and tries whether they give it again. `vouched`: what its file says. */
 export async function makeSheets(
   identity: string,
   wishes: SplitWishes,
   { clock, config }: Pick<CommandContext<unknown>, 'clock' | 'config'>,
   command: string,
+  vouched: readonly Vouched[] = [],
 ): Promise<SharesMade> {
   if (wishes.into === undefined) throw usageWrong({ what: '--into names the folder for the sheets.', command });
   const request: Omit<SplitRequest, 'print'> = {
@@ -46,11 +49,13 @@ export async function makeSheets(
   };
   const split = await splitIdentity(identity, request, randomBytes);
   // A key can be split where there is no configuration.
-  const system = await config().then(
-    ({ name }) => name,
-    () => '________________',
-  );
-  const sheets = await writeSheets(wishes.into, split, { system, holders: wishes.holder });
+  const loaded = await config().catch(() => undefined);
+  const facts = {
+    system: loaded?.name ?? '________________',
+    vouched: vouched.length > 0 || loaded === undefined ? vouched : vouchedHere(loaded),
+    holders: wishes.holder,
+  };
+  const sheets = await writeSheets(wishes.into, split, facts);
   await tryShares(await Promise.all(sheets.map(async (name) => ({ name, text: await readFile(name, 'utf8') }))));
   const { recipient, shares } = split;
   return { recipient, set: shares[0]!.set, shares: request.shares, threshold: request.threshold, sheets };

@@ -97,11 +97,14 @@ function quote(file: string, lines: readonly string[], mistake: Mistake): string
   ].join('\n');
 }
 
-/** A password written in clear into a URL is not repeated in messages. References (`${…}`) are not secret. */
+/**
+ * A password written in clear into a URL is not repeated in messages. References (`${…}`) are not secret. Every part is bounded:
+ * the text may be an attacker's, made to be long to look through.
+ */
 export function maskPasswords(text: string): string {
   const mask = (whole: string, before: string, secret: string) =>
     /^(\$\{[^}]*\})+$/.test(secret) ? whole : `${before}****`;
   return text
-    .replace(/([a-z][a-z0-9+.-]*:\/\/(?:\$\{[^}]*\}|[^\s:/@'"])*:)([^\s'"]+)(?=@)/gi, mask)
-    .replace(/([?&][a-z_-]*(?:passw|secret|token|key)[a-z_-]*=)([^\s&#'"]+)/gi, mask);
+    .replace(/([a-z][a-z0-9+.-]{0,30}:\/\/(?:\$\{[^}]{0,2000}\}|[^\s:/@'"]){0,2000}:)([^\s'"]{1,2000})(?=@)/gi, mask)
+    .replace(/([?&][a-z_-]{0,60}(?:passw|secret|token|key)[a-z_-]{0,60}=)([^\s&#'"]+)/gi, mask);
 }

@@ -16,6 +16,7 @@ import { realPath, refuseNesting } from './nesting.ts';
 import { ownFiles } from './own-files.ts';
 import { configSchema } from './schema.ts';
 import type { System } from './system.ts';
+import { usesOf } from './uses.ts';
 
 /**
  * Reads and checks a configuration file. Looks at the file system only for real paths; makes nothing and looks up no secret.
@@ -48,6 +49,7 @@ export function parseSystem(bytes: Buffer, file: string, env: Readonly<Record<st
     file: absolute,
     root,
     files: ownFiles(shape, absolute, root),
+    uses: usesOf(shape, destinations, root),
     stateDir: stateDirOf(shape.system, absolute, env),
     digest: createHash('sha256').update(bytes).digest('hex'),
     vault: {
@@ -76,7 +78,7 @@ function readConfig(file: string): Buffer {
 }
 
 /** Two configurations never share state, not even two systems of one name. */
-function stateDirOf(system: string, file: string, env: Readonly<Record<string, string | undefined>>): string {
+export function stateDirOf(system: string, file: string, env: Readonly<Record<string, string | undefined>>): string {
   const given = env.LIFEBOAT_STATE_DIR;
   const base = given
     ? resolve(given)

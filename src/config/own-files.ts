@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { filesNamed } from './references.ts';
+import { namedIn } from './references.ts';
 import type { ConfigShape } from './schema.ts';
 
 /**
@@ -7,7 +7,7 @@ import type { ConfigShape } from './schema.ts';
  * `${file:…}` references name. Whether they are there is not looked at.
  */
 export function ownFiles(shape: ConfigShape, file: string, root: string): string[] {
-  const named = textsIn(shape).flatMap(filesNamed);
+  const named = textsIn(shape).flatMap((text) => namedIn(text, 'file'));
   const hosts = Object.values(shape.destinations).flatMap((one) => ('knownHosts' in one ? [one.knownHosts] : []));
   const others = [shape.envFile, ...hosts, ...named].filter((path) => path !== undefined);
   return [...new Set([file, ...others.map((path) => resolve(root, path))])];

@@ -55,9 +55,14 @@ export function referenceMistake(text: string): string | undefined {
   return at < 0 ? undefined : broken.slice(at, at + 24);
 }
 
-/** The paths in the `${file:…}` references of `text`, as written. */
-export function filesNamed(text: string): string[] {
-  return [...text.matchAll(outside)].flatMap(([, kind, what]) => (kind === 'file' && what !== undefined ? [what] : []));
+/** What the `${file:…}` or `${command:…}` references of `text` name, as written. */
+export function namedIn(text: string, wanted: 'file' | 'command'): string[] {
+  return [...text.matchAll(outside)].flatMap(([, kind, what]) => (kind === wanted && what !== undefined ? [what] : []));
+}
+
+/** The variables that `text` would be filled in with, with a default or without. */
+export function variablesNamed(text: string): string[] {
+  return variablesOf(text.replace(outside, (_, kind?: string) => (kind ? '' : '$${')));
 }
 
 /** Variables that `text` needs and that have no default. */
@@ -150,7 +155,7 @@ function checked(text: string, reference: string): string {
 
 const secretName = /secret|passw|token|key|auth|cookie|credential|private|salt/i;
 
-function shownOf(text: string, name = ''): string {
+export function shownOf(text: string, name = ''): string {
   if (secretName.test(name) && !/\$\{/.test(text) && text !== '') return '****';
   return maskPasswords(text);
 }

@@ -14,6 +14,8 @@ export interface System {
   readonly root: string;
   /** What the configuration consists of, absolute: the file itself, its `envFile`, what it refers to. Kept with the backups. */
   readonly files: readonly string[];
+  /** What it runs, reads, connects to and writes on the machine that uses it: for the eyes of whoever says yes to that. */
+  readonly uses: readonly Use[];
   /** Catalog, writer keys, index cache, spool: `$LIFEBOAT_STATE_DIR/<system>-<8 hex>`, absolute. Not made by loading. */
   readonly stateDir: string;
   /** Lower-case hex of the SHA-256 of the file's bytes, for evidence. */
@@ -34,6 +36,15 @@ export interface System {
   readonly drill: DrillConfig;
   /** Nothing wrong, but worth saying: only one recipient. */
   readonly warnings: readonly Problem[];
+}
+
+/** One thing that a configuration does. Nothing in it is looked up. */
+export interface Use {
+  readonly kind: 'command' | 'host' | 'file' | 'variable' | 'program' | 'folder';
+  /** Where the configuration says so: `datasets.db.url`. */
+  readonly at: string;
+  /** The command, the place, the path, the variable's name; a password that stands in clear is masked. */
+  readonly what: string;
 }
 
 export type DestinationConfig = LocalDestination | S3Destination | SftpDestination;

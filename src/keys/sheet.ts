@@ -1,5 +1,6 @@
 import { renderSVG } from 'uqr';
 import { type Share, shareCode, shareLines } from './share.ts';
+import { type Vouched, vouchedLine } from './vouched.ts';
 
 /** What a sheet says besides the share. */
 export interface SheetFacts {
@@ -9,6 +10,8 @@ export interface SheetFacts {
   readonly recipient: string;
   /** Who keeps the sheet; an empty line to fill in when absent. */
   readonly holder?: string;
+  /** Whose restore points the key opens. */
+  readonly vouched: readonly Vouched[];
 }
 
 /** The sheet as text: `lifeboat keys combine` reads it as it is. */
@@ -50,7 +53,7 @@ ${paragraphs(use)}
 `;
 }
 
-function wordsOf(share: Share, { system, recipient, holder }: SheetFacts) {
+function wordsOf(share: Share, { system, recipient, holder, vouched }: SheetFacts) {
   const { number, total, threshold, set, madeMs } = share;
   const others = threshold - 1;
   return {
@@ -59,6 +62,7 @@ function wordsOf(share: Share, { system, recipient, holder }: SheetFacts) {
       `Kept by: ${holder ?? '________________________________'}`,
       `Made: ${new Date(madeMs).toISOString().slice(0, 16).replace('T', ' ')} UTC. Set: ${set}.`,
       `Key: ${recipient}`,
+      ...vouched.map(vouchedLine),
       `This sheet and any ${others} of the other ${total - 1} give back the private key that opens these backups. Alone it opens nothing.`,
       'Keep it apart from the others, and from computers. If it is lost or was seen by somebody, say so: a new key is made.',
     ],

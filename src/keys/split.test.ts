@@ -8,7 +8,7 @@ import { combineShares, type NamedShare, splitSecret } from './split.ts';
 
 const print = 'ab'.repeat(12);
 const madeMs = Date.UTC(2026, 10, 21, 1, 2);
-const facts = { system: 'harbor <&>', recipient: 'age1example', holder: 'Ada "L"' };
+const facts = { system: 'harbor <&>', recipient: 'age1example', holder: 'Ada "L"', vouched: [] };
 
 const splitInto = (secret: Uint8Array, shares = 5, threshold = 3) =>
   splitSecret(secret, { shares, threshold, print: `${print}ff`, madeMs }, randomBytes);

@@ -6,20 +6,28 @@ import { sentenceOf } from '../core/errors.ts';
 import type { Trust } from '../vault/trust.ts';
 import type { VaultReader } from '../vault/vault.ts';
 import { publicKeyIn } from '../vault/writer-key-file.ts';
+import { namedByPeople, wasRestored } from './configuration/confirmed.ts';
 import { knownWritersDamaged } from './errors.ts';
 
 const shape = z.strictObject({ format: z.literal(1), vault: z.string(), writers: z.array(z.string()) });
 
 /**
  * Whose records this host believes: `vault.writers` of the configuration and its own key; where the configuration names none,
- * those that it met when it first used the vault. A host that never did believes everyone. @throws `known-writers-damaged`
+ * those that it met when it first used the vault. A host that never did believes everyone. What a configuration lists that
+ * `bootstrap` brought here counts for nothing by itself: it came out of the vault. @throws `known-writers-damaged`
  */
 export function trustOf(config: System, vault: string): Trust {
   const own = ownKey(config, vault);
-  const { writers, pruners } = config.vault;
-  const decide = pruners.length > 0 ? { pruners: new Set([...pruners, ...own]) } : {};
-  if (writers.length > 0) return { writers: new Set([...writers, ...pruners, ...own]), ...decide };
   const met = readMet(config, vault);
+  // Whom a person accepted when the configuration was brought here stays accepted beside whom they add to it.
+  const accepted = wasRestored(config.stateDir) ? (met ?? []) : [];
+  const counting = (keys: readonly string[]) => {
+    const named = namedByPeople(config.stateDir, keys);
+    return keys.filter((key) => named.includes(key) || accepted.includes(key));
+  };
+  const [writers, pruners] = [counting(config.vault.writers), counting(config.vault.pruners)];
+  const decide = config.vault.pruners.length > 0 ? { pruners: new Set([...pruners, ...own]) } : {};
+  if (writers.length > 0) return { writers: new Set([...writers, ...accepted, ...pruners, ...own]), ...decide };
   return met === undefined ? decide : { writers: new Set([...met, ...pruners, ...own]), ...decide };
 }
 

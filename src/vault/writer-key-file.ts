@@ -11,6 +11,8 @@ const shape = z.strictObject({
   signingKey: z.string(),
   chunkKey: z.string().regex(/^[0-9a-f]{64}$/),
   indexIdentity: z.string().startsWith('AGE-SECRET-KEY-1'),
+  /** Made before the vault: nothing was signed with it yet. */
+  unused: z.literal(true).optional(),
 });
 
 export type StoredWriterKeys = z.infer<typeof shape>;

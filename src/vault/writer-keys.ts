@@ -23,9 +23,9 @@ export interface WriterKeys {
   readonly indexRecipient: string;
 }
 
-/** The keys in `file`, made when there are none. Keys of another vault are refused. */
+/** The keys in `file`, made when there are none. Keys of another vault are refused, unless they were never used. */
 export async function writerKeys(file: string, vault: string, random: RandomBytes): Promise<WriterKeys> {
-  const stored = readWriterKeys(file) ?? (await makeKeys(file, vault, random));
+  const stored = await usedKeys(file, vault, random);
   if (stored.vault !== vault) throw writerKeysDamaged({ file, why: `they belong to vault ${stored.vault}` });
   const publicKey = publicKeyOf(stored.signingKey);
   return {
@@ -44,19 +44,47 @@ export function vaultOfKeys(file: string): string | undefined {
   return readWriterKeys(file)?.vault;
 }
 
-async function makeKeys(file: string, vault: string, random: RandomBytes): Promise<StoredWriterKeys> {
-  const keys = {
-    format: 1 as const,
+/**
+ * Keys for a vault that the first backup is to make, so that what is written down before it can name both already. Keys that are
+ * there are left as they are.
+ */
+export async function planWriter(
+  file: string,
+  vault: string,
+  random: RandomBytes,
+): Promise<{ readonly vault: string; readonly publicKey: string }> {
+  let stored = readWriterKeys(file);
+  if (stored === undefined) {
+    stored = { ...(await newKeys(vault, random)), unused: true };
+    store(file, stored);
+  }
+  return { vault: stored.vault, publicKey: publicKeyOf(stored.signingKey) };
+}
+
+async function usedKeys(file: string, vault: string, random: RandomBytes): Promise<StoredWriterKeys> {
+  const stored = readWriterKeys(file);
+  if (stored !== undefined && stored.unused === undefined) return stored;
+  const { unused: _, ...keys } = stored ?? (await newKeys(vault, random));
+  const used = { ...keys, vault };
+  store(file, used);
+  return used;
+}
+
+async function newKeys(vault: string, random: RandomBytes): Promise<StoredWriterKeys> {
+  return {
+    format: 1,
     vault,
     signingKey: newSigningKey().privateKey,
     chunkKey: Buffer.from(random(32)).toString('hex'),
     indexIdentity: (await generateIdentity()).identity,
   };
+}
+
+function store(file: string, keys: StoredWriterKeys): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const handle = openSync(`${file}.new`, 'w', 0o600);
   writeSync(handle, `${JSON.stringify(keys)}\n`);
   fsyncSync(handle);
   closeSync(handle);
   renameSync(`${file}.new`, file);
-  return keys;
 }

@@ -98,7 +98,7 @@ describe('B3: recover, killed between a restore and its note', () => {
 /** A bare machine with the configuration back, where the second command is run again and again. */
 async function bootstrapped(prepare?: Parameters<typeof disaster>[0]) {
   const done = await disaster(prepare);
-  const words = secondCommand((await done.run('bootstrap', done.vault, '--identity', done.key)).stdout);
+  const words = secondCommand((await done.run('bootstrap', done.vault, '--identity', done.key, '--trust')).stdout);
   return {
     lost: done.lost,
     rerun: (...more: string[]) => done.run(...words, ...more, '--json'),

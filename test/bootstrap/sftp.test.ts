@@ -52,7 +52,7 @@ test('B3: over SFTP a server is used only when its key is named, and everything 
   }
   expect(existsSync(lost)).toBe(false);
 
-  const first = await lifeboat(bare, [...words, '--host-key', fingerprint], { HOME: bare });
+  const first = await lifeboat(bare, [...words, '--host-key', fingerprint, '--trust'], { HOME: bare });
   expect(first.code, first.stderr).toBe(0);
   // The configuration came back with its own key file, so it leads to the server itself.
   const second = secondCommand(first.stdout);

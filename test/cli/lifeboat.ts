@@ -12,14 +12,20 @@ interface Ran {
   readonly stderr: string;
 }
 
-/** Runs the real command as a user would, in `folder`, without this process's own settings. */
-export function lifeboat(folder: string, args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+/** Runs the real command as a user would, in `folder`, without this process's own settings; `uid`: as that user. */
+export function lifeboat(
+  folder: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+  uid?: number,
+): Promise<Ran> {
   const { PATH = '', HOME = folder } = process.env;
   // A command that hangs fails its test, and does not outlive it.
   const options = {
     timeout: 40_000,
     killSignal: 'SIGKILL' as const,
     cwd: folder,
+    ...(uid !== undefined && { uid, gid: uid }),
     env: { PATH, HOME, LIFEBOAT_STATE_DIR: join(folder, 'state'), ...env },
   };
   return new Promise((done) => {

@@ -21,7 +21,7 @@ test('the program in docs/keys.md puts a key together from sheets without any co
     const split = await splitSecret(secret, { shares, threshold, print: 'ab'.repeat(16), madeMs: 0 }, randomBytes);
     const files = split.slice(-threshold).map((share) => {
       const file = join(folder, `${shares}-${share.number}.txt`);
-      writeFileSync(file, sheetText(share, { system: 'harbor', recipient: 'age1example' }));
+      writeFileSync(file, sheetText(share, { system: 'harbor', recipient: 'age1example', vouched: [] }));
       return file;
     });
     expect(execFileSync('python3', [program, ...files], { encoding: 'utf8' }).trim()).toBe(secret.toString('hex'));

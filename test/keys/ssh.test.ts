@@ -28,7 +28,7 @@ async function sshKey(args: readonly string[], passphrase = ''): Promise<{ file:
   return { file, recipient: readFileSync(`${file}.pub`, 'utf8').trim() };
 }
 
-const open = (file: string) => openIdentityFile(readFileSync(file), 'id', noPassphrase);
+const open = async (file: string) => (await openIdentityFile(readFileSync(file), 'id', noPassphrase)).identities;
 
 async function seal(plain: Uint8Array, recipients: readonly string[]): Promise<Uint8Array> {
   const { header, fileKey } = await newHeader(recipients);
@@ -91,7 +91,7 @@ describe('a private key with a passphrase', () => {
   ] as const)('is opened with it and with no other: %s', async ([, args]) => {
     const { file, recipient } = await sshKey(args, PASSPHRASE);
     const bytes = readFileSync(file);
-    const [identity = ''] = await openIdentityFile(bytes, 'id', async () => PASSPHRASE);
+    const [identity = ''] = (await openIdentityFile(bytes, 'id', async () => PASSPHRASE)).identities;
     expect(recipient.startsWith(await recipientOf(identity))).toBe(true);
     await expect(openIdentityFile(bytes, 'my key', async () => 'other')).rejects.toMatchObject({
       code: 'passphrase-wrong',
@@ -133,7 +133,9 @@ describe('an identity file made by age -p', () => {
     const b = await generateIdentity();
     const file = await protectedFile(`# two keys\n${a.identity}\n${b.identity}\n`, flags);
     const bytes = readFileSync(file);
-    expect(await openIdentityFile(bytes, 'key', async () => PASSPHRASE)).toEqual([a.identity, b.identity]);
+    const { identities, text } = await openIdentityFile(bytes, 'key', async () => PASSPHRASE);
+    expect(identities).toEqual([a.identity, b.identity]);
+    expect(text).toContain('# two keys');
     await expect(openIdentityFile(bytes, 'key', async () => 'no')).rejects.toMatchObject({ code: 'passphrase-wrong' });
   });
 

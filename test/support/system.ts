@@ -161,6 +161,7 @@ export function configOf(
     file: join(folder, 'lifeboat.yaml'),
     root: folder,
     files: [],
+    uses: [],
     stateDir: join(folder, 'state'),
     digest: createHash('sha256').update(folder).digest('hex'),
     vault: { recipients: [recipient], writers: [], pruners: [] },

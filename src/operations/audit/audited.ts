@@ -3,6 +3,8 @@ import type { Run } from '../../core/run.ts';
 import { passedOverEvidence } from '../../vault/newest.ts';
 import { type BackupOutcome, type BackupRequest, backUp } from '../backup.ts';
 import { type RecoverOutcome, type RecoverRequest, recover } from '../bootstrap/recover.ts';
+import { confirmConfiguration } from '../configuration/confirmed.ts';
+import { endorseWriters } from '../endorse.ts';
 import { keysUsed, noteIfPossible } from '../ledger/audit.ts';
 import { type RestoreOutcome, type RestoreRequest, restore } from '../restore.ts';
 import type { OpenSystem } from '../system.ts';
@@ -28,6 +30,8 @@ export async function auditedBackUp(system: OpenSystem, request: BackupRequest, 
     behind: behind.map(({ destination }) => destination),
   };
   await run.step('note', () => noteIfPossible(system, vault, { kind: 'backup', body }, run));
+  // Whoever backs up with a configuration uses it already: a recovery need not ask about it.
+  confirmConfiguration(system.config);
   return outcome;
 }
 
@@ -67,6 +71,7 @@ export async function auditedRestore(system: OpenSystem, request: RestoreRequest
       compared: null,
     };
     await note(vault, one, rtoMs, { where: restored.where, only });
+    await endorseWriters(system, vault, { identities, accepted: request.acceptWriters ?? [] }, run);
     return outcome;
   } catch (error) {
     // An attempt with a key is a use of that key.
@@ -80,13 +85,15 @@ export async function auditedRestore(system: OpenSystem, request: RestoreRequest
 export async function auditedRecover(system: OpenSystem, request: RecoverRequest, run: Run): Promise<RecoverOutcome> {
   const started = isoNow(system);
   const outcome = await recover(system, request, run);
-  const { vault, datasets, rtoMs } = outcome;
+  const { vault, datasets, passedOver, rtoMs } = outcome;
   const restores = datasets.map((one): RestoredBody => {
     const { dataset } = one;
     const kind = system.config.datasets[dataset]?.type ?? '';
     if (one.state === 'failed') return { dataset, kind, outcome: 'failed', code: codeOf(one.error) };
     const { id: restorePoint, time } = one.point.record;
-    if (one.state === 'was back') return { dataset, kind, outcome: 'was back', restorePoint, time };
+    const newer = passedOver.filter((point) => point.dataset === dataset);
+    const over = newer.length === 0 ? {} : { passedOver: passedOverEvidence(newer) };
+    if (one.state === 'was back') return { dataset, kind, outcome: 'was back', restorePoint, time, ...over };
     const { files, bytes } = one.restored;
     const { verdict, looked } = one.compared;
     return {
@@ -95,6 +102,7 @@ export async function auditedRecover(system: OpenSystem, request: RecoverRequest
       outcome: 'done',
       restorePoint,
       time,
+      ...over,
       files,
       bytes,
       elapsedMs: Math.round(one.elapsedMs),
@@ -115,6 +123,7 @@ export async function auditedRecover(system: OpenSystem, request: RecoverRequest
     one.state === 'back' ? [{ dataset: one.dataset, where: one.restored.where }] : [],
   );
   await run.step('note', () => noteIfPossible(system, vault, { kind: 'restore', body, details: { where } }, run));
+  await endorseWriters(system, vault, { identities: request.identities }, run);
   return outcome;
 }
 
@@ -126,6 +135,7 @@ export async function auditedVerify(system: OpenSystem, request: VerifyRequest, 
   if (keys.length > 0) {
     const body: KeyBody = { ...begin(system, started), action: 'used', by: 'verify', keys };
     await noteIfPossible(system, outcome.vault, { kind: 'key', body }, run);
+    await endorseWriters(system, outcome.vault, { identities: request.identities }, run);
   }
   return outcome;
 }

@@ -1,37 +1,40 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadSystem } from '../../config/load.ts';
+import { parseSystem } from '../../config/load.ts';
 import { locationOf } from '../../config/locations.ts';
 import type { DestinationConfig, System } from '../../config/system.ts';
 import type { Clock } from '../../core/clock.ts';
 import { configurationDataset } from '../../core/configuration-dataset.ts';
 import type { Run } from '../../core/run.ts';
-import { newestPoint } from '../../vault/newest.ts';
+import { recipientOf } from '../../vault/age/identity.ts';
+import { type Choice, chooseNewest, tellPassedOver } from '../../vault/newest.ts';
 import type { Damage } from '../../vault/read/objects.ts';
-import type { Trust } from '../../vault/trust.ts';
-import type { VaultReader } from '../../vault/vault.ts';
+import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 import type { KeyBody } from '../audit/bodies.ts';
+import { confirmConfiguration, noteRestored } from '../configuration/confirmed.ts';
+import { readConfiguration } from '../configuration/read-back.ts';
+import { endorseWriters } from '../endorse.ts';
 import { rememberWriters } from '../known-writers.ts';
 import { keysUsed, noteIfPossible } from '../ledger/audit.ts';
 import { openSystem } from '../system.ts';
-import { type BroughtBack, bringBack } from './bring-back.ts';
-import { type Differences, findDifferences } from './differences.ts';
-import { configurationNotKept, systemUnclear, writersUnclear } from './errors.ts';
+import { type BeliefRequest, type Believed, believedWriters, checkVault } from './believe.ts';
+import { type PlacePlan, planPlaces, writePlaces } from './bring-back.ts';
+import { type Changes, changesSince } from './changes.ts';
+import { type Differences, findDifferences, lookHere } from './differences.ts';
+import { configurationNotKept, systemUnclear } from './errors.ts';
 import { addressed, findVault } from './find-vault.ts';
-import { type Survey, type SurveyedSystem, survey } from './survey.ts';
+import { type Survey, type SurveyedSystem, type SurveyedWriter, survey } from './survey.ts';
 
-export interface BootstrapRequest {
-  /** Where a copy of the vault lies, with its secrets. */
+export interface BootstrapRequest extends BeliefRequest {
+  /** Where a copy of the vault lies, with its secrets. Without any identity it is looked at and nothing is written. */
   readonly from: DestinationConfig;
-  /** Without any, the vault is looked at and nothing is written. */
-  readonly identities: readonly string[];
   readonly system?: string;
-  /** Where the configuration goes; to where it was when absent. */
+  /** The folder that the configuration goes to; to where it was when absent. */
   readonly into?: string;
   /** The newest copy of the configuration not younger than this, milliseconds since 1970 UTC; the newest when absent. */
   readonly atMs?: number;
-  /** Public keys of the writers that are believed; needed where several wrote. */
-  readonly acceptWriters: readonly string[];
+  /** Shows a person what the configuration would do here; whether they say yes. */
+  readonly confirm: (offer: Offer) => Promise<boolean>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
 }
@@ -39,30 +42,62 @@ export interface BootstrapRequest {
 export interface BootstrapOutcome {
   readonly location: string;
   readonly survey: Survey;
+  readonly offer?: Offer;
+  /** Absent: nothing was written. */
   readonly restored?: Restored;
   readonly damage: readonly Damage[];
 }
 
-interface Restored extends BroughtBack {
+/** What the vault holds for this machine: nothing of it was looked up, run, connected to or written yet. */
+export interface Offer {
   readonly system: string;
   /** Of the restore point. */
   readonly time: string;
+  readonly believed: readonly Believed[];
+  /** Others that signed restore points of this system: not believed. */
+  readonly strangers: readonly SurveyedWriter[];
+  readonly passedOver: Choice['passedOver'];
+  readonly uses: System['uses'];
+  readonly places: ReadonlyArray<Omit<PlacePlan['files'][number], 'bytes'>>;
+  readonly changes?: Changes;
+  /** Earlier copies of the configuration that are believed, the newest first: for `--at`. */
+  readonly earlier: readonly string[];
+}
+
+interface Restored {
+  readonly system: string;
+  /** The configuration's file, absolute. */
+  readonly file: string;
+  readonly folder: string;
+  readonly original: string;
+  /** Somebody said yes: commands use it without a question. */
+  readonly confirmed: boolean;
   readonly stateDir: string;
   readonly differences: Differences;
 }
 
-/** On a machine that knows nothing: what a vault holds, and with an identity its configuration, brought back. */
+/** So many earlier copies are named. */
+const mostEarlier = 5;
+
+/**
+ * On a machine that knows nothing: what a vault holds, and with an identity its configuration. It goes to a folder that a person
+ * named, or anywhere else once they said yes to all that it does; before that nothing in it is looked up, run or connected to.
+ */
 export async function bootstrap(request: BootstrapRequest, run: Run): Promise<BootstrapOutcome> {
   const damage: Damage[] = [];
-  const { from, acceptWriters } = request;
-  const trust: Trust = acceptWriters.length === 0 ? {} : { writers: new Set(acceptWriters) };
-  const { vault } = await run.step('find the vault', () => findVault(from, trust, (one) => damage.push(one)));
+  const onDamage = (one: Damage) => void damage.push(one);
+  const { from, identities } = request;
+  const { vault } = await run.step('find the vault', () => findVault(from, {}, onDamage));
   const surveyed = await run.step('look at it', () => survey(vault));
   const outcome = { location: locationOf(from), survey: surveyed, damage };
-  if (request.identities.length === 0) return outcome;
+  if (identities.length === 0) return outcome;
+  checkVault(vault.id, request);
   const system = chosenSystem(surveyed, request);
-  const believed = believedWriters(system, acceptWriters);
-  return { ...outcome, restored: await restoreConfiguration(vault, system, believed, request, run) };
+  const believed = await believedWriters(vault, system, request, onDamage);
+  const writers = new Set(believed.map(({ key }) => key));
+  // Judged anew: what strangers put there must not make a true restore point doubtful.
+  const trusted = (await findVault(from, { writers }, () => {})).vault;
+  return { ...outcome, ...(await offerAndRestore(trusted, system, believed, request, run)) };
 }
 
 function chosenSystem({ systems }: Survey, { system: asked }: BootstrapRequest): SurveyedSystem {
@@ -73,46 +108,74 @@ function chosenSystem({ systems }: Survey, { system: asked }: BootstrapRequest):
   return only;
 }
 
-/**
- * Whoever could write to the store may have added restore points under a key of their own, and what a configuration says is
- * done: it names commands. Nothing here tells a stranger from a host that was installed anew, so a person must.
- */
-function believedWriters({ system, writers }: SurveyedSystem, accepted: readonly string[]): string[] {
-  const believed = writers.filter(({ key }) => accepted.length === 0 || accepted.includes(key));
-  if (believed.length === 1 || (accepted.length > 0 && believed.length > 0)) return believed.map(({ key }) => key);
-  const words = (one: SurveyedSystem['writers'][number]) =>
-    `${one.restorePoints} from ${one.since.slice(0, 16)}Z to ${one.until.slice(0, 16)}Z`;
-  throw writersUnclear({ system, writers: writers.map((one) => ({ key: one.key, words: words(one) })) });
-}
-
-async function restoreConfiguration(
+async function offerAndRestore(
   vault: VaultReader,
-  { system: name, configuration }: SurveyedSystem,
-  believed: readonly string[],
+  system: SurveyedSystem,
+  believed: readonly Believed[],
   request: BootstrapRequest,
   run: Run,
-): Promise<Restored> {
-  const { from, identities, into, atMs, env } = request;
-  if (configuration === null) throw configurationNotKept({ system: name });
-  const { points } = await vault.restorePoints(configurationDataset);
-  const own = points.filter(({ record }) => record.system === name && believed.includes(record.writer));
-  const point = newestPoint(own, configurationDataset, atMs);
-  const brought = await run.step('bring the configuration back', async () =>
-    bringBack(await vault.open(point, identities), into),
+): Promise<Pick<BootstrapOutcome, 'offer' | 'restored'>> {
+  const { identities, into, env } = request;
+  const { point, passedOver, earlier } = await chosenConfiguration(vault, system.system, believed, request);
+  tellPassedOver(passedOver, run);
+  const stored = await run.step('read the configuration', async () =>
+    readConfiguration(await vault.open(point, identities)),
   );
-  const system = loadSystem(brought.file, env);
-  prepareState(system, vault.id, believed);
-  const differences = await run.step('compare with this machine', () =>
-    findDifferences(system, brought, from, vault.id),
+  const places = await planPlaces(stored, into);
+  const config = parseSystem(places.own.bytes, places.own.path, env);
+  const changes = await changesSince(stored, earlier, vault, identities);
+  const offer: Offer = {
+    system: system.system,
+    time: point.record.time,
+    believed,
+    strangers: system.writers.filter((one) => !believed.some(({ key }) => key === one.key)),
+    passedOver,
+    uses: config.uses,
+    places: places.files.map(({ bytes: _, ...place }) => place),
+    ...(changes && { changes }),
+    earlier: earlier
+      .map(({ record }) => record.time)
+      .reverse()
+      .slice(0, mostEarlier),
+  };
+  const confirmed = await request.confirm(offer);
+  if (!confirmed && into === undefined) return { offer };
+  await run.step('bring the configuration back', () => writePlaces(places));
+  prepareState(config, vault.id, believed, confirmed);
+  const differences = await run.step('compare with this machine', async () =>
+    confirmed ? findDifferences(config, places, request.from, vault.id) : lookHere(config, places),
   );
-  await noteKeyUse(system, vault.id, request, run);
-  const { stateDir } = system;
-  return { ...brought, system: name, time: point.record.time, stateDir, differences };
+  await noteKeyUse(config, vault.id, request, run);
+  const { folder, original, own } = places;
+  const { name, stateDir } = config;
+  return { offer, restored: { system: name, file: own.path, folder, original, confirmed, stateDir, differences } };
 }
 
-/** In the ledger of the copy that was addressed: those that the configuration names may be gone with the lost host. */
-async function noteKeyUse(config: System, vault: string, { from, identities, clock }: BootstrapRequest, run: Run) {
-  using system = openSystem({ ...config, destinations: { [addressed]: from } }, { clock });
+async function chosenConfiguration(
+  vault: VaultReader,
+  system: string,
+  believed: readonly Believed[],
+  { atMs }: BootstrapRequest,
+): Promise<Choice & { readonly earlier: readonly RestorePoint[] }> {
+  const { points, suspect } = await vault.restorePoints(configurationDataset);
+  const own = points.filter(({ record }) => record.system === system);
+  if (own.length === 0) throw configurationNotKept({ system });
+  const choice = chooseNewest({ points: own, suspect }, configurationDataset, atMs);
+  const keys = new Set(believed.map(({ key }) => key));
+  const before = own.slice(0, own.indexOf(choice.point));
+  return { ...choice, earlier: before.filter(({ record }) => keys.has(record.writer)) };
+}
+
+/**
+ * In the ledger of the copy that was addressed: those that the configuration names may be gone with the lost host. What is sealed
+ * there is sealed to the given keys: whom the configuration names nobody has looked at yet. Then the keys vouch for whom a person named;
+ * who looks at the past says nothing about who writes now.
+ */
+async function noteKeyUse(config: System, vault: string, request: BootstrapRequest, run: Run): Promise<void> {
+  const { from, identities, acceptWriters, atMs, clock } = request;
+  const recipients = await Promise.all(identities.map(recipientOf));
+  const here = { ...config, destinations: { [addressed]: from }, vault: { ...config.vault, recipients } };
+  using system = openSystem(here, { clock });
   const body: KeyBody = {
     system: config.name,
     environment: config.environment,
@@ -123,17 +186,24 @@ async function noteKeyUse(config: System, vault: string, { from, identities, clo
     keys: await keysUsed(identities),
   };
   await noteIfPossible(system, vault, { kind: 'key', body }, run);
+  await endorseWriters(system, vault, { identities, accepted: atMs === undefined ? acceptWriters : [] }, run);
 }
 
 /**
  * What the lost host knew: whose restore points to believe, and that its destinations were in use, so that none of them is
- * begun anew where its disk is only not mounted.
+ * begun anew where its disk is only not mounted. And what it did not: that its configuration came out of a vault.
  */
-function prepareState(system: System, vault: string, writers: readonly string[]): void {
+function prepareState(system: System, vault: string, believed: readonly Believed[], confirmed: boolean): void {
+  noteRestored(system);
   const used = join(system.stateDir, 'destinations');
   mkdirSync(used, { recursive: true, mode: 0o700 });
   for (const [name, config] of Object.entries(system.destinations)) {
     writeFileSync(join(used, name), `${locationOf(config)}\n`);
   }
-  rememberWriters(system, vault, writers);
+  rememberWriters(
+    system,
+    vault,
+    believed.map(({ key }) => key),
+  );
+  if (confirmed) confirmConfiguration(system);
 }

@@ -1,78 +1,157 @@
-import { mkdir, open, readFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { constants } from 'node:fs';
+import { lstat, mkdir, open, realpath } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { isSafePath } from '../../core/paths.ts';
-import type { Contents } from '../../sources/source.ts';
 import { originalPath } from '../configuration/layout.ts';
-import { readConfiguration, type StoredFile } from '../configuration/read-back.ts';
-import { configurationUnusable, filesInTheWay } from './errors.ts';
+import type { StoredConfiguration, StoredFile } from '../configuration/read-back.ts';
+import { configurationUnusable, filesInTheWay, placeRefused } from './errors.ts';
+import { neverWritten } from './never-written.ts';
 
-/** Where the configuration came back to. */
-export interface BroughtBack {
-  /** Its own file, absolute. */
-  readonly file: string;
-  /** The folder that it is in now, and the one that it came from. */
+/** Where the files of a configuration go, before any is written. */
+export interface PlacePlan {
+  /** Its own file. */
+  readonly own: PlannedFile;
+  /** The folder that it goes to, absolute, and the one that it came from. */
   readonly folder: string;
   readonly original: string;
-  readonly files: readonly BroughtFile[];
+  readonly files: readonly PlannedFile[];
   /** Files of the lost host that no backup could read, with the reason then. */
-  readonly left: ReadonlyArray<{ readonly file: string; readonly why: string }>;
+  readonly left: StoredConfiguration['left'];
+  /** Every folder below it on the way to a file must be this user's: '/' where the vault says where to. */
+  readonly from: string;
 }
 
-export interface BroughtFile {
-  /** Where it is now, absolute. */
+export interface PlannedFile {
+  /** Where it goes, absolute. */
   readonly path: string;
-  /** Where the configuration looks for it; differs from `path` for what lay outside of its folder and `into` was given. */
+  /** Where the configuration looks for it; differs from `path` for what goes below the folder in its place. */
   readonly expected: string;
-  /** It was there already, with the same bytes. */
+  /** Why it does, where no person said so. */
+  readonly why?: string;
+  readonly mode: number;
+  /** Below a folder that a person named everything belongs to whoever runs this. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** It is there already, with the same bytes. */
   readonly existed: boolean;
-}
-
-interface Planned {
-  readonly stored: StoredFile;
-  readonly path: string;
-  readonly expected: string;
+  readonly bytes: Buffer;
 }
 
 /**
- * Writes the files of a configuration: to where they were; or everything below `into`, where what lay outside of the
- * configuration's folder goes under `host/`. Nothing is overwritten.
- * @throws `files-in-the-way` before anything is written, `configuration-unusable`
+ * Everything below `into`, where what lay outside of the configuration's folder goes under `host/`; or to where it was. What others
+ * than Lifeboat would obey goes below the folder in both. Looks, and writes nothing.
+ * @throws `files-in-the-way`, `configuration-unusable`, `place-refused`
  */
-export async function bringBack(contents: Contents, into: string | undefined): Promise<BroughtBack> {
-  const { file, folder: original, files: stored, left } = await readConfiguration(contents);
-  const folder = into === undefined ? original : resolve(into);
-  const planned = stored.map((one) => plan(one, folder, into !== undefined));
-  const there = await Promise.all(planned.map(({ path }) => readFile(path).catch(() => undefined)));
-  const inTheWay = planned.filter((one, at) => there[at] !== undefined && !one.stored.bytes.equals(there[at]));
-  if (inTheWay.length > 0) throw filesInTheWay({ files: inTheWay.map(({ path }) => path) });
-  const files: BroughtFile[] = [];
-  for (const [at, { stored, path, expected }] of planned.entries()) {
-    const existed = there[at] !== undefined;
-    if (!existed) await write(path, stored);
-    files.push({ path, expected, existed });
+export async function planPlaces(stored: StoredConfiguration, into: string | undefined): Promise<PlacePlan> {
+  const { folder: original, left } = stored;
+  if (!isAbsolute(original) || resolve(original) !== original) {
+    throw configurationUnusable({ why: 'it does not say which folder it was in' });
   }
-  const own = planned.find((one) => one.stored.path === file)!;
-  return { file: own.path, folder, original, files, left };
+  const folder = into === undefined ? original : await realFolder(resolve(into));
+  const from = into === undefined ? '/' : folder;
+  const unsafe = into === undefined ? undefined : await unsafeFolder(folder);
+  if (unsafe !== undefined && unsafe !== 'not there') throw placeRefused({ path: folder, why: unsafe });
+  const files: PlannedFile[] = [];
+  const taken: string[] = [];
+  for (const one of stored.files) {
+    const planned = await planFile(one, folder, from, into !== undefined);
+    const there = await contentAt(planned.path);
+    const existed = there !== undefined && there !== 'other' && one.bytes.equals(there);
+    if (there !== undefined && !existed) taken.push(planned.path);
+    files.push({ ...planned, existed, bytes: one.bytes });
+  }
+  const own = files[stored.files.findIndex(({ path }) => path === stored.file)]!;
+  if (own.why !== undefined) throw placeRefused({ path: own.expected, why: own.why });
+  if (taken.length > 0) throw filesInTheWay({ files: taken });
+  return { own, folder, original, files, left, from };
 }
 
-function plan(stored: StoredFile, folder: string, isElsewhere: boolean): Planned {
-  const expected = isSafePath(stored.path) ? originalPath(stored.path, folder) : undefined;
-  if (expected === undefined) {
-    throw configurationUnusable({ why: `${JSON.stringify(stored.path)} is no part of a configuration` });
-  }
-  return {
-    stored,
-    expected,
-    path: isElsewhere && stored.path.startsWith('host/') ? join(folder, stored.path) : expected,
-  };
+/** Writes what was planned. Nothing is overwritten, no link is followed, and no file gets more rights than it needs. */
+export async function writePlaces({ files, from }: PlacePlan): Promise<void> {
+  for (const file of files) if (!file.existed) await write(file, from);
 }
 
-async function write(path: string, { bytes, mode, uid, gid }: StoredFile): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+async function planFile(
+  { path: stored, mode, uid, gid }: StoredFile,
+  folder: string,
+  from: string,
+  isNamed: boolean,
+): Promise<Omit<PlannedFile, 'existed' | 'bytes'>> {
+  const expected = isSafePath(stored) ? originalPath(stored, folder) : undefined;
+  if (expected === undefined)
+    throw configurationUnusable({ why: `${JSON.stringify(stored)} is no part of a configuration` });
+  const below = join(folder, 'host', expected);
+  const plain = { expected, mode: mode & 0o755 };
+  if (isNamed && stored.startsWith('host/')) return { ...plain, path: below };
+  const why = neverWritten(expected, from) ?? (await unsafeWay(expected, from));
+  if (why !== undefined) return { ...plain, path: below, why };
+  const isTheirs = process.geteuid?.() === 0 && !isNamed;
+  return { ...plain, path: expected, ...(isTheirs && { owner: { uid, gid } }) };
+}
+
+/** The folder that a person named: where it is, or will be, links followed. */
+async function realFolder(folder: string): Promise<string> {
+  const real = await realpath(folder).catch(() => undefined);
+  if (real !== undefined) return real;
+  const parent = dirname(folder);
+  return parent === folder ? folder : join(await realFolder(parent), basename(folder));
+}
+
+/** Bytes of a plain file; `other` for anything else that is there, which is never opened: it may be a link, a pipe, a device. */
+async function contentAt(path: string): Promise<Buffer | 'other' | undefined> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return undefined;
+  if (!found.isFile()) return 'other';
+  try {
+    await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    return await file.readFile();
+  } catch {
+    return 'other';
+  }
+}
+
+/** Why somebody else could lead a write to `path` astray, looking at each folder below `from` that exists; undefined: nobody can. */
+async function unsafeWay(path: string, from: string): Promise<string | undefined> {
+  for (const folder of foldersTo(path, from)) {
+    const why = await unsafeFolder(folder);
+    if (why === 'not there') return undefined;
+    if (why !== undefined) return why;
+  }
+  return undefined;
+}
+
+function foldersTo(path: string, from: string): string[] {
+  const names = relative(from, dirname(path))
+    .split('/')
+    .filter((name) => name !== '');
+  return names.map((_, at) => join(from, ...names.slice(0, at + 1)));
+}
+
+async function unsafeFolder(folder: string): Promise<string | undefined> {
+  const found = await lstat(folder).catch((error: NodeJS.ErrnoException) => error.code);
+  if (found === 'ENOENT') return 'not there';
+  if (typeof found !== 'object') return `${folder} cannot be looked at`;
+  if (found.isSymbolicLink()) return `${folder} is a link`;
+  if (!found.isDirectory()) return `${folder} is no folder`;
+  if (found.uid !== 0 && found.uid !== process.geteuid?.()) return `${folder} belongs to another user`;
+  const othersWrite = (found.mode & 0o002) !== 0 || ((found.mode & 0o020) !== 0 && found.gid !== process.getegid?.());
+  // In a sticky folder others can add, and not take away what is there.
+  return othersWrite && (found.mode & 0o1000) === 0 ? `others may write to ${folder}` : undefined;
+}
+
+async function write({ path, bytes, mode, owner }: PlannedFile, from: string): Promise<void> {
+  await mkdir(from, { recursive: true, mode: 0o700 });
+  for (const folder of foldersTo(path, from)) {
+    // One that appeared meanwhile is looked at, not trusted.
+    await mkdir(folder, 0o755).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+    const why = await unsafeFolder(folder);
+    if (why !== undefined) throw placeRefused({ path, why });
+  }
   // Not even for a moment readable by more than it should be, and never through a link that somebody put there.
   await using file = await open(path, 'wx', mode & 0o700);
   await file.writeFile(bytes);
-  if (process.geteuid?.() === 0) await file.chown(uid, gid);
+  if (owner !== undefined) await file.chown(owner.uid, owner.gid);
   await file.chmod(mode);
   await file.sync();
 }

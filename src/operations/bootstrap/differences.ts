@@ -7,7 +7,7 @@ import { openDestination } from '../../destinations/registry.ts';
 import { VAULT_KEY } from '../../vault/format/keys.ts';
 import { decodeVaultFile } from '../../vault/format/vault-file.ts';
 import { destinationOptions } from '../destination-options.ts';
-import type { BroughtBack } from './bring-back.ts';
+import type { PlacePlan } from './bring-back.ts';
 
 /** How this machine differs from the one that the configuration was written for. Nothing is changed because of it. */
 export interface Differences {
@@ -23,10 +23,10 @@ export interface Differences {
   readonly leadsThere: boolean;
 }
 
-/** @param vault the id of the one that was addressed */
+/** Looks up what the configuration refers to, and connects to its destinations: for one that somebody said yes to. */
 export async function findDifferences(
   system: System,
-  brought: BroughtBack,
+  places: PlacePlan,
   addressed: DestinationConfig,
   vault: string,
 ): Promise<Differences> {
@@ -37,15 +37,25 @@ export async function findDifferences(
     destinations.push({ name, location: locationOf(config), ...(why !== undefined && { why }) });
     leadsThere ||= why === undefined && isSamePlace(config, addressed);
   }
+  const addresses = await Promise.all(Object.values(system.datasets).map(addressNote));
   const notes = [
-    ...brought.left.map(({ file, why }) => `${file} was not in the backups (${why}); the configuration refers to it.`),
-    ...brought.files
-      .filter(({ path, expected }) => path !== expected && !existsSync(expected))
-      .map(({ path, expected }) => `The configuration looks for ${expected}, which is not there; its copy is ${path}.`),
-    ...(await Promise.all(Object.values(system.datasets).map(noteOn))).flat(),
+    ...lookHere(system, places).notes,
+    ...addresses.flat(),
     ...destinations.flatMap(({ why }) => (why === undefined ? [] : [why])),
   ];
   return { notes, destinations, leadsThere };
+}
+
+/** Only what the file system of this machine tells. */
+export function lookHere(system: System, { files, left }: PlacePlan): Differences {
+  const notes = [
+    ...left.map(({ file, why }) => `${file} was not in the backups (${why}); the configuration refers to it.`),
+    ...files
+      .filter(({ path, expected }) => path !== expected && !existsSync(expected))
+      .map(({ path, expected }) => `The configuration looks for ${expected}, which is not there; its copy is ${path}.`),
+    ...Object.values(system.datasets).flatMap(placeNote),
+  ];
+  return { notes, destinations: [], leadsThere: false };
 }
 
 async function whyNot(name: string, config: DestinationConfig, vault: string): Promise<string | undefined> {
@@ -65,14 +75,17 @@ function isSamePlace(one: DestinationConfig, other: DestinationConfig): boolean 
   return endpointOf(one) === endpointOf(other);
 }
 
-async function noteOn(dataset: DatasetConfig): Promise<string[]> {
-  if (dataset.type === 'postgres') {
-    const why = await dataset.url.expand().then(
-      () => undefined,
-      (error: unknown) => sentenceOf(error),
-    );
-    return why === undefined ? [] : [`${dataset.name}: the server's address is not known here: ${why}`];
-  }
+async function addressNote(dataset: DatasetConfig): Promise<string[]> {
+  if (dataset.type !== 'postgres') return [];
+  const why = await dataset.url.expand().then(
+    () => undefined,
+    (error: unknown) => sentenceOf(error),
+  );
+  return why === undefined ? [] : [`${dataset.name}: the server's address is not known here: ${why}`];
+}
+
+function placeNote(dataset: DatasetConfig): string[] {
+  if (dataset.type === 'postgres') return [];
   if (existsSync(dataset.path))
     return [`${dataset.name}: ${dataset.path} is there already; only --force would replace it.`];
   return existsSync(dirname(dataset.path))

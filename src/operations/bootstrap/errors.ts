@@ -35,11 +35,28 @@ export const writersUnclear = defineError({
   exit: 64,
   say: (fact: { system: string; writers: ReadonlyArray<{ key: string; words: string }> }) =>
     [
-      `The restore points of ${fact.system} are signed by ${fact.writers.length} writers. One of them may be whoever broke in.`,
-      ...fact.writers.map(({ key, words }) => `  ${key}  ${words}`),
+      `Nothing vouches for who signed the restore points of ${fact.system}. It may be whoever broke in.`,
+      ...fact.writers.slice(0, 10).map(({ key, words }) => `  ${key}  ${words}`),
+      ...(fact.writers.length > 10 ? [`  and ${fact.writers.length - 10} more`] : []),
     ].join('\n'),
-  hint: (fact) =>
-    `Name those that you know (a host that was installed anew has a new key): ${fact.writers.map(({ key }) => `--accept-writer ${key}`).join(' ')}`,
+  hint: () =>
+    'Compare with the key that was written down: in the key file, on the sheet, in your notes. Name it with --accept-writer KEY. If you know none, look at the others first: another copy of the vault, another key.',
+});
+
+export const keyOfAnotherVault = defineError({
+  code: 'key-of-another-vault',
+  exit: 2,
+  say: (fact: { source: string; named: readonly string[]; found: string }) =>
+    `${fact.source} says that it opens vault ${fact.named.slice(0, 3).join(', ')}. This is vault ${fact.found}.`,
+  hint: () =>
+    "Somebody may have put another vault in its place: trust nothing in it, and look at another copy. If you know better, take the line '# vault …' out of the key file.",
+});
+
+export const placeRefused = defineError({
+  code: 'place-refused',
+  exit: 2,
+  say: (fact: { path: string; why: string }) => `${fact.path} is not written: ${fact.why}.`,
+  hint: () => 'Bring the configuration back into a folder of your own: --into FOLDER.',
 });
 
 export const configurationNotKept = defineError({

@@ -1,10 +1,11 @@
+import { configurationDataset } from '../../core/configuration-dataset.ts';
 import { LifeboatError, sentenceOf } from '../../core/errors.ts';
 import { type PlanStep, recoveryPlan } from '../../core/plan.ts';
 import type { Run } from '../../core/run.ts';
 import type { Contents, Restored, Source } from '../../sources/source.ts';
-import { newestPoint } from '../../vault/newest.ts';
+import { choiceOrNone, chooseNewest, type PassedOver, tellPassedOver } from '../../vault/newest.ts';
 import type { Damage } from '../../vault/read/objects.ts';
-import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
+import type { RestorePoint, RestorePoints, VaultReader } from '../../vault/vault.ts';
 import { noSuchDataset } from '../errors.ts';
 import { recorded } from '../record-run.ts';
 import type { OpenSystem } from '../system.ts';
@@ -26,6 +27,8 @@ export interface RecoverRequest {
 
 export interface RecoverOutcome {
   readonly vault: string;
+  /** Newer restore points that were not believed, of what was brought back and of the configuration. */
+  readonly passedOver: readonly PassedOver[];
   /** In the order of the plan. */
   readonly datasets: readonly Recovered[];
   /** What is left for people to do, in order. */
@@ -64,16 +67,18 @@ export async function recover(system: OpenSystem, request: RecoverRequest, run: 
   const began = clock.elapsed();
   const damage: Damage[] = [];
   const vault = await run.step('find', () => system.vault((one) => damage.push(one)));
-  const { points } = await vault.restorePoints();
+  const { points, suspect } = await vault.restorePoints();
   // One vault may serve several systems.
-  const own = points.filter(({ record }) => record.system === config.name);
+  const found = { points: points.filter(({ record }) => record.system === config.name), suspect };
+  const passedOver = [...(choiceOrNone(found, configurationDataset, request.atMs)?.passedOver ?? [])];
+  tellPassedOver(passedOver, run);
   const progress = openProgress(config.stateDir, vault.id);
 
   const attempts: Attempt[] = [];
   for (const { action, dataset } of plan.steps) {
     if (action !== 'restore' || dataset === undefined) continue;
     run.signal.throwIfAborted();
-    const attempt = await bringBack({ system, vault, points: own, progress, began }, dataset, request, run);
+    const attempt = await bringBack({ system, vault, found, passedOver, progress, began }, dataset, request, run);
     attempts.push(attempt);
   }
   const rtoMs = clock.elapsed() - began;
@@ -81,6 +86,7 @@ export async function recover(system: OpenSystem, request: RecoverRequest, run: 
   for (const attempt of attempts) datasets.push(await finish(attempt, system, run));
   return {
     vault: vault.id,
+    passedOver,
     datasets,
     manual: plan.steps.filter(({ action }) => action === 'manual' || action === 'start'),
     damage,
@@ -92,7 +98,9 @@ export async function recover(system: OpenSystem, request: RecoverRequest, run: 
 interface Recovery {
   readonly system: OpenSystem;
   readonly vault: VaultReader;
-  readonly points: readonly RestorePoint[];
+  readonly found: RestorePoints;
+  /** Grows with what is chosen. */
+  readonly passedOver: PassedOver[];
   readonly progress: Progress;
   readonly began: number;
 }
@@ -112,12 +120,14 @@ interface Placing extends Recovery {
 type Attempt = Exclude<Recovered, { state: 'back' }> | Fresh;
 
 async function bringBack(recovery: Recovery, dataset: string, request: RecoverRequest, run: Run): Promise<Attempt> {
-  const { system, vault, points, progress, began } = recovery;
+  const { system, vault, found, progress, began } = recovery;
   const { clock, config } = system;
   const started = clock.elapsed();
   try {
     return await run.step(dataset, async () => {
-      const point = newestPoint(points, dataset, request.atMs);
+      const { point, passedOver } = chooseNewest(found, dataset, request.atMs);
+      recovery.passedOver.push(...passedOver);
+      tellPassedOver(passedOver, run);
       const before = progress.restored(dataset);
       if (before?.restorePoint === point.record.id && !request.again) {
         return { dataset, state: 'was back', point, at: before.at };

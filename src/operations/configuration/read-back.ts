@@ -30,13 +30,23 @@ const factsShape = z.object({
   }),
 });
 
+/** What `gather` makes is far below: more is no configuration. */
+const mostFiles = 1000;
+const mostFileBytes = 1024 * 1024;
+const mostBytes = 64 * 1024 * 1024;
+
 /** All of it, every byte compared with its recorded hash. @throws `configuration-unusable`, and what `Contents` throws */
 export async function readConfiguration(contents: Contents): Promise<StoredConfiguration> {
   const facts = factsShape.safeParse(contents.facts);
   if (!facts.success) throw configurationUnusable({ why: 'it does not say what it consists of' });
   const files: StoredFile[] = [];
+  let totalBytes = 0;
   for await (const entry of contents.entries()) {
     if (entry.type !== 'file') continue;
+    totalBytes += entry.sizeBytes;
+    if (files.length >= mostFiles || entry.sizeBytes > mostFileBytes || totalBytes > mostBytes) {
+      throw configurationUnusable({ why: 'it is larger than any configuration' });
+    }
     const pieces: Uint8Array[] = [];
     for await (const piece of contents.read(entry.path)) pieces.push(piece);
     const { mode, uid, gid } = entry;

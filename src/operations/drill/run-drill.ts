@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Run } from '../../core/run.ts';
 import type { Source } from '../../sources/source.ts';
+import { endorseWriters } from '../endorse.ts';
 import { noteInLedger } from '../ledger/audit.ts';
 import { recorded } from '../record-run.ts';
 import type { OpenSystem } from '../system.ts';
@@ -40,6 +41,7 @@ export async function runDrill(system: OpenSystem, request: DrillRequest, run: R
       random,
     };
     const result = await rehearse(parts, request, run);
+    await endorseWriters(system, vault.id, { identities: request.identities }, run);
     return { result, isNo: result.verdict !== 'proved' || !result.objectivesMet };
   });
 }

@@ -10,6 +10,7 @@ import { tryKey } from '../../vault/read/opens.ts';
 import { isDoubtful } from '../../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 import { publicKeyIn } from '../../vault/writer-key-file.ts';
+import { endorseWriters } from '../endorse.ts';
 import type { OpenSystem } from '../system.ts';
 
 /** What one private key opens. */
@@ -39,7 +40,7 @@ export interface DatasetCheck {
   readonly since: string | null;
 }
 
-/** Tries each identity, alone, on every restore point's objects at every destination. */
+/** Tries each identity, alone, on every restore point's objects at every destination, and lets it vouch for the writers. */
 export async function checkKeys(
   system: OpenSystem,
   vault: VaultReader,
@@ -61,6 +62,7 @@ export async function checkKeys(
     }
     checks.push({ recipient, inConfiguration: recipients.includes(recipient), opens });
   }
+  await endorseWriters(system, vault.id, { identities }, run);
   return checks;
 }
 

@@ -60,14 +60,15 @@ export async function identitiesOfShares(given: readonly NamedShare[]): Promise<
 export async function writeSheets(
   folder: string,
   { recipient, shares }: SplitKey,
-  facts: Pick<SheetFacts, 'system'> & { readonly holders: readonly string[] },
+  facts: Pick<SheetFacts, 'system' | 'vouched'> & { readonly holders: readonly string[] },
 ): Promise<readonly string[]> {
   const written: string[] = [];
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     for (const share of shares) {
       const holder = facts.holders[share.number - 1];
-      const about = { system: facts.system, recipient, ...(holder !== undefined && { holder }) };
+      const { system, vouched } = facts;
+      const about = { system, vouched, recipient, ...(holder !== undefined && { holder }) };
       const file = join(folder, `share-${share.number}-of-${share.total}`);
       await writeNew(`${file}.html`, sheetHtml(share, about));
       await writeNew(`${file}.txt`, sheetText(share, about));

@@ -23,10 +23,13 @@ export const everyName: readonly string[] = [
   'snapshots/*',
   'gc/*',
   'ledger/*',
+  'endorsements/*',
   'probe/*',
 ];
 /** Signed notes of what was done: everyone who does something leaves one. */
 const ledger = 'ledger/*';
+/** Whom an identity vouches for: written by whatever a key is given to. */
+const endorsements = 'endorsements/*';
 
 /**
  * The least that each role needs; tests run each with exactly this. Data (`packs/`) and lists of files (`manifests/`) are read
@@ -35,8 +38,11 @@ const ledger = 'ledger/*';
 export const rightsOf: Readonly<Record<Role, Rights>> = {
   writer: {
     // Its own index and the newest records, to go on where it was; what a prune decided; what it noted last.
-    read: ['vault.json', 'rescue.sh', 'index/*', 'snapshots/*', 'gc/*', ledger, 'probe/*'],
-    create: ['vault.json', 'rescue.sh', 'packs/*', 'manifests/*', 'index/*', 'snapshots/*', ledger, 'probe/*'],
+    read: ['vault.json', 'rescue.sh', 'index/*', 'snapshots/*', 'gc/*', ledger, endorsements, 'probe/*'],
+    create: [
+      ...['vault.json', 'rescue.sh', 'packs/*', 'manifests/*', 'index/*', 'snapshots/*'],
+      ...[ledger, endorsements, 'probe/*'],
+    ],
     // What `check` tries out, and nothing else.
     remove: ['probe/*'],
     extendLocks: false,
@@ -58,8 +64,8 @@ export const rightsOf: Readonly<Record<Role, Rights>> = {
   },
   reader: {
     read: everyName,
-    // The evidence of drills.
-    create: [ledger],
+    // The evidence of drills, and whom the key that they used vouches for.
+    create: [ledger, endorsements],
     remove: [],
     extendLocks: false,
     seeLocks: true,

@@ -1,4 +1,5 @@
 import type { Key } from '../../destinations/destination.ts';
+import { decodeEndorsement } from '../format/endorsement.ts';
 import { decodeGeneration } from '../format/generation.ts';
 import type { ParsedKey } from '../format/keys.ts';
 import { decodeLedgerEntry } from '../format/ledger.ts';
@@ -30,6 +31,9 @@ export function believe(vault: string, key: Key, parsed: ParsedKey, bytes: Uint8
     }
     case 'ledger':
       if (decodeLedgerEntry(bytes, key).vault !== vault) throw wrong('it belongs elsewhere');
+      return;
+    case 'endorsement':
+      if (decodeEndorsement(bytes, key).vault !== vault) throw wrong('it belongs elsewhere');
       return;
     case 'vault':
     case 'rescue':

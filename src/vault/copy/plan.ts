@@ -32,6 +32,7 @@ const order: Readonly<Partial<Record<ParsedKey['type'], number>>> = {
   index: 2,
   generation: 3,
   ledger: 4,
+  endorsement: 5,
 };
 
 /** What to copy from `sources` so that `to` holds all that they hold, except packs that a prune has `withdrawn`. */

@@ -80,6 +80,13 @@ export const generationForged = defineError({
   hint: () => 'Nothing is pruned until it is gone. Find out who can write to the destination.',
 });
 
+export const endorsementDamaged = defineError({
+  code: 'endorsement-damaged',
+  exit: 2,
+  say: (fact: { key: string; why: string }) => `Endorsement ${fact.key} does not hold: ${fact.why}.`,
+  hint: () => 'It counts for nothing. Find out who can write to the destination.',
+});
+
 export const ledgerDamaged = defineError({
   code: 'ledger-damaged',
   exit: 2,

@@ -2,7 +2,17 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { newUlid } from '../../core/ulid.ts';
-import { generationKey, indexKey, isTime, ledgerKey, manifestKey, packKey, parseKey, snapshotKey } from './keys.ts';
+import {
+  endorsementKey,
+  generationKey,
+  indexKey,
+  isTime,
+  ledgerKey,
+  manifestKey,
+  packKey,
+  parseKey,
+  snapshotKey,
+} from './keys.ts';
 
 const id = 'ab'.repeat(32);
 const ulid = newUlid(1_700_000_000_000, randomBytes);
@@ -22,6 +32,7 @@ describe('object keys', () => {
       ],
       [generationKey(12), { type: 'generation', generation: 12 }],
       [ledgerKey(ulid), { type: 'ledger', id: ulid }],
+      [endorsementKey(writer, ulid), { type: 'endorsement', endorser: writer, id: ulid }],
     ];
     for (const [key, parsed] of cases) {
       expect(parseKey(key)).toEqual(parsed);
@@ -45,6 +56,8 @@ describe('object keys', () => {
       `snapshots/x/20260230T001014.123Z-${ulid}.json`,
       'gc/01.json',
       'gc/-1.json',
+      `endorsements/${ulid}.json`,
+      `endorsements/${writer}/${ulid}.age`,
       `logs/app/x/${ulid}`,
     ];
     for (const key of strange) expect(parseKey(key), key).toBeUndefined();
@@ -58,6 +71,7 @@ describe('object keys', () => {
     expect(() => snapshotKey('x', '2026-11-21', ulid)).toThrow(TypeError);
     expect(() => packKey('../../x')).toThrow(TypeError);
     expect(() => indexKey('..', ulid)).toThrow(TypeError);
+    expect(() => endorsementKey('..', ulid)).toThrow(TypeError);
     expect(() => generationKey(0.5)).toThrow(TypeError);
     expect(isTime('2026-11-21T24:00:00.000Z')).toBe(false);
   });

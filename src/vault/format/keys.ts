@@ -12,7 +12,8 @@ export type ParsedKey =
   | { readonly type: 'index'; readonly writer: string; readonly id: string }
   | { readonly type: 'snapshot'; readonly dataset: string; readonly time: string; readonly id: string }
   | { readonly type: 'generation'; readonly generation: number }
-  | { readonly type: 'ledger'; readonly id: string };
+  | { readonly type: 'ledger'; readonly id: string }
+  | { readonly type: 'endorsement'; readonly endorser: string; readonly id: string };
 
 const HEX_256 = /^[0-9a-f]{64}$/;
 const WRITER = /^[0-9a-f]{32}$/;
@@ -52,6 +53,12 @@ export function ledgerKey(ulid: string): string {
   return `ledger/${ulid}.json`;
 }
 
+/** `endorser`: `writerId` of its public key. */
+export function endorsementKey(endorser: string, ulid: string): string {
+  need(WRITER.test(endorser) && isUlid(ulid), 'endorsement');
+  return `endorsements/${endorser}/${ulid}.json`;
+}
+
 export function isSha256(text: string): boolean {
   return HEX_256.test(text);
 }
@@ -79,6 +86,10 @@ export function parseKey(key: string): ParsedKey | undefined {
   if (folder === 'index') {
     const id = stem(second, '.age');
     return WRITER.test(first) && isUlid(id) ? { type: 'index', writer: first, id } : undefined;
+  }
+  if (folder === 'endorsements') {
+    const id = stem(second, '.json');
+    return WRITER.test(first) && isUlid(id) ? { type: 'endorsement', endorser: first, id } : undefined;
   }
   return folder === 'snapshots' ? parseSnapshot(first, second) : undefined;
 }

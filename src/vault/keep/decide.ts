@@ -81,7 +81,7 @@ function needOf(key: Key, sizeBytes: number | undefined, staysMs: number, { nowM
 /** Objects that every restore point of the vault relies on, or that tell its history. */
 export function isKeptSmall(key: Key): boolean {
   const type = parseKey(key)?.type;
-  return type === 'vault' || type === 'rescue' || type === 'ledger' || type === 'generation' || type === 'index';
+  return type !== undefined && type !== 'pack' && type !== 'manifest' && type !== 'snapshot';
 }
 
 /** So many versions of one object are locked at most: more of them are somebody's attempt to make locks cost. */

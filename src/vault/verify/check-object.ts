@@ -1,5 +1,6 @@
 import { ulidTime } from '../../core/ulid.ts';
 import type { Key } from '../../destinations/destination.ts';
+import { decodeEndorsement } from '../format/endorsement.ts';
 import { decodeGeneration } from '../format/generation.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
 import type { ParsedKey } from '../format/keys.ts';
@@ -68,6 +69,10 @@ export async function checkObject(
     }
     case 'rescue':
       if (!isSoundRescue(bytes)) throw wrong('it is not a rescue script as it was stored');
+      return {};
+    case 'endorsement':
+      // Who signed it is no writer: whose it is only an identity tells.
+      if (decodeEndorsement(bytes, key).vault !== vault) throw wrong('it belongs elsewhere');
       return {};
     case 'ledger':
       return { writer: decodeLedgerEntry(bytes, key).writer };

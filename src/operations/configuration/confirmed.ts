@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { System } from '../../config/system.ts';
+import { canonicalJson } from '../../core/canonical-json.ts';
+import { defineError, sentenceOf } from '../../core/errors.ts';
+
+export const configurationUnconfirmed = defineError({
+  code: 'configuration-unconfirmed',
+  exit: 2,
+  say: (fact: { file: string; lines?: readonly string[] }) =>
+    [`Nobody on this machine has said yes to what ${fact.file} does.`, ...(fact.lines ?? [])].join('\n'),
+  hint: () =>
+    "It may have come out of a vault that is not yours. 'lifeboat recover' shows all that it does and asks; in a script say --trust, once you have read it.",
+});
+
+export const confirmationsDamaged = defineError({
+  code: 'confirmations-damaged',
+  exit: 2,
+  say: (fact: { file: string; why: string }) =>
+    `What was confirmed on this machine cannot be read: ${fact.file}: ${fact.why}.`,
+  hint: () => 'Remove the file; the next command that uses the configuration asks again.',
+});
+
+const shape = z.strictObject({
+  format: z.literal(1),
+  /** The configuration was brought here by `bootstrap`. */
+  restored: z.boolean(),
+  /** Digests of configurations that a person said yes to, the newest last. */
+  digests: z.array(z.string()),
+  /** Writers and pruners that the restored file names: no person here did. */
+  unnamed: z.array(z.string()),
+});
+type Confirmed = z.infer<typeof shape>;
+
+/** So many are remembered: who goes back to an older one is asked again. */
+const mostDigests = 20;
+const mostBytes = 1024 * 1024;
+
+type Config = Pick<System, 'stateDir' | 'digest' | 'files' | 'file' | 'vault'>;
+
+/** From now on this configuration is used here without a question. */
+export function confirmConfiguration(config: Config): void {
+  const known = read(config.stateDir);
+  const digest = digestOf(config);
+  if (known.digests.at(-1) === digest) return;
+  const digests = [...known.digests.filter((one) => one !== digest), digest].slice(-mostDigests);
+  write(config.stateDir, { ...known, digests });
+}
+
+export function isConfirmed(config: Config): boolean {
+  return read(config.stateDir).digests.includes(digestOf(config));
+}
+
+/** That it came out of a vault, and was brought to this machine: whom it lists counts for nothing, only whom a person accepted. */
+export function noteRestored(config: Config): void {
+  const { writers, pruners } = config.vault;
+  const unnamed = [...new Set([...writers, ...pruners])].sort();
+  write(config.stateDir, { ...read(config.stateDir), restored: true, unnamed });
+}
+
+/** Whether the state of this configuration began with `bootstrap`: then whom it believes was decided there. */
+export function wasRestored(stateDir: string): boolean {
+  return read(stateDir).restored;
+}
+
+/**
+ * Nothing of a configuration that came out of a vault is looked up, run or connected to before somebody said yes to one here;
+ * what people make of it afterwards is theirs. @throws `configuration-unconfirmed`
+ */
+export function refuseUnconfirmed(config: Config): void {
+  const { restored, digests } = read(config.stateDir);
+  if (restored && digests.length === 0) throw configurationUnconfirmed({ file: config.file });
+}
+
+/** The keys of `writers` that a person named here: a restored configuration names nobody by itself. */
+export function namedByPeople(stateDir: string, keys: readonly string[]): string[] {
+  const { unnamed } = read(stateDir);
+  return keys.filter((key) => !unnamed.includes(key));
+}
+
+/** Of the file and of all that it refers to: a variable in another file may change whom it connects to. */
+function digestOf({ digest, files, file }: Config): string {
+  const others = files.filter((one) => one !== file).map((one) => [one, contentOf(one)]);
+  return createHash('sha256').update(canonicalJson({ digest, others })).digest('hex');
+}
+
+function contentOf(file: string): string {
+  try {
+    // Without waiting for a writer where it is a pipe.
+    const handle = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      if (!fstatSync(handle).isFile()) return 'no file';
+      const bytes = Buffer.alloc(mostBytes + 1);
+      const size = readSync(handle, bytes, 0, bytes.length, 0);
+      return createHash('sha256').update(bytes.subarray(0, size)).digest('hex');
+    } finally {
+      closeSync(handle);
+    }
+  } catch {
+    return 'none';
+  }
+}
+
+function read(stateDir: string): Confirmed {
+  const file = fileIn(stateDir);
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      return { format: 1, restored: false, digests: [], unnamed: [] };
+    throw confirmationsDamaged({ file, why: sentenceOf(error) });
+  }
+  try {
+    return shape.parse(JSON.parse(text));
+  } catch (error) {
+    throw confirmationsDamaged({ file, why: 'it is not what Lifeboat writes' }, { cause: error });
+  }
+}
+
+function write(stateDir: string, confirmed: Confirmed): void {
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const file = fileIn(stateDir);
+  writeFileSync(`${file}.new`, `${JSON.stringify(confirmed)}\n`, { mode: 0o600, flush: true });
+  renameSync(`${file}.new`, file);
+}
+
+function fileIn(stateDir: string): string {
+  return join(stateDir, 'confirmed.json');
+}

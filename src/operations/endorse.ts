@@ -1,0 +1,137 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { canonicalJson } from '../core/canonical-json.ts';
+import { sentenceOf } from '../core/errors.ts';
+import type { Run } from '../core/run.ts';
+import { newUlid } from '../core/ulid.ts';
+import type { Destination } from '../destinations/destination.ts';
+import { endorsingKey } from '../vault/age/endorsing-key.ts';
+import { newestEndorsement } from '../vault/endorsements.ts';
+import {
+  type EndorsedWriter,
+  endorsementBytes,
+  maxEndorsedWriters,
+  signEndorsement,
+} from '../vault/format/endorsement.ts';
+import { endorsementKey } from '../vault/format/keys.ts';
+import { publicKeyOf, writerId } from '../vault/format/signing.ts';
+import { publicKeyIn } from '../vault/writer-key-file.ts';
+import { namedByPeople } from './configuration/confirmed.ts';
+import type { OpenSystem } from './system.ts';
+
+const shape = z.strictObject({
+  format: z.literal(1),
+  vault: z.string(),
+  /** By endorser: the greatest that was seen. */
+  sequences: z.record(z.string(), z.number().int().min(0)),
+});
+
+/**
+ * Lets each identity vouch for this machine's own writer and for those that people named: `vault.writers` of the configuration,
+ * and `accepted`. Never for one that was merely met in the vault: the vault may be a stranger's. Where the configuration lists
+ * writers, its list is all of its system; else who was vouched for before stays. Nothing is written where nothing changes.
+ */
+export async function endorseWriters(
+  system: OpenSystem,
+  vault: string,
+  { identities, accepted = [] }: { readonly identities: readonly string[]; readonly accepted?: readonly string[] },
+  run: Run,
+): Promise<void> {
+  try {
+    const { opened } = await system.destinations({ create: false });
+    for (const identity of identities) await endorseWith(identity, { system, vault, accepted, opened, run });
+  } catch (error) {
+    run.signal.throwIfAborted();
+    unwritten(run, sentenceOf(error));
+  }
+}
+
+interface Endorsing {
+  readonly system: OpenSystem;
+  readonly vault: string;
+  readonly accepted: readonly string[];
+  readonly opened: readonly Destination[];
+  readonly run: Run;
+}
+
+async function endorseWith(identity: string, { system, vault, accepted, opened, run }: Endorsing): Promise<void> {
+  const { config, clock, random } = system;
+  const key = endorsingKey(identity);
+  const endorser = writerId(publicKeyOf(key));
+  const suspect = (of: string, why: string) => run.problem({ code: 'endorsement-suspect', message: `${of} ${why}` });
+  const found = await newestEndorsement(opened, vault, publicKeyOf(key), suspect);
+  const seen = Math.max(found?.sequence ?? 0, sequenceSeen(config.stateDir, vault, endorser));
+  // An older one than this machine saw already may name who was left out since.
+  const before = found?.sequence === seen ? found : undefined;
+  const writers = writersNow(system, vault, before?.writers ?? [], accepted);
+  const isSame = before !== undefined && canonicalJson({ of: before.writers }) === canonicalJson({ of: writers });
+  if (writers.length === 0 || isSame) return;
+  if (writers.length > maxEndorsedWriters) {
+    return unwritten(
+      run,
+      `${writers.length} writers are more than the ${maxEndorsedWriters} that one key vouches for.`,
+    );
+  }
+  const nowMs = clock.now();
+  const id = newUlid(nowMs, random);
+  const time = new Date(nowMs).toISOString();
+  const endorsement = signEndorsement({ vault, id, sequence: seen + 1, time, writers }, key);
+  const failed: string[] = [];
+  for (const destination of opened) {
+    try {
+      await destination.put(endorsementKey(endorser, id), endorsementBytes(endorsement));
+    } catch (error) {
+      failed.push(`${destination.name}: ${sentenceOf(error)}`);
+    }
+  }
+  if (failed.length > 0) unwritten(run, failed.join(' '));
+  if (failed.length < opened.length) rememberSequence(config.stateDir, vault, endorser, seen + 1);
+}
+
+function writersNow(
+  { config }: OpenSystem,
+  vault: string,
+  before: readonly EndorsedWriter[],
+  accepted: readonly string[],
+): EndorsedWriter[] {
+  const named = namedByPeople(config.stateDir, config.vault.writers);
+  const own = publicKeyIn(join(config.stateDir, 'writer.json'), vault);
+  const systems = new Map(before.map(({ key, systems }) => [key, new Set(systems)]));
+  // What people list is all: who is not in it any more is not vouched for any more.
+  if (named.length > 0) for (const of of systems.values()) of.delete(config.name);
+  for (const key of [...named, ...accepted, ...(own === undefined ? [] : [own])]) {
+    systems.set(key, (systems.get(key) ?? new Set()).add(config.name));
+  }
+  return [...systems]
+    .filter(([, of]) => of.size > 0)
+    .map(([key, of]) => ({ key, systems: [...of].sort() }))
+    .sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+function unwritten(run: Run, why: string): void {
+  run.problem({ code: 'endorsement-unwritten', message: `The key does not vouch for this host's writers yet: ${why}` });
+}
+
+/** What a place shows may be older than what this machine saw: then the next one goes above both. */
+export function sequenceSeen(stateDir: string, vault: string, endorser: string): number {
+  return read(stateDir, vault)[endorser] ?? 0;
+}
+
+export function rememberSequence(stateDir: string, vault: string, endorser: string, sequence: number): void {
+  const sequences = { ...read(stateDir, vault), [endorser]: sequence };
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const file = join(stateDir, 'endorsed.json');
+  writeFileSync(`${file}.new`, `${JSON.stringify({ format: 1, vault, sequences })}\n`, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}
+
+/** Of another vault, or unreadable: nothing was seen. It only tells more than the vault does. */
+function read(stateDir: string, vault: string): Readonly<Record<string, number>> {
+  try {
+    const found = shape.parse(JSON.parse(readFileSync(join(stateDir, 'endorsed.json'), 'utf8')));
+    return found.vault === vault ? found.sequences : {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,17 @@
+import { join } from 'node:path';
+import type { System } from '../../config/system.ts';
+import type { Vouched } from '../../keys/vouched.ts';
+import { publicKeyOf } from '../../vault/format/signing.ts';
+import { readWriterKeys } from '../../vault/writer-key-file.ts';
+import { namedByPeople } from '../configuration/confirmed.ts';
+
+/**
+ * What a key file or a sheet that is made here says beside the key: this host's own writer, and those that its configuration
+ * names. Nothing where this host has no writer: the vault is not known.
+ */
+export function vouchedHere({ name, stateDir, vault }: Pick<System, 'name' | 'stateDir' | 'vault'>): Vouched[] {
+  const stored = readWriterKeys(join(stateDir, 'writer.json'));
+  if (stored === undefined) return [];
+  const writers = new Set([publicKeyOf(stored.signingKey), ...namedByPeople(stateDir, vault.writers)]);
+  return [...writers].map((writer) => ({ vault: stored.vault, writer, system: name }));
+}
