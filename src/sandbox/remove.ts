@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
-import { chmod, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { runCommand } from '../process/run.ts';
 import { parseMounts } from './inside/mount-table.ts';
 import { isAlive, type Registered, registered, unregister } from './registry.ts';
 
@@ -62,28 +63,30 @@ async function unmountBelow(folder: string): Promise<void> {
   for (const { target } of below.reverse()) await execute('umount', ['--lazy', target]);
 }
 
-/** Restored folders may be read-only, and a layer's work folder has no rights at all: without root that stops a removal. */
+/**
+ * Removes what an application may have left to stay: folders without any rights (restored ones may have none either), trees
+ * deeper than a path can name, names of any bytes. `rm` and `find` go from folder to folder, never by a whole path, and
+ * neither follows a link.
+ */
 async function removeTree(folder: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+      await runCommand('rm', ['-rf', '--one-file-system', '--', folder]);
       return;
     } catch (error) {
-      const { code = '' } = error as NodeJS.ErrnoException;
-      if (attempt === 4 || !['EACCES', 'EPERM', 'ENOTEMPTY'].includes(code)) throw error;
+      // Without root, rights are missing; or what was killed just now still wrote.
+      if (attempt === 4) throw error;
       await openUp(folder);
+      await sleep(100);
     }
   }
 }
 
-/** Gives us the rights to remove what is in it. What is gone already is no trouble: a removal that failed goes on for a while. */
+/** Gives us the rights to remove what is in it, folder by folder. */
 async function openUp(folder: string): Promise<void> {
-  try {
-    await chmod(folder, 0o700);
-    for (const entry of await readdir(folder, { withFileTypes: true })) {
-      if (entry.isDirectory()) await openUp(join(folder, entry.name));
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
+  const closed = ['-type', 'd', '!', '-perm', '-u=rwx'];
+  // A folder that `find` works in must not be one that programs are looked for in.
+  const path = (process.env.PATH ?? '').split(':').filter((one) => one.startsWith('/'));
+  const words = [folder, '-xdev', ...closed, '-execdir', 'chmod', 'u=rwx', '--', '{}', ';'];
+  await runCommand('find', words, { env: { ...process.env, PATH: path.join(':') }, okExitCodes: [0, 1] });
 }
