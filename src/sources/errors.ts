@@ -64,6 +64,23 @@ export const restoreRunning = defineError({
   hint: (fact) => `Wait until it has ended, or stop it: kill ${fact.pid}`,
 });
 
+export const workFolderForeign = defineError({
+  code: 'restore-work-folder-foreign',
+  exit: 2,
+  say: (fact: { path: string; why: string }) =>
+    `${fact.path} is named like the work folder of a restore, but ${fact.why}. Nothing was done with it, and nothing was restored.`,
+  hint: (fact) =>
+    `If another user restored here, let them finish it. Else somebody put it there: look at it (ls -la ${fact.path}), move it away, and restore again.`,
+});
+
+export const restoreThroughLink = defineError({
+  code: 'restore-through-link',
+  exit: 2,
+  say: (fact: { path: string; why: string }) =>
+    `${fact.path} is a symbolic link${fact.why}. Nothing was restored through it.`,
+  hint: () => 'Look where it leads. Then move it away and restore again, or name the real place with --into.',
+});
+
 export const chosenMissing = defineError({
   code: 'chosen-missing',
   exit: 2,

@@ -7,10 +7,11 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/support/temp.ts';
 import { remainsIn } from '../../test/support/tree.ts';
-import { keptOld, openWorkFolder } from './exchange.ts';
+import { keptOld, openWorkFolder, refuseHalfExchanged } from './exchange.ts';
 import { ownerTag } from './work-owner.ts';
 
 const deadOwner = '999999999-1';
+const isRoot = process.getuid?.() === 0;
 
 function read(path: string): Record<string, string> {
   const names = fs.readdirSync(path).sort();
@@ -62,16 +63,17 @@ describe('a crash after any number of steps', () => {
   test.each([0, 1, 2, 3, 4])('%i: the next restore finds what was there before', async (done) => {
     const place = await twoFiles();
     const work = join(place, `.lifeboat-restoring-here.${deadOwner}`);
-    fs.mkdirSync(join(work, 'new'), { recursive: true });
+    fs.mkdirSync(work, { mode: 0o700 });
+    fs.mkdirSync(join(work, 'new'));
     fs.mkdirSync(join(work, 'old'));
     fs.writeFileSync(join(work, 'new/a'), 'new a');
     fs.writeFileSync(join(work, 'new/c'), 'new c');
     const moves = [
-      { to: join(place, 'a'), from: join(work, 'new/a'), replaces: true },
-      { to: join(place, 'b'), replaces: true },
-      { to: join(place, 'c'), from: join(work, 'new/c'), replaces: false },
+      { to: 'a', from: 'a', replaces: true },
+      { to: 'b', replaces: true },
+      { to: 'c', from: 'c', replaces: false },
     ];
-    fs.writeFileSync(join(work, 'journal'), JSON.stringify(moves));
+    fs.writeFileSync(join(work, 'journal'), JSON.stringify({ work, moves }));
     const make = {
       'old a out': () => fs.renameSync(join(place, 'a'), join(work, 'old/0')),
       'new a in': () => fs.renameSync(join(work, 'new/a'), join(place, 'a')),
@@ -86,9 +88,10 @@ describe('a crash after any number of steps', () => {
   test('after the last, what is new stays', async () => {
     const place = await twoFiles();
     const work = join(place, `.lifeboat-restoring-here.${deadOwner}`);
-    fs.mkdirSync(join(work, 'old'), { recursive: true });
+    fs.mkdirSync(work, { mode: 0o700 });
+    fs.mkdirSync(join(work, 'old'));
     fs.renameSync(join(place, 'b'), join(work, 'old/0'));
-    fs.writeFileSync(join(work, 'committed'), JSON.stringify([{ to: join(place, 'b'), replaces: true }]));
+    fs.writeFileSync(join(work, 'committed'), JSON.stringify({ work, moves: [{ to: 'b', replaces: true }] }));
     await (await openWorkFolder(place, 'here'))[Symbol.asyncDispose]();
     expect(read(place)).toEqual({ a: 'old a' });
   });
@@ -96,12 +99,13 @@ describe('a crash after any number of steps', () => {
   test('with something new in the way, nothing is lost and the way back is named', async () => {
     const place = await twoFiles();
     const work = join(place, `.lifeboat-restoring-a.${deadOwner}`);
-    fs.mkdirSync(join(work, 'old'), { recursive: true });
+    fs.mkdirSync(work, { mode: 0o700 });
+    fs.mkdirSync(join(work, 'old'));
     fs.mkdirSync(join(work, 'new'));
     fs.writeFileSync(join(work, 'new/a'), 'new a');
     fs.renameSync(join(place, 'a'), join(work, 'old/0'));
-    const moves = [{ to: join(place, 'a'), from: join(work, 'new/a'), replaces: true }];
-    fs.writeFileSync(join(work, 'journal'), JSON.stringify(moves));
+    const moves = [{ to: 'a', from: 'a', replaces: true }];
+    fs.writeFileSync(join(work, 'journal'), JSON.stringify({ work, moves }));
     expect(await keptOld(join(place, 'a'))).toBe(join(work, 'old/0'));
     fs.writeFileSync(join(place, 'a'), 'made by the application meanwhile');
     await expect(openWorkFolder(place, 'a')).rejects.toMatchObject({
@@ -110,6 +114,112 @@ describe('a crash after any number of steps', () => {
     });
     expect(fs.readFileSync(join(work, 'old/0'), 'utf8')).toBe('old a');
     expect(fs.readFileSync(join(place, 'a'), 'utf8')).toBe('made by the application meanwhile');
+  });
+});
+
+describe('H5: a work folder that a restore of ours did not make', () => {
+  const name = `.lifeboat-restoring-a.${deadOwner}`;
+
+  async function planted(journal: (place: string) => unknown) {
+    const place = await twoFiles();
+    const work = join(place, name);
+    fs.mkdirSync(work, { mode: 0o700 });
+    for (const part of ['old', 'new']) fs.mkdirSync(join(work, part));
+    fs.writeFileSync(join(work, 'old/0'), 'planted');
+    fs.writeFileSync(join(work, 'journal'), JSON.stringify(journal(place)));
+    return { place, work };
+  }
+  const with1 = (move: object) => (place: string) => ({
+    work: join(place, name),
+    moves: [{ replaces: true, ...move }],
+  });
+
+  test.each<[string, (place: string) => unknown]>([
+    ['absolute paths', (place) => [{ to: join(place, 'c'), from: join(place, 'none'), replaces: true }]],
+    ['a way out of the folder', with1({ to: '../b', from: 'none' })],
+    ['a way out of the work folder', with1({ to: 'c', from: '../c' })],
+    ['another folder', () => ({ work: '/elsewhere', moves: [{ to: 'c', replaces: true }] })],
+    ['no form', () => 'journal'],
+  ])('is refused with a journal of %s, and nothing is moved by it', async (_what, journal) => {
+    const { place, work } = await planted(journal);
+    await expect(openWorkFolder(place, 'a')).rejects.toMatchObject({ code: 'restore-work-folder-foreign' });
+    expect(fs.readdirSync(place).sort()).toEqual([name, 'a', 'b']);
+    expect(fs.readFileSync(join(work, 'old/0'), 'utf8')).toBe('planted');
+  });
+
+  const changes: [string, (work: string, place: string) => void][] = [
+    ['others may enter it', (work) => fs.chmodSync(work, 0o755)],
+    ['it holds what no restore makes', (work) => fs.writeFileSync(join(work, 'precious'), '')],
+    [
+      'it is a link',
+      (work, place) => {
+        fs.renameSync(work, join(place, 'moved'));
+        fs.symlinkSync(join(place, 'moved'), work);
+      },
+    ],
+    [
+      'it is a file',
+      (work) => {
+        fs.rmSync(work, { recursive: true });
+        fs.writeFileSync(work, '');
+      },
+    ],
+  ];
+  if (isRoot) changes.push(['it belongs to another user', (work) => fs.chownSync(work, 65_534, 65_534)]);
+  test.each(changes)('is refused when %s', async (_what, change) => {
+    const { place, work } = await planted(with1({ to: 'c' }));
+    change(work, place);
+    const before = fs.readdirSync(place).sort();
+    await expect(openWorkFolder(place, 'a')).rejects.toMatchObject({ code: 'restore-work-folder-foreign' });
+    expect(fs.readdirSync(place).sort()).toEqual(before);
+  });
+
+  test.runIf(isRoot)('stops no backup when another user put it there', async () => {
+    const place = await twoFiles();
+    const work = join(place, `.lifeboat-restoring-here.${await ownerTag()}`);
+    fs.mkdirSync(work, { mode: 0o700 });
+    fs.chownSync(work, 65_534, 65_534);
+    await refuseHalfExchanged(place);
+  });
+});
+
+describe('H5: whoever may write beside the target', () => {
+  test('gains nothing by putting a link in the place of the work folder, or of a folder in the target', async () => {
+    const place = await twoFiles();
+    const victim = join(place, 'victim');
+    fs.mkdirSync(join(victim, 'new'), { recursive: true });
+    fs.writeFileSync(join(victim, 'a'), 'root only');
+    {
+      await using work = await openWorkFolder(place, 'a');
+      const name = fs.readdirSync(place).find((one) => one.startsWith('.lifeboat-restoring-'))!;
+      fs.renameSync(join(place, name), join(place, 'away'));
+      fs.symlinkSync(victim, join(place, name));
+      fs.writeFileSync(join(work.fresh, 'a'), 'new a');
+      await work.exchange([{ to: join(place, 'a'), from: join(work.fresh, 'a') }]);
+      // What went out may still be changed by who has it open.
+      fs.symlinkSync(victim, join(place, 'away/old/link'));
+    }
+    {
+      await using work = await openWorkFolder(place, 'b');
+      fs.writeFileSync(join(work.fresh, 'b'), 'new b');
+      fs.symlinkSync(victim, join(place, 'folder'));
+      const through = work.exchange([{ to: join(place, 'folder/a'), from: join(work.fresh, 'b') }]);
+      await expect(through).rejects.toThrow('ENOTDIR');
+    }
+    expect(fs.readFileSync(join(victim, 'a'), 'utf8')).toBe('root only');
+    expect(fs.readFileSync(join(place, 'a'), 'utf8')).toBe('new a');
+    expect(fs.readdirSync(victim).sort()).toEqual(['a', 'new']);
+    expect(fs.readdirSync(join(victim, 'new'))).toEqual([]);
+    expect(fs.readdirSync(join(place, 'away'))).toEqual([]);
+  });
+
+  test('has the target behind no link', async () => {
+    const place = await twoFiles();
+    fs.mkdirSync(join(place, 'real/inner'), { recursive: true });
+    fs.symlinkSync('real', join(place, 'link'));
+    await expect(openWorkFolder(join(place, 'link/inner'), 'x')).rejects.toMatchObject({
+      code: 'restore-through-link',
+    });
   });
 });
 
@@ -123,7 +233,7 @@ test('two restores of one target do not meet', async () => {
 test('an owner is told from a later process with the same id', async () => {
   const place = await temporaryFolder();
   const [pid] = (await ownerTag()).split('-');
-  fs.mkdirSync(join(place, `.lifeboat-restoring-target.${pid}-1`));
+  fs.mkdirSync(join(place, `.lifeboat-restoring-target.${pid}-1`), { mode: 0o700 });
   await using _work = await openWorkFolder(place, 'target');
 });
 

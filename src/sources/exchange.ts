@@ -1,7 +1,10 @@
 import * as fs from 'node:fs/promises';
-import { type BytePath, pathFromText, showPath } from '../core/paths.ts';
-import { restoreInterrupted, restoreRunning } from './errors.ts';
+import { z } from 'zod';
+import { type BytePath, isInside, isSafePath, pathFromText, showPath } from '../core/paths.ts';
+import { type Beneath, openBeneath } from './beneath.ts';
+import { restoreInterrupted, restoreRunning, workFolderForeign } from './errors.ts';
 import { exists, isGone, nameOf, onDisk, parentOf } from './file-system.ts';
+import { type HeldFolder, holdFolder, removeHeld } from './held-folder.ts';
 import { livingOwner, ownerTag } from './work-owner.ts';
 
 /** The name for an exchange of what is in the folder, rather than of something in it. */
@@ -21,80 +24,134 @@ export const workPrefix = '.lifeboat-restoring-';
  *
  * A work folder whose process is gone is put right by the next restore of the same target: with a journal, what was there
  * goes back to its place; then the folder is removed.
+ *
+ * Whoever may write where the target lies can rename all of this, and put links there. So both folders are opened once, without
+ * following a link, and everything goes through these descriptors; nobody else may enter the work folder. One that was left is
+ * believed only if it is a real folder, ours alone, and its journal was written for it and names nothing outside.
  */
 export interface WorkFolder extends AsyncDisposable {
-  /** Where to extract to. */
+  /** Where to extract to: the way through a descriptor, for this process and its children, until it is disposed of. */
   readonly fresh: BytePath;
   /** Makes all moves, in this order, or when it throws none. */
   exchange(moves: readonly Move[]): Promise<void>;
 }
 
 export interface Move {
-  /** Absolute: where it shall be. */
+  /** Absolute, below the folder: where it shall be. */
   readonly to: BytePath;
-  /** Absolute, below `fresh`. Absent: what is at `to` only goes. */
+  /** `fresh`, or below it. Absent: what is at `to` only goes. */
   readonly from?: BytePath;
 }
 
-interface RecordedMove extends Move {
-  readonly replaces: boolean;
+/** As the journal has it: names that can lead nowhere but below the two folders. */
+const journalForm = z.object({
+  /** The work folder it was written for. */
+  work: z.string(),
+  moves: z.array(
+    z.object({
+      /** Below the folder. */
+      to: z.string().refine(isSafePath),
+      /** Below `new`; empty for all of it. */
+      from: z
+        .string()
+        .refine((path) => path === '' || isSafePath(path))
+        .optional(),
+      replaces: z.boolean(),
+    }),
+  ),
+});
+type RecordedMove = z.infer<typeof journalForm>['moves'][number];
+
+/** A work folder and the folder that it lies in, both open. */
+interface OpenWork extends Disposable {
+  /** For people, and for the journal. */
+  readonly path: BytePath;
+  readonly outside: Beneath;
+  readonly inside: Beneath;
+  readonly work: HeldFolder;
 }
 
 /**
- * Opens a work folder for `name` in `folder`, after putting right what an interrupted restore left.
- * @throws `restore-running`, `restore-interrupted`
+ * Opens a work folder for `name` in `folder`, which is reached through no link, after putting right what an interrupted restore
+ * left.
+ * @throws `restore-running`, `restore-interrupted`, `restore-work-folder-foreign`
  */
 export async function openWorkFolder(folder: BytePath, name: BytePath): Promise<WorkFolder> {
   await healInterrupted(folder, name);
-  const work = `${folder}/${workPrefix}${name}.${await ownerTag()}`;
-  await fs.mkdir(onDisk(work), { mode: 0o700 });
-  await fs.mkdir(onDisk(`${work}/new`), { mode: 0o700 });
+  using stack = new DisposableStack();
+  const parent = stack.use(holdFolder(folder));
+  const own = `${workPrefix}${name}.${await ownerTag()}`;
+  await fs.mkdir(onDisk(`${parent.path}/${own}`), { mode: 0o700 });
+  const open = stack.use(openOwn(parent, folder, own));
+  const { work } = open;
+  // What was put in its place meanwhile may be ours as well, from another day.
+  if ((await fs.readdir(onDisk(work.path))).length > 0) {
+    throw workFolderForeign({ path: showPath(open.path), why: 'it was changed while it was made' });
+  }
+  await fs.mkdir(onDisk(`${work.path}/new`), { mode: 0o700 });
+  const held = stack.move();
+  const fresh = `${work.path}/new`;
+  const below = (path: BytePath, root: BytePath) => path.slice(root === '/' ? 1 : root.length + 1);
   let keep = false;
   return {
-    fresh: `${work}/new`,
+    fresh,
     async exchange(moves) {
       const recorded: RecordedMove[] = [];
       for (const move of moves) {
+        if (!isInside(move.to, folder === '/' ? '' : folder))
+          throw new Error(`${showPath(move.to)} is not in the folder`);
+        const to = below(move.to, folder);
         // What an earlier move takes away is gone by then.
-        const free = recorded.some((earlier) => earlier.to === move.to && earlier.from === undefined);
-        recorded.push({ ...move, replaces: !free && (await exists(move.to)) });
+        const free = recorded.some((earlier) => earlier.to === to && earlier.from === undefined);
+        const replaces = !free && (await isThere(open.outside, to));
+        recorded.push({ to, ...(move.from !== undefined && { from: below(move.from, fresh) }), replaces });
       }
-      await fs.mkdir(onDisk(`${work}/old`));
-      await writeJournal(work, recorded);
+      await fs.mkdir(onDisk(`${work.path}/old`), { mode: 0o700 });
+      await writeJournal(open, recorded);
       try {
-        for (const [at, move] of recorded.entries()) await make(work, at, move);
-        await fs.rename(onDisk(`${work}/journal`), onDisk(`${work}/committed`));
+        for (const [at, move] of recorded.entries()) await make(open, at, move);
+        await fs.rename(onDisk(`${work.path}/journal`), onDisk(`${work.path}/committed`));
       } catch (error) {
         keep = true;
-        await rollBack(work, recorded);
+        await rollBack(open, recorded);
         keep = false;
         throw error;
       }
-      for (const parent of new Set(recorded.map((move) => parentOf(move.to)))) await syncFolder(parent);
+      for (const to of new Set(recorded.map((move) => parentBelow(move.to)))) await syncFolder(open.outside.folder(to));
     },
     async [Symbol.asyncDispose]() {
-      if (!keep) await remove(work);
+      try {
+        if (!keep) await remove(open, parent);
+      } finally {
+        held.dispose();
+      }
     },
   };
 }
 
-/** Puts right what earlier restores of `name` left in `folder`. @throws `restore-running`, `restore-interrupted` */
+/**
+ * Puts right what earlier restores of `name` left in `folder`.
+ * @throws `restore-running`, `restore-interrupted`, `restore-work-folder-foreign`
+ */
 export async function healInterrupted(folder: BytePath, name: BytePath): Promise<void> {
-  for (const { work, owner } of await workFoldersOf(folder, name)) {
+  if (!(await exists(folder))) return;
+  using parent = holdFolder(folder);
+  for (const { found, owner } of await workFoldersOf(parent, name)) {
+    using open = openOwn(parent, folder, found);
     const pid = await livingOwner(owner);
     if (pid !== undefined) throw restoreRunning({ target: showPath(`${folder}/${name}`), pid });
-    const journal = await readJournal(work);
-    if (journal !== undefined) await rollBack(work, journal);
-    await remove(work);
+    const journal = await readJournal(open);
+    if (journal !== undefined) await rollBack(open, journal);
+    await remove(open, parent);
   }
 }
 
 /** Where an interrupted restore of `path` keeps what was there, or undefined. */
 export async function keptOld(path: string): Promise<string | undefined> {
   const bytes = pathFromText(path);
-  for (const { work } of await workFoldersOf(parentOf(bytes), nameOf(bytes))) {
-    const at = (await readJournal(work))?.findIndex((move) => move.to === bytes) ?? -1;
-    if (at >= 0 && (await exists(`${work}/old/${at}`))) return showPath(`${work}/old/${at}`);
+  for await (const { open } of believedIn(parentOf(bytes), nameOf(bytes))) {
+    const at = (await readJournal(open))?.findIndex((move) => move.to === nameOf(bytes)) ?? -1;
+    if (at >= 0 && (await exists(`${open.work.path}/old/${at}`))) return showPath(`${open.path}/old/${at}`);
   }
   return undefined;
 }
@@ -104,62 +161,125 @@ export async function keptOld(path: string): Promise<string | undefined> {
  * @throws `restore-running`, `restore-interrupted`
  */
 export async function refuseHalfExchanged(folder: BytePath): Promise<void> {
-  for (const { work, owner } of await workFoldersOf(folder, contentsOnly)) {
+  for await (const { open, owner } of believedIn(folder, contentsOnly)) {
     const pid = await livingOwner(owner);
     if (pid !== undefined) throw restoreRunning({ target: showPath(folder), pid });
-    if ((await readJournal(work)) !== undefined) {
-      throw restoreInterrupted({ target: showPath(folder), old: showPath(`${work}/old`) });
+    if ((await readJournal(open)) !== undefined) {
+      throw restoreInterrupted({ target: showPath(folder), old: showPath(`${open.path}/old`) });
     }
   }
 }
 
-async function workFoldersOf(folder: BytePath, name: BytePath): Promise<{ work: BytePath; owner: string }[]> {
-  const names = await fs.readdir(onDisk(folder), 'latin1').catch((error: unknown) => {
-    if (isGone(error)) return [];
-    throw error;
-  });
-  return names.flatMap((found) => {
-    const dot = found.lastIndexOf('.');
-    return found.slice(0, dot) === workPrefix + name
-      ? [{ work: `${folder}/${found}`, owner: found.slice(dot + 1) }]
-      : [];
-  });
-}
-
-async function make(work: BytePath, at: number, move: RecordedMove): Promise<void> {
-  if (move.replaces) await fs.rename(onDisk(move.to), onDisk(`${work}/old/${at}`));
-  if (move.from !== undefined) await fs.rename(onDisk(move.from), onDisk(move.to));
-}
-
-async function rollBack(work: BytePath, moves: readonly RecordedMove[]): Promise<void> {
-  for (const [at, move] of [...moves.entries()].reverse()) {
-    const old = `${work}/old/${at}`;
-    const wentOut = move.replaces && (await exists(old));
-    const cameIn = move.from !== undefined && !(await exists(move.from)) && (wentOut || !move.replaces);
-    if (cameIn && (await exists(move.to))) await fs.rename(onDisk(move.to), onDisk(move.from!));
-    if (!wentOut) continue;
-    // An application may have made its folder anew in the meantime. An empty one is no loss.
-    await fs.rmdir(onDisk(move.to)).catch(() => {});
-    if (await exists(move.to)) throw restoreInterrupted({ target: showPath(move.to), old: showPath(old) });
-    await fs.rename(onDisk(old), onDisk(move.to));
-  }
-}
-
-async function writeJournal(work: BytePath, moves: readonly RecordedMove[]): Promise<void> {
-  const half = `${work}/journal.half`;
-  await using file = await fs.open(onDisk(half), 'wx', 0o600);
-  await file.writeFile(JSON.stringify(moves));
-  await file.sync();
-  await fs.rename(onDisk(half), onDisk(`${work}/journal`));
-  await syncFolder(work);
-}
-
-async function readJournal(work: BytePath): Promise<RecordedMove[] | undefined> {
-  const text = await fs.readFile(onDisk(`${work}/journal`), 'utf8').catch((error: unknown) => {
+/** For who only looks: what another user put there says nothing, and stops nobody. Root's may be a true restore's. */
+async function* believedIn(folder: BytePath, name: BytePath): AsyncGenerator<{ open: OpenWork; owner: string }> {
+  const real = await fs.realpath(onDisk(folder), 'latin1').catch((error: unknown) => {
     if (isGone(error)) return undefined;
     throw error;
   });
-  return text === undefined ? undefined : (JSON.parse(text) as RecordedMove[]);
+  if (real === undefined || !(await fs.stat(onDisk(real))).isDirectory()) return;
+  using parent = holdFolder(real);
+  for (const { found, owner } of await workFoldersOf(parent, name)) {
+    const { uid } = await fs.lstat(onDisk(`${parent.path}/${found}`));
+    if (uid !== 0 && uid !== process.geteuid?.()) continue;
+    using open = openOwn(parent, folder, found);
+    yield { open, owner };
+  }
+}
+
+async function workFoldersOf(parent: HeldFolder, name: BytePath): Promise<{ found: BytePath; owner: string }[]> {
+  const names = await fs.readdir(onDisk(parent.path), 'latin1');
+  return names.flatMap((found) => {
+    const dot = found.lastIndexOf('.');
+    return found.slice(0, dot) === workPrefix + name ? [{ found, owner: found.slice(dot + 1) }] : [];
+  });
+}
+
+const parts = new Set(['new', 'old', 'journal', 'journal.half', 'committed']);
+
+/** @throws `restore-work-folder-foreign` for anything that a restore of ours did not make */
+function openOwn(parent: HeldFolder, folder: BytePath, found: BytePath): OpenWork {
+  const path = `${folder === '/' ? '' : folder}/${found}`;
+  const refuse = (why: string) => workFolderForeign({ path: showPath(path), why });
+  using stack = new DisposableStack();
+  const outside = stack.use(openBeneath(parent.path));
+  const work = parent.hold(found);
+  if (work === undefined) throw refuse('it is no folder');
+  stack.use(work);
+  if (work.uid !== process.geteuid?.()) throw refuse(`it belongs to user ${work.uid}`);
+  if ((work.mode & 0o777) !== 0o700) throw refuse('others may change it');
+  if (work.names().some((name) => !parts.has(name))) throw refuse('no restore put there what is in it');
+  const inside = stack.use(openBeneath(work.path));
+  const held = stack.move();
+  return { path, outside, inside, work, [Symbol.dispose]: () => held.dispose() };
+}
+
+async function isThere(root: Beneath, path: BytePath): Promise<boolean> {
+  try {
+    return await exists(root.place(path));
+  } catch (error) {
+    if (isGone(error)) return false;
+    throw error;
+  }
+}
+
+function freshPlace({ inside }: OpenWork, from: BytePath): BytePath {
+  return inside.place(from === '' ? 'new' : `new/${from}`);
+}
+
+async function make(open: OpenWork, at: number, move: RecordedMove): Promise<void> {
+  const old = onDisk(open.inside.place(`old/${at}`));
+  if (move.replaces) await fs.rename(onDisk(open.outside.place(move.to)), old);
+  if (move.from === undefined) return;
+  await fs.rename(onDisk(freshPlace(open, move.from)), onDisk(open.outside.place(move.to)));
+}
+
+async function rollBack(open: OpenWork, moves: readonly RecordedMove[]): Promise<void> {
+  const { outside, inside, path } = open;
+  const target = (move: RecordedMove) => onDisk(outside.place(move.to));
+  for (const [at, move] of [...moves.entries()].reverse()) {
+    const wentOut = move.replaces && (await isThere(inside, `old/${at}`));
+    const stayed = move.from === undefined || (await isThere(inside, move.from === '' ? 'new' : `new/${move.from}`));
+    const cameIn = !stayed && (wentOut || !move.replaces);
+    if (cameIn && (await isThere(outside, move.to)))
+      await fs.rename(target(move), onDisk(freshPlace(open, move.from!)));
+    if (!wentOut) continue;
+    // An application may have made its folder anew in the meantime. An empty one is no loss.
+    await fs.rmdir(target(move)).catch(() => {});
+    if (await isThere(outside, move.to)) {
+      const taken = showPath(`${parentOf(path)}/${move.to}`);
+      throw restoreInterrupted({ target: taken, old: showPath(`${path}/old/${at}`) });
+    }
+    await fs.rename(onDisk(inside.place(`old/${at}`)), target(move));
+  }
+}
+
+async function writeJournal({ path, work }: OpenWork, moves: readonly RecordedMove[]): Promise<void> {
+  const half = `${work.path}/journal.half`;
+  await using file = await fs.open(onDisk(half), 'wx', 0o600);
+  await file.writeFile(JSON.stringify({ work: path, moves }));
+  await file.sync();
+  await fs.rename(onDisk(half), onDisk(`${work.path}/journal`));
+  await syncFolder(work.path);
+}
+
+/** @throws `restore-work-folder-foreign` for one that was not written for this very folder */
+async function readJournal({ path, work }: OpenWork): Promise<RecordedMove[] | undefined> {
+  const text = await fs.readFile(onDisk(`${work.path}/journal`), 'utf8').catch((error: unknown) => {
+    if (isGone(error)) return undefined;
+    throw error;
+  });
+  if (text === undefined) return undefined;
+  const journal = journalForm.safeParse(parsed(text));
+  if (journal.success && journal.data.work === path) return journal.data.moves;
+  throw workFolderForeign({ path: showPath(path), why: 'its journal was not written for it' });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 async function syncFolder(folder: BytePath): Promise<void> {
@@ -167,6 +287,14 @@ async function syncFolder(folder: BytePath): Promise<void> {
   await handle.sync();
 }
 
-async function remove(work: BytePath): Promise<void> {
-  await fs.rm(onDisk(work), { recursive: true, force: true, maxRetries: 3 });
+async function remove(open: OpenWork, parent: HeldFolder): Promise<void> {
+  await removeHeld(open.work);
+  // Whoever may write here can have moved it away. It is empty.
+  await fs.rmdir(onDisk(`${parent.path}/${nameOf(open.path)}`)).catch((error: unknown) => {
+    if (!isGone(error)) throw error;
+  });
+}
+
+function parentBelow(path: BytePath): BytePath {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }

@@ -1,9 +1,11 @@
 import * as fs from 'node:fs/promises';
 import { type BytePath, pathFromText, showPath } from '../../core/paths.ts';
 import type { Problem } from '../../core/run.ts';
-import { targetNotEmpty, targetUnsuitable } from '../errors.ts';
+import { type Beneath, openBeneath } from '../beneath.ts';
+import { restoreThroughLink, targetNotEmpty, targetUnsuitable } from '../errors.ts';
 import { contentsOnly, openWorkFolder } from '../exchange.ts';
-import { exists, onDisk } from '../file-system.ts';
+import { exists, isGone, onDisk } from '../file-system.ts';
+import { holdFolder } from '../held-folder.ts';
 import type { Extracted, Restored } from '../source.ts';
 import { extract, type Job } from './restore-job.ts';
 import { flush, refuseMountsIn, stateOf } from './restore-target.ts';
@@ -16,42 +18,71 @@ export async function restoreChosen(job: Job, paths: readonly BytePath[]): Promi
   const state = await stateOf(target);
   if (state === 'other') throw targetUnsuitable({ target: into, why: 'it is not a folder' });
   const made: BytePath[] = [];
+  const isNew = state === 'absent';
+  if (isNew) await fs.mkdir(into, { recursive: true });
+  using held = holdFolder(target);
+  using beneath = openBeneath(held.path);
   const makeFolder = async (path: BytePath) => {
-    if (await exists(path)) return;
-    await fs.mkdir(onDisk(path), { recursive: path === target });
+    if (await isFolder(beneath, path, into)) return;
+    await fs.mkdir(onDisk(beneath.place(path)), { mode: 0o700 });
     made.push(path);
   };
   try {
-    await makeFolder(target);
-    const extracted = await exchangeChosen(job, target, paths, makeFolder);
+    const extracted = await exchangeChosen(job, target, { paths, beneath, makeFolder });
     // Last, because what comes into a folder is a change of it; so the inner ones first.
     const problems: Problem[] = [];
     for (const path of made.reverse()) {
-      const folder = wanted.parents.get(path.slice(target.length + 1));
-      problems.push(...(await (folder === undefined ? applyMetadata(path, root) : setMetadata(path, folder))));
+      const folder = wanted.parents.get(path);
+      using own = holdFolder(`${target}/${path}`);
+      if (folder !== undefined) problems.push(...(await setMetadata(own.path, folder)));
     }
+    if (isNew) problems.push(...(await applyMetadata(held.path, root)));
     return { where: into, ...extracted, problems: [...extracted.problems, ...problems] };
   } catch (error) {
-    for (const path of made.reverse()) await fs.rmdir(onDisk(path)).catch(() => {});
+    for (const path of made.reverse()) await fs.rmdir(onDisk(beneath.place(path))).catch(() => {});
+    if (isNew) await fs.rmdir(into).catch(() => {});
     throw error;
   }
 }
 
-async function exchangeChosen(
-  job: Job,
-  target: BytePath,
-  paths: readonly BytePath[],
-  makeFolder: (path: BytePath) => Promise<void>,
-): Promise<Extracted> {
+interface Chosen {
+  readonly paths: readonly BytePath[];
+  readonly beneath: Beneath;
+  readonly makeFolder: (path: BytePath) => Promise<void>;
+}
+
+async function exchangeChosen(job: Job, target: BytePath, { paths, beneath, makeFolder }: Chosen): Promise<Extracted> {
   await using work = await openWorkFolder(target, contentsOnly);
+  // Refused before anything is written.
+  for (const path of job.wanted.parents.keys()) await isFolder(beneath, path, job.into);
   for (const path of paths) {
-    const taken = await exists(`${target}/${path}`);
+    const taken = await isTaken(beneath, path);
     if (taken && !job.force) throw targetNotEmpty({ target: `${job.into}/${showPath(path)}` });
     await refuseMountsIn(`${target}/${path}`);
   }
   const extracted = await extract(job, target, work.fresh);
-  for (const path of job.wanted.parents.keys()) await makeFolder(`${target}/${path}`);
+  for (const path of job.wanted.parents.keys()) await makeFolder(path);
   if (job.force) await flush(work.fresh);
   await work.exchange(paths.map((path) => ({ from: `${work.fresh}/${path}`, to: `${target}/${path}` })));
   return extracted;
+}
+
+async function isTaken(beneath: Beneath, path: BytePath): Promise<boolean> {
+  try {
+    return await exists(beneath.place(path));
+  } catch (error) {
+    if (isGone(error)) return false;
+    throw error;
+  }
+}
+
+/** Whether a folder that chosen paths are in is there. Nothing is restored through what is no real folder any more. */
+async function isFolder(beneath: Beneath, path: BytePath, into: string): Promise<boolean> {
+  if (!(await isTaken(beneath, path))) return false;
+  const found = await fs.lstat(onDisk(beneath.place(path)));
+  const shown = `${into}/${showPath(path)}`;
+  if (found.isSymbolicLink())
+    throw restoreThroughLink({ path: shown, why: ', and was a folder when it was backed up' });
+  if (!found.isDirectory()) throw targetUnsuitable({ target: shown, why: 'it is no folder' });
+  return true;
 }

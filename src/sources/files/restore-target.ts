@@ -36,10 +36,6 @@ export async function refuseMountsIn(target: BytePath): Promise<void> {
   throw targetUnsuitable({ target: showPath(target), why });
 }
 
-export async function followLink(path: string): Promise<string> {
-  return fs.realpath(path).catch(() => path);
-}
-
 /** What replaces something must be on the disk before that is removed. */
 export async function flush(folder: BytePath): Promise<void> {
   // Through sh, which reads the name from its input: arguments of Node's children are text, and names are bytes.

@@ -109,17 +109,21 @@ describe('in place', () => {
   test('of a folder that a restore left half exchanged is what a backup refuses', async () => {
     const { path, source } = await capturedFolder();
     const work = join(path, '.lifeboat-restoring-here.999999999-1');
-    fs.mkdirSync(join(work, 'old'), { recursive: true });
-    fs.writeFileSync(join(work, 'journal'), '[]');
+    fs.mkdirSync(work, { mode: 0o700 });
+    fs.writeFileSync(join(work, 'journal'), JSON.stringify({ work, moves: [] }));
     await expect(source.capture(newRun())).rejects.toMatchObject({ code: 'restore-interrupted' });
   });
 
   test('a folder that went missing in a restore is explained, not called vanished', async () => {
     const { place, path, source, contents } = await capturedFolder();
     const work = join(place, '.lifeboat-restoring-uploads.999999999-1');
-    fs.mkdirSync(join(work, 'old'), { recursive: true });
+    fs.mkdirSync(work, { mode: 0o700 });
+    fs.mkdirSync(join(work, 'old'));
     fs.mkdirSync(join(work, 'new'));
-    fs.writeFileSync(join(work, 'journal'), JSON.stringify([{ to: path, from: join(work, 'new/x'), replaces: true }]));
+    fs.writeFileSync(
+      join(work, 'journal'),
+      JSON.stringify({ work, moves: [{ to: 'uploads', from: 'x', replaces: true }] }),
+    );
     fs.renameSync(path, join(work, 'old/0'));
     await expect(source.inspect(newRun())).rejects.toMatchObject({ code: 'restore-interrupted' });
     // The next restore puts it back, and then refuses to replace it unasked.
@@ -253,4 +257,41 @@ test('a restore that does not fit is refused before anything is written', async 
   });
   expect(fs.existsSync(into)).toBe(false);
   expect(remainsIn(place)).toEqual([]);
+});
+
+describe('H5: what another user may have changed at the target', () => {
+  test('files/14: a folder on the way to a chosen path that became a link is refused, at any depth', async () => {
+    const { place, source, contents } = await capturedFolder();
+    const into = join(place, 'new');
+    await source.restore(contents, { ...everything, into }, newRun());
+    const victim = join(place, 'victim');
+    fs.mkdirSync(join(victim, 'b'), { recursive: true });
+    fs.writeFileSync(join(victim, 'b/one'), 'precious');
+    for (const link of ['a/b', 'a']) {
+      fs.rmSync(join(into, link), { recursive: true });
+      fs.symlinkSync(link === 'a' ? victim : join(victim, 'b'), join(into, link));
+      const attempt = source.restore(contents, { into, force: true, only: ['a/b/one'] }, newRun());
+      await expect(attempt).rejects.toMatchObject({ code: 'restore-through-link' });
+    }
+    expect(fs.readFileSync(join(victim, 'b/one'), 'utf8')).toBe('precious');
+    expect(remainsIn(place)).toEqual([]);
+  });
+
+  test.runIf(isRoot)('the target itself, replaced by a link to what is not theirs, is refused', async () => {
+    const { place, source, contents } = await capturedFolder();
+    const [victim, into] = [join(place, 'victim'), join(place, 'into')];
+    fs.mkdirSync(victim);
+    fs.writeFileSync(join(victim, 'kept'), '');
+    fs.symlinkSync(victim, into);
+    fs.lchownSync(into, 65_534, 65_534);
+    for (const only of [[], ['a/b/one']]) {
+      const attempt = source.restore(contents, { into, force: true, only }, newRun());
+      await expect(attempt).rejects.toMatchObject({ code: 'restore-through-link' });
+    }
+    expect(fs.readdirSync(victim)).toEqual(['kept']);
+    // What is theirs anyway may be reached by their own link.
+    fs.chownSync(victim, 65_534, 65_534);
+    await source.restore(contents, { into, force: true, only: [] }, newRun());
+    expect(fs.existsSync(join(victim, 'kept'))).toBe(false);
+  });
 });

@@ -1,16 +1,17 @@
 import * as fs from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type BytePath, pathFromText, showPath } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
 import { targetNotEmpty, targetUnsuitable } from '../errors.ts';
 import { contentsOnly, healInterrupted, type Move, openWorkFolder, workPrefix } from '../exchange.ts';
 import { exists, nameOf, onDisk, parentOf } from '../file-system.ts';
 import { isOfContents, markOf, markOfContents } from '../mark.ts';
+import { realPlace } from '../real-place.ts';
 import type { Contents, Extracted, Restored, RestoreTarget } from '../source.ts';
 import type { RootFacts } from './capture.ts';
 import { restoreChosen } from './restore-chosen.ts';
 import { chosenOf, extract, type Job } from './restore-job.ts';
-import { flush, followLink, mustStay, refuseMountsIn, stateOf } from './restore-target.ts';
+import { flush, mustStay, refuseMountsIn, stateOf } from './restore-target.ts';
 import { applyMetadata } from './set-metadata.ts';
 
 /** Restores a folder, chosen paths of it, or a single file. `home` is where it came from. Never half: see exchange.ts. */
@@ -23,7 +24,7 @@ export async function restoreFiles(
   const root = contents.facts.root as RootFacts | undefined;
   if (root === undefined) throw new Error('not the contents of a files dataset');
   const wanted = await chosenOf(contents, target.only);
-  const into = await followLink(resolve(target.into ?? home));
+  const into = await realPlace(target.into ?? home);
   const beforePlacing: Job['beforePlacing'] = (mark) => mark !== undefined && target.beforePlacing?.(mark);
   const isMarked = target.beforePlacing !== undefined;
   const job: Job = { contents, force: target.force, into, root, wanted, run, isMarked, beforePlacing };
@@ -33,7 +34,7 @@ export async function restoreFiles(
 
 /** See `wasPlaced` of source.ts. */
 export async function wasPlaced(mark: string, contents: Contents, home: string): Promise<boolean> {
-  const target = pathFromText(await followLink(resolve(home)));
+  const target = pathFromText(await realPlace(home));
   if (!isOfContents(mark)) {
     await healInterrupted(parentOf(target), nameOf(target));
     return (await markOf(target)) === mark;

@@ -7,6 +7,7 @@ import { expectationsOf } from './row-checksums.ts';
 
 const look = workerData as Look;
 using database = look.isCopy ? openCopy(look.path) : new DatabaseSync(look.path, { readOnly: true, timeout: 10_000 });
+database.exec('PRAGMA trusted_schema = OFF');
 // One snapshot for all that is asked.
 database.exec('BEGIN');
 const looked: Looked = {

@@ -54,7 +54,10 @@ function tryOpen(path: string, readOnly: boolean): DatabaseSync {
 export function openCopy(path: string): DatabaseSync {
   const url = pathToFileURL(path);
   url.searchParams.set('immutable', '1');
-  return new DatabaseSync(url, { readOnly: true });
+  const database = new DatabaseSync(url, { readOnly: true, defensive: true });
+  // Its definitions may be anybody's: functions that reach further than the row they are given are not for them.
+  database.exec('PRAGMA trusted_schema = OFF');
+  return database;
 }
 
 /** SQLite's extended result code, or 0. */

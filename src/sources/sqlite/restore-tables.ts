@@ -1,4 +1,4 @@
-import { mkdir, open } from 'node:fs/promises';
+import { constants, copyFile, mkdir, open, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { sentenceOf } from '../../core/errors.ts';
 import { pathFromText, showPath } from '../../core/paths.ts';
@@ -6,13 +6,14 @@ import type { Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import { chosenMissing, targetNotEmpty } from '../errors.ts';
 import { openWorkFolder } from '../exchange.ts';
-import { exists, nameOf, parentOf } from '../file-system.ts';
+import { exists, nameOf, onDisk, parentOf } from '../file-system.ts';
 import type { Contents, Restored, RestoreTarget } from '../source.ts';
 import type { CopiedTables, TableCopy } from './copy-tables.ts';
 import { databaseBusy, tableNotSeparable, tablesNotRestored } from './errors.ts';
 import { errcodeOf, openCopy } from './open.ts';
 import { databaseOf, placeOf, refuseTooLarge } from './restore.ts';
 import { inThread } from './thread.ts';
+import { makeWorkFolder } from './work-folder.ts';
 
 /**
  * Restores chosen tables. With force they replace those in the target, in one transaction, also while an application has it
@@ -21,7 +22,7 @@ import { inThread } from './thread.ts';
 export async function restoreTables(
   contents: Contents,
   target: RestoreTarget,
-  home: string,
+  { home, workFolder }: { readonly home: string; readonly workFolder: string },
   run: Run,
 ): Promise<Restored> {
   const entry = await databaseOf(contents);
@@ -37,14 +38,20 @@ export async function restoreTables(
   const from = showPath(`${work.fresh}/${entry.path}`);
   const tables = chosenTables(from, target.only);
   const replaces = taken && target.force;
-  const made = showPath(`${work.fresh}/tables.db`);
+  // SQLite finds the real path of what it opens: a new database is written where nobody else can put a link on the way.
+  const privately = await makeWorkFolder(workFolder, replaces ? 0 : entry.sizeBytes);
+  await using _privately = { [Symbol.asyncDispose]: () => rm(privately, { recursive: true, force: true }) };
+  const made = join(privately, 'tables.db');
   const { dangling } = await copy({ from, into: replaces ? into : made, tables }, run);
   if (!replaces) {
-    await using file = await open(made, 'r');
-    await file.chmod(entry.mode);
+    const placed = `${work.fresh}/tables.db`;
+    await copyFile(made, onDisk(placed), constants.COPYFILE_EXCL);
+    await using file = await open(onDisk(placed), 'r');
+    // The owner first, and the mode last: nobody reads it before who may.
     if (process.getuid?.() === 0) await file.chown(entry.uid, entry.gid);
+    await file.chmod(entry.mode);
     await file.sync();
-    await work.exchange([{ from: pathFromText(made), to }]);
+    await work.exchange([{ from: placed, to }]);
   }
   const problems = [...extracted.problems];
   if (replaces && dangling > 0) {

@@ -170,4 +170,54 @@ describe('chosen tables', () => {
     const { where } = await source.restore(contents, { force: false, only: ['t'] }, newRun());
     expect(query(where, 'SELECT a FROM t')).toEqual([{ a: 'Åse 🛟' }]);
   });
+
+  test.each([
+    ['several statements', "CREATE TABLE t (a text); COMMIT; ATTACH '%' AS pwn; CREATE TABLE pwn.x (a); BEGIN"],
+    ['another name', 'CREATE TABLE other (a text)'],
+    ['another database', 'CREATE TABLE temp.t (a text)'],
+    ['rows of a query', 'CREATE TABLE t AS SELECT * FROM sqlite_schema'],
+    ['a virtual table', 'CREATE VIRTUAL TABLE t USING fts5(a)'],
+    ['another statement', "ATTACH '%' AS t"],
+    ['a file to write', "VACUUM INTO '%'"],
+    ['a setting', 'PRAGMA writable_schema = ON'],
+    ['a program', "CREATE TABLE t (a text DEFAULT (load_extension('%')))"],
+  ])('H5: whose definition was forged to be %s do no harm', async (_what, sql) => {
+    const { place, path, source } = await capturedShop();
+    const mark = join(place, 'mark');
+    forge(path, 't', sql.replace('%', mark));
+    // SQLite itself refuses to read some of them already.
+    const contents = await source
+      .capture(newRun())
+      .then(contentsOf)
+      .catch(() => undefined);
+    if (contents === undefined) return;
+    const into = join(place, 'out.db');
+    await source.restore(contents, { into, force: false, only: ['t'] }, newRun()).catch(() => {});
+    expect(fs.existsSync(mark)).toBe(false);
+    expect(remainsIn(place)).toEqual([]);
+    if (fs.existsSync(into)) expect(query(into, 'SELECT name FROM sqlite_schema')).toEqual([{ name: 't' }]);
+  });
+
+  test.each([
+    ['customer', 'count_up', 'CREATE TRIGGER count_up AFTER INSERT ON customer BEGIN SELECT 1; END'],
+    ['"odd ""name"""', 'by_customer', 'CREATE INDEX by_customer ON "odd ""name""" (customer)'],
+    ['loose', 't', 'CREATE TABLE loose (value)'],
+  ])('H5: %s, of which %s was forged to do more, is refused', async (table, name, start) => {
+    const { place, path, source } = await capturedShop();
+    const mark = join(place, 'mark');
+    forge(path, name === 't' ? 'loose' : name, `${start}; COMMIT; ATTACH '${mark}' AS pwn; CREATE TABLE pwn.x (a)`);
+    const contents = await contentsOf(await source.capture(newRun()));
+    const into = join(place, 'out.db');
+    const attempt = source.restore(contents, { into, force: false, only: [table] }, newRun());
+    await expect(attempt).rejects.toMatchObject({ code: 'sqlite-tables-not-restored' });
+    expect([fs.existsSync(mark), fs.existsSync(into), remainsIn(place)]).toEqual([false, false, []]);
+  });
 });
+
+/** As whoever may write the file can. */
+function forge(path: string, name: string, sql: string): void {
+  using database = new DatabaseSync(path, { defensive: false });
+  if (name === 't') database.exec('CREATE TABLE t (a text)');
+  database.exec('PRAGMA writable_schema = ON');
+  database.prepare('UPDATE sqlite_schema SET sql = ? WHERE name = ?').run(sql, name);
+}

@@ -1,5 +1,5 @@
-import { mkdir, open, readdir, readFile, readlink, realpath, stat, statfs } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { mkdir, open, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { StoredEntry } from '../../core/entry.ts';
 import { pathFromText, showPath } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
@@ -7,6 +7,7 @@ import { targetNotEmpty, targetTooSmall, targetUnsuitable } from '../errors.ts';
 import { healInterrupted, type Move, openWorkFolder } from '../exchange.ts';
 import { exists, nameOf, onDisk, parentOf } from '../file-system.ts';
 import { markOf } from '../mark.ts';
+import { realPlace } from '../real-place.ts';
 import type { Contents, Restored, RestoreTarget } from '../source.ts';
 import { targetInUse } from './errors.ts';
 import { lookInto } from './look.ts';
@@ -64,7 +65,7 @@ export async function databaseOf(contents: Contents): Promise<StoredEntry & { ty
 
 /** The database's file: in the folder, if `text` names one. A symbolic link stays, and what it points to is replaced. */
 export async function placeOf(text: string, name: string): Promise<string> {
-  const path = await realpath(resolve(text)).catch(() => resolve(text));
+  const path = await realPlace(text);
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) return join(path, name);
   if (found !== undefined && !found.isFile()) throw targetUnsuitable({ target: path, why: 'it is no file' });

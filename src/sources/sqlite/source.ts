@@ -38,7 +38,7 @@ export function sqliteSource(options: SqliteOptions): Source {
     restore: (contents, target, run) =>
       target.only.length === 0
         ? restoreSqlite(contents, target, path, run)
-        : restoreTables(contents, target, path, run),
+        : restoreTables(contents, target, { home: path, workFolder }, run),
     wasPlaced: (mark, contents) => wasPlaced(mark, contents, path),
     async measure(where, expected, run) {
       if ((await stat(where)).size === 0) {
