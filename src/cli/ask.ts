@@ -27,7 +27,10 @@ export function askAt(input: NodeJS.ReadStream, output: NodeJS.WriteStream, sign
     });
     // At a closed input no answer comes.
     const closed = once(lines, 'close').then(() => '');
-    const answered = lines.question(`${question} `, { signal });
+    // Only its last line is edited: what stands before it may be longer than the screen.
+    const last = question.lastIndexOf('\n') + 1;
+    output.write(question.slice(0, last));
+    const answered = lines.question(`${question.slice(last)} `, { signal });
     silent = secret;
     const stopped = once(lines, 'SIGINT').then(() => Promise.reject(interrupted({})));
     const answer = (await Promise.race([answered, closed, stopped])).trim();

@@ -42,6 +42,7 @@ SFTP from the SSH agent or ~/.ssh; a person at a terminal is asked for what is m
     const [address = ''] = words;
     const { into, system, at, acceptWriter, trust } = options;
     const ask = askAt(process.stdin, process.stderr, run.signal);
+    let wasShown = false;
     const given = common.identity.length === 0 ? { identities: [], vouched: [] } : await keys();
     const opened = await openedAddress(address, options, { env, run });
     const moment = parseMoment(at ?? 'latest', clock.now());
@@ -50,8 +51,12 @@ SFTP from the SSH agent or ~/.ssh; a person at a terminal is asked for what is m
       from: opened.config,
       acceptWriters: acceptWriter,
       askWriter: askWriterAt(ask),
-      confirm: async (offer: NonNullable<BootstrapOutcome['offer']>) =>
-        trust || (await asked(ask, offerLines(offer, clock.now(), out.style), 'Use it on this machine?')),
+      async confirm(offer: NonNullable<BootstrapOutcome['offer']>) {
+        // In a folder of its own it can be read first: the command that uses it asks.
+        if (trust || into !== undefined) return trust;
+        wasShown = await asked(ask, offerLines(offer, clock.now(), out.style), 'Use it on this machine?');
+        return wasShown;
+      },
       env,
       clock,
       ...(system !== undefined && { system }),
@@ -60,7 +65,8 @@ SFTP from the SSH agent or ~/.ssh; a person at a terminal is asked for what is m
     };
     const outcome = await bootstrapFrom(request, run);
     const next = nextCommand(outcome, address, { ...options, hostKey: opened.hostKeys }, common.identity);
-    out.answer<BootstrapReport>({ ...outcome, next }, (report, style) => bootstrapText(report, clock.now(), style));
+    const text = (report: BootstrapReport, style: Style) => bootstrapText(report, wasShown, clock.now(), style);
+    out.answer<BootstrapReport>({ ...outcome, next }, text);
     const isDone = given.identities.length === 0 || outcome.restored !== undefined;
     return outcome.survey.suspect.length === 0 && isDone ? exitCodes.ok : exitCodes.no;
   },
@@ -99,7 +105,8 @@ function quoted(word: string): string {
   return /^[A-Za-z0-9_./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-function bootstrapText(report: BootstrapReport, nowMs: number, style: Style): string {
+/** @param wasShown whether a person has just seen and answered what the configuration does */
+function bootstrapText(report: BootstrapReport, wasShown: boolean, nowMs: number, style: Style): string {
   const { location, survey, offer, restored, damage, next } = report;
   const lines = [`${style.good('✓')} ${location} holds vault ${survey.vault}.`];
   for (const system of survey.systems) lines.push('', ...systemLines(system, nowMs, style));
@@ -110,7 +117,7 @@ function bootstrapText(report: BootstrapReport, nowMs: number, style: Style): st
     const unbelieved = 'Nobody is believed yet: whoever can write to this place could have put all of it there.';
     return [...lines, '', unbelieved, 'To bring its configuration back, pass the key: --identity FILE.'].join('\n');
   }
-  lines.push('', ...offerLines(offer, nowMs, style));
+  if (!wasShown) lines.push('', ...offerLines(offer, nowMs, style));
   if (restored === undefined) {
     const how = 'To look first: --into FOLDER. To have it where it was: answer yes at a terminal, or --trust.';
     return [...lines, '', style.bold('Nothing was written, and nothing in it was used.'), how].join('\n');

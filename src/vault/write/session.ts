@@ -67,7 +67,12 @@ export async function openWriter(options: WriterOptions, run: Run): Promise<Writ
   const keyFile = join(options.stateDir, 'writer.json');
   // A first backup that was interrupted left keys and no vault; a destination that was lost is filled with the same vault.
   const vault = found.vault ?? vaultOfKeys(keyFile) ?? newUlid(run.clock.now(), options.random);
+  const planned = vaultOfKeys(keyFile);
   const keys = await writerKeys(keyFile, vault, options.random);
+  if (planned !== undefined && planned !== vault) {
+    const message = `This is vault ${vault}, which was there already; key files that were made before name ${planned}. 'lifeboat keys list' prints the line that belongs there.`;
+    run.problem({ code: 'vault-joined', message, urgent: true });
+  }
   const index = openIndexCache(join(options.stateDir, 'index.sqlite'), `${vault} ${keys.writer}`);
   held.defer(() => index.close());
   // Deduplication would make restore points of packs that a recipient added since cannot open.
