@@ -81,7 +81,7 @@ export async function capturePostgres(address: ServerAddress, options: PostgresO
 
     const facts = {
       ...found,
-      roles: [...globals.roles],
+      globals: globals.facts,
       serverVersion: version.text,
       serverMajor: version.major,
       dumpToolVersion: pgDump.version,

@@ -58,6 +58,15 @@ export const clientTooOld = defineError({
     `Install it: apt-get install postgresql-client-${fact.serverMajor} (from apt.postgresql.org where Debian has none).`,
 });
 
+export const clientUnpatched = defineError({
+  code: 'postgres-client-unpatched',
+  exit: 2,
+  say: (fact: { tool: string; toolVersion: string; toolMajor: number }) =>
+    `${fact.tool} is ${fact.toolVersion}, in which a dump that was tampered with can run commands on this host (CVE-2025-8714).`,
+  hint: (fact) =>
+    `Upgrade it to 13.22, 14.19, 15.14, 16.10, 17.6 or newer: apt-get update && apt-get install postgresql-client-${fact.toolMajor}`,
+});
+
 export const serverTooOld = defineError({
   code: 'postgres-server-too-old',
   exit: 2,

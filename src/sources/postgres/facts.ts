@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import type { Connection } from './connection.ts';
+import { globalFacts } from './globals.ts';
 import type { ServerVersion } from './tools.ts';
 
 const privilege = z.object({
   /** Empty: everyone. */
   grantee: z.string(),
-  privilege: z.string(),
+  privilege: z.enum(['CREATE', 'CONNECT', 'TEMPORARY', 'TEMP']),
   grantable: z.boolean(),
 });
 
@@ -25,10 +26,10 @@ export const databaseFacts = z.object({
   collate: z.string(),
   ctype: z.string(),
   /** `libc`, `icu`, `builtin`. */
-  localeProvider: z.string(),
+  localeProvider: z.enum(['libc', 'icu', 'builtin']),
   locale: z.string().nullable(),
   icuRules: z.string().nullable(),
-  connectionLimit: z.number(),
+  connectionLimit: z.int(),
   isTemplate: z.boolean(),
   tablespace: z.string(),
   comment: z.string().nullable(),
@@ -38,7 +39,8 @@ export const databaseFacts = z.object({
   extensions: z.array(z.object({ name: z.string(), version: z.string(), schema: z.string() })),
   /** Beside `pg_default`. */
   tablespaces: z.array(z.string()),
-  roles: z.array(z.string()),
+  /** Roles that it needs. */
+  globals: globalFacts,
   serverVersion: z.string(),
   serverMajor: z.number(),
   dumpToolVersion: z.string(),
@@ -61,7 +63,7 @@ export async function serverVersionOf(connection: Connection): Promise<ServerVer
 
 type Queried = Omit<
   DatabaseFacts,
-  'roles' | 'serverVersion' | 'serverMajor' | 'dumpToolVersion' | 'dumpToolMajor' | 'notChecked'
+  'globals' | 'serverVersion' | 'serverMajor' | 'dumpToolVersion' | 'dumpToolMajor' | 'notChecked'
 >;
 
 /** Asked in the capture's snapshot. */

@@ -1,31 +1,51 @@
+import { z } from 'zod';
 import type { Problem } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import { type Connection, quoteName, quoteText } from './connection.ts';
 import type { ServerVersion } from './tools.ts';
 
-interface Role {
-  readonly name: string;
-  readonly isBootstrap: boolean;
-  readonly attributes: readonly string[];
-  readonly connectionLimit: number;
-  readonly validUntil: string | null;
-  readonly password: string | null;
-  readonly comment: string | null;
-}
+/** What SQL is made of when roles come back: words of a list, numbers, and names and texts that are quoted. */
+const role = z.object({
+  name: z.string().min(1),
+  isBootstrap: z.boolean(),
+  attributes: z.array(
+    z.enum([
+      ...(['SUPERUSER', 'NOSUPERUSER', 'INHERIT', 'NOINHERIT', 'CREATEROLE', 'NOCREATEROLE', 'CREATEDB'] as const),
+      ...(['NOCREATEDB', 'LOGIN', 'NOLOGIN', 'REPLICATION', 'NOREPLICATION', 'BYPASSRLS', 'NOBYPASSRLS'] as const),
+    ]),
+  ),
+  connectionLimit: z.int(),
+  validUntil: z.string().nullable(),
+  /** As the server keeps it, never as it is typed. */
+  password: z
+    .string()
+    .regex(/^(SCRAM-SHA-256\$\d+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+|md5[0-9a-f]{32})$/)
+    .nullable(),
+  comment: z.string().nullable(),
+});
+type Role = z.infer<typeof role>;
 
-interface Membership {
-  readonly role: string;
-  readonly member: string;
-  readonly admin: boolean;
+const membership = z.object({
+  role: z.string().min(1),
+  member: z.string().min(1),
+  admin: z.boolean(),
   /** Null before PostgreSQL 16. */
-  readonly inherit: boolean | null;
-  readonly set: boolean | null;
-}
+  inherit: z.boolean().nullable(),
+  set: z.boolean().nullable(),
+});
+type Membership = z.infer<typeof membership>;
+
+export const globalFacts = z.object({
+  roles: z.array(role),
+  memberships: z.array(membership),
+  settings: z.array(z.object({ role: z.string().min(1), name: z.string().min(1), value: z.string() })),
+});
+export type GlobalFacts = z.infer<typeof globalFacts>;
 
 export interface Globals {
-  /** Creates the roles that are missing where it runs, and changes none that is there. Holds password hashes. */
+  readonly facts: GlobalFacts;
+  /** For people, who may run it themselves. Holds password hashes. */
   readonly script: string;
-  readonly roles: readonly string[];
   readonly problems: readonly Problem[];
 }
 
@@ -38,25 +58,18 @@ export async function captureGlobals(connection: Connection, version: ServerVers
   const roles = await connection.query<Role>(rolesQuery(passwords));
   const names = roles.map(({ name }) => name);
   const memberships = await connection.query<Membership>(membershipQuery, [names]);
-  const settings = await connection.query<{ role: string; name: string; value: string }>(settingQuery, [names]);
+  const settings = await connection.query<GlobalFacts['settings'][number]>(settingQuery, [names]);
   const tablespaces = await connection.query<{ name: string; location: string }>(
     "SELECT spcname AS name, pg_tablespace_location(oid) AS location FROM pg_tablespace WHERE spcname !~ '^pg_' ORDER BY 1",
   );
-
-  const body = [
-    ...roles.map(createRole),
-    ...memberships.map((membership) => ifCreated(membership.member, grantMembership(membership))),
-    ...settings.map(({ role, name, value }) =>
-      ifCreated(role, `ALTER ROLE ${quoteName(role)} SET ${setClause(name, value)};`),
-    ),
-  ].join('\n');
+  const facts: GlobalFacts = { roles, memberships, settings };
   const script = [
     `-- Roles of a PostgreSQL ${version.text} database. Creates those that are missing, and changes none that exist.`,
     ...tablespaces.map(
       ({ name, location }) =>
         `-- Tablespace: ${oneLine(`CREATE TABLESPACE ${quoteName(name)} LOCATION ${quoteText(location)};`)}`,
     ),
-    ...(roles.length === 0 ? [] : [doBlock(`DECLARE created name[] := '{}';\nBEGIN\n${body}\nEND`)]),
+    createRoles(facts),
     '',
   ].join('\n');
   const withLogin = roles.filter(({ attributes }) => attributes.includes('LOGIN'));
@@ -65,7 +78,53 @@ export async function captureGlobals(connection: Connection, version: ServerVers
     const message = `Passwords of ${countOf(withLogin.length, 'role')} are not in the backup: only a superuser may read them. Restored roles will have none.`;
     problems.push({ code: 'role-passwords-absent', message });
   }
-  return { script, roles: names, problems };
+  return { facts, script, problems };
+}
+
+/** One statement that creates the roles that are missing where it runs, and changes none that is there. */
+export function createRoles({ roles, memberships, settings }: GlobalFacts): string {
+  if (roles.length === 0) return '';
+  const body = [
+    ...roles.map(createRole),
+    ...memberships.map((membership) => ifCreated(membership.member, grantMembership(membership))),
+    ...settings.map(({ role, name, value }) =>
+      ifCreated(role, `ALTER ROLE ${quoteName(role)} SET ${setClause(name, value)};`),
+    ),
+  ].join('\n');
+  return doBlock(`DECLARE created name[] := '{}';\nBEGIN\n${body}\nEND`);
+}
+
+const ofMasters = new Set(['SUPERUSER', 'REPLICATION']);
+
+/**
+ * What new roles get without being asked for: nothing that makes them masters of the server. A backup may have been written by
+ * somebody who would like that. @returns what they get, and the statements that give the rest
+ */
+export function withheld(
+  facts: GlobalFacts,
+  isMissing: (role: string) => boolean,
+  /** Roles of this server that are masters of it. */
+  supers: ReadonlySet<string>,
+): { facts: GlobalFacts; statements: readonly string[] } {
+  const statements: string[] = [];
+  const roles = facts.roles.map((role) => {
+    if (role.isBootstrap || !isMissing(role.name)) return role;
+    const attributes: Role['attributes'] = role.attributes.filter((one) => !ofMasters.has(one));
+    const missing = role.attributes.filter((one) => !attributes.includes(one));
+    if (missing.length > 0) statements.push(`ALTER ROLE ${quoteName(role.name)} ${missing.join(' ')};`);
+    return { ...role, attributes };
+  });
+  const memberships = facts.memberships.filter((membership) => {
+    const isOfServer = /^pg_/.test(membership.role);
+    const isOfMaster = facts.roles.some(
+      ({ name, isBootstrap, attributes }) =>
+        name === membership.role && (isBootstrap || attributes.includes('SUPERUSER')),
+    );
+    if (!isMissing(membership.member) || !(isOfServer || isOfMaster || supers.has(membership.role))) return true;
+    statements.push(grantMembership(membership));
+    return false;
+  });
+  return { facts: { ...facts, roles, memberships }, statements };
 }
 
 /** The bootstrap superuser is the target's own affair: if it must exist as an owner, it comes without login or password. */

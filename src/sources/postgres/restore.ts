@@ -3,7 +3,6 @@ import type { Problem, Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import { toolFailed } from '../../process/errors.ts';
 import type { Contents, Restored, RestoreTarget } from '../source.ts';
-import { globalsPath } from './capture.ts';
 import { type Connection, connect, quoteName } from './connection.ts';
 import {
   applyProperties,
@@ -80,7 +79,7 @@ export async function restoreBeside(
   publish: (name: string) => Promise<readonly Problem[]>,
   choose?: Parameters<typeof loadDump>[2],
 ): Promise<{ database: string; bytes: number; problems: Problem[] }> {
-  const { address, admin, version, facts, contents, run } = work;
+  const { address, admin, version, facts, run } = work;
   const { database } = address;
   const { noTablespaces, problems } = await checkTarget(work);
   const name = await freeName(admin, database, `__lifeboat_${run.clock.now().toString(36)}`);
@@ -88,9 +87,9 @@ export async function restoreBeside(
   let roles: readonly string[] = [];
   let created = false;
   try {
-    roles = await run.step('roles', async () =>
-      createMissingRoles(admin, facts, await readText(contents, globalsPath)),
-    );
+    const made = await run.step('roles', () => createMissingRoles(admin, facts));
+    roles = made.roles;
+    problems.push(...made.problems);
     await createDatabase(admin, name, facts, { version, noTablespaces });
     created = true;
     await relaxDatabase(admin, name);
@@ -165,10 +164,4 @@ async function stateOf(admin: Connection, address: ServerAddress, signal: AbortS
     exists: true,
     holds: relations > 0 ? `${countOf(relations, 'relation')} (tables, indexes, sequences)` : countOf(others, 'object'),
   };
-}
-
-async function readText(contents: Contents, path: string): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  for await (const bytes of contents.read(path)) chunks.push(bytes);
-  return Buffer.concat(chunks).toString('utf8');
 }

@@ -3,6 +3,7 @@ import type { Problem } from '../../core/run.ts';
 import { type Connection, quoteName, sqlState } from './connection.ts';
 import { extensionMissing, restoreRightsMissing } from './errors.ts';
 import type { DatabaseFacts } from './facts.ts';
+import { createRoles, withheld } from './globals.ts';
 import type { Restoring } from './restore.ts';
 import { showServer } from './url.ts';
 
@@ -59,24 +60,30 @@ function packageOf(extension: string, serverMajor: number): string {
   return `postgresql-${serverMajor}-${others[extension] ?? extension.replaceAll('_', '-')}`;
 }
 
-/** Creates the roles that this server lacks; those it has stay as they are. @returns the created. */
+/** Creates the roles that this server lacks; those it has stay as they are. */
 export async function createMissingRoles(
   admin: Connection,
-  facts: DatabaseFacts,
-  script: string,
-): Promise<readonly string[]> {
-  const present = await admin.query<{ name: string }>('SELECT rolname AS name FROM pg_roles');
-  const missing = facts.roles.filter((role) => !present.some(({ name }) => name === role));
-  if (missing.length === 0) return [];
+  { globals }: DatabaseFacts,
+): Promise<{ roles: readonly string[]; problems: readonly Problem[] }> {
+  const present = await admin.query<{ name: string; isSuper: boolean }>(
+    'SELECT rolname AS name, rolsuper AS "isSuper" FROM pg_roles',
+  );
+  const isMissing = (role: string) => !present.some(({ name }) => name === role);
+  const missing = globals.roles.map(({ name }) => name).filter(isMissing);
+  if (missing.length === 0) return { roles: [], problems: [] };
+  const supers = new Set(present.filter(({ isSuper }) => isSuper).map(({ name }) => name));
+  const { facts, statements } = withheld(globals, isMissing, supers);
   try {
     // One statement, one transaction: all of them or none.
-    await admin.query(script);
+    await admin.query(createRoles(facts));
   } catch (error) {
     if (sqlState(error) !== '42501') throw error;
     const what = `create the roles that the backup needs (${missing.join(', ')}): ${sentenceOf(error)}`;
     throw restoreRightsMissing({ user: admin.address.user, what }, { cause: error });
   }
-  return missing;
+  if (statements.length === 0) return { roles: missing, problems: [] };
+  const message = `New roles came back without the rights that would make them masters of this server. Give them only if they are right: ${statements.join(' ')}`;
+  return { roles: missing, problems: [{ code: 'role-rights-withheld', message }] };
 }
 
 export async function dropRoles(admin: Connection, roles: readonly string[]): Promise<void> {
