@@ -18,8 +18,27 @@ END
   exit 64
 }
 
-say() { printf '%s\n' "$*"; }
-die() { printf 'rescue: %s\n' "$*" >&2; exit 2; }
+say() { printf '%s\n' "$*" | shown; }
+die() { printf 'rescue: %s\n' "$*" | shown >&2; exit 2; }
+
+# Text as it may reach a terminal. Names in a vault may be an attacker's: whatever is not a character to read, or turns the
+# order of those around, becomes \xNN.
+shown() {
+  awk '
+    BEGIN { for (i = 0; i < 256; i++) code[sprintf("%c", i)] = sprintf("\\x%02x", i) }
+    { rest = $0; out = ""
+      while (rest != "") {
+        if (match(rest, /^[ -~]+/)) n = RLENGTH
+        else if (match(rest, /^(\330\234|\342\200[\216\217\250-\256]|\342\201[\246-\251])/)) n = 0
+        else if (match(rest, /^(\302[\240-\277]|[\303-\337][\200-\277])/)) n = 2
+        else if (match(rest, /^(\340[\240-\277]|[\341-\354\356\357][\200-\277]|\355[\200-\237])[\200-\277]/)) n = 3
+        else if (match(rest, /^(\360[\220-\277]|[\361-\363][\200-\277]|\364[\200-\217])[\200-\277][\200-\277]/)) n = 4
+        else n = 0
+        out = out (n ? substr(rest, 1, n) : code[substr(rest, 1, 1)])
+        rest = substr(rest, n ? n + 1 : 2)
+      }
+      print out }'
+}
 
 need_tools() {
   local tool missing=()
@@ -27,11 +46,17 @@ need_tools() {
   [ ${#missing[@]} -eq 0 ] || die "these programs are missing: ${missing[*]}. On Debian: apt-get install age zstd coreutils mawk"
 }
 
+# Whether this is a file with a name as records have. Others are not ours, and could forge lines of the list.
+is_record() {
+  case ${1#"$vault"/snapshots/} in *[!A-Za-z0-9._:+/-]*) return 1 ;; esac
+  [ -f "$1" ]
+}
+
 # Every record of $1 (a dataset, or * for all): its file, a tab, its one line of JSON; oldest first within a dataset.
 records() {
   local file line
   for file in "$vault"/snapshots/$1/*.json; do
-    [ -f "$file" ] || continue
+    is_record "$file" || continue
     line=
     IFS= read -r line <"$file" || true
     printf '%s\t%s\n' "$file" "$line"
@@ -62,7 +87,7 @@ choose_record() {
   wanted=${wanted//[-:]/}
   for file in "$vault"/snapshots/"$dataset"/*.json; do
     name=${file##*/}
-    case $name in "$wanted"*|*-"$wanted".json) [ ! -f "$file" ] || found=$file ;; esac
+    case $name in "$wanted"*|*-"$wanted".json) ! is_record "$file" || found=$file ;; esac
   done
   [ -n "$found" ] || die "no restore point '$1' in $vault. 'rescue.sh list $vault' shows them all"
   record=$found
@@ -78,7 +103,10 @@ choose_record() {
       line = substr(line, RSTART + 9)
       end = index(line, "]]")
       n = end ? split(substr(line, 3, end - 3), pack, /\],\["/) : 0
-      for (i = 1; i <= n; i++) print substr(pack[i], 1, 64) > packs
+      for (i = 1; i <= n; i++) {
+        if (pack[i] !~ /^[0-9a-f]+"/) exit 1
+        print substr(pack[i], 1, 64) > packs
+      }
       print manifest, kind }' >"$tmp/record" || die "the record $record is damaged"
   read -r manifest_id kind <"$tmp/record"
   [ ${#manifest_id} -eq 64 ] || die "the record $record is damaged"
@@ -94,7 +122,10 @@ read_manifest() {
   [ -f "$file" ] || die "the manifest $file is missing"
   id=$(sha256sum <"$file")
   [ "${id%% *}" = "$manifest_id" ] || die "the manifest $file is damaged: its SHA-256 is not its name"
-  open_object "$file" >"$tmp/manifest" || die "the manifest cannot be decrypted with $identity"
+  open_object "$file" >"$tmp/manifest" 2>"$tmp/raw.errors" || {
+    shown <"$tmp/raw.errors" >&2
+    die "the manifest cannot be decrypted with $identity"
+  }
   id=${record##*-}
   awk -F '\t' -v id="${id%.json}" '
     NR == 1 && $0 != "lifeboat-manifest\t1" { exit }
@@ -109,7 +140,7 @@ check_packs() {
   while read -r id; do printf '%s  %s\n' "$id" "$(object packs "$id")"; done <"$tmp/packs" >"$tmp/packs.sha256"
   [ -s "$tmp/packs.sha256" ] || return 0
   sha256sum -c --quiet -- "$tmp/packs.sha256" >"$tmp/packs.bad" 2>/dev/null || bad=1
-  [ "$bad" -eq 0 ] || { say 'These packs are missing or damaged:'; cat "$tmp/packs.bad"; damaged_packs=1; }
+  [ "$bad" -eq 0 ] || { say 'These packs are missing or damaged:'; shown <"$tmp/packs.bad"; damaged_packs=1; }
 }
 
 # Decompresses pack $1 to $tmp/raw; whatever could be read of it is there.
@@ -339,11 +370,11 @@ report() {
   wrong=$(wc -l <"$tmp/wrong")
   if [ -s "$tmp/errors" ]; then
     say 'These could not be done:'
-    head -n 20 -- "$tmp/errors" | cut -c 1-300
+    head -n 20 -- "$tmp/errors" | cut -c 1-300 | shown
   fi
   if [ "$wrong" -gt 0 ]; then
     say 'These files are NOT what was backed up:'
-    head -n 100 -- "$tmp/wrong"
+    head -n 100 -- "$tmp/wrong" | shown
   fi
   [ "$sockets" -eq 0 ] || say "$sockets sockets were left out: programs make them anew."
   [ "$attributes" -eq 0 ] || say "$attributes entries have extended attributes or ACLs, which this script does not set."

@@ -35,5 +35,5 @@ export function failureText({ error, step }: Failure, color: boolean, debug: boo
   if (debug) {
     for (let at: unknown = error; at instanceof Error; at = at.cause) lines.push(at.stack ?? String(at));
   }
-  return printable(lines.join('\n'));
+  return printable(lines.join('\n'), color);
 }

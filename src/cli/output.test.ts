@@ -14,10 +14,20 @@ function output(how: { json?: boolean; jsonEvents?: boolean; quiet?: boolean; co
 }
 
 describe('what reaches a terminal', () => {
-  test('no control character but newlines and our own colours', () => {
-    expect(printable('a\x1b]0;evil\x07b\x1b[31mred\x1b[0m\x1b[2J\r\tc\n\u202ed\x9bx')).toBe(
-      'a\\x1b]0;evil\\x07b\x1b[31mred\x1b[0m\\x1b[2J\\x0d\\x09c\n\\u202ed\\x9bx',
+  test('no control character but newlines and, where there is colour, our own colours', () => {
+    const text = 'a\x1b]0;evil\x07b\x1b[31mred\x1b[0m\x1b[2J\r\tc\n\u202ed\x9bx\u061c';
+    expect(printable(text, true)).toBe(
+      'a\\x1b]0;evil\\x07b\x1b[31mred\x1b[0m\\x1b[2J\\x0d\\x09c\n\\u202ed\\x9bx\\u061c',
     );
+    expect(printable(text)).toBe('a\\x1b]0;evil\\x07b\\x1b[31mred\\x1b[0m\\x1b[2J\\x0d\\x09c\n\\u202ed\\x9bx\\u061c');
+  });
+
+  test('JSON says the same name without a character that a terminal obeys', () => {
+    const { out, stdout } = output({ json: true });
+    const name = 'x\x1b[2J\x9b31m\u202etxt\x7f\u2028';
+    out.answer({ name }, () => '');
+    expect(stdout.text()).toMatch(/^[\n -~]*$/);
+    expect(JSON.parse(stdout.text())).toEqual({ name });
   });
 
   test('names in answers and notes are made harmless', () => {

@@ -54,7 +54,7 @@ export function createOutput(options: OutputOptions): Output {
     progress.clear();
     if (jsonEvents) stdout.write(`${toJson({ type: 'result', result: document })}\n`);
     else if (json) stdout.write(`${toJson(document, 2)}\n`);
-    else stdout.write(`${printable(render(document, style)).replace(/\n*$/, '')}\n`);
+    else stdout.write(`${printable(render(document, style), options.color).replace(/\n*$/, '')}\n`);
   };
   return {
     style,
@@ -69,7 +69,7 @@ export function createOutput(options: OutputOptions): Output {
       for await (const item of items) {
         if (jsonEvents) stdout.write(`${toJson({ type: 'item', item: document(item) })}\n`);
         else if (json) stdout.write(separator + toJson(document(item)));
-        else stdout.write(`${printable(line(item, style))}\n`);
+        else stdout.write(`${printable(line(item, style), options.color)}\n`);
         separator = ',\n';
       }
       if (json && !jsonEvents) stdout.write(separator === '[\n' ? '[]\n' : '\n]\n');
@@ -77,7 +77,7 @@ export function createOutput(options: OutputOptions): Output {
     note(text) {
       if (quiet || json || jsonEvents) return;
       progress.clear();
-      stderr.write(`${printable(text)}\n`);
+      stderr.write(`${printable(text, options.color)}\n`);
     },
   };
 }
@@ -91,9 +91,15 @@ export function eventLine(event: RunEvent): string {
   return `${toJson(event)}\n`;
 }
 
-/** Integers beyond 2^53 become text, so that no reader rounds them. */
+/** Integers beyond 2^53 become text, so that no reader rounds them. What a terminal would obey is written as `\uNNNN`. */
 export function toJson(document: unknown, indent?: number): string {
-  return JSON.stringify(document, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value), indent);
+  const text = JSON.stringify(
+    document,
+    (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value),
+    indent,
+  );
+  // JSON itself leaves newlines between its values alone of all the control characters below 0x20.
+  return text.replace(unprintable, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 const codes = { bold: 1, dim: 2, good: 32, warn: 33, bad: 31 } as const;
@@ -109,17 +115,22 @@ const colored: Style = {
 };
 
 // biome-ignore-start lint/suspicious/noControlCharactersInRegex: they are what must not reach the terminal
-const unprintable =
-  /\x1b\[(?:0|1|2|31|32|33)m|[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const unprintable = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const ownColours = /(\x1b\[(?:0|1|2|31|32|33)m)/;
 // biome-ignore-end lint/suspicious/noControlCharactersInRegex: .
 
-/** Text as it may reach a terminal: newlines and our own colours pass, any other control character is shown as `\xNN`. */
-export function printable(text: string): string {
-  return text.replace(unprintable, (found) => {
-    if (found.length > 1) return found;
-    const code = found.charCodeAt(0);
-    return code <= 0xff ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
-  });
+/** Text as it may reach a terminal: newlines pass, and where it is `colored` our own colours; any other control character is shown as `\xNN`. */
+export function printable(text: string, colored = false): string {
+  const escaped = (part: string) =>
+    part.replace(unprintable, (found) => {
+      const code = found.charCodeAt(0);
+      return code <= 0xff ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
+    });
+  if (!colored) return escaped(text);
+  return text
+    .split(ownColours)
+    .map((part, at) => (at % 2 === 0 ? escaped(part) : part))
+    .join('');
 }
 
 /** Rows as columns, two spaces apart; colours do not count. The last column is not padded. */

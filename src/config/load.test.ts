@@ -75,6 +75,26 @@ describe('a good configuration', () => {
     expect(load(text).warnings.map((warning) => warning.code)).toEqual(['one-recipient', 'one-destination']);
   });
 
+  test('warns of plain http to a host that is not this one', () => {
+    const at = (endpoint: string) => {
+      const s3 = `  bucket: { type: s3, bucket: harbor, endpoint: "${endpoint}" }\n`;
+      return load(minimal.replace('destinations:\n', `destinations:\n${s3}`)).warnings;
+    };
+    for (const endpoint of ['http://s3.example.org', 'http://10.0.0.7:9000', 'http://127.example.org']) {
+      expect(at(endpoint), endpoint).toMatchObject([
+        { code: 'endpoint-unencrypted', message: expect.stringContaining('Write https:// in its endpoint') },
+      ]);
+    }
+    for (const endpoint of [
+      'https://s3.example.org',
+      'http://localhost:9000',
+      'http://127.0.0.1',
+      'http://[::1]:9000',
+    ]) {
+      expect(at(endpoint), endpoint).toEqual([]);
+    }
+  });
+
   test('two files never share state, also when both say the same', () => {
     const one = load(minimal).stateDir;
     file = join(folder, 'other.yaml');

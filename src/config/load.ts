@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { dayMs } from '../core/duration.ts';
 import { sentenceOf } from '../core/errors.ts';
+import { isLocalHost } from '../core/local-host.ts';
 import type { Problem } from '../core/run.ts';
 import { objectionsTo } from '../core/storage-classes.ts';
 import { buildDataset, buildDrill } from './build.ts';
@@ -63,6 +64,7 @@ export function parseSystem(bytes: Buffer, file: string, env: Readonly<Record<st
     warnings: [
       ...warningsOf(shape.vault.recipients, Object.keys(shape.destinations)),
       ...storageClassWarnings(destinations),
+      ...unencryptedWarnings(destinations),
     ],
   };
 }
@@ -115,6 +117,17 @@ function storageClassWarnings(destinations: System['destinations']): Problem[] {
       code: 'storage-class',
       message: `destinations.${name}: ${why}`,
     }));
+  });
+}
+
+/** Data is sealed before it leaves, but what is where, and requests that can be sent again, are not. */
+function unencryptedWarnings(destinations: System['destinations']): Problem[] {
+  return Object.entries(destinations).flatMap(([name, config]) => {
+    if (config.type !== 's3' || config.endpoint === undefined) return [];
+    const url = URL.parse(config.endpoint);
+    if (url?.protocol !== 'http:' || isLocalHost(url.hostname)) return [];
+    const message = `destinations.${name}: plain http:// to ${url.hostname}. Whoever is on the way sees and changes what is asked and answered. Write https:// in its endpoint.`;
+    return [{ code: 'endpoint-unencrypted', message }];
   });
 }
 

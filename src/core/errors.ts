@@ -37,8 +37,12 @@ const definitions = new Map<string, ErrorDefinition<never>>();
 export function defineError<Fact extends object>(definition: ErrorDefinition<Fact>): ErrorMaker<Fact> {
   if (definitions.has(definition.code)) throw new Error(`error code defined twice: ${definition.code}`);
   definitions.set(definition.code, definition as ErrorDefinition<never>);
-  const make = (fact: Fact, options?: ErrorOptions) =>
-    new LifeboatError(definition.code, definition.exit, definition.say(fact), definition.hint(fact), options);
+  const make = (given: Fact, options?: ErrorOptions) => {
+    const fact = Object.fromEntries(
+      Object.entries(given).map(([name, value]) => [name, typeof value === 'string' ? oneLine(value) : value]),
+    ) as Fact;
+    return new LifeboatError(definition.code, definition.exit, definition.say(fact), definition.hint(fact), options);
+  };
   return Object.assign(make, {
     code: definition.code,
     exit: definition.exit,
@@ -51,7 +55,13 @@ export function definedErrors(): ReadonlyMap<string, ErrorDefinition<never>> {
   return definitions;
 }
 
+/** What others wrote, in a sentence of ours: a line that it begins could pass for one of ours. */
+function oneLine(text: string): string {
+  return text.replace(/\s*[\r\n]+\s*/g, ' ');
+}
+
 /** The sentence of any thrown thing, for messages that quote a cause. */
 export function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof LifeboatError) return error.message;
+  return oneLine(error instanceof Error ? error.message : String(error));
 }

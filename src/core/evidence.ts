@@ -15,8 +15,9 @@ export interface DrillEvidence {
     readonly ended: string;
     readonly trigger: string;
     readonly tool: string;
-    readonly configurationSha256: string;
-    readonly planSha256: string;
+    /** Keyed by a secret of the host that drilled: they tell a change, and nothing can be guessed from them. */
+    readonly configurationFingerprint: string;
+    readonly planFingerprint: string;
   };
   readonly scope: {
     readonly datasets: readonly DatasetEvidence[];

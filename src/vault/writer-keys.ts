@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { RandomBytes } from '../core/clock.ts';
@@ -37,6 +38,14 @@ export async function writerKeys(file: string, vault: string, random: RandomByte
     indexIdentity: stored.indexIdentity,
     indexRecipient: await recipientOf(stored.indexIdentity),
   };
+}
+
+/**
+ * 64 hex digits that tell this `text` from another without telling anything about it: with a bare hash, whoever can read it
+ * could try guesses. Longer than what names chunks, so it is the name of none.
+ */
+export function fingerprintOf({ chunkKey }: Pick<WriterKeys, 'chunkKey'>, text: string): string {
+  return createHmac('sha256', chunkKey).update('lifeboat-fingerprint\0').update(text).digest('hex');
 }
 
 /** The vault that the keys in `file` belong to; undefined when there are none. */

@@ -50,12 +50,18 @@ describe('V7: the evidence of drills', () => {
       expect.any(String),
       expect.any(String),
     ]);
-    expect(body.drill).toMatchObject({ system: 'stage', configurationSha256: stage.system.digest, trigger: 'test' });
+    expect(body.drill).toMatchObject({ system: 'stage', trigger: 'test' });
+    expect(body.drill.configurationFingerprint).toMatch(/^[0-9a-f]{64}$/);
     expect(body.phases.map(({ phase }) => phase)).toEqual(['find', 'prepare', 'restore', 'check', 'clean-up']);
     expect(body.objectives[0]).toMatchObject({ dataset: 'app-db', rpoMs: 900_000, rtoMs: 600_000 });
     expect(body.steps.map(({ id }) => id)).toEqual(['application/start', 'traffic/switch']);
     expect(body.cleanUp.removed).toBe(true);
     expect((await showEvidence(destinations, body.drill.id, [])).record.id).toBe(record.id);
+  });
+
+  test('L: nothing in it tells whether a guess of the configuration is right', async () => {
+    const { record } = await showEvidence(destinations, 'latest', []);
+    expect(JSON.stringify(record)).not.toContain(stage.system.digest);
   });
 
   test('shows tables and values only to holders of an identity', async () => {

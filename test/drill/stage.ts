@@ -14,7 +14,7 @@ import { appendToLedger } from '../../src/operations/ledger/ledger.ts';
 import { openSystem } from '../../src/operations/system.ts';
 import type { Contents, Source } from '../../src/sources/source.ts';
 import { generateIdentity } from '../../src/vault/age/identity.ts';
-import { writerKeys } from '../../src/vault/writer-keys.ts';
+import { fingerprintOf, writerKeys } from '../../src/vault/writer-keys.ts';
 
 /** A small application with a database and uploads, protected by a real vault: what drills rehearse in these tests. */
 export interface Stage extends AsyncDisposable {
@@ -152,6 +152,7 @@ async function rehearseWith(
     identities: sabotage.identities ?? [identity],
     identityKind: 'daily' as const,
     hidden: [],
+    fingerprint: (text: string) => fingerprintOf(keys, text),
     async appendLedger(kind: 'drill', evidence: DrillEvidence, details: DrillDetails) {
       kept = { evidence, details };
       const place = { signingKey: keys.signingKey, stateDir: system.stateDir, clock, random: randomBytes };

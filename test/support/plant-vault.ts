@@ -121,8 +121,8 @@ function evidence(system: string, { id, started, verdict, datasets, rtoMs, left 
       ended: started,
       trigger: 'manual',
       tool: 'lifeboat test',
-      configurationSha256: sha256('c'),
-      planSha256: sha256('p'),
+      configurationFingerprint: sha256('c'),
+      planFingerprint: sha256('p'),
     },
     scope: {
       datasets: datasets.map((dataset) => ({

@@ -68,7 +68,7 @@ export interface KeyBody extends AnyBody {
 export interface ConfigurationBody {
   readonly system: string;
   readonly tool: string;
-  /** SHA-256 of lifeboat.yaml, hex; null where this host had noted none. */
+  /** Fingerprint of lifeboat.yaml, keyed by the host's secret, hex; null where this host had noted none. */
   readonly old: string | null;
   readonly new: string;
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../core/canonical-json.ts';
 import { sentenceOf } from '../../core/errors.ts';
 import {
@@ -119,8 +118,8 @@ function evidenceOf(outcome: Omit<DrillOutcome, 'evidence'>, ended: Ended): Dril
       ended: iso(run.clock.now()),
       trigger: options.trigger,
       tool: parts.tool,
-      configurationSha256: system.digest,
-      planSha256: createHash('sha256').update(canonicalJson(outcome.plan)).digest('hex'),
+      configurationFingerprint: parts.fingerprint(system.digest),
+      planFingerprint: parts.fingerprint(canonicalJson(outcome.plan)),
     },
     scope: {
       datasets: outcome.datasets,

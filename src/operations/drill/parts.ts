@@ -19,6 +19,8 @@ export interface DrillParts {
   readonly identityKind: 'daily' | 'escrow';
   /** Files that nothing in the sandbox may see, besides destinations and state: the identities' own. */
   readonly hidden: readonly string[];
+  /** What tells this text from another in evidence that anyone may read. */
+  fingerprint(text: string): string;
   /** Stores the evidence; see ./ledger.ts. */
   appendLedger(kind: 'drill', body: DrillEvidence, details: DrillDetails): Promise<{ readonly key: string }>;
   readonly stateDir: string;

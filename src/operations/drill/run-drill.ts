@@ -1,6 +1,7 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Run } from '../../core/run.ts';
 import type { Source } from '../../sources/source.ts';
+import { fingerprintOf, writerKeys } from '../../vault/writer-keys.ts';
 import { endorseWriters } from '../endorse.ts';
 import { noteInLedger } from '../ledger/audit.ts';
 import { recorded } from '../record-run.ts';
@@ -27,6 +28,7 @@ export async function runDrill(system: OpenSystem, request: DrillRequest, run: R
     );
     const sources: Record<string, Source> = {};
     for (const dataset of datasets) sources[dataset] = await system.source(dataset);
+    const keys = await writerKeys(join(config.stateDir, 'writer.json'), vault.id, random);
     const parts = {
       system: config,
       sources,
@@ -34,6 +36,7 @@ export async function runDrill(system: OpenSystem, request: DrillRequest, run: R
       identities: request.identities,
       identityKind: request.identityKind ?? 'daily',
       hidden: request.identityFiles.map((file) => resolve(file)),
+      fingerprint: (text: string) => fingerprintOf(keys, text),
       appendLedger: (kind: 'drill', body: object, details: object) =>
         noteInLedger(system, vault.id, { kind, body, details }, run),
       stateDir: config.stateDir,

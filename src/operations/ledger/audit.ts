@@ -4,7 +4,7 @@ import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import { recipientOf } from '../../vault/age/identity.ts';
 import { printsOf } from '../../vault/age/recipient-print.ts';
-import { writerKeys } from '../../vault/writer-keys.ts';
+import { fingerprintOf, type WriterKeys, writerKeys } from '../../vault/writer-keys.ts';
 import type { OpenSystem } from '../system.ts';
 import { type LedgerCache, openLedgerCache } from './cache.ts';
 import { appendToLedger, noteBehind } from './ledger.ts';
@@ -76,7 +76,7 @@ export async function noteInLedger(
     cache,
     failed.map(({ name }) => name),
   );
-  const changed = changedConfiguration(system, vault, cache);
+  const changed = changedConfiguration(system, keys, cache);
   if (changed !== undefined) {
     await append(changed);
     cache.set(digestFact(vault), config.digest);
@@ -100,11 +100,17 @@ export async function keysUsed(identities: readonly string[]): Promise<string[]>
   return printsOf(recipients.filter((recipient) => recipient !== undefined));
 }
 
-function changedConfiguration({ config, tool }: OpenSystem, vault: string, cache: LedgerCache): LedgerNote | undefined {
-  const before = cache.get(digestFact(vault));
+/** Fingerprints: lifeboat.yaml may hold what can be guessed, and anyone who can list the vault reads this. */
+function changedConfiguration(
+  { config, tool }: OpenSystem,
+  keys: WriterKeys,
+  cache: LedgerCache,
+): LedgerNote | undefined {
+  const before = cache.get(digestFact(keys.vault));
   if (before === config.digest) return undefined;
   // The first that this host notes has none before it.
-  return { kind: 'configuration', body: { system: config.name, tool, old: before ?? null, new: config.digest } };
+  const old = before === undefined ? null : fingerprintOf(keys, before);
+  return { kind: 'configuration', body: { system: config.name, tool, old, new: fingerprintOf(keys, config.digest) } };
 }
 
 function digestFact(vault: string): string {

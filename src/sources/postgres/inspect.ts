@@ -1,3 +1,4 @@
+import { isLocalHost } from '../../core/local-host.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import type { Inspection } from '../source.ts';
@@ -6,7 +7,7 @@ import { rightsMissing, serverTooOld } from './errors.ts';
 import { serverVersionOf } from './facts.ts';
 import type { PostgresOptions } from './postgres.ts';
 import { findClient } from './tools.ts';
-import type { ServerAddress } from './url.ts';
+import { type ServerAddress, verifiesServer } from './url.ts';
 
 const oldestServer = 12;
 
@@ -25,8 +26,20 @@ export async function inspectPostgres(address: ServerAddress, options: PostgresO
   return {
     versions: { server: version.text, pg_dump: pgDump.version, pg_restore: pgRestore.version },
     sizeBytes: Number(size?.bytes),
-    problems: await hiddenThings(connection),
+    problems: [...unverified(address), ...(await hiddenThings(connection))],
   };
+}
+
+/** As in libpq, the default tries TLS and looks at nobody's certificate. */
+export function unverified(address: ServerAddress): Problem[] {
+  const { host, tls } = address;
+  if (isLocalHost(host) || verifiesServer(address)) return [];
+  const danger =
+    tls.mode === 'require'
+      ? 'nothing shows that it is the right server'
+      : 'the connection may be neither encrypted nor to the right server';
+  const message = `With sslmode=${tls.mode}, ${danger}: whoever is on the way to ${host} can take the password and the data. Write ?sslmode=verify-full&sslrootcert=FILE in its URL, with the server's CA certificate.`;
+  return [{ code: 'server-unverified', message }];
 }
 
 interface Unreadable {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { unverified } from './inspect.ts';
 import { parseUrl, showAddress, toolEnvironment } from './url.ts';
 
 describe('a connection URL', () => {
@@ -57,4 +58,21 @@ describe('a connection URL', () => {
     expect(JSON.stringify(env)).not.toContain('geheim123');
     expect(env).toMatchObject({ PGHOST: 'db', PGPORT: '5433', PGUSER: 'app', PGDATABASE: 'harbor', PGTZ: 'UTC' });
   });
+});
+
+test('L: a server that is not on this host and shows no certificate is warned of, with what mends it', () => {
+  const warned = (url: string) => unverified(parseUrl(url)).map(({ message }) => message);
+  for (const mode of ['', '?sslmode=disable', '?sslmode=allow', '?sslmode=prefer', '?sslmode=require']) {
+    expect(warned(`postgres://app:secret@db.example.org/shop${mode}`), mode).toEqual([
+      expect.stringMatching(/db\.example\.org.*sslmode=verify-full&sslrootcert=FILE/),
+    ]);
+  }
+  expect(warned('postgres://app:secret@db.example.org/shop').join()).not.toContain('secret');
+  for (const url of [
+    'postgres://app@db.example.org/shop?sslmode=verify-full',
+    'postgres://app@db.example.org/shop?sslmode=require&sslrootcert=/etc/ca.pem',
+    ...['postgres://app@/shop', 'postgres://localhost/shop', 'postgres://127.0.0.1/shop', 'postgres://[::1]/shop'],
+  ]) {
+    expect(warned(url), url).toEqual([]);
+  }
 });

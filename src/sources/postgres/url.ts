@@ -120,11 +120,14 @@ export function wantsTls({ host, tls }: ServerAddress): boolean {
 }
 
 /** As libpq: `require` encrypts; a root certificate, or the verify modes, also check who is there. */
-function tlsOptions({ tls }: ServerAddress): NonNullable<ClientConfig['ssl']> {
-  const { mode, rootCertificate, certificate, key } = tls;
-  const checks = mode.startsWith('verify') || (mode === 'require' && rootCertificate !== undefined);
+export function verifiesServer({ tls }: ServerAddress): boolean {
+  return tls.mode.startsWith('verify') || (tls.mode === 'require' && tls.rootCertificate !== undefined);
+}
+
+function tlsOptions(address: ServerAddress): NonNullable<ClientConfig['ssl']> {
+  const { mode, rootCertificate, certificate, key } = address.tls;
   return {
-    rejectUnauthorized: checks,
+    rejectUnauthorized: verifiesServer(address),
     ...(rootCertificate === undefined || rootCertificate === 'system' ? {} : { ca: read(rootCertificate) }),
     ...(certificate === undefined ? {} : { cert: read(certificate) }),
     ...(key === undefined ? {} : { key: read(key) }),
