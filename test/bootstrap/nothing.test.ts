@@ -100,6 +100,14 @@ async function protectedBusiness(
   await business.seed({ customers: 20, invoices: 60, uploads: 20 });
   const backup = await lifeboat(business.folder, ['backup'], { LIFEBOAT_STATE_DIR: join(lost, 'state') });
   expect(backup.code, backup.stderr).toBe(0);
+  // The key is older than the configuration: what belongs beside it is written there by hand.
+  const listed = await lifeboat(business.folder, ['keys', 'list', '--json'], {
+    LIFEBOAT_STATE_DIR: join(lost, 'state'),
+  });
+  const beside: string[] = JSON.parse(listed.stdout).beside;
+  const { offline } = business.identities;
+  const noted = [...beside.map((line) => `# ${line}`), readFileSync(offline, 'utf8')];
+  writeFileSync(offline, noted.join('\n'), { mode: 0o600 });
   return business;
 }
 
