@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { startRun } from '../../src/core/run.ts';
 import { postgresSource } from '../../src/sources/postgres/postgres.ts';
@@ -15,9 +15,11 @@ const adapter = () => postgresSource({ name: 'db', url: server.urlOf('harbor'), 
 beforeAll(async () => {
   server = await startPostgres();
   await server.script('CREATE ROLE "App" LOGIN; CREATE DATABASE harbor TEMPLATE template0 OWNER "App";');
-  contents = await contentsOf(await adapter().capture(run));
 });
 afterAll(() => server?.stop());
+beforeEach(async () => {
+  contents = await contentsOf(await adapter().capture(run));
+});
 
 describe('M6: facts that somebody else wrote', () => {
   const forged = (change: (facts: Record<string, unknown>) => void): Contents => {
@@ -64,7 +66,7 @@ describe('M6: facts that somebody else wrote', () => {
         }),
     ],
     ['a setting', (facts) => Object.assign(facts, { settings: [{ role: '', name: `work_mem${evil}`, value: '1' }] })],
-  ])('%s become no SQL', async (_what, change) => {
+  ])('%s becomes no SQL', async (_what, change) => {
     const other = await startPostgres();
     try {
       await other.query('CREATE ROLE "App"');
