@@ -39,6 +39,7 @@ Without --since the newest ${newest}. Exit code 1 when an entry is damaged.`,
     const log = await readAuditLog({
       destinations: vault.destinations,
       stateDir,
+      trust: vault.trust,
       kinds: options.kind,
       most: newest,
       identities: common.identity.length === 0 ? [] : await identities(),
@@ -51,11 +52,15 @@ Without --since the newest ${newest}. Exit code 1 when an entry is damaged.`,
 });
 
 function auditText({ entries, more, troubles, here }: AuditReport, nowMs: number, style: Style): string {
-  const rows = entries.map(({ time, kind, body, who, writer }) => [
+  const rows = entries.map(({ time, kind, body, who, writer, known }) => [
     formatMoment(Date.parse(time), nowMs),
-    style.bold(kind),
+    known ? style.bold(kind) : style.warn(`? ${kind}`),
     style.dim(
-      who === null ? (writer === here ? 'this host' : `writer ${writer.slice(0, 8)}`) : `${who.user}@${who.host}`,
+      who === null
+        ? writer === here
+          ? 'this host'
+          : `${known ? 'writer' : 'UNKNOWN'} ${writer.slice(0, 8)}`
+        : `${who.user}@${who.host}`,
     ),
     inWords(kind, body),
   ]);

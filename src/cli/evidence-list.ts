@@ -2,6 +2,7 @@ import { formatDuration } from '../core/duration.ts';
 import { formatMoment } from '../core/moment.ts';
 import { countOf } from '../core/size.ts';
 import { type EvidenceList, listEvidence } from '../operations/drill/evidence.ts';
+import { hearingOf } from '../operations/ledger/hearing.ts';
 import { defineCommand } from './command.ts';
 import { noteDamage } from './damage-note.ts';
 import { exitCodes } from './exit.ts';
@@ -14,13 +15,19 @@ key. 'lifeboat audit' lists everything else.`,
   async run({ system, clock, out }) {
     const open = await system();
     const vault = await open.vault(noteDamage(out));
-    const list = await listEvidence(vault.destinations, open.config.stateDir);
+    const list = await listEvidence(vault.destinations, await hearingOf(open, vault), open.config.stateDir);
     out.answer(list, (document, style) => listText(document, clock.now(), style));
     return list.troubles.length === 0 ? exitCodes.ok : exitCodes.no;
   },
 });
 
-function listText({ entries, troubles }: EvidenceList, nowMs: number, style: Style): string {
+const reasons = {
+  stranger: 'signed by nobody whose word counts here',
+  ahead: 'dated ahead of the clocks',
+  shapeless: 'not what Lifeboat writes',
+} as const;
+
+function listText({ entries, doubtful, doubtfulCount, troubles }: EvidenceList, nowMs: number, style: Style): string {
   const marks: Readonly<Record<string, (text: string) => string>> = {
     proved: style.good,
     restored: style.good,
@@ -36,5 +43,19 @@ function listText({ entries, troubles }: EvidenceList, nowMs: number, style: Sty
     style.dim(id),
   ]);
   const lines = rows.length === 0 ? ['There is no evidence: no drill was run yet.'] : [table(rows)];
+  if (doubtfulCount > 0) {
+    lines.push('', style.warn('Not believed, and no proof of anything:'));
+    lines.push(
+      table(
+        doubtful.map(({ time, kind, id, writer, why }) => [
+          `  ${formatMoment(Date.parse(time), nowMs)}`,
+          kind,
+          id,
+          `${reasons[why]} (${writer})`,
+        ]),
+      ),
+    );
+    if (doubtfulCount > doubtful.length) lines.push(`  and ${doubtfulCount - doubtful.length} more`);
+  }
   return [...lines, ...troubles.map((trouble) => style.warn(`! ${trouble}`))].join('\n');
 }

@@ -1,5 +1,6 @@
-import type { DrillEvidence } from '../core/evidence.ts';
 import { type ShownEvidence, showEvidence } from '../operations/drill/evidence.ts';
+import { drillBodyOf } from '../operations/drill/evidence-shape.ts';
+import { hearingOf } from '../operations/ledger/hearing.ts';
 import { defineCommand } from './command.ts';
 import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
@@ -9,19 +10,30 @@ export const evidenceShow = defineCommand({
   description: `One entry of the ledger, the newest by default. With --identity also what is sealed in it: expected and actual values.`,
   options: {},
   async run({ words, common, system, identities, out }) {
-    const vault = await (await system()).vault(({ destination, key, why }) =>
-      out.note(`! ${destination}: ${key} ${why}`),
-    );
+    const open = await system();
+    const vault = await open.vault(({ destination, key, why }) => out.note(`! ${destination}: ${key} ${why}`));
     const keys = common.identity.length === 0 ? [] : await identities();
-    out.answer(await showEvidence(vault.destinations, words[0] ?? 'latest', keys), shownText);
+    out.answer(
+      await showEvidence(vault.destinations, words[0] ?? 'latest', await hearingOf(open, vault), keys),
+      shownText,
+    );
     return exitCodes.ok;
   },
 });
 
-function shownText({ record, details }: ShownEvidence, style: Style): string {
+const doubts = {
+  believed: undefined,
+  stranger: 'NOT BELIEVED: nobody whose word counts here signed it. It proves nothing.',
+  ahead: 'NOT BELIEVED: it is dated ahead of the clocks. It proves nothing.',
+} as const;
+
+function shownText({ record, standing, details }: ShownEvidence, style: Style): string {
   const lines = [`${style.bold(record.id)}  ${record.kind}  ${record.time}`, `Signed by ${record.writer}`];
-  if (record.kind === 'drill') {
-    const { outcome, checks } = record.body as unknown as DrillEvidence;
+  const doubt = doubts[standing];
+  if (doubt !== undefined) lines.unshift(style.bad(doubt));
+  const drill = record.kind === 'drill' ? drillBodyOf(record.body) : undefined;
+  if (drill !== undefined) {
+    const { outcome, checks } = drill;
     lines.push(`Verdict: ${outcome.verdict}`);
     for (const check of checks) {
       const detail = details?.checks.find(({ id }) => id === check.id);

@@ -2,11 +2,22 @@ import { countOf } from '../core/size.ts';
 import type { VerifiedLedger } from '../operations/ledger/verify.ts';
 import type { Style } from './output.ts';
 
-export function ledgerVerdict({ ok, entries, writers, problems, troubles }: VerifiedLedger, style: Style): string {
-  const lines = writers.map(
-    ({ writer, entries: signed, newest }) =>
-      `${countOf(signed, 'entry', 'entries')} by ${writer}, the newest ${newest}`,
-  );
+const mostStrangers = 10;
+
+export function ledgerVerdict(
+  { ok, entries, writers, strangers, problems, troubles }: VerifiedLedger,
+  style: Style,
+): string {
+  const signed = (one: VerifiedLedger['writers'][number]) =>
+    `${countOf(one.entries, 'entry', 'entries')} by ${one.writer}, the newest ${one.newest}`;
+  const lines = writers.map(signed);
+  const some = strangers.slice(0, mostStrangers);
+  if (some.length > 0)
+    lines.push(
+      style.warn('Signed by nobody who is known, and no part of it:'),
+      ...some.map((one) => `  ${signed(one)}`),
+    );
+  if (strangers.length > some.length) lines.push(`  and by ${strangers.length - some.length} more`);
   for (const { message } of problems) lines.push(style.bad(`✗ ${message}`));
   for (const trouble of troubles) lines.push(style.warn(`! ${trouble}`));
   const all = countOf(entries, 'entry', 'entries');

@@ -23,6 +23,8 @@ interface VerifyReport {
     readonly healed: boolean;
     readonly restorePoints: ReadonlyArray<{ readonly dataset: string; readonly id: string; readonly time: string }>;
   }>;
+  /** Restore points that a prune has withdrawn: what they alone need is not missed. */
+  readonly leaving: number;
   readonly suspect: VerifyOutcome['suspect'];
   /** Restore points that are kept and not believed, and objects that strangers signed. */
   readonly doubtful: VerifyOutcome['doubtful'];
@@ -55,7 +57,7 @@ function parsePart(text: string): { part: number; parts: number } {
 }
 
 function reportOf(outcome: VerifyOutcome): VerifyReport {
-  const { sound, part, objects, objectsRead, bytesRead, suspect, doubtful, unreachable } = outcome;
+  const { sound, part, objects, objectsRead, bytesRead, leaving, suspect, doubtful, unreachable } = outcome;
   const findings = outcome.findings.map(({ destination, key, kind, why, healed, restorePoints }) => ({
     destination,
     key,
@@ -64,7 +66,7 @@ function reportOf(outcome: VerifyOutcome): VerifyReport {
     healed,
     restorePoints: restorePoints.map(idOf),
   }));
-  return { sound, part, objects, objectsRead, bytesRead, findings, suspect, doubtful, unreachable };
+  return { sound, part, objects, objectsRead, bytesRead, findings, leaving, suspect, doubtful, unreachable };
 }
 
 function idOf({ record: { dataset, id, time } }: RestorePoint) {
@@ -72,10 +74,14 @@ function idOf({ record: { dataset, id, time } }: RestorePoint) {
 }
 
 function verifyText(report: VerifyReport, nowMs: number, style: Style): string {
-  const { sound, part, objects, objectsRead, bytesRead, findings, suspect, doubtful, unreachable } = report;
+  const { sound, part, objects, objectsRead, bytesRead, findings, leaving, suspect, doubtful, unreachable } = report;
   const read = part === 'all' ? 'everything' : `part ${part.part} of ${part.parts}`;
   const what = `${countOf(objects, 'object')} compared, ${read} read (${countOf(objectsRead, 'object')}, ${formatSize(bytesRead)})`;
   const lines = [sound ? `${style.good('✓')} Sound: ${what}.` : `${style.bad('✗')} Not sound: ${what}.`];
+  if (leaving > 0) {
+    const points = countOf(leaving, 'restore point is', 'restore points are');
+    lines.push(style.dim(`  ${points} on the way out by a prune: what only they need was not looked for.`));
+  }
   for (const { destination, key, kind, why, healed, restorePoints } of findings) {
     const mark = healed ? style.warn('!') : style.bad('✗');
     lines.push(`${mark} ${destination}: ${key} is ${kind}: ${why}${healed ? ' Healed from a sound copy.' : ''}`);

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { KnownWriter } from '../core/known-writer.ts';
 import { expandable, expandableJson, type ReferenceContext } from './references.ts';
 import { buildRetention } from './retention-schema.ts';
 import type { ConfigShape } from './schema.ts';
@@ -41,10 +42,21 @@ export function buildDataset(
   }
 }
 
-export function buildDrill(shape: DrillShape, context: ReferenceContext): DrillConfig {
+/** A key alone speaks for this system; the same key may be named several times. */
+export function buildWriters(shape: ConfigShape['vault']['writers'], system: string): KnownWriter[] {
+  const systems = new Map<string, Set<string>>();
+  for (const one of shape) {
+    const { key, systems: named } = typeof one === 'string' ? { key: one, systems: [system] } : one;
+    systems.set(key, (systems.get(key) ?? new Set()).union(new Set(named)));
+  }
+  return [...systems].map(([key, named]) => ({ key, systems: [...named] }));
+}
+
+export function buildDrill(shape: DrillShape, system: string, context: ReferenceContext): DrillConfig {
   const { app } = shape;
   return {
     everyMs: shape.every,
+    writers: buildWriters(shape.writers, system),
     checks: Object.entries(shape.checks).map(([id, check]) => buildCheck(id, check, context)),
     skip: Object.entries(shape.skip).map(([what, reason]) => ({ what, reason })),
     ...(app && {

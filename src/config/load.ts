@@ -7,7 +7,7 @@ import { sentenceOf } from '../core/errors.ts';
 import { isLocalHost } from '../core/local-host.ts';
 import type { Problem } from '../core/run.ts';
 import { objectionsTo } from '../core/storage-classes.ts';
-import { buildDataset, buildDrill } from './build.ts';
+import { buildDataset, buildDrill, buildWriters } from './build.ts';
 import { buildDestination } from './build-destination.ts';
 import { crossCheck } from './cross-check.ts';
 import { readDocument } from './document.ts';
@@ -55,12 +55,12 @@ export function parseSystem(bytes: Buffer, file: string, env: Readonly<Record<st
     digest: createHash('sha256').update(bytes).digest('hex'),
     vault: {
       recipients: [...new Set(shape.vault.recipients)],
-      writers: [...new Set(shape.vault.writers)],
-      pruners: [...new Set(shape.vault.pruners)],
+      writers: buildWriters(shape.vault.writers, shape.system),
+      pruners: buildWriters(shape.vault.pruners, shape.system),
     },
     destinations,
     datasets,
-    drill: buildDrill(shape.drill, context),
+    drill: buildDrill(shape.drill, shape.system, context),
     warnings: [
       ...warningsOf(shape.vault.recipients, Object.keys(shape.destinations)),
       ...storageClassWarnings(destinations),

@@ -104,8 +104,17 @@ const check = z.discriminatedUnion(
   { error: 'type must be sql, references, http, command or freshness' },
 );
 
+/** An Ed25519 public key: 32 bytes in base64, as `lifeboat keys list` shows it. */
+const key = z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'is not the key of a writer: 44 characters of base64');
+
+/** A key alone speaks for this system only. */
+const writer = z.union([key, object({ key, systems: z.array(name).min(1, 'needs at least one system') })], {
+  error: 'is not the key of a writer: 44 characters of base64, or { key: …, systems: [ … ] }',
+});
+
 const drill = object({
   every: duration.prefault('7 days'),
+  writers: z.array(writer).default([]),
   app: object({
     start: text,
     ready: template.refine((url) => /^https?:\/\//.test(url), 'must be a URL: http://127.0.0.1:${PORT}/health'),
@@ -125,9 +134,6 @@ const recipient = z
   )
   // The comment of an SSH key says nothing about the key.
   .transform((line) => line.split(' ', 2).join(' '));
-
-/** An Ed25519 public key: 32 bytes in base64, as `lifeboat keys list` shows it. */
-const writer = z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'is not the key of a writer: 44 characters of base64');
 
 export const configSchema = object({
   version: z.literal(1, { error: 'must be 1' }),

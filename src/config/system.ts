@@ -1,4 +1,5 @@
 import type { Condition } from '../core/condition.ts';
+import type { KnownWriter } from '../core/known-writer.ts';
 import type { Retention } from '../core/retention.ts';
 import type { Role } from '../core/roles.ts';
 import type { Problem } from '../core/run.ts';
@@ -22,13 +23,13 @@ export interface System {
   readonly digest: string;
   readonly vault: {
     readonly recipients: readonly string[];
-    /** Ed25519 public keys (base64) of the writers whose records count, besides this host's own; none: every writer's. */
-    readonly writers: readonly string[];
+    /** The writers whose records count, besides this host's own; none: those that this host met first. */
+    readonly writers: readonly KnownWriter[];
     /**
-     * Public keys of those who may say that something goes: prunes, erasures, pins taken away. Besides the own key of the machine
+     * Those who may say that something goes: prunes, erasures, pins taken away. Besides the own key of the machine
      * that looks; none: every known writer's, but on a machine that prunes only its own.
      */
-    readonly pruners: readonly string[];
+    readonly pruners: readonly KnownWriter[];
   };
   /** By name, in the order of the file. */
   readonly destinations: Readonly<Record<string, DestinationConfig>>;
@@ -181,6 +182,8 @@ export interface Expandable {
  */
 export interface DrillConfig {
   readonly everyMs: number;
+  /** Whose drills prove something, and no other's; none: every known writer's. */
+  readonly writers: readonly KnownWriter[];
   readonly app?: AppConfig;
   /** In the order of the file. */
   readonly checks: readonly Check[];

@@ -95,7 +95,8 @@ function writersNow(
   before: readonly EndorsedWriter[],
   accepted: readonly string[],
 ): EndorsedWriter[] {
-  const named = namedByPeople(config.stateDir, config.vault.writers);
+  const listed = config.vault.writers.filter(({ systems }) => systems.includes(config.name)).map(({ key }) => key);
+  const named = namedByPeople(config.stateDir, listed);
   const own = publicKeyIn(join(config.stateDir, 'writer.json'), vault);
   const systems = new Map(before.map(({ key, systems }) => [key, new Set(systems)]));
   // What people list is all: who is not in it any more is not vouched for any more.

@@ -81,7 +81,7 @@ interface Own extends KeptRestorePoint {
 async function keptPoints(system: OpenSystem, vault: VaultReader) {
   const found = await vault.restorePoints();
   const { objects, troubles } = await readLedger(vault.destinations);
-  const ledger = foldLedger(objects, vault.id, trustToRemove(system.config, vault));
+  const ledger = foldLedger(objects, vault.id, trustToRemove(system.config, vault), found.points);
   const plan = planFor(system.config, found, { ledger, nowMs: system.clock.now() });
   const stays = new Map(
     plan.datasets.flatMap(({ points }) => points.map(({ point, staysMs }) => [point.key, staysMs] as const)),
@@ -89,7 +89,9 @@ async function keptPoints(system: OpenSystem, vault: VaultReader) {
   // Where the ledger is not whole, a pin may be missing from it: then everything stays.
   const isPlain = ledger.suspect.length === 0 && troubles.length === 0;
   const kept = found.points
-    .filter(({ key, record }) => isKnownWriter(vault.trust, record.writer) && (plan.kept.has(key) || !isPlain))
+    .filter(
+      ({ key, record }) => isKnownWriter(vault.trust, record.writer, record.system) && (plan.kept.has(key) || !isPlain),
+    )
     .map((point): Own => {
       const staysMs = isDoubtful(point) ? undefined : stays.get(point.key);
       return { point, ...(staysMs !== undefined && { staysMs }) };

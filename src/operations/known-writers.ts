@@ -3,39 +3,50 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { System } from '../config/system.ts';
 import { sentenceOf } from '../core/errors.ts';
-import type { Trust } from '../vault/trust.ts';
+import type { KnownWriter } from '../core/known-writer.ts';
+import { keysOf, type Trust } from '../vault/trust.ts';
 import type { VaultReader } from '../vault/vault.ts';
 import { publicKeyIn } from '../vault/writer-key-file.ts';
 import { namedByPeople, wasRestored } from './configuration/confirmed.ts';
 import { knownWritersDamaged } from './errors.ts';
 
-const shape = z.strictObject({ format: z.literal(1), vault: z.string(), writers: z.array(z.string()) });
+const shape = z.strictObject({
+  format: z.literal(1),
+  vault: z.string(),
+  writers: z.array(z.strictObject({ key: z.string(), systems: z.array(z.string()) })),
+});
 
 /**
- * Whose records this host believes: `vault.writers` of the configuration and its own key; where the configuration names none,
- * those that it met when it first used the vault. A host that never did believes everyone. What a configuration lists that
- * `bootstrap` brought here counts for nothing by itself: it came out of the vault. @throws `known-writers-damaged`
+/**
+ * Whose records this host believes, and for which systems: `vault.writers` of the configuration and its own key; where the
+ * configuration names none, those that it met when it first used the vault, for the systems that they had signed for by then. A host
+ * that never did believes everyone. What a configuration lists that `bootstrap` brought here counts for nothing by itself: it came out
+ * of the vault. @throws `known-writers-damaged`
  */
 export function trustOf(config: System, vault: string): Trust {
   const own = ownKey(config, vault);
   const met = readMet(config, vault);
   // Whom a person accepted when the configuration was brought here stays accepted beside whom they add to it.
   const accepted = wasRestored(config.stateDir) ? (met ?? []) : [];
-  const counting = (keys: readonly string[]) => {
+  const counting = (listed: readonly KnownWriter[]) => {
+    const keys = listed.map(({ key }) => key);
     const named = namedByPeople(config.stateDir, keys);
-    return keys.filter((key) => named.includes(key) || accepted.includes(key));
+    return listed.flatMap((one) => (named.includes(one.key) ? [one] : accepted.filter(({ key }) => key === one.key)));
   };
   const [writers, pruners] = [counting(config.vault.writers), counting(config.vault.pruners)];
-  const decide = config.vault.pruners.length > 0 ? { pruners: new Set([...pruners, ...own]) } : {};
-  if (writers.length > 0) return { writers: new Set([...writers, ...accepted, ...pruners, ...own]), ...decide };
-  return met === undefined ? decide : { writers: new Set([...met, ...pruners, ...own]), ...decide };
+  const decide = {
+    ...(config.vault.pruners.length > 0 && { pruners: keysOf([...pruners, ...own]) }),
+    ...(config.drill.writers.length > 0 && { drillers: keysOf(counting(config.drill.writers)) }),
+  };
+  const known = writers.length > 0 ? [...writers, ...accepted] : met;
+  return known === undefined ? decide : { writers: keysOf([...known, ...pruners, ...own]), ...decide };
 }
 
 /**
  * The same for what removes, or lets go: where the configuration does not say who decides, this machine heeds nobody but itself.
  */
 export function trustToRemove(config: System, { id, trust }: Pick<VaultReader, 'id' | 'trust'>): Trust {
-  return { ...trust, pruners: trust.pruners ?? new Set(ownKey(config, id)) };
+  return { ...trust, pruners: trust.pruners ?? keysOf(ownKey(config, id)) };
 }
 
 /** The same for a backup, which does not fail for a list that it hardly needs: then its own key is the only known one. */
@@ -43,11 +54,14 @@ export function trustOfWriter(config: System, vault: string): Trust {
   try {
     return trustOf(config, vault);
   } catch {
-    return { writers: new Set(ownKey(config, vault)) };
+    return { writers: keysOf(ownKey(config, vault)) };
   }
 }
 
-/** Remembers the writers of a vault that this host uses for the first time: one that comes later is suspect. */
+/**
+ * Remembers the writers of a vault that this host uses for the first time, each for the systems that it signed for: one that comes
+ * later, or speaks for another system then, is suspect.
+ */
 export async function meetWriters(
   config: System,
   vault: string,
@@ -55,19 +69,22 @@ export async function meetWriters(
 ): Promise<void> {
   if (config.vault.writers.length > 0 || readMet(config, vault) !== undefined) return;
   const { points } = await (await open()).restorePoints();
-  const writers = [...new Set([...points.map(({ record }) => record.writer), ...ownKey(config, vault)])].sort();
+  const met = points.map(({ record }) => ({ key: record.writer, systems: [record.system] }));
+  const writers = [...met, ...ownKey(config, vault)];
   if (writers.length > 0) rememberWriters(config, vault, writers);
 }
 
 /** From now on this host believes these writers of `vault`, and its own key. */
-export function rememberWriters(config: System, vault: string, writers: readonly string[]): void {
+export function rememberWriters(config: System, vault: string, known: readonly KnownWriter[]): void {
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
   const file = fileOf(config);
+  const writers = [...keysOf(known)].map(([key, systems]) => ({ key, systems: [...systems].sort() }));
+  writers.sort((a, b) => (a.key < b.key ? -1 : 1));
   writeFileSync(`${file}.new`, `${JSON.stringify({ format: 1, vault, writers })}\n`, { mode: 0o600 });
   renameSync(`${file}.new`, file);
 }
 
-function readMet(config: System, vault: string): readonly string[] | undefined {
+function readMet(config: System, vault: string): readonly KnownWriter[] | undefined {
   const file = fileOf(config);
   let text: string;
   try {
@@ -85,13 +102,18 @@ function readMet(config: System, vault: string): readonly string[] | undefined {
 }
 
 /** None where this host never wrote to the vault. Keys that cannot be read vouch for nothing; writing says what is wrong. */
-function ownKey(config: System, vault: string): readonly string[] {
+export function ownKey(config: System, vault: string): readonly KnownWriter[] {
   try {
     const key = publicKeyIn(join(config.stateDir, 'writer.json'), vault);
-    return key === undefined ? [] : [key];
+    return key === undefined ? [] : [{ key, systems: [config.name] }];
   } catch {
     return [];
   }
+}
+
+/** The key that this host signs with, when it has one for this vault. */
+export function publicKeyHere(config: System, vault: string): string | undefined {
+  return ownKey(config, vault)[0]?.key;
 }
 
 function fileOf(config: System): string {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { knowing } from '../../test/support/keys.ts';
 import { dayMs, minuteMs } from '../core/duration.ts';
 import { newUlid } from '../core/ulid.ts';
 import { ledgerKey } from '../vault/format/keys.ts';
@@ -15,8 +16,8 @@ const vault = newUlid(0, randomBytes);
 const pruner = newSigningKey();
 const host = newSigningKey();
 const trust: Trust = {
-  writers: new Set([pruner.publicKey, host.publicKey]),
-  pruners: new Set([pruner.publicKey]),
+  writers: knowing([pruner.publicKey, host.publicKey]),
+  pruners: knowing([pruner.publicKey]),
 };
 
 type Said = LedgerObject & { readonly id: string };
@@ -31,7 +32,7 @@ function said(body: object, timeMs: number, { privateKey } = pruner): Said {
 const pinAt = (timeMs: number, point = 'P', reason = 'why') => said({ action: 'pin', point, reason }, timeMs, host);
 const unpinAt = (timeMs: number, pins: readonly Said[], point = 'P') =>
   said({ action: 'unpin', point, pins: pins.map(({ id }) => id) }, timeMs);
-const pinsOf = (...entries: Said[]) => foldLedger(entries, vault, trust).pins;
+const pinsOf = (...entries: Said[]) => foldLedger(entries, vault, trust, []).pins;
 
 describe('an unpin', () => {
   test('by a clock of tomorrow does not end a pin that was made after it, today', () => {

@@ -17,8 +17,10 @@ export interface PinRequest {
 }
 
 /** What the ledger says of pins, erasures and prunes. */
-export async function readPruneLedger({ id, trust, destinations }: VaultReader): Promise<PruneLedger> {
-  return foldLedger((await readLedger(destinations)).objects, id, trust);
+export async function readPruneLedger(vault: VaultReader): Promise<PruneLedger> {
+  const { id, trust, destinations } = vault;
+  const { points } = await vault.restorePoints();
+  return foldLedger((await readLedger(destinations)).objects, id, trust, points);
 }
 
 /** Keeps a restore point until its pin ends or is taken away: every host sees it. @throws `restore-point-unknown` */

@@ -2,6 +2,7 @@ import { writerId } from '../vault/format/signing.ts';
 import type { PruneFacts } from '../vault/prune/decide.ts';
 import type { Place } from '../vault/prune/place.ts';
 import { prunePointOf } from '../vault/prune/prune.ts';
+import type { Trust } from '../vault/trust.ts';
 import type { RestorePoint } from '../vault/vault.ts';
 import { isRetiredWriter, type PruneLedger } from './prune-ledger.ts';
 import type { RetentionPlan } from './retention-plan.ts';
@@ -10,6 +11,7 @@ interface FactParts {
   readonly places: readonly Place[];
   readonly outOfReach: readonly string[];
   readonly points: readonly RestorePoint[];
+  readonly trust: Trust;
   readonly plan: RetentionPlan;
   readonly ledger: PruneLedger;
   /** Writers that are retired now, by id or public key. */
@@ -17,7 +19,7 @@ interface FactParts {
   readonly sparse: ReadonlySet<string>;
 }
 
-export function factsOf({ places, outOfReach, points, plan, ledger, retire, sparse }: FactParts): PruneFacts {
+export function factsOf({ places, outOfReach, points, trust, plan, ledger, retire, sparse }: FactParts): PruneFacts {
   const given = retire.map(idOf);
   const writers = new Set([
     ...points.map(({ record }) => writerId(record.writer)),
@@ -32,6 +34,7 @@ export function factsOf({ places, outOfReach, points, plan, ledger, retire, spar
     sparse,
     removed: ledger.removed,
     retired: new Set(retired),
+    ...(trust.writers && { known: new Set([...trust.writers.keys()].map(writerId)) }),
   };
 }
 

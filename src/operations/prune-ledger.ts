@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { ledgerKey } from '../vault/format/keys.ts';
 import { type LedgerObject, type LedgerRecord, verifyLedger } from '../vault/format/ledger.ts';
+import { recordHash } from '../vault/format/record.ts';
 import { writerId } from '../vault/format/signing.ts';
-import { isKnownWriter, mayPrune, type Trust } from '../vault/trust.ts';
+import { isKnownKey, isKnownWriter, isOurs, isPruner, mayPrune, type Trust } from '../vault/trust.ts';
 import type { RestorePoint } from '../vault/vault.ts';
 import { readable } from './ledger/read.ts';
 import { foldPins, type PinEntry, type PinsFound, pinBodyOf } from './ledger-pins.ts';
@@ -15,7 +16,9 @@ export interface PruneLedger extends PinsFound {
   readonly erased: ReadonlySet<string>;
   /** Ids of writers that will not write again, and when that was said. */
   readonly retired: ReadonlyMap<string, number>;
-  /** Entries that are damaged or missing: a pin may be among them. And pins by nobody who is known. */
+  /** Keys of pins by nobody who is known: they hold nothing. */
+  readonly strangePins: readonly string[];
+  /** Entries that are missing from a known writer's chain: a pin may be among them. */
   readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
 }
 
@@ -26,39 +29,65 @@ const pruneBody = z.object({
 });
 
 /**
- * Reads the entries in order. What a writer says that is not known counts for nothing, and a pin by one is suspect; that something goes may be said by those
- * alone who may prune: whoever takes over a host must not have its backups removed by the pruner's hand.
+ * Reads the entries in order. What a writer says that is not known counts for nothing, nor what one says of another system's restore
+ * points; that something goes may be said by those alone who may prune: whoever takes over a host must not have its backups removed by
+ * the pruner's hand. An object that nobody can read, and no chain misses, is anyone's.
  */
-export function foldLedger(objects: readonly LedgerObject[], vault: string, trust: Trust): PruneLedger {
+export function foldLedger(
+  objects: readonly LedgerObject[],
+  vault: string,
+  trust: Trust,
+  points: readonly RestorePoint[],
+): PruneLedger {
+  const systems = systemsOf(points);
+  /** What is gone, and what nobody here knows of, is of no system: whoever speaks for any may speak of it. */
+  const may = (judge: (system: string) => boolean, of: string, otherwise: boolean) => {
+    const system = systems.get(of);
+    return system === undefined ? otherwise : judge(system);
+  };
   const pinning: PinEntry[] = [];
+  const strangePins: string[] = [];
   const removed = new Set<string>();
   const erased = new Set<string>();
   const retired = new Map<string, number>();
-  const strange: { key: string; why: string }[] = [];
   for (const { id, kind, body, time, writer } of readableEntries(objects, vault)) {
-    if (!isKnownWriter(trust, writer)) {
-      // Whoever pinned was told that it is kept: to remove it all the same takes a person who knows better.
-      const isPin = kind === 'pin' && pinBodyOf(body)?.action !== 'unpin';
-      if (isPin)
-        strange.push({ key: ledgerKey(id), why: `it pins, and is signed by ${writer}, which is no known writer` });
+    if (!isKnownKey(trust, writer)) {
+      if (kind === 'pin' && pinBodyOf(body)?.action === 'pin') strangePins.push(ledgerKey(id));
       continue;
     }
-    const decides = mayPrune(trust, writer);
+    const decides = (of: string) => may((system) => mayPrune(trust, writer, system), of, isPruner(trust, writer));
     if (kind === 'pin') {
       const pin = pinBodyOf(body);
-      if (pin !== undefined) pinning.push({ id, body: pin, decides });
-    } else if (kind === 'erase' && decides) {
-      for (const point of eraseBody.safeParse(body).data?.points ?? []) erased.add(point);
-    } else if (kind === 'prune' && decides) {
+      if (pin === undefined || !may((system) => isKnownWriter(trust, writer, system), pin.point, true)) continue;
+      pinning.push({ id, body: pin, decides: decides(pin.point) });
+    } else if (kind === 'erase') {
+      for (const point of eraseBody.safeParse(body).data?.points ?? []) if (decides(point)) erased.add(point);
+    } else if (kind === 'prune') {
       const prune = pruneBody.safeParse(body).data;
-      for (const hash of prune?.removed ?? []) removed.add(hash);
+      for (const hash of prune?.removed ?? []) if (decides(hash)) removed.add(hash);
+      if (!isPruner(trust, writer)) continue;
       for (const writer of prune?.retired ?? []) retired.set(writer, Date.parse(time));
     }
   }
-  const suspect = verifyLedger(objects, { vault }).problems.flatMap(({ key, code, message }) =>
-    code === 'damaged' || code === 'gap' ? [{ key, why: message }] : [],
+  const known = objects.filter(({ key, bytes }) => {
+    const entry = readable(bytes, key);
+    return entry !== undefined && isOurs(trust, entry.writer);
+  });
+  const suspect = verifyLedger(known, { vault }).problems.flatMap(({ key, code, message }) =>
+    code === 'gap' ? [{ key, why: message }] : [],
   );
-  return { ...foldPins(pinning), removed, erased, retired, suspect: [...suspect, ...strange] };
+  return { ...foldPins(pinning), removed, erased, retired, strangePins, suspect };
+}
+
+/** By id and by hash of the record. */
+function systemsOf(points: readonly RestorePoint[]): ReadonlyMap<string, string> {
+  const systems = new Map<string, string>();
+  for (const { record, doubts } of points) {
+    if (doubts.some(({ code }) => code === 'writer-unknown')) continue;
+    systems.set(record.id, record.system);
+    systems.set(recordHash(record), record.system);
+  }
+  return systems;
 }
 
 /** Whether it was said that the writer with this id will not write again, and it has not since. */
@@ -76,6 +105,7 @@ export const emptyLedger: PruneLedger = {
   removed: new Set(),
   erased: new Set(),
   retired: new Map(),
+  strangePins: [],
   suspect: [],
 };
 

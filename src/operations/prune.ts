@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { System } from '../config/system.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
+import { countOf } from '../core/size.ts';
 import type { Destination } from '../destinations/destination.ts';
 import type { SomeIds } from '../vault/id-set.ts';
 import { openVault } from '../vault/open.ts';
@@ -13,6 +14,7 @@ import type { Place, Suspect } from '../vault/prune/place.ts';
 import { type Pruned, pruneVault, surveyVault, unexplainedGaps } from '../vault/prune/prune.ts';
 import { sparsePacks } from '../vault/prune/sparse.ts';
 import type { Swept } from '../vault/prune/sweep.ts';
+import { isStrange } from '../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../vault/vault.ts';
 import { writerKeys } from '../vault/writer-keys.ts';
 import { keepBeforePrune } from './keep.ts';
@@ -22,6 +24,7 @@ import { readLedger } from './ledger/read.ts';
 import { lastPruneMs, refuseFlood, refuseLarge } from './prune-brakes.ts';
 import { factsOf, firstStoredMs, idOf, wholeAt } from './prune-facts.ts';
 import { foldLedger } from './prune-ledger.ts';
+import { type Strangers, strangersOf, strangersText } from './prune-strangers.ts';
 import { planFor, type RetentionPlan } from './retention-plan.ts';
 import type { OpenSystem } from './system.ts';
 
@@ -58,6 +61,8 @@ export interface PruneOutcome {
   readonly suspect: readonly Suspect[];
   readonly places: readonly PlacePrune[];
   readonly outOfReach: readonly string[];
+  /** Records by nobody who is known, and what stays only because they name it. */
+  readonly strangers: Strangers;
   /** Newly marked or marked before and not gone yet, over all places. */
   readonly marked: number;
   readonly withdrawn: readonly RestorePoint[];
@@ -92,17 +97,26 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
     nowMs: Math.min(...survey.places.map(({ nowMs }) => nowMs)),
   });
   const sparse = await run.step('sparse packs', async () => sparsePacks(config.stateDir));
-  const facts = factsOf({ ...survey, outOfReach, plan, ledger, retire: request.retire, sparse });
+  const facts = factsOf({ ...survey, trust, outOfReach, plan, ledger, retire: request.retire, sparse });
   const gaps = unexplainedGaps(facts);
   const accepted = request.allowMissing ? new Set(gapsIn(facts).map(({ previous }) => previous)) : new Set<string>();
   const settled: PruneFacts = { ...facts, removed: facts.removed.union(accepted) };
-  const suspect = [...survey.suspect, ...unread, ...(request.allowMissing ? [] : ledger.suspect)];
+  for (const { key, why } of survey.damaged) run.problem({ code: 'generation-suspect', message: `${key} ${why}` });
+  const suspect = [...unread, ...(request.allowMissing ? [] : [...survey.suspect, ...ledger.suspect])];
+  if (ledger.strangePins.length > 0) {
+    const pins = countOf(ledger.strangePins.length, 'pin');
+    const message = `${pins} signed by nobody who is known hold nothing, the first ${ledger.strangePins[0]}. If that is a machine of yours, name its key in vault.writers.`;
+    run.problem({ code: 'pin-strange', message });
+  }
+  const strangers = strangersOf(survey.points, survey.places);
+  if (strangers.records > 0) run.problem({ code: 'strangers-kept', message: strangersText(strangers) });
   const marks = decideMarks(settled);
   const withdrawn = new Set(marks.withdrawn.map(({ key }) => key));
   const found = {
     vault: vault.id,
     plan,
     outOfReach,
+    strangers,
     marked: marks.tombstones.size,
     withdrawn: survey.points.filter(({ key }) => withdrawn.has(key)),
     sparse: marks.sparse.size,
@@ -130,7 +144,12 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
       suspect,
       signingKey: keys.signingKey,
       async beforeMarking(_, generation) {
-        if (!request.allowLarge) refuseLarge(settled, marks, survey.points);
+        if (!request.allowLarge)
+          refuseLarge(
+            settled,
+            marks,
+            survey.points.filter((point) => !isStrange(point)),
+          );
         const removed = [
           ...marks.withdrawn.map(({ hash }) => hash).filter((hash) => !ledger.removed.has(hash)),
           ...accepted,
@@ -171,7 +190,7 @@ async function ledgerOf(config: System, vault: VaultReader, opened: readonly Des
     for (const message of troubles) run.problem({ code: 'ledger-unread', message });
   }
   return {
-    ledger: foldLedger(objects, vault.id, trustToRemove(config, vault)),
+    ledger: foldLedger(objects, vault.id, trustToRemove(config, vault), (await vault.restorePoints()).points),
     unlisted,
     unread: unread.map((key) => ({ key, why: 'no copy of it could be read, and it may hold a pin' })),
   };

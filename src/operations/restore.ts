@@ -3,7 +3,8 @@ import type { Restored } from '../sources/source.ts';
 import { restorePointMissing, writerUnknown } from '../vault/errors.ts';
 import { type Choice, chooseNewest, type PassedOver, tellPassedOver } from '../vault/newest.ts';
 import type { Damage } from '../vault/read/objects.ts';
-import type { RestorePoint, RestorePoints } from '../vault/vault.ts';
+import { isStrange, keysOf } from '../vault/trust.ts';
+import type { RestorePoint, VaultReader } from '../vault/vault.ts';
 import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';
 
@@ -41,8 +42,9 @@ export async function restore(system: OpenSystem, request: RestoreRequest, run: 
   const source = await system.source(dataset);
   return recorded(system, { operation: 'restore', dataset }, run, async () => {
     const { id, point, passedOver, contents } = await run.step('find', async () => {
-      const vault = await system.vault((found) => damage.push(found));
-      const { point, passedOver } = choose(await vault.restorePoints(), request, system.config.name);
+      const { name } = system.config;
+      const vault = accepting(await system.vault((found) => damage.push(found)), request.acceptWriters ?? [], name);
+      const { point, passedOver } = await choose(vault, request, name);
       for (const { code, why } of point.doubts)
         run.problem({ code, message: `Restore point ${point.record.id} is doubtful: ${why}.` });
       tellPassedOver(passedOver, run);
@@ -59,24 +61,26 @@ export async function restore(system: OpenSystem, request: RestoreRequest, run: 
   });
 }
 
-function choose(
-  { points: found, suspect }: RestorePoints,
-  { dataset, atMs, id, acceptWriters = [] }: RestoreRequest,
-  system: string,
-): Choice {
-  const points = found.map((point) => (acceptWriters.includes(point.record.writer) ? withKnownWriter(point) : point));
+/** One that is named by its id is taken although it is doubtful: a person chose it. Not a stranger's. */
+async function choose(vault: VaultReader, { dataset, atMs, id }: RestoreRequest, system: string): Promise<Choice> {
+  const { points, suspect } = await vault.restorePoints();
   if (id === undefined) {
     // One vault may serve several systems, each with a dataset of that name.
     const own = points.filter(({ record }) => record.system === system);
     return chooseNewest({ points: own, suspect }, dataset, atMs);
   }
-  const chosen = points.find(({ record }) => record.dataset === dataset && record.id === id);
+  const named = points.filter(({ record }) => record.dataset === dataset && record.id === id);
+  const chosen = named.find((point) => !isStrange(point)) ?? named[0];
   if (chosen === undefined) throw restorePointMissing({ dataset, at: id });
-  const { writer } = chosen.record;
-  if (chosen.doubts.some(({ code }) => code === 'writer-unknown')) throw writerUnknown({ id, writer });
+  if (isStrange(chosen)) throw writerUnknown({ id, writer: chosen.record.writer });
   return { point: chosen, passedOver: [] };
 }
 
-function withKnownWriter(point: RestorePoint): RestorePoint {
-  return { ...point, doubts: point.doubts.filter(({ code }) => code !== 'writer-unknown') };
+/** The same vault, where these keys count for `system` too. */
+function accepting(vault: VaultReader, keys: readonly string[], system: string): VaultReader {
+  const { writers } = vault.trust;
+  if (keys.length === 0 || writers === undefined) return vault;
+  const known = [...writers].map(([key, systems]) => ({ key, systems: [...systems] }));
+  const accepted = keys.map((key) => ({ key, systems: [system] }));
+  return vault.judgedBy({ ...vault.trust, writers: keysOf([...known, ...accepted]) });
 }

@@ -6,6 +6,7 @@ import { intervalFor } from '../core/objectives.ts';
 import { defaultRetention, type Retention } from '../core/retention.ts';
 import { writerId } from '../vault/format/signing.ts';
 import { createIdSet, idsOf } from '../vault/id-set.ts';
+import { isStrange } from '../vault/trust.ts';
 import type { RestorePoint, RestorePoints } from '../vault/vault.ts';
 import { emptyLedger, isRetiredWriter, type PruneLedger } from './prune-ledger.ts';
 
@@ -58,9 +59,10 @@ export interface PlanOptions {
 export function planFor(system: System, { points, suspect }: RestorePoints, options: PlanOptions = {}): RetentionPlan {
   const nowMs = options.nowMs ?? Math.max(0, ...points.map(({ storedMs }) => storedMs));
   const ledger = pinsFirst(options.ledger ?? emptyLedger, nowMs);
-  const must = new Map(
-    lastOfWriters(points, ledger).map((point) => [point.record.id, 'the newest of its writer'] as const),
-  );
+  const must = new Map<RestorePoint, string>([
+    ...lastOfWriters(points, ledger).map((point) => [point, 'the newest of its writer'] as const),
+    ...points.filter(isStrange).map((point) => [point, 'signed by no known writer'] as const),
+  ]);
   const plan = (dataset: string, retention: Retention, intervalMs: number): DatasetPlan => {
     const own = points
       .filter(({ record }) => record.dataset === dataset && record.system === system.name)
@@ -79,7 +81,7 @@ export function planFor(system: System, { points, suspect }: RestorePoints, opti
   const configuration = plan(configurationDataset, defaultRetention, dayMs);
   const datasets = configuration.points.length === 0 ? planned : [...planned, configuration];
   const dropped = new Set(datasets.flatMap((one) => one.points.filter(({ keep }) => !keep).map(({ point }) => point)));
-  const others = points.filter(({ record }) => ledger.erased.has(record.id) && !must.has(record.id));
+  const others = points.filter((point) => ledger.erased.has(point.record.id) && !must.has(point));
   for (const point of others) dropped.add(point);
   const kept = new Set(points.filter((point) => !dropped.has(point)).map(({ key }) => key));
   return { datasets, suspect, kept, ...freedBy(points, dropped) };
@@ -97,12 +99,12 @@ function pinsFirst(ledger: PruneLedger, nowMs: number): PruneLedger {
 function keepableOf(
   point: RestorePoint,
   { ledger, wholeAt, firstStoredMs }: PlanOptions & { readonly ledger: PruneLedger },
-  must: ReadonlyMap<string, string>,
+  must: ReadonlyMap<RestorePoint, string>,
 ): Keepable & { readonly point: RestorePoint } {
   const { record, storedMs, doubts, destinations } = point;
   const whole = wholeAt?.(point) ?? destinations;
   const pin = ledger.pins.get(record.id);
-  const reason = must.get(record.id);
+  const reason = must.get(point);
   const stated = Date.parse(record.time);
   // Always the same clock at the same place of the list: times by different clocks are not compared.
   const otherTimesMs = [storedMs, firstStoredMs?.(point) ?? storedMs].map((ms) => {

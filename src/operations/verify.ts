@@ -91,7 +91,8 @@ async function healersOf(system: OpenSystem): Promise<Healers> {
 /** What prunes have removed and are about to remove. */
 async function prunesOf(vault: VaultReader): Promise<{ removed: ReadonlySet<string>; pruned: GenerationView }> {
   const { id, trust, destinations } = vault;
-  const { removed } = foldLedger((await readLedger(destinations)).objects, id, trust);
+  const { points } = await vault.restorePoints();
+  const { removed } = foldLedger((await readLedger(destinations)).objects, id, trust, points);
   const passOver = () => {};
   const pruned = await readView(destinations, { vault: id, trust, onFailure: passOver, onSuspect: passOver });
   return { removed, pruned };

@@ -30,6 +30,7 @@ const recordOf = (timeMs: number, previous: SnapshotRecord | null = null): Snaps
 };
 const pointOf = (record: SnapshotRecord, ...codes: Doubt['code'][]): RestorePoint => ({
   ...{ record, key: recordKey(record), destinations: ['one'], storedMs: Date.parse(record.time) },
+  earlyAt: [],
   doubts: codes.map((code) => ({ code, why: `it is ${code}` })),
 });
 const choose = (points: readonly RestorePoint[], beforeMs?: number, suspect: { key: string; why: string }[] = []) =>

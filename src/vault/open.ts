@@ -1,3 +1,4 @@
+import { systemClock } from '../core/clock.ts';
 import { LifeboatError, sentenceOf } from '../core/errors.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { objectMissing } from '../destinations/errors.ts';
@@ -18,6 +19,8 @@ export interface OpenVaultOptions {
   readonly onDamage?: (damage: Damage) => void;
   /** Whose records count, asked once the vault is known. Absent: everyone's. */
   readonly trust?: (vault: string) => Trust | Promise<Trust>;
+  /** By this machine's clock, milliseconds since 1970 UTC: what is dated later is doubtful. */
+  readonly nowMs?: number;
 }
 
 /** Opens a vault for reading over all destinations that hold it. One that fails is told to `onDamage` and left out. */
@@ -52,16 +55,16 @@ export async function openVault(
   const holders = told.map(({ destination }) => destination);
   const ids = createIds();
   const readRecords = recordReader(id, holders, onDamage, ids);
-  const trust = (await options.trust?.(id)) ?? {};
-  return {
+  const judgedBy = (trust: Trust): VaultReader => ({
     id,
     destinations: holders,
     trust,
     ids,
+    judgedBy,
     async restorePoints(dataset) {
       // All of them, always: a record is judged by its writer's whole chain, which runs through every dataset.
-      const { found, suspect } = await readRecords();
-      const points = judge(id, found, trust);
+      const { found, suspect } = await readRecords(trust);
+      const points = judge(id, found, trust, options.nowMs ?? systemClock.now());
       if (dataset === undefined) return { points, suspect };
       return {
         points: points.filter(({ record }) => record.dataset === dataset),
@@ -73,7 +76,8 @@ export async function openVault(
       const { openContents } = await import('./read/contents.ts');
       return openContents(point, { destinations: holders, identities, onDamage });
     },
-  };
+  });
+  return judgedBy((await options.trust?.(id)) ?? {});
 }
 
 /** The vault that a destination says it holds. */

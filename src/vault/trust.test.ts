@@ -1,14 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { knowing } from '../../test/support/keys.ts';
 import { dayMs, hourMs, minuteMs } from '../core/duration.ts';
 import { newUlid } from '../core/ulid.ts';
+import { clockDisputes } from './clocks.ts';
 import { restorePointDoubtful } from './errors.ts';
 import { recordBytes, recordKey, type SnapshotRecord, signRecord } from './format/record.ts';
 import { newSigningKey } from './format/signing.ts';
 import { sha256Hex } from './hash.ts';
 import { newestPoint } from './newest.ts';
-import { type FoundRecord, isDoubtful, judge, type StoreClock } from './trust.ts';
+import { type FoundRecord, isDoubtful, judge, type StoreClock, type Trust } from './trust.ts';
 
 const madeMs = Date.UTC(2026, 0, 1);
 const vault = newUlid(madeMs, randomBytes);
@@ -60,7 +62,7 @@ function chain(count: number, fromMs = madeMs + dayMs): SnapshotRecord[] {
 }
 
 const codesOf = (records: readonly FoundRecord[], of: SnapshotRecord, writers?: readonly string[]) =>
-  judge(vault, records, writers ? { writers: new Set(writers) } : {})
+  judge(vault, records, writers ? { writers: knowing(writers) } : {})
     .find(({ record }) => record.id === of.id && record.time === of.time)!
     .doubts.map(({ code }) => code);
 
@@ -186,7 +188,7 @@ describe('writers', () => {
 
   test('a stranger’s record is kept and never the newest', () => {
     expect(codesOf(all, fake, [host.publicKey])).toEqual(['writer-unknown']);
-    const points = judge(vault, all, { writers: new Set([host.publicKey]) });
+    const points = judge(vault, all, { writers: knowing([host.publicKey]) });
     expect(newestPoint(points, 'db').record.id).toBe(records[1]!.id);
     expect(points).toHaveLength(3);
   });
@@ -196,7 +198,137 @@ describe('writers', () => {
   });
 
   test('where only strangers wrote, none is taken unasked', () => {
-    const points = judge(vault, [found(fake)], { writers: new Set([host.publicKey]) });
+    const points = judge(vault, [found(fake)], { writers: knowing([host.publicKey]) });
     expect(() => newestPoint(points, 'db')).toThrow(expect.objectContaining({ code: restorePointDoubtful.code }));
+  });
+});
+
+describe('strangers and clocks that lie', () => {
+  const stranger = newSigningKey();
+  const trust: Trust = { writers: knowing([host.publicKey]) };
+
+  test('H3: a stranger who names the manifest of a true record a moment earlier takes nothing from it', () => {
+    const records = chain(3);
+    const newest = records[2]!;
+    const timeMs = Date.parse(newest.time);
+    const forged = made({ timeMs: timeMs - 5, key: stranger.privateKey, manifest: newest.manifest[0] });
+    const forking = made({ timeMs, key: stranger.privateKey, previous: records[1]! });
+    const all = [found(forged, s3(timeMs - 20)), found(forking, s3(timeMs - 20)), ...records.map((one) => found(one))];
+    expect(codesOf(all, newest, [host.publicKey])).toEqual([]);
+    expect(codesOf(all, forged, [host.publicKey])).toEqual(['writer-unknown']);
+    expect(newestPoint(judge(vault, all, trust), 'db').record.id).toBe(newest.id);
+    // Where everyone is believed, who was there first keeps its own.
+    expect(codesOf(all, newest)).toEqual([]);
+    expect(codesOf(all, forged)).toEqual(['replayed']);
+  });
+
+  test('H4: a writer that is known for one system does not speak for another', () => {
+    const record = made({ timeMs: madeMs + dayMs });
+    const [point] = judge(vault, [found(record)], { writers: knowing([host.publicKey], ['blog']) });
+    expect(point!.doubts).toMatchObject([
+      { code: 'writer-unknown', why: expect.stringContaining('blog and not for harbor') },
+    ]);
+  });
+
+  test('H9: a clock that shows a record before it was made counts for nothing while another fits, and is named', () => {
+    const records = chain(3);
+    const all = records.map((record, at) => {
+      const storedMs = Date.parse(record.committed);
+      return {
+        ...found(record, s3(storedMs + 1000), s3(at === 2 ? storedMs - 20 * hourMs : storedMs)),
+        destinations: ['a', 'b'],
+      };
+    });
+    const points = judge(vault, all, trust);
+    expect(points.filter(isDoubtful)).toEqual([]);
+    expect(newestPoint(points, 'db').record.id).toBe(records[2]!.id);
+    expect(clockDisputes(points)).toEqual([{ early: 'b', other: 'a', count: 1 }]);
+  });
+
+  test('H10: what is dated after now is doubtful, whatever time a disk shows', () => {
+    const nowMs = madeMs + 10 * dayMs;
+    const record = made({ timeMs: nowMs + 300 * dayMs });
+    const [point] = judge(vault, [found(record, disk(nowMs + 300 * dayMs))], trust, nowMs);
+    expect(point!.doubts.map(({ code }) => code)).toEqual(['time-ahead']);
+  });
+
+  const histories = fc.array(fc.integer({ min: minuteMs, max: 3 * dayMs }), { minLength: 1, maxLength: 8 });
+  const ofGaps = (gaps: readonly number[]) => {
+    const records: SnapshotRecord[] = [];
+    let timeMs = madeMs + dayMs;
+    for (const gap of gaps) {
+      timeMs += gap;
+      records.push(made({ timeMs, previous: records.at(-1) ?? null }));
+    }
+    return records;
+  };
+
+  test('H3, H9: no honest record becomes doubtful by strangers’ records and one lying place (any histories)', () => {
+    const lies = fc.array(fc.integer({ min: -40 * dayMs, max: 40 * dayMs }), { minLength: 8, maxLength: 8 });
+    const theirs = fc.array(
+      fc.record({
+        at: fc.nat(7),
+        offMs: fc.integer({ min: -dayMs, max: dayMs }),
+        replays: fc.boolean(),
+        forks: fc.boolean(),
+      }),
+      { maxLength: 6 },
+    );
+    fc.assert(
+      fc.property(
+        histories,
+        lies,
+        theirs,
+        fc.boolean(),
+        fc.boolean(),
+        (gaps, lie, forgeries, honestKeeps, liarKeeps) => {
+          const records = ofGaps(gaps);
+          const nowMs = Date.parse(records.at(-1)!.time) + hourMs;
+          const honest = records.map((record, at) => {
+            const storedMs = Date.parse(record.committed) + 2000;
+            const clocks = [
+              { storedMs, isWitness: honestKeeps },
+              { storedMs: storedMs + lie[at]!, isWitness: liarKeeps },
+            ];
+            return { ...found(record, ...clocks), destinations: ['honest', 'liar'] };
+          });
+          const strange = forgeries.map(({ at, offMs, replays, forks }) => {
+            const target = records[at % records.length]!;
+            const timeMs = Date.parse(target.time) + offMs;
+            const manifest = replays ? { manifest: target.manifest[0] } : {};
+            const previous = forks ? { previous: target.previous } : {};
+            return found(made({ timeMs, key: stranger.privateKey, ...manifest, ...previous }), disk(timeMs - 1));
+          });
+          const points = judge(vault, [...strange, ...honest], trust, nowMs);
+          const ours = points.filter(({ record }) => record.writer === host.publicKey);
+          expect(ours.filter(isDoubtful)).toEqual([]);
+          expect(newestPoint(points, 'db').record.id).toBe(records.at(-1)!.id);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  test('H9: with one honest place that keeps versions no back-dated record is believed (any histories)', () => {
+    fc.assert(
+      fc.property(
+        histories,
+        fc.nat(7),
+        fc.integer({ min: 0, max: 3 * dayMs }),
+        fc.boolean(),
+        (gaps, at, beforeMs, follows) => {
+          const records = ofGaps(gaps);
+          const last = records.at(-1)!;
+          const attackedMs = Date.parse(last.time) + 60 * dayMs;
+          const timeMs =
+            Math.min(Date.parse(records[at % records.length]!.time) + minuteMs, Date.parse(last.time) - 1) - beforeMs;
+          const fake = made({ timeMs, previous: follows ? last : hash('nothing') });
+          const all = [...records.map((one) => found(one)), found(fake, s3(attackedMs), disk(timeMs))];
+          const judged = judge(vault, all, trust, attackedMs + hourMs).find(({ record }) => record.id === fake.id)!;
+          expect(isDoubtful(judged)).toBe(true);
+        },
+      ),
+      { numRuns: 200 },
+    );
   });
 });

@@ -1,22 +1,61 @@
+import { systemClock } from '../core/clock.ts';
 import { dayMs, formatDuration, minuteMs } from '../core/duration.ts';
+import type { KnownWriter } from '../core/known-writer.ts';
 import { ulidTime } from '../core/ulid.ts';
 import { recordHash, type SnapshotRecord } from './format/record.ts';
 import type { RestorePoint } from './vault.ts';
 
+/** Ed25519 public keys, base64, each with the names of the systems that it speaks for. */
+export type Keys = ReadonlyMap<string, ReadonlySet<string>>;
+
 /** Whose signatures count. */
 export interface Trust {
-  /** Ed25519 public keys, base64. Absent: everyone's, as on a machine that meets the vault for the first time. */
-  readonly writers?: ReadonlySet<string>;
+  /** Absent: everyone's, for every system, as on a machine that meets the vault for the first time. */
+  readonly writers?: Keys;
   /** Of these, who may say that something goes. Absent: every known one. */
-  readonly pruners?: ReadonlySet<string>;
+  readonly pruners?: Keys;
+  /** Who may sign what drills prove, known writer or not. Absent: every known one. */
+  readonly drillers?: Keys;
 }
 
-export function isKnownWriter({ writers }: Trust, writer: string): boolean {
+export function isKnownWriter({ writers }: Trust, writer: string, system: string): boolean {
+  return writers === undefined || writers.get(writer)?.has(system) === true;
+}
+
+/** Whether it counts for any system at all: for what belongs to the whole vault. */
+export function isKnownKey({ writers }: Trust, writer: string): boolean {
   return writers === undefined || writers.has(writer);
 }
 
-export function mayPrune(trust: Trust, writer: string): boolean {
-  return isKnownWriter(trust, writer) && (trust.pruners === undefined || trust.pruners.has(writer));
+export function mayPrune(trust: Trust, writer: string, system: string): boolean {
+  const { pruners } = trust;
+  return isKnownWriter(trust, writer, system) && (pruners === undefined || pruners.get(writer)?.has(system) === true);
+}
+
+/** Whether it may for any system: what it says of another's does not count all the same. */
+export function isPruner(trust: Trust, writer: string): boolean {
+  return isKnownKey(trust, writer) && (trust.pruners === undefined || trust.pruners.has(writer));
+}
+
+export function mayProve(trust: Trust, writer: string, system: string): boolean {
+  const { drillers } = trust;
+  return drillers === undefined ? isKnownWriter(trust, writer, system) : drillers.get(writer)?.has(system) === true;
+}
+
+/** Whether it is of the vault's people at all: what others sign stays where they put it, and is told of once. */
+export function isOurs(trust: Trust, writer: string): boolean {
+  return isKnownKey(trust, writer) || trust.drillers?.has(writer) === true;
+}
+
+/** The keys of a configuration, or of this host's memory, together. */
+export function keysOf(known: Iterable<KnownWriter>): Keys {
+  const keys = new Map<string, Set<string>>();
+  for (const { key, systems } of known) {
+    const before = keys.get(key);
+    if (before === undefined) keys.set(key, new Set(systems));
+    else for (const system of systems) before.add(system);
+  }
+  return keys;
 }
 
 /**
@@ -34,6 +73,7 @@ export interface FoundRecord {
   readonly record: SnapshotRecord;
   readonly key: string;
   readonly destinations: readonly string[];
+  /** In the order of `destinations`. */
   readonly clocks: readonly StoreClock[];
 }
 
@@ -46,39 +86,60 @@ export interface StoreClock {
 }
 
 /** Clocks of a host and of a store that are set at all differ by less; signed requests to S3 fail beyond it. */
-const aheadToleranceMs = 15 * minuteMs;
+export const aheadToleranceMs = 15 * minuteMs;
 /** An upload that takes longer is rarer than a record that was made up for a past day. */
 const lateToleranceMs = dayMs;
 
-/** Judges all records of a vault together, in the order of their believable times, oldest first. */
-export function judge(vault: string, found: readonly FoundRecord[], trust: Trust): RestorePoint[] {
-  const timed = found.map((one) => ({ ...one, ...timesOf(vault, one) }));
-  const chain = chainOf(timed);
-  const points = timed.map(({ clocks: _, witnessMs, earliestMs, ...one }): RestorePoint & { orderMs: number } => {
-    const { record, storedMs } = one;
+/**
+ * Judges all records of a vault together, in the order of their believable times, oldest first. Known writers are judged among
+ * themselves: what a stranger leaves beside them changes nothing about them. docs/decisions/0006 and 0012 say why the rules hold.
+ * @param nowMs by this machine's clock
+ */
+export function judge(
+  vault: string,
+  found: readonly FoundRecord[],
+  trust: Trust,
+  nowMs: number = systemClock.now(),
+): RestorePoint[] {
+  const timed = found.map((one) => ({ ...one, ...timesOf(vault, one, nowMs) }));
+  const isKnown = ({ record }: TimedRecord) => isKnownWriter(trust, record.writer, record.system);
+  const chain = chainOf(timed.filter(isKnown));
+  const points = timed.map((one): RestorePoint & { orderMs: number } => {
+    const { record, key, destinations, storedMs, clockMs, earlyAt } = one;
     const doubts: Doubt[] = [];
-    if (!isKnownWriter(trust, record.writer)) {
-      doubts.push({ code: 'writer-unknown', why: `it is signed by ${record.writer}, which is no known writer` });
-    }
-    const odd = chain.oddities(record);
+    const odd = isKnown(one) ? chain.oddities(record) : noOddities;
+    if (!isKnown(one)) doubts.push({ code: 'writer-unknown', why: whyUnknown(trust, record) });
     if (odd.forked) doubts.push({ code: 'chain-forked', why: 'its writer had gone on from an earlier record already' });
     if (odd.replayed) doubts.push({ code: 'replayed', why: 'it repeats the contents of another record' });
-    const aheadMs = statedMs(record) - storedMs;
-    const isAhead = earliestMs !== undefined && aheadMs > aheadToleranceMs;
+    const aheadMs = statedMs(record) - clockMs;
+    const isAhead = aheadMs > aheadToleranceMs;
     if (isAhead) {
       doubts.push({ code: 'time-ahead', why: `it is dated ${formatDuration(aheadMs)} after the moment it was stored` });
     }
-    const lateMs = latenessOf(record, witnessMs, earliestMs, odd.any);
+    const lateMs = latenessOf(one, odd.any);
     if (lateMs > lateToleranceMs) {
       doubts.push({
         code: 'stored-late',
         why: `it was stored ${formatDuration(lateMs)} after the time that it states`,
       });
     }
-    return { ...one, doubts, orderMs: isAhead ? storedMs : Date.parse(record.time) };
+    const orderMs = isAhead ? storedMs : Date.parse(record.time);
+    return { record, key, destinations, storedMs, doubts, earlyAt: isAhead ? [] : earlyAt, orderMs };
   });
   points.sort((a, b) => a.orderMs - b.orderMs || (a.record.id < b.record.id ? -1 : 1));
   return points.map(({ orderMs: _, ...point }) => point);
+}
+
+function whyUnknown(trust: Trust, { writer, system }: SnapshotRecord): string {
+  const systems = trust.writers?.get(writer);
+  return systems === undefined
+    ? `it is signed by ${writer}, which is no known writer`
+    : `it is signed by ${writer}, which is known for ${[...systems].sort().join(', ')} and not for ${system}`;
+}
+
+/** Nobody who is known signed it. */
+export function isStrange({ doubts }: Pick<RestorePoint, 'doubts'>): boolean {
+  return doubts.some(({ code }) => code === 'writer-unknown');
 }
 
 export function isDoubtful(point: Pick<RestorePoint, 'doubts'>): boolean {
@@ -90,45 +151,72 @@ function statedMs({ time, committed }: SnapshotRecord): number {
   return Math.max(Date.parse(time), Date.parse(committed));
 }
 
-/** Destinations that show a time before the vault was made have no clock to speak of. */
-function timesOf(vault: string, { clocks }: FoundRecord) {
+interface Times {
+  readonly witnessMs: number | undefined;
+  readonly earliestMs: number | undefined;
+  /** The latest that any clock shows: a record is ahead only of all of them. */
+  readonly clockMs: number;
+  /** When it was first stored, by the clocks that can be right. */
+  readonly storedMs: number;
+  /** Destinations that show it stored before it was made. */
+  readonly earlyAt: readonly string[];
+}
+
+/**
+ * Destinations that show a time before the vault was made, or one that is still to come, have no clock to speak of. Where none has,
+ * this machine's own tells what is ahead.
+ */
+function timesOf(vault: string, { record, clocks, destinations }: FoundRecord, nowMs: number): Times {
   const madeMs = ulidTime(vault) - aheadToleranceMs;
-  const believed = clocks.filter(({ storedMs }) => storedMs >= madeMs);
+  const believed = clocks.filter(({ storedMs }) => storedMs >= madeMs && storedMs <= nowMs + aheadToleranceMs);
   const earliest = (some: readonly StoreClock[]) =>
     some.length === 0 ? undefined : Math.min(...some.map(({ storedMs }) => storedMs));
-  const witnessMs = earliest(believed.filter(({ isWitness }) => isWitness));
-  const earliestMs = earliest(believed);
-  return { witnessMs, earliestMs, storedMs: witnessMs ?? earliestMs ?? earliest(clocks) ?? madeMs };
+  const isWitness = (clock: StoreClock) => clock.isWitness;
+  const isEarly = ({ storedMs }: StoreClock) => statedMs(record) - storedMs > aheadToleranceMs;
+  // One that had it before it was made cannot be right while another fits.
+  const fitting = believed.filter((clock) => !isEarly(clock));
+  const right = fitting.length > 0 ? fitting : believed;
+  return {
+    witnessMs: earliest(believed.filter(isWitness)),
+    earliestMs: earliest(believed),
+    clockMs: believed.length === 0 ? nowMs : Math.max(...believed.map(({ storedMs }) => storedMs)),
+    storedMs: earliest(right.filter(isWitness)) ?? earliest(right) ?? earliest(clocks) ?? madeMs,
+    earlyAt: destinations.filter(
+      (_, at) => clocks[at] !== undefined && believed.includes(clocks[at]) && isEarly(clocks[at]),
+    ),
+  };
 }
 
 /**
  * By how much it was stored later than it says. A copy to a new destination stores old records late, so the earliest time of
  * all destinations counts; but a time that whoever writes can set counts only for a record that fits into its chain.
  */
-function latenessOf(
-  { committed }: SnapshotRecord,
-  witnessMs: number | undefined,
-  earliestMs: number | undefined,
-  isOdd: boolean,
-): number {
+function latenessOf({ record, witnessMs, earliestMs }: TimedRecord, isOdd: boolean): number {
   const storedMs = isOdd ? (witnessMs ?? earliestMs) : earliestMs;
-  return storedMs === undefined ? 0 : storedMs - Date.parse(committed);
+  return storedMs === undefined ? 0 : storedMs - Date.parse(record.committed);
 }
 
-interface TimedRecord {
-  readonly record: SnapshotRecord;
-  readonly key: string;
-  readonly storedMs: number;
-}
+type TimedRecord = FoundRecord & Times;
+
+const noOddities = { forked: false, replayed: false, any: false };
 
 /** What the writers' chains say of each record. */
 function chainOf(found: readonly TimedRecord[]) {
+  // Who wrote here before the other: where everyone is believed, a newcomer takes nothing from a writer that was there.
+  const sinceMs = new Map<string, number>();
+  for (const { record, storedMs } of found) {
+    sinceMs.set(record.writer, Math.min(storedMs, sinceMs.get(record.writer) ?? storedMs));
+  }
+  const goesBefore = (a: TimedRecord, b: TimedRecord) => {
+    const [aSince, bSince] = [sinceMs.get(a.record.writer)!, sinceMs.get(b.record.writer)!];
+    return aSince === bSince ? comesBefore(a, b) : aSince < bSince;
+  };
   const byHash = new Map(found.map((one) => [recordHash(one.record), one]));
   const isFirst = (of: (record: SnapshotRecord) => string) => {
     const first = new Map<string, TimedRecord>();
     for (const one of found) {
       const known = first.get(of(one.record));
-      if (known === undefined || comesBefore(one, known)) first.set(of(one.record), one);
+      if (known === undefined || goesBefore(one, known)) first.set(of(one.record), one);
     }
     return (record: SnapshotRecord) => first.get(of(record))?.record === record;
   };

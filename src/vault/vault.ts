@@ -15,6 +15,8 @@ export interface RestorePoint {
    * versions, whose times nobody can change; where none does, of all that hold it.
    */
   readonly storedMs: number;
+  /** Destinations that show it stored before it was made, while others' clocks fit: theirs is wrong, or lies. */
+  readonly earlyAt: readonly string[];
   /** Empty: it is believed. Otherwise it is never the newest and takes no other's place (`newestPoint`, retention). */
   readonly doubts: readonly Doubt[];
 }
@@ -34,6 +36,8 @@ export interface VaultReader {
   readonly ids: Ids;
   /** Oldest first, by believable time. Unreadable or forged records are left out and named in `suspect`. */
   restorePoints(dataset?: string): Promise<RestorePoints>;
+  /** The same vault, its records judged by others' keys. */
+  judgedBy(trust: Trust): VaultReader;
   /** Opens the contents of a restore point with age identities (`AGE-SECRET-KEY-…` lines). Any sound copy serves. */
   open(point: RestorePoint, identities: readonly string[]): Promise<Contents>;
 }

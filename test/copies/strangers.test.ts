@@ -56,7 +56,7 @@ async function lagging() {
   await system.backUp();
   const friend = atDisk(system, 'friend');
   const { record } = await friend.backUp();
-  Object.assign(system.config.vault, { writers: [record.writer] });
+  Object.assign(system.config.vault, { writers: [{ key: record.writer, systems: [record.system] }] });
   await system.backUp();
 
   renameSync(system.at('nas'), `${system.at('nas')}.away`);

@@ -1,11 +1,16 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
 import type { DrillEvidence } from '../../src/core/evidence.ts';
 import type { Destination } from '../../src/destinations/destination.ts';
 import { openDestination } from '../../src/destinations/registry.ts';
 import { listEvidence, showEvidence } from '../../src/operations/drill/evidence.ts';
+import { hearingOf } from '../../src/operations/ledger/hearing.ts';
+import type { Hearing } from '../../src/operations/ledger/standing.ts';
 import { verifyEvidence } from '../../src/operations/ledger/verify.ts';
+import type { OpenSystem } from '../../src/operations/system.ts';
+import { openVault } from '../../src/vault/open.ts';
 import { makeTemporaryFolder, type TemporaryFolder } from '../support/temp.ts';
 import { type Stage, setStage } from './stage.ts';
 
@@ -13,6 +18,7 @@ let folder: TemporaryFolder;
 let stage: Stage;
 let destinations: Destination[];
 let ledger: string;
+let hearing: Hearing;
 
 beforeAll(async () => {
   folder = await makeTemporaryFolder();
@@ -20,6 +26,9 @@ beforeAll(async () => {
   await stage.backUp();
   for (let at = 0; at < 3; at++) await stage.drill({ namespaces: false, ...(at === 1 && { restored: breakDatabase }) });
   destinations = [await openDestination('local', { type: 'local', path: join(folder.path, 'backups') })];
+  const vault = await openVault(destinations);
+  const open = { config: stage.system, clock: systemClock } as OpenSystem;
+  hearing = await hearingOf(open, vault);
   ledger = join(folder.path, 'backups', 'ledger');
 });
 afterAll(async () => {
@@ -33,7 +42,7 @@ function breakDatabase(dataset: string, where: string): void {
 
 describe('V7: the evidence of drills', () => {
   test('lists every drill, failures too, the newest first', async () => {
-    const { entries, troubles } = await listEvidence(destinations);
+    const { entries, troubles } = await listEvidence(destinations, hearing);
     expect(entries.map(({ kind, verdict }) => `${kind} ${verdict}`)).toEqual([
       'drill proved',
       'drill failed',
@@ -44,7 +53,7 @@ describe('V7: the evidence of drills', () => {
   });
 
   test('says what was drilled, where, how long it took, and against which objectives', async () => {
-    const { record } = await showEvidence(destinations, 'latest', []);
+    const { record } = await showEvidence(destinations, 'latest', hearing, []);
     const body = record.body as unknown as DrillEvidence;
     expect(body.scope.datasets.map(({ restorePoint }) => restorePoint)).toEqual([
       expect.any(String),
@@ -56,7 +65,7 @@ describe('V7: the evidence of drills', () => {
     expect(body.objectives[0]).toMatchObject({ dataset: 'app-db', rpoMs: 900_000, rtoMs: 600_000 });
     expect(body.steps.map(({ id }) => id)).toEqual(['application/start', 'traffic/switch']);
     expect(body.cleanUp.removed).toBe(true);
-    expect((await showEvidence(destinations, body.drill.id, [])).record.id).toBe(record.id);
+    expect((await showEvidence(destinations, body.drill.id, hearing, [])).record.id).toBe(record.id);
   });
 
   test('L: nothing in it tells whether a guess of the configuration is right', async () => {
@@ -65,10 +74,10 @@ describe('V7: the evidence of drills', () => {
   });
 
   test('shows tables and values only to holders of an identity', async () => {
-    const open = await showEvidence(destinations, 'latest', []);
+    const open = await showEvidence(destinations, 'latest', hearing, []);
     expect(open.details).toBeNull();
     expect(JSON.stringify(open.record.body)).not.toMatch(/invoices|INV-|rows in/);
-    const sealed = await showEvidence(destinations, 'latest', [stage.identity]);
+    const sealed = await showEvidence(destinations, 'latest', hearing, [stage.identity]);
     expect(sealed.details?.checks.find(({ id }) => id === 'app-db/expectations')?.message).toMatch(/rows in/);
   });
 
@@ -105,8 +114,10 @@ describe('V7: the evidence of drills', () => {
   });
 
   test('that does not exist is told apart from an empty ledger', async () => {
-    await expect(showEvidence(destinations, 'nothing', [])).rejects.toMatchObject({ code: 'evidence-unknown' });
-    await expect(showEvidence([], 'latest', [])).rejects.toMatchObject({ code: 'evidence-unknown' });
-    expect(await listEvidence([])).toEqual({ entries: [], troubles: [] });
+    await expect(showEvidence(destinations, 'nothing', hearing, [])).rejects.toMatchObject({
+      code: 'evidence-unknown',
+    });
+    await expect(showEvidence([], 'latest', hearing, [])).rejects.toMatchObject({ code: 'evidence-unknown' });
+    expect(await listEvidence([], hearing)).toEqual({ entries: [], doubtful: [], doubtfulCount: 0, troubles: [] });
   });
 });

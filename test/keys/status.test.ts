@@ -68,7 +68,10 @@ test('a proof that a stranger signed does not count', async () => {
   const system = await backedUp();
   using open = system.open();
   const [own] = (await (await open.vault(() => {})).restorePoints()).points.map(({ record }) => record.writer);
-  const trusting = { ...system.config, vault: { ...system.config.vault, writers: [own!] } };
+  const trusting = {
+    ...system.config,
+    vault: { ...system.config.vault, writers: [{ key: own!, systems: [system.config.name] }] },
+  };
   const stranger = { ...trusting, stateDir: join(system.folder, 'elsewhere') };
   await proved(systemOver({ ...system, config: stranger }), 'daily');
   const believing = systemOver({ ...system, config: trusting });

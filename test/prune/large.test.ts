@@ -158,7 +158,7 @@ test('restore points with very many packs: each record is fetched once, few at a
   expect(plan.freedObjects).toBe(dead.length);
 
   const retire = [stored[0]!.writer];
-  const facts = factsOf({ ...survey, plan, ledger: emptyLedger, retire, sparse: new Set() });
+  const facts = factsOf({ ...survey, trust: {}, plan, ledger: emptyLedger, retire, sparse: new Set() });
   const { tombstones, sparse } = decideMarks(facts);
   expect(new Set(tombstones)).toEqual(new Set(dead));
   const generations = new Map([[1, { storedMs: startMs, tombstones: createIdSet(reader.ids, tombstones), sparse }]]);

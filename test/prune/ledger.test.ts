@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { dayMs } from '../../src/core/duration.ts';
-import { startRun } from '../../src/core/run.ts';
+import { type Problem, type RunEvent, startRun } from '../../src/core/run.ts';
 import type { Destination } from '../../src/destinations/destination.ts';
 import { type Fault, withFaults } from '../../src/destinations/wrap/fault.ts';
 import { erase } from '../../src/operations/erase.ts';
@@ -76,18 +76,25 @@ test('where no ledger can be listed nothing is pruned, and where one of two can,
   expect([prunesIn(system), prunesIn(system, 'usb')]).toEqual([['gc/1.json'], []]);
 });
 
-test('a pin by a host that is not known is not passed over in silence', async () => {
-  const { system } = await pinnedBy(elsewhere);
-  await expect(pruned(system)).rejects.toMatchObject({ code: 'prune-suspect' });
-  expect(prunesIn(system)).toEqual([]);
+test('M2: a pin by a host that is not known holds nothing up, and is not passed over in silence', async () => {
+  const { system, pinned } = await pinnedBy(elsewhere);
+  const told: Problem[] = [];
+  const onEvent = (event: RunEvent) => void (event.type === 'problem' && told.push(event.problem));
+  using open = system.open();
+  const request = { dryRun: false, allowLarge: true, allowFlood: true, allowMissing: false, retire: [] };
+  const { withdrawn } = await prune(open, request, startRun({ clock: open.clock, onEvent }));
+  expect(withdrawn.map(({ record }) => record.id)).toContain(pinned);
+  expect(told.map(({ code }) => code)).toContain('pin-strange');
 });
 
-test('a machine that only prunes remembers whom it met: a writer that comes later is suspect', async () => {
+test('M2: a machine that only prunes remembers whom it met: a writer that comes later keeps its own, and stops nothing', async () => {
   const { system } = await pinnedBy((own) => own);
   const pruner = elsewhere(system, 'pruner');
   await pruned(pruner);
-  await elsewhere(system, 'stranger').backUp();
-  await expect(pruned(pruner)).rejects.toMatchObject({ code: 'prune-suspect' });
+  const late = await elsewhere(system, 'stranger').backUp();
+  const { strangers, withdrawn } = await pruned(pruner);
+  expect(strangers).toMatchObject({ writers: [late.record.writer], records: 1 });
+  expect(withdrawn.map(({ record }) => record.id)).not.toContain(late.record.id);
 });
 
 test('a pin and an erasure that did not know of one another: the pin holds until it is taken away', async () => {
@@ -119,7 +126,9 @@ test('a pin made after an unpin whose clock runs ahead holds, and an unpin ends 
   await unpinsAt(clockOff(dayMs));
   expect(await going()).toEqual([pinned]);
   await pinsAt(systemClock);
-  Object.assign(system.config.vault, { writers: [publicKeyOf(stolenKey(other.config.stateDir))] });
+  Object.assign(system.config.vault, {
+    writers: [{ key: publicKeyOf(stolenKey(other.config.stateDir)), systems: [system.config.name] }],
+  });
   expect(await going()).toEqual([]);
   await pinsAt(clockOff(3 * dayMs));
   await unpinsAt(systemClock);

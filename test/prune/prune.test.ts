@@ -193,10 +193,11 @@ test('a record that somebody took away stops everything, until a person says tha
   expect((await pruned(system)).generation).toBe(2);
 });
 
-test('a record that cannot be read stops everything', async () => {
+test('a record that cannot be read stops everything, until a person says that it is lost', async () => {
   const system = withRetention(await aSystem(), keepLast(1));
   const [first] = await history(system, 2);
   const [point] = (await system.points()).filter(({ record }) => record.id === first!.id);
   writeFileSync(join(system.at(), point!.key), '{}');
   await expect(pruned(system)).rejects.toMatchObject({ code: 'prune-suspect' });
+  expect((await pruned(system, { allowMissing: true })).generation).toBe(1);
 });

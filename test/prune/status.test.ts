@@ -64,7 +64,9 @@ async function secondHost(system: TestSystem): Promise<{ readonly host: TestSyst
   const host = systemOver({ folder, identity, packSizes, config: { ...config, stateDir: join(folder, 'second') } });
   const made = await backUp(host);
   const points = await system.points();
-  Object.assign(config.vault, { writers: [...new Set(points.map(({ record }) => record.writer))] });
+  Object.assign(config.vault, {
+    writers: [...new Set(points.map(({ record }) => record.writer))].map((key) => ({ key, systems: [config.name] })),
+  });
   return { host, id: writerId(points.find(({ record }) => record.id === made)!.record.writer) };
 }
 

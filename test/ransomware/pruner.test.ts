@@ -70,10 +70,11 @@ async function stage(): Promise<Stage> {
 async function prunerOf(host: TestSystem, { vault, writer }: SnapshotRecord): Promise<TestSystem> {
   const stateDir = join(host.folder, 'pruner');
   const { publicKey } = await writerKeys(join(stateDir, 'writer.json'), vault, randomBytes);
-  Object.assign(host.config.vault, { pruners: [publicKey] });
+  const own = (key: string) => [{ key, systems: [host.config.name] }];
+  Object.assign(host.config.vault, { pruners: own(publicKey) });
   return systemOver({
     ...host,
-    config: { ...host.config, stateDir, vault: { ...host.config.vault, writers: [writer], pruners: [] } },
+    config: { ...host.config, stateDir, vault: { ...host.config.vault, writers: own(writer), pruners: [] } },
   });
 }
 
@@ -134,7 +135,7 @@ const attacks: Readonly<Record<string, Attack>> = {
     },
   },
   'a generation by a stranger': {
-    outcome: 'prune-suspect',
+    outcome: 'pruned',
     async make(on) {
       await plantGeneration(on.bucket, await on.points(), 1, newSigningKey().privateKey);
     },

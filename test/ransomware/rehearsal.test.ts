@@ -85,7 +85,7 @@ async function rehearse(): Promise<Rehearsal> {
     points,
     async clean() {
       const { writer } = points[0]!.record;
-      const vault = { ...host.config.vault, writers: [writer] };
+      const vault = { ...host.config.vault, writers: [{ key: writer, systems: [host.config.name] }] };
       const machine = join(folder.path, `clean ${++machines}`);
       const config = { ...host.config, vault, stateDir: join(machine, 'state') };
       return systemOver({ ...base, folder: machine, config });

@@ -172,7 +172,7 @@ export function configOf(
       }),
     ),
     datasets: Object.fromEntries(datasets.map((name) => [name, files(name)])),
-    drill: { everyMs: 86_400_000, checks: [], skip: [] },
+    drill: { everyMs: 86_400_000, writers: [], checks: [], skip: [] },
     warnings: [],
   };
 }

@@ -1,5 +1,6 @@
 import type { Destination } from '../../destinations/destination.ts';
 import type { LedgerRecord } from '../../vault/format/ledger.ts';
+import { isOurs, type Trust } from '../../vault/trust.ts';
 import type { Who } from '../ledger/audit.ts';
 import { openLedgerCache } from '../ledger/cache.ts';
 import { openDetails } from '../ledger/details.ts';
@@ -8,6 +9,7 @@ import { newestEntries } from '../ledger/read.ts';
 export interface AuditRequest {
   readonly destinations: readonly Destination[];
   readonly stateDir: string;
+  readonly trust: Trust;
   /** All kinds when empty. */
   readonly kinds: readonly string[];
   /** Milliseconds since 1970 UTC; the newest so many (`most`) when absent. */
@@ -20,6 +22,8 @@ export interface AuditRequest {
 export interface AuditEntry extends Omit<LedgerRecord, 'format' | 'sealed'> {
   /** Null without an identity that opens it. */
   readonly who: Who | null;
+  /** Signed by somebody whom this machine knows. */
+  readonly known: boolean;
 }
 
 export interface AuditLog {
@@ -32,7 +36,7 @@ export interface AuditLog {
 
 /** What happened to the vault, newest first. Entries that cannot be believed are among the troubles. */
 export async function readAuditLog(request: AuditRequest): Promise<AuditLog> {
-  const { destinations, stateDir, kinds, sinceMs, most, identities } = request;
+  const { destinations, stateDir, trust, kinds, sinceMs, most, identities } = request;
   const troubles: string[] = [];
   const entries: AuditEntry[] = [];
   using cache = openLedgerCache(stateDir, { create: false });
@@ -50,7 +54,7 @@ export async function readAuditLog(request: AuditRequest): Promise<AuditLog> {
       break;
     }
     const { format: _, sealed: __, ...told } = record;
-    entries.push({ ...told, who: await whoOf(record, identities) });
+    entries.push({ ...told, who: await whoOf(record, identities), known: isOurs(trust, record.writer) });
   }
   return { entries, more, troubles };
 }

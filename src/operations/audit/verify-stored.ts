@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Damage } from '../../vault/read/objects.ts';
+import { isOurs } from '../../vault/trust.ts';
 import { publicKeyIn } from '../../vault/writer-key-file.ts';
 import { openLedgerCache } from '../ledger/cache.ts';
 import { rememberedNewest } from '../ledger/ledger.ts';
@@ -19,7 +20,7 @@ export async function verifyStoredLedger(
   const newest = here === undefined ? undefined : rememberedNewest(cache, vault.id, here);
   return verifyEvidence(vault.destinations, {
     vault: vault.id,
-    ...(writers.length > 0 && { writers }),
+    ...(writers.length > 0 ? { writers } : { isOurs: (writer: string) => isOurs(vault.trust, writer) }),
     ...(newest !== undefined && { known: [newest] }),
   });
 }

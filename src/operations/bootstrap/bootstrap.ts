@@ -9,6 +9,7 @@ import type { Run } from '../../core/run.ts';
 import { recipientOf } from '../../vault/age/identity.ts';
 import { type Choice, chooseNewest, tellPassedOver } from '../../vault/newest.ts';
 import type { Damage } from '../../vault/read/objects.ts';
+import { keysOf } from '../../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 import type { KeyBody } from '../audit/bodies.ts';
 import { confirmConfiguration, noteRestored } from '../configuration/confirmed.ts';
@@ -94,9 +95,9 @@ export async function bootstrap(request: BootstrapRequest, run: Run): Promise<Bo
   checkVault(vault.id, request);
   const system = chosenSystem(surveyed, request);
   const believed = await believedWriters(vault, system, request, onDamage);
-  const writers = new Set(believed.map(({ key }) => key));
   // Judged anew: what strangers put there must not make a true restore point doubtful.
-  const trusted = (await findVault(from, { writers }, () => {})).vault;
+  const writers = keysOf(believed.map(({ key }) => ({ key, systems: [system.system] })));
+  const trusted = vault.judgedBy({ writers });
   return { ...outcome, ...(await offerAndRestore(trusted, system, believed, request, run)) };
 }
 
@@ -203,7 +204,7 @@ function prepareState(system: System, vault: string, believed: readonly Believed
   rememberWriters(
     system,
     vault,
-    believed.map(({ key }) => key),
+    believed.map(({ key }) => ({ key, systems: [system.name] })),
   );
   if (confirmed) confirmConfiguration(system);
 }

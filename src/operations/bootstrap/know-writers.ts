@@ -23,6 +23,6 @@ export async function knowWriters(system: OpenSystem, request: BeliefRequest, ru
   rememberWriters(
     config,
     vault.id,
-    believed.map(({ key }) => key),
+    believed.map(({ key }) => ({ key, systems: [config.name] })),
   );
 }

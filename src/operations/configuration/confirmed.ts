@@ -48,7 +48,7 @@ type Confirmed = z.infer<typeof shape>;
 const mostDigests = 20;
 const mostBytes = 1024 * 1024;
 
-type Config = Pick<System, 'stateDir' | 'digest' | 'files' | 'file' | 'vault'>;
+type Config = Pick<System, 'stateDir' | 'digest' | 'files' | 'file' | 'vault' | 'drill'>;
 
 /** From now on this configuration is used here without a question. */
 export function confirmConfiguration(config: Config): void {
@@ -65,8 +65,8 @@ export function isConfirmed(config: Config): boolean {
 
 /** That it came out of a vault, and was brought to this machine: whom it lists counts for nothing, only whom a person accepted. */
 export function noteRestored(config: Config): void {
-  const { writers, pruners } = config.vault;
-  const unnamed = [...new Set([...writers, ...pruners])].sort();
+  const listed = [...config.vault.writers, ...config.vault.pruners, ...config.drill.writers];
+  const unnamed = [...new Set(listed.map(({ key }) => key))].sort();
   write(config.stateDir, { ...read(config.stateDir), restored: true, unnamed });
 }
 

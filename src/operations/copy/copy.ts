@@ -7,17 +7,20 @@ import { objectMissing } from '../../destinations/errors.ts';
 import { type Requests, withCount } from '../../destinations/wrap/count.ts';
 import { type Copied, copyMissing } from '../../vault/copy/copy-missing.ts';
 import { type Holdings, holdingsOf } from '../../vault/copy/holdings.ts';
-import { type CopyPlan, planCopy } from '../../vault/copy/plan.ts';
-import { type SpreadRule, spreadRule, tellStrange } from '../../vault/copy/spread.ts';
+import { type CopyPlan, planCopy, type Wanted } from '../../vault/copy/plan.ts';
+import { type SpreadRule, spreadRule, tellStrange, wantedBy } from '../../vault/copy/spread.ts';
 import { completeVault } from '../../vault/copy/vault-file.ts';
 import { withdrawnAt } from '../../vault/copy/withdrawn.ts';
 import { vaultReplaced, vaultsDiffer } from '../../vault/errors.ts';
 import { VAULT_KEY } from '../../vault/format/keys.ts';
 import { decodeVaultFile } from '../../vault/format/vault-file.ts';
 import { openVault } from '../../vault/open.ts';
+import type { VaultReader } from '../../vault/vault.ts';
 import { lockCopier } from '../../vault/write/lock.ts';
 import { trustOf } from '../known-writers.ts';
 import { noteIfPossible } from '../ledger/audit.ts';
+import { readLedger } from '../ledger/read.ts';
+import { foldLedger } from '../prune-ledger.ts';
 import { recorded } from '../record-run.ts';
 import type { OpenSystem } from '../system.ts';
 import { noteUsed, wasUsed } from '../used-destinations.ts';
@@ -95,7 +98,7 @@ async function copyNow(system: OpenSystem, request: CopyRequest, run: Run): Prom
     const from = await listed(readable, { hidden: true }, run);
     for (const { name, error } of from.failed) run.problem({ code: 'source-failed', message: `${name}: ${error}` });
     if (from.holdings.length === 0) throw nothingToCopyFrom({ why: from.failed[0]?.error ?? 'none holds the vault.' });
-    return Promise.all(targets.map((target) => planFor(system, request, target, from.holdings, vault.id, run)));
+    return Promise.all(targets.map((target) => planFor(system, request, target, from.holdings, vault, run)));
   });
   const share = sharedProgress(run);
   const filled = await run.step('copy', () =>
@@ -139,13 +142,20 @@ interface KnownVault {
   readonly id: string;
   /** Names of the places that hold it. */
   readonly holders: ReadonlySet<string>;
+  readonly reader: VaultReader;
   readonly spreads: SpreadRule;
+  readonly wanted: Wanted;
+  /** Hashes of the records that pruners said to remove. */
+  readonly removed: ReadonlySet<string>;
 }
 
 async function readVault(system: OpenSystem, sources: readonly Destination[]): Promise<KnownVault> {
   const vault = await openVault(sources, { trust: (id) => trustOf(system.config, id) });
   const holders = new Set(vault.destinations.map(({ name }) => name));
-  return { id: vault.id, holders, spreads: await spreadRule(vault) };
+  const spreads = await spreadRule(vault);
+  const { points } = await vault.restorePoints();
+  const { removed } = foldLedger((await readLedger(sources)).objects, vault.id, vault.trust, points);
+  return { id: vault.id, holders, reader: vault, spreads, wanted: await wantedBy(vault, spreads), removed };
 }
 
 interface PlannedCopy {
@@ -159,14 +169,17 @@ async function planFor(
   request: CopyRequest,
   target: Counted,
   sources: readonly Holdings[],
-  vault: string,
+  vault: KnownVault,
   run: Run,
 ): Promise<PlannedCopy> {
   try {
-    await refuseStranger(system, request, target, vault, sources);
+    await refuseStranger(system, request, target, vault.id, sources);
     const to = await holdingsOf(target, run.signal);
     const from = sources.filter(({ destination }) => destination.name !== target.name);
-    return { target, plan: planCopy(to, from, await withdrawnAt(vault, [to, ...from], trustOf(system.config, vault))) };
+    const { reader, wanted } = vault;
+    const records = async () => (await reader.restorePoints()).points.map(({ record }) => record);
+    const options = { trust: reader.trust, records, removed: vault.removed };
+    return { target, plan: planCopy(to, from, await withdrawnAt(vault.id, [to, ...from], options), wanted) };
   } catch (error) {
     run.signal.throwIfAborted();
     if (vaultsDiffer.is(error)) throw error;
@@ -200,7 +213,7 @@ async function fill(
 ): Promise<Filled> {
   if (plan === undefined) return nothing(target.name, sentenceOf(error), target.requests());
   try {
-    const copied = await copyMissing(plan, { vault: vault.id, spreads: vault.spreads }, run);
+    const copied = await copyMissing(plan, { vault: vault.id, spreads: vault.spreads, trust: vault.reader.trust }, run);
     await completeVault(plan.to, vault.id, system.rescue(), run.signal);
     const behind = whyBehind(copied);
     return { ...copied, destination: target.name, requests: target.requests(), behind };

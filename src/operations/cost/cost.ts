@@ -46,7 +46,7 @@ export async function costOf(
   { className }: { readonly className?: string },
 ): Promise<CostReport> {
   const { points, suspect } = await vault.restorePoints();
-  const ledger = foldLedger((await readLedger(vault.destinations)).objects, vault.id, vault.trust);
+  const ledger = foldLedger((await readLedger(vault.destinations)).objects, vault.id, vault.trust, points);
   const { kept } = planFor(system.config, { points, suspect }, { ledger });
   const nowMs = system.clock.now();
   const answering = new Set(vault.destinations.map(({ name }) => name));

@@ -1,13 +1,15 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { DrillEvidence } from '../../core/evidence.ts';
 import { ulidTime } from '../../core/ulid.ts';
 import { printOf } from '../../vault/age/recipient-print.ts';
-import { isKnownWriter } from '../../vault/trust.ts';
+import { isKnownWriter, mayProve } from '../../vault/trust.ts';
 import type { VaultReader } from '../../vault/vault.ts';
+import { drillBodyOf } from '../drill/evidence-shape.ts';
 import { openLedgerCache } from '../ledger/cache.ts';
+import { hearingOf } from '../ledger/hearing.ts';
 import { newestEntries } from '../ledger/read.ts';
+import { standingOf } from '../ledger/standing.ts';
 import type { OpenSystem } from '../system.ts';
 
 /** What is known of one recipient's key. Times are UTC, ISO 8601. */
@@ -22,7 +24,7 @@ const proof = z.strictObject({ at: z.string(), drill: z.string(), kind: z.enum([
 const shape = z.strictObject({
   format: z.literal(1),
   vault: z.string(),
-  /** The newest ledger entry that was read. */
+  /** The newest ledger entry that was read and believed. */
   readTo: z.string(),
   keys: z.record(z.string(), z.strictObject({ since: z.string(), proved: proof.optional() })),
 });
@@ -48,16 +50,20 @@ export async function learnKeys(system: OpenSystem, vault: VaultReader): Promise
   };
   let readTo = memory.readTo;
   using cache = openLedgerCache(config.stateDir, { create: false });
+  const hearing = await hearingOf(system, vault);
+  const isOurs = (writer: string) =>
+    isKnownWriter(hearing.trust, writer, config.name) || mayProve(hearing.trust, writer, config.name);
   const sinceMs = readTo === '' ? 0 : ulidTime(readTo);
-  const options = { kinds: new Set(['drill', 'key']), most: mostRead, sinceMs, cache };
-  for await (const { id, record } of newestEntries(vault.destinations, options)) {
+  const options = { kinds: new Set(['drill', 'key']), most: mostRead, sinceMs, cache, isOurs };
+  for await (const { id, record, storedMs } of newestEntries(vault.destinations, options)) {
+    // Whoever dates one ahead would have all that comes before it never read.
+    if (record === undefined || standingOf({ record, storedMs }, hearing) !== 'believed') continue;
     if (id > readTo) readTo = id;
-    if (record === undefined || record.vault !== vault.id || !isKnownWriter(vault.trust, record.writer)) continue;
     if (record.kind === 'key') {
       for (const print of textsOf(record.body.added)) older(print, record.time);
       continue;
     }
-    const { identity, outcome, drill } = record.body as unknown as Partial<DrillEvidence>;
+    const { identity, outcome, drill } = drillBodyOf(record.body) ?? {};
     if (outcome?.verdict !== 'proved' || identity === undefined || drill?.system !== config.name) continue;
     const at = drill.started;
     for (const print of identity.opened) {

@@ -12,6 +12,7 @@ import { namedByPeople } from '../configuration/confirmed.ts';
 export function vouchedHere({ name, stateDir, vault }: Pick<System, 'name' | 'stateDir' | 'vault'>): Vouched[] {
   const stored = readWriterKeys(join(stateDir, 'writer.json'));
   if (stored === undefined) return [];
-  const writers = new Set([publicKeyOf(stored.signingKey), ...namedByPeople(stateDir, vault.writers)]);
+  const listed = vault.writers.filter(({ systems }) => systems.includes(name)).map(({ key }) => key);
+  const writers = new Set([publicKeyOf(stored.signingKey), ...namedByPeople(stateDir, listed)]);
   return [...writers].map((writer) => ({ vault: stored.vault, writer, system: name }));
 }

@@ -5,6 +5,7 @@ import type { Run } from '../../core/run.ts';
 import { recipientOf } from '../../vault/age/identity.ts';
 import { printsOf } from '../../vault/age/recipient-print.ts';
 import { fingerprintOf, type WriterKeys, writerKeys } from '../../vault/writer-keys.ts';
+import { trustOfWriter } from '../known-writers.ts';
 import type { OpenSystem } from '../system.ts';
 import { type LedgerCache, openLedgerCache } from './cache.ts';
 import { appendToLedger, noteBehind } from './ledger.ts';
@@ -60,6 +61,7 @@ export async function noteInLedger(
     destinations: opened,
     recipients: config.vault.recipients,
     signingKey: keys.signingKey,
+    trust: trustOfWriter(config, vault),
     stateDir: config.stateDir,
     clock,
     random,

@@ -7,6 +7,7 @@ import { ledgerKey, parseKey } from '../../vault/format/keys.ts';
 import { encodeLedgerEntry, hashOfEntry } from '../../vault/format/ledger.ts';
 import { publicKeyOf } from '../../vault/format/signing.ts';
 import { sealSmall } from '../../vault/small-objects.ts';
+import { isOurs, type Trust } from '../../vault/trust.ts';
 import { type LedgerCache, openLedgerCache } from './cache.ts';
 import { ledgerUnwritten } from './errors.ts';
 import { lockLedger } from './lock.ts';
@@ -19,6 +20,8 @@ export interface LedgerParts {
   readonly recipients: readonly string[];
   /** The writer's Ed25519 key, base64. */
   readonly signingKey: string;
+  /** Whose entries a destination that was away is given; everyone's when absent. */
+  readonly trust?: Trust;
   readonly stateDir: string;
   readonly clock: Clock;
   readonly random: RandomBytes;
@@ -156,7 +159,7 @@ export function noteBehind(cache: LedgerCache, names: readonly string[]): void {
 }
 
 /** Gives destinations that were away what the others hold. What fails is tried again with the next entry. */
-async function fillGaps({ destinations }: LedgerParts, cache: LedgerCache): Promise<void> {
+async function fillGaps({ destinations, trust = {} }: LedgerParts, cache: LedgerCache): Promise<void> {
   const names = behindOf(cache);
   const lagging = destinations.filter(({ name }) => names.includes(name));
   if (lagging.length === 0 || destinations.length < 2) return;
@@ -167,8 +170,9 @@ async function fillGaps({ destinations }: LedgerParts, cache: LedgerCache): Prom
       const held = new Set<string>();
       for await (const { key } of destination.list('ledger/')) held.add(key);
       for (const { key, bytes } of objects) {
-        // What is damaged everywhere is not spread.
-        if (!held.has(key) && readable(bytes, key) !== undefined) await destination.put(key, bytes);
+        // What is damaged everywhere is not spread, nor what strangers signed.
+        const entry = held.has(key) ? undefined : readable(bytes, key);
+        if (entry !== undefined && isOurs(trust, entry.writer)) await destination.put(key, bytes);
       }
       still.delete(destination.name);
     } catch {

@@ -8,6 +8,10 @@ import { ledgerKey, parseKey } from '../../vault/format/keys.ts';
 import { decodeLedgerEntry, type LedgerObject, type LedgerRecord } from '../../vault/format/ledger.ts';
 import type { LedgerCache } from './cache.ts';
 
+/** So many of strangers' are looked at besides: whoever may only add must not bury the true ones, nor have all of them read. */
+const mostStrange = 10_000;
+/** Before the key of who signed it, where the kind of an entry that counts would stand. */
+const strangeMark = 'by ';
 /** Entries that are fetched at once. */
 const READERS = 16;
 
@@ -47,11 +51,14 @@ export interface FoundEntry {
   readonly key: string;
   readonly bytes: Uint8Array | undefined;
   readonly record: LedgerRecord | undefined;
+  /** The latest that the clock of any place that holds it shows, milliseconds since 1970 UTC. */
+  readonly storedMs: number;
 }
 
 /** Of several copies the one that holds; a damaged one only when all are. `onTrouble` hears of every copy that does not. */
 async function readEntry(id: string, holders: readonly Holder[], onTrouble: Told): Promise<FoundEntry> {
   const key = ledgerKey(id);
+  const storedMs = Math.max(0, ...holders.map(({ trace }) => trace.modifiedMs));
   let damaged: Uint8Array | undefined;
   for (const { destination, trace } of holders) {
     const { name } = destination;
@@ -65,14 +72,14 @@ async function readEntry(id: string, holders: readonly Holder[], onTrouble: Told
         return decodeLedgerEntry(body, key);
       });
       if (spoiled !== undefined) onTrouble(`${name}: ${key}: ${spoiled.why}.`);
-      return { id, key, bytes, record };
+      return { id, key, bytes, record, storedMs };
     } catch (error) {
       const isDamaged = ledgerDamaged.is(error);
       if (objectMissing.is(error)) onTrouble(`${name} lacks ${key}.`);
       else onTrouble(isDamaged ? `${name} holds a damaged copy of ${key}.` : `${name}: ${sentenceOf(error)}`);
     }
   }
-  return { id, key, bytes: damaged, record: undefined };
+  return { id, key, bytes: damaged, record: undefined, storedMs };
 }
 
 export function readable(bytes: Uint8Array, key: string): LedgerRecord | undefined {
@@ -88,8 +95,10 @@ export interface NewestOptions {
   readonly kinds?: ReadonlySet<string>;
   /** Nothing older than this, milliseconds since 1970 UTC. */
   readonly sinceMs?: number;
-  /** So many are fetched at most; older ones are left for another time. */
+  /** So many are fetched at most; older ones are left for another time. Strangers' do not count, up to `mostStrange`. */
   readonly most?: number;
+  /** Whose entries are asked for; all when absent. A stranger's is remembered as such, and not fetched again. */
+  readonly isOurs?: (writer: string) => boolean;
   readonly cache?: LedgerCache;
   readonly onTrouble?: Told;
 }
@@ -102,14 +111,18 @@ export async function* newestEntries(
   destinations: readonly Destination[],
   options: NewestOptions = {},
 ): AsyncGenerator<FoundEntry> {
-  const { kinds, sinceMs = 0, most = Number.POSITIVE_INFINITY, cache, onTrouble = () => {} } = options;
+  const { kinds, sinceMs = 0, most = Number.POSITIVE_INFINITY } = options;
+  const { cache, isOurs = () => true, onTrouble = () => {} } = options;
+  let strange = 0;
   const found = await listLedger(destinations, ({ name }, error) => onTrouble(`${name}: ${sentenceOf(error)}`));
   const wanted = function* () {
     let fetched = 0;
     for (const [id, holders] of [...found].reverse()) {
-      if (ulidTime(id) < sinceMs || fetched >= most) return;
+      if (ulidTime(id) < sinceMs || fetched - Math.min(strange, mostStrange) >= most) return;
       const known = cache?.kindOf(id);
-      if (kinds !== undefined && known !== undefined && !kinds.has(known)) continue;
+      if (known?.startsWith(strangeMark) && !isOurs(known.slice(strangeMark.length))) continue;
+      const isOther = known !== undefined && !known.startsWith(strangeMark) && kinds?.has(known) === false;
+      if (isOther) continue;
       fetched++;
       yield { id, holders };
     }
@@ -128,8 +141,11 @@ export async function* newestEntries(
   readAhead(1);
   for (let reading = ahead.shift(); reading !== undefined; reading = ahead.shift()) {
     const entry = await reading;
-    if (entry.record !== undefined) cache?.noteKind(entry.id, entry.record.kind);
-    if (kinds === undefined || entry.record === undefined || kinds.has(entry.record.kind)) yield entry;
+    const { record } = entry;
+    const isStrange = record !== undefined && !isOurs(record.writer);
+    if (isStrange) strange++;
+    if (record !== undefined) cache?.noteKind(entry.id, isStrange ? `${strangeMark}${record.writer}` : record.kind);
+    if (kinds === undefined || record === undefined || kinds.has(record.kind)) yield entry;
     // Only for whoever came back for more: the newest alone costs one request.
     readAhead(READERS);
   }

@@ -17,6 +17,8 @@ export interface LedgerTrust {
   readonly vault?: string;
   /** Public keys; entries of any other are problems. */
   readonly writers?: readonly string[];
+  /** Whose entries are judged; others' are counted apart. Everyone's when absent. */
+  readonly isOurs?: (writer: string) => boolean;
   /** Keys of entries that must be there: the end of a chain, which itself cannot tell that it was cut off. */
   readonly known?: readonly string[];
 }

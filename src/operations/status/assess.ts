@@ -233,8 +233,12 @@ function systemTroubles(system: System, facts: StatusFacts): StatusTrouble[] {
   }
   troubles.push(...tamperTroubles(facts.points, facts.troubles));
   if (proofs.doubtful.length > 0) {
-    const message = `${countOf(proofs.doubtful.length, 'ledger entry', 'ledger entries')} cannot be believed (damaged, or signed by a stranger), the first ${proofs.doubtful[0]}.`;
+    const message = `${countOf(proofs.doubtful.length, 'ledger entry', 'ledger entries')} cannot be believed (damaged, or dated ahead of the clocks), the first ${proofs.doubtful[0]}.`;
     troubles.push(bad('evidence-doubtful', message, 'lifeboat evidence verify'));
+  }
+  if (proofs.strange.length > 0) {
+    const message = `${countOf(proofs.strange.length, 'drill', 'drills')} in the ledger ${proofs.strange.length === 1 ? 'is' : 'are'} signed by nobody whose drills count here, the first ${proofs.strange[0]}: they prove nothing.`;
+    troubles.push(warning('evidence-strange', message, 'lifeboat evidence list'));
   }
   troubles.push(...drillTroubles(system, facts));
   const known = new Set([...Object.keys(system.datasets), configurationDataset]);

@@ -1,7 +1,10 @@
 import type { DrillEvidence } from '../../core/evidence.ts';
-import type { VaultReader } from '../../vault/vault.ts';
+import type { Destination } from '../../destinations/destination.ts';
+import { mayProve } from '../../vault/trust.ts';
+import { drillBodyOf } from '../drill/evidence-shape.ts';
 import { openLedgerCache } from '../ledger/cache.ts';
 import { newestEntries } from '../ledger/read.ts';
+import { type Hearing, standingOf } from '../ledger/standing.ts';
 
 /** What the ledger says of the newest drills of a system. */
 export interface Proofs {
@@ -11,8 +14,10 @@ export interface Proofs {
   readonly proved?: DrillEvidence;
   /** The newest proved drill that had the dataset in its scope. */
   readonly byDataset: ReadonlyMap<string, DrillEvidence>;
-  /** Keys of entries that could not be believed: damaged, forged, or signed by a stranger. */
+  /** Keys of entries that could not be believed: damaged, dated ahead, or not of the shape of a drill's. */
   readonly doubtful: readonly string[];
+  /** Of those that strangers signed: they are told of, and take no other's place. */
+  readonly strange: readonly string[];
 }
 
 export interface ProofScope {
@@ -28,40 +33,43 @@ const mostRead = 3800;
 const drills: ReadonlySet<string> = new Set(['drill']);
 
 /**
- * Reads the newest drills of `system` until each of `datasets` was found proved, and all together but those in `leftOut`. Only entries signed by one of `writers` count:
- * who can write to a destination could otherwise forge a proof.
+ * Reads the newest drills of a system until each of `datasets` was found proved, and all together but those in `leftOut`. Only entries
+ * that are believed count: who can write to a destination could otherwise forge a proof, or bury the true one.
  */
 export async function readProofs(
-  vault: VaultReader,
-  system: string,
+  destinations: readonly Destination[],
+  hearing: Hearing,
   { datasets, leftOut }: ProofScope,
-  writers: ReadonlySet<string>,
   stateDir: string,
 ): Promise<Proofs> {
   const doubtful: string[] = [];
+  const strange: string[] = [];
   const byDataset = new Map<string, DrillEvidence>();
   let last: DrillEvidence | undefined;
   let proved: DrillEvidence | undefined;
   using cache = openLedgerCache(stateDir, { create: false });
   let seen = 0;
-  for await (const { key, record } of newestEntries(vault.destinations, { kinds: drills, most: mostRead, cache })) {
-    if (seen++ >= mostDrills) break;
-    if (record === undefined || record.vault !== vault.id || !writers.has(record.writer)) {
-      doubtful.push(key);
+  const isOurs = (writer: string) => mayProve(hearing.trust, writer, hearing.system);
+  for await (const { key, record, storedMs } of newestEntries(destinations, {
+    kinds: drills,
+    most: mostRead,
+    cache,
+    isOurs,
+  })) {
+    const standing = record === undefined ? 'damaged' : standingOf({ record, storedMs }, hearing);
+    if (standing !== 'believed') {
+      (standing === 'stranger' ? strange : doubtful).push(key);
       continue;
     }
-    const evidence = drillOf(record.body);
-    if (evidence?.drill.system !== system) continue;
+    if (seen++ >= mostDrills) break;
+    const evidence = drillBodyOf(record?.body);
+    if (evidence === undefined) doubtful.push(key);
+    if (evidence?.drill.system !== hearing.system) continue;
     last ??= evidence;
     if (evidence.outcome.verdict !== 'proved') continue;
     if (evidence.scope.left.every(({ dataset }) => leftOut.has(dataset))) proved ??= evidence;
     for (const { dataset } of evidence.scope.datasets) if (!byDataset.has(dataset)) byDataset.set(dataset, evidence);
     if (proved && datasets.every((dataset) => byDataset.has(dataset))) break;
   }
-  return { byDataset, doubtful, ...(last && { last }), ...(proved && { proved }) };
-}
-
-/** The writer signed it, so its shape is ours; only what another version may have left out is looked for. */
-function drillOf(body: Readonly<Record<string, unknown>>): DrillEvidence | undefined {
-  return 'drill' in body && 'scope' in body && 'outcome' in body ? (body as unknown as DrillEvidence) : undefined;
+  return { byDataset, doubtful, strange, ...(last && { last }), ...(proved && { proved }) };
 }

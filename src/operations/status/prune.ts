@@ -8,6 +8,7 @@ import { writerId } from '../../vault/format/signing.ts';
 import { pruneMet, pruneSuspect } from '../../vault/prune/errors.ts';
 import type { Generations } from '../../vault/prune/generations.ts';
 import { graceMs } from '../../vault/prune/rules.ts';
+import { isStrange } from '../../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 import { openLedgerCache } from '../ledger/cache.ts';
 import { newestEntries } from '../ledger/read.ts';
@@ -21,6 +22,8 @@ import type { PruneStatus, PruneWait, StatusTrouble, SystemStatus } from './stat
 const lateMs = 14 * dayMs;
 /** Nothing goes before the grace is over; a host that is away for a weekend holds up nobody. */
 const patienceMs = 2 * graceMs;
+/** Strangers may have put any number after the true ones. */
+const mostLooked = 50;
 /** With those of proofs.ts and learn-keys.ts at most 5,000. */
 const mostRead = 1000;
 const decisions: ReadonlySet<string> = new Set(['pin', 'erase', 'prune']);
@@ -63,7 +66,9 @@ export async function withPrune(status: SystemStatus, sources: PruneSources): Pr
 
 /** The newest that can be believed: anybody who can write there can put one after it. */
 async function newestOf(generations: Generations): Promise<Look['newest']> {
+  let read = 0;
   for (const [number, storedMs] of generations.storedMs) {
+    if (read++ >= mostLooked) break;
     const generation = await generations.read(number);
     if (generation !== undefined) return { number, storedMs, marked: generation.tombstones };
   }
@@ -71,7 +76,7 @@ async function newestOf(generations: Generations): Promise<Look['newest']> {
 }
 
 /** Pins, erasures and hosts that were retired, among the newest entries: those of prunes that ran are many, and old ones rest. */
-async function readDecisions({ config, vault }: PruneSources): Promise<PruneLedger> {
+async function readDecisions({ config, vault, points }: PruneSources): Promise<PruneLedger> {
   using cache = openLedgerCache(config.stateDir, { create: false });
   const objects: LedgerObject[] = [];
   const options = { kinds: decisions, most: mostRead, cache };
@@ -79,7 +84,7 @@ async function readDecisions({ config, vault }: PruneSources): Promise<PruneLedg
     if (bytes !== undefined) objects.push({ key, bytes });
   }
   // Nothing is removed by what is said here, so everyone who is known may have said it.
-  return foldLedger(objects, vault.id, vault.trust);
+  return foldLedger(objects, vault.id, vault.trust, points);
 }
 
 /** What retention had let go already when the time for a prune began that did not come. */
@@ -110,7 +115,7 @@ async function overdueIn({
 async function waitsIn({ config, points, generations, newest, nowMs, here, ledger }: Look): Promise<PruneWait[]> {
   if (newest === undefined || newest.marked.length === 0) return [];
   const waits: PruneWait[] = [];
-  for (const [writer, own] of byWriter(points)) {
+  for (const [writer, own] of byWriter(points.filter((point) => !isStrange(point)))) {
     const seen = Math.max(...own.map(({ record: { generation } }) => (generation <= newest.number ? generation : 0)));
     // Where the next is gone, a prune has passed this writer: it was retired.
     const sinceMs = seen < newest.number ? generations.storedMs.get(seen + 1) : undefined;

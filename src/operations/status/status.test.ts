@@ -152,7 +152,7 @@ describe('status', () => {
     vault.drill({ atMs: now, verdict: 'proved', datasets: ['app-db', 'uploads'], rtoMs: 1, stranger: true });
     const found = await status();
     expect(found.proof).toBeNull();
-    expect(codes(found)).toEqual(['evidence-doubtful', 'never-proved']);
+    expect(codes(found)).toEqual(['never-proved', 'evidence-strange']);
   });
 
   test('worst first: nothing at all, then too old; with why the last backup failed', async () => {

@@ -1,20 +1,20 @@
-import { join } from 'node:path';
 import type { Catalog } from '../../catalog/catalog.ts';
 import { listGenerations } from '../../vault/prune/generations.ts';
-import type { Trust } from '../../vault/trust.ts';
-import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
-import { publicKeyIn } from '../../vault/writer-key-file.ts';
+import { isKnownWriter, type Trust } from '../../vault/trust.ts';
+import type { RestorePoint } from '../../vault/vault.ts';
+import { publicKeyHere } from '../known-writers.ts';
+import { hearingOf } from '../ledger/hearing.ts';
 import { reach } from '../reach.ts';
 import type { OpenSystem } from '../system.ts';
 import { placementFacts } from '../three-two-one/facts.ts';
 import { assess } from './assess.ts';
 import { withKeys } from './keys.ts';
 import { withLocks } from './locks.ts';
-import { type ProofScope, type Proofs, readProofs } from './proofs.ts';
+import { type Proofs, readProofs } from './proofs.ts';
 import { withPrune } from './prune.ts';
 import type { SystemStatus, WriterStatus } from './status.ts';
 
-const nothingProved: Proofs = { byDataset: new Map(), doubtful: [] };
+const nothingProved: Proofs = { byDataset: new Map(), doubtful: [], strange: [] };
 
 /** Looks at the vault's records and ledger, needs no key, changes nothing. `catalog`: what happened here, if anything is known. */
 export async function takeStatus(
@@ -27,12 +27,10 @@ export async function takeStatus(
   const { points, suspect } = vault ? await vault.restorePoints() : { points: [], suspect: [] };
   // One vault may serve several systems.
   const own = points.filter((point) => point.record.system === system.name);
-  // Whom this host knows; where it knows nobody, whoever made a restore point.
-  const writers = vault?.trust.writers ?? new Set(own.map((point) => point.record.writer));
   const leftOut = new Set(system.drill.skip.map(({ what }) => what));
   const scope = { datasets: Object.keys(system.datasets), leftOut };
   const [proofs, generations] = await Promise.all([
-    vault ? believedProofs(open, vault, scope, writers) : nothingProved,
+    vault ? readProofs(vault.destinations, await hearingOf(open, vault), scope, system.stateDir) : nothingProved,
     vault && listGenerations(vault.destinations, { vault: vault.id, trust: vault.trust }),
   ]);
   const runs = catalog?.runs({ limit: 200 }) ?? [];
@@ -51,43 +49,27 @@ export async function takeStatus(
     health,
     placement,
   });
-  const signed = { ...status, writers: vault ? writersOf(own, vault.trust) : [] };
+  const signed = { ...status, writers: vault ? writersOf(own, vault.trust, system.name) : [] };
   const locked = withLocks(signed, open);
   if (vault === undefined || generations === undefined) return locked;
   const prunes = catalog?.runs({ operation: 'prune', limit: 10 }) ?? [];
-  const sources = { config: system, vault, points, generations, runs: prunes, here: publicKeyHere(open, vault.id) };
+  const sources = {
+    config: system,
+    vault,
+    points,
+    generations,
+    runs: prunes,
+    here: publicKeyHere(open.config, vault.id),
+  };
   return withKeys(await withPrune(locked, sources), open, vault);
 }
 
-function writersOf(points: readonly RestorePoint[], trust: Trust): WriterStatus[] {
+function writersOf(points: readonly RestorePoint[], trust: Trust, system: string): WriterStatus[] {
   const counts = new Map<string, number>();
   for (const { record } of points) counts.set(record.writer, (counts.get(record.writer) ?? 0) + 1);
   return [...counts].map(([writer, restorePoints]) => ({
     writer,
     restorePoints,
-    known: trust.writers?.has(writer) ?? null,
+    known: trust.writers === undefined ? null : isKnownWriter(trust, writer, system),
   }));
-}
-
-/** A host that only drills signs evidence, but no restore point: its own key is believed too. */
-async function believedProofs(
-  system: OpenSystem,
-  vault: VaultReader,
-  scope: ProofScope,
-  writers: ReadonlySet<string>,
-): Promise<Proofs> {
-  const proofs = await readProofs(vault, system.config.name, scope, writers, system.config.stateDir);
-  const here = proofs.doubtful.length > 0 ? publicKeyHere(system, vault.id) : undefined;
-  if (here === undefined || writers.has(here)) return proofs;
-  return readProofs(vault, system.config.name, scope, new Set([...writers, here]), system.config.stateDir);
-}
-
-/** The key that this host signs with, when it has one for this vault. */
-function publicKeyHere(system: OpenSystem, vault: string): string | undefined {
-  try {
-    return publicKeyIn(join(system.config.stateDir, 'writer.json'), vault);
-  } catch {
-    // Keys that cannot be read, or another vault's, vouch for nothing. Writing says what is wrong with them.
-    return undefined;
-  }
 }

@@ -1,4 +1,5 @@
 import { countOf } from '../../core/size.ts';
+import { clockDisputes } from '../../vault/clocks.ts';
 import { spoiledCodes } from '../../vault/read/objects.ts';
 import type { Doubt } from '../../vault/trust.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
@@ -39,6 +40,10 @@ export function tamperTroubles(points: readonly RestorePoint[], troubles: readon
     const severity = code === 'stored-late' ? 'warning' : 'bad';
     const message = `${sayings[code](doubtful.length, name)}${kept}`;
     result.push({ severity, code: `restore-points-${code}`, message, command: 'lifeboat list' });
+  }
+  for (const { early, other, count } of clockDisputes(points)) {
+    const message = `The clocks of ${early} and ${other} disagree about ${countOf(count, 'restore point')}: ${early} shows them stored before they were made. They are believed by the other one; look at who may set times at ${early}.`;
+    result.push({ severity: 'warning', code: 'clocks-disagree', message, command: 'lifeboat check' });
   }
   const spoiled = troubles.filter(({ code }) => spoiledCodes.includes(code));
   for (const code of spoiledCodes) {

@@ -10,31 +10,32 @@ const AGE_MAGIC = Buffer.from('age-encryption.org/v1\n');
 
 /**
  * Throws what is wrong with an object that shall be copied, as far as it shows without a key. A delta of the index can only
- * be looked at from outside: what a damaged one names is sent again.
+ * be looked at from outside: what a damaged one names is sent again. @returns who signed it, where it says so
  */
-export function believe(vault: string, key: Key, parsed: ParsedKey, bytes: Uint8Array): void {
+export function believe(vault: string, key: Key, parsed: ParsedKey, bytes: Uint8Array): string | undefined {
   switch (parsed.type) {
     case 'pack':
     case 'manifest':
       if (sha256Hex(bytes) !== parsed.id) throw wrong('its bytes are not the ones that its name promises');
-      return;
+      return undefined;
     case 'index':
       if (!AGE_MAGIC.equals(bytes.subarray(0, AGE_MAGIC.length))) throw wrong('it is not an age file');
-      return;
+      return undefined;
     case 'snapshot':
-      believedRecord(vault, key, bytes);
-      return;
+      return believedRecord(vault, key, bytes).writer;
     case 'generation': {
-      const { vault: of, generation } = decodeGeneration(bytes);
+      const { vault: of, generation, writer } = decodeGeneration(bytes);
       if (of !== vault || generation !== parsed.generation) throw wrong('it belongs elsewhere');
-      return;
+      return writer;
     }
-    case 'ledger':
-      if (decodeLedgerEntry(bytes, key).vault !== vault) throw wrong('it belongs elsewhere');
-      return;
+    case 'ledger': {
+      const { vault: of, writer } = decodeLedgerEntry(bytes, key);
+      if (of !== vault) throw wrong('it belongs elsewhere');
+      return writer;
+    }
     case 'endorsement':
       if (decodeEndorsement(bytes, key).vault !== vault) throw wrong('it belongs elsewhere');
-      return;
+      return undefined;
     case 'vault':
     case 'rescue':
       throw wrong('it is made where it is missing');

@@ -3,11 +3,11 @@ import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { objectDamaged, objectExists, objectMissing } from '../../destinations/errors.ts';
 import { firstSound, traceOf } from '../../destinations/first-version.ts';
-import { manifestKey, packKey } from '../format/keys.ts';
+import { manifestKey, type ParsedKey, packKey } from '../format/keys.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
-import { isWithdrawn } from '../prune/withdrawn.ts';
 import { release } from '../release.ts';
+import { isOurs, isPruner, type Trust } from '../trust.ts';
 import { putConfirmed } from '../write/copies.ts';
 import { believe, believedRecord } from './belief.ts';
 import { recordsStrange } from './errors.ts';
@@ -23,6 +23,8 @@ export interface CopyOptions {
   readonly vault: string;
   /** Which restore points may spread; all when absent. */
   readonly spreads?: SpreadRule;
+  /** Whose ledger entries and prunes spread; everyone's when absent. */
+  readonly trust?: Trust;
   /** Told of every object that arrived. */
   readonly onCopied?: (missing: Missing) => void;
 }
@@ -35,7 +37,7 @@ export interface Copied {
   readonly refused: ReadonlyArray<{ readonly key: Key; readonly code: string; readonly why: string }>;
   /** Records that wait for what they need. */
   readonly waiting: readonly Key[];
-  /** Records that may not spread. A place without them lacks nothing. */
+  /** Records, and what else is signed, that may not spread. A place without them lacks nothing. */
   readonly strange: readonly Key[];
   /** Places that failed as a whole while they were read, and why. */
   readonly silent: ReadonlyArray<{ readonly destination: string; readonly error: unknown }>;
@@ -126,15 +128,17 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
     const { key, parsed } = missing;
     const refuse = (why: string) => objectDamaged({ destination: from.name, key, why });
     let record: SnapshotRecord | undefined;
+    let signer: string | undefined;
     try {
       if (parsed.type === 'snapshot') record = believedRecord(options.vault, key, body);
-      else believe(options.vault, key, parsed, body);
+      else signer = believe(options.vault, key, parsed, body);
     } catch (error) {
       throw refuse(sentenceOf(error));
     }
+    if (signer !== undefined && !maySpread(parsed, signer, options.trust ?? {})) throw recordsStrange({ objects: key });
     if (record === undefined) return undefined;
-    if (options.spreads?.(record) === false) throw recordsStrange({ records: key });
-    if (isWithdrawn({ tombstones: plan.withdrawn }, record)) return 'leaves';
+    if (options.spreads?.(record) === false) throw recordsStrange({ objects: key });
+    if (plan.withdrawn.has(record.manifest[0])) return 'leaves';
     if (record.packs.some(([id]) => plan.withdrawn.has(id) && !to.sizes.has(packKey(id)))) return 'leaves';
     return hasAll(to, record) ? undefined : 'waits';
   }
@@ -143,6 +147,11 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
   await inParallel(plan.records, mostAtOnce, copyOne, run.signal);
   const failed = [...silent].map(([{ destination }, error]) => ({ destination: destination.name, error }));
   return { ...done, refused, waiting, strange, silent: failed };
+}
+
+/** What strangers signed stays where they put it: where there are locks, nobody could take it away again. */
+function maySpread(parsed: ParsedKey, signer: string, trust: Trust): boolean {
+  return parsed.type === 'generation' ? isPruner(trust, signer) : isOurs(trust, signer);
 }
 
 /** A destination names only restore points that it holds whole. */

@@ -4,8 +4,8 @@ import { defineError } from '../../core/errors.ts';
 export const recordsStrange = defineError({
   code: 'records-strange',
   exit: 1,
-  say: (fact: { records: string }) =>
-    `Not copied, but left where found: ${fact.records} signed by nobody who is known, or beside the chain of the writer.`,
+  say: (fact: { objects: string }) =>
+    `Not copied, but left where found: ${fact.objects} signed by nobody who is known, or beside the chain of the writer.`,
   hint: () =>
     "'lifeboat list' marks such restore points and says why. The key of a machine of yours belongs in vault.writers.",
 });

@@ -1,6 +1,7 @@
 import type { Key } from '../../destinations/destination.ts';
 import { type ParsedKey, parseKey } from '../format/keys.ts';
 import type { Holdings } from './holdings.ts';
+import type { Withdrawn } from './withdrawn.ts';
 
 /** An object that a destination lacks, and who has it. */
 export interface Missing {
@@ -25,6 +26,9 @@ export interface CopyPlan {
   readonly withdrawn: ReadonlySet<string>;
 }
 
+/** Whether somebody needs a pack or a manifest: strangers may have put any number there. */
+export type Wanted = (id: string) => boolean;
+
 /** Large first; what tells writers and readers of the rest follows it. */
 const order: Readonly<Partial<Record<ParsedKey['type'], number>>> = {
   pack: 0,
@@ -35,11 +39,18 @@ const order: Readonly<Partial<Record<ParsedKey['type'], number>>> = {
   endorsement: 5,
 };
 
-/** What to copy from `sources` so that `to` holds all that they hold, except packs that a prune has `withdrawn`. */
-export function planCopy(to: Holdings, sources: readonly Holdings[], withdrawn: ReadonlySet<string>): CopyPlan {
+/**
+ * What to copy from `sources` so that `to` holds all that they hold, except what a prune has `withdrawn`, and packs and manifests that
+ * nobody wants.
+ */
+export function planCopy(
+  to: Holdings,
+  sources: readonly Holdings[],
+  { number, ids: withdrawn }: Withdrawn,
+  wanted: Wanted = () => true,
+): CopyPlan {
   const missing = new Map<Key, Missing & { readonly sources: Holdings[] }>();
   const differing = new Set<Key>();
-  const newest = Math.max(0, ...[to, ...sources].map(newestGeneration));
   let totalBytes = 0;
   for (const source of sources) {
     for (const [key, sizeBytes] of source.sizes) {
@@ -54,7 +65,7 @@ export function planCopy(to: Holdings, sources: readonly Holdings[], withdrawn: 
         continue;
       }
       const parsed = parseKey(key)!;
-      if (!isCopied(parsed, withdrawn, newest)) continue;
+      if (!isCopied(parsed, number) || (isBody(parsed) && (withdrawn.has(parsed.id) || !wanted(parsed.id)))) continue;
       missing.set(key, { key, parsed, sizeBytes, sources: [source] });
       totalBytes += sizeBytes;
     }
@@ -75,14 +86,11 @@ export function planCopy(to: Holdings, sources: readonly Holdings[], withdrawn: 
  * `vault.json` and the rescue script are made where they are missing, not copied. Of the prune generations the newest is
  * enough: those before it would only have to be removed again.
  */
-function isCopied(parsed: ParsedKey, withdrawn: ReadonlySet<string>, newest: number): boolean {
+function isCopied(parsed: ParsedKey, newest: number): boolean {
   switch (parsed.type) {
     case 'vault':
     case 'rescue':
       return false;
-    case 'pack':
-    case 'manifest':
-      return !withdrawn.has(parsed.id);
     case 'generation':
       return parsed.generation >= newest;
     default:
@@ -90,13 +98,8 @@ function isCopied(parsed: ParsedKey, withdrawn: ReadonlySet<string>, newest: num
   }
 }
 
-function newestGeneration({ sizes }: Holdings): number {
-  let newest = 0;
-  for (const key of sizes.keys()) {
-    const parsed = parseKey(key);
-    if (parsed?.type === 'generation') newest = Math.max(newest, parsed.generation);
-  }
-  return newest;
+function isBody(parsed: ParsedKey): parsed is Extract<ParsedKey, { type: 'pack' | 'manifest' }> {
+  return parsed.type === 'pack' || parsed.type === 'manifest';
 }
 
 function rank({ parsed }: Missing): number {

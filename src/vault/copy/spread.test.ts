@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { knowing } from '../../../test/support/keys.ts';
 import { newUlid } from '../../core/ulid.ts';
 import { recordKey, type SnapshotRecord, signRecord } from '../format/record.ts';
 import { newSigningKey } from '../format/signing.ts';
@@ -39,9 +40,15 @@ function recordOf(key: string, id: string, logical: number): SnapshotRecord {
 
 function ruleFor(judged: ReadonlyArray<{ record: SnapshotRecord; doubts: Doubt[] }>) {
   const points = judged.map(
-    (one): RestorePoint => ({ ...one, key: recordKey(one.record), destinations: ['disk'], storedMs: 1000 }),
+    (one): RestorePoint => ({
+      ...one,
+      key: recordKey(one.record),
+      destinations: ['disk'],
+      storedMs: 1000,
+      earlyAt: [],
+    }),
   );
-  const trust = { writers: new Set([host.publicKey]) };
+  const trust = { writers: knowing([host.publicKey]) };
   return spreadRule({ trust, restorePoints: async () => ({ points }) } as unknown as VaultReader);
 }
 

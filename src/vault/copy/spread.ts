@@ -3,6 +3,7 @@ import type { Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import type { Key } from '../../destinations/destination.ts';
 import { recordHash, recordKey, type SnapshotRecord } from '../format/record.ts';
+import { createIdSet } from '../id-set.ts';
 import { type Doubt, isKnownWriter } from '../trust.ts';
 import type { VaultReader } from '../vault.ts';
 import { recordsStrange } from './errors.ts';
@@ -23,13 +24,22 @@ export async function spreadRule(vault: VaultReader): Promise<SpreadRule> {
   const sound = points.filter(({ doubts }) => !doubts.some(({ code }) => strange.has(code)));
   const spreading = new Set(sound.map(({ record }) => recordHash(record)));
   return (record) =>
-    isKnownWriter(vault.trust, record.writer) && (spreading.has(recordHash(record)) || !judged.has(recordKey(record)));
+    isKnownWriter(vault.trust, record.writer, record.system) &&
+    (spreading.has(recordHash(record)) || !judged.has(recordKey(record)));
 }
 
-/** Says once for a whole run how many records stay where they are, however many places lack them. */
+/** Packs and manifests that a record needs which may spread: no other is copied. */
+export async function wantedBy(vault: VaultReader, spreads: SpreadRule): Promise<(id: string) => boolean> {
+  const { points } = await vault.restorePoints();
+  const needed = createIdSet(vault.ids);
+  for (const { record } of points) if (spreads(record)) needed.addNeeds(record);
+  return (id) => needed.has(id);
+}
+
+/** Says once for a whole run how many objects stay where they are, however many places lack them. */
 export function tellStrange(copied: ReadonlyArray<{ readonly strange: readonly Key[] }>, run: Run): void {
   const left = new Set(copied.flatMap(({ strange }) => strange));
   if (left.size === 0) return;
-  const records = countOf(left.size, 'restore point');
-  run.problem({ code: recordsStrange.code, message: sentenceOf(recordsStrange({ records })) });
+  const objects = countOf(left.size, 'object');
+  run.problem({ code: recordsStrange.code, message: sentenceOf(recordsStrange({ objects })) });
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { knowing } from '../../../test/support/keys.ts';
 import { newUlid } from '../../core/ulid.ts';
 import { openMemory } from '../../destinations/memory/destination.ts';
 import { generationBytes, signGeneration } from '../format/generation.ts';
@@ -24,6 +25,7 @@ test("a stranger's prune withdraws nothing: what it names is copied all the same
   await one.put(generationKey(1), generation(1, [dead], ours.privateKey));
   await one.put(generationKey(2), generation(2, [dead, living], theirs.privateKey));
   const held = await holdingsOf(one, new AbortController().signal);
-  const trust = { writers: new Set([ours.publicKey]) };
-  expect([...(await withdrawnAt(vault, [held], trust))]).toEqual([dead]);
+  const trust = { writers: knowing([ours.publicKey]) };
+  const { number, ids } = await withdrawnAt(vault, [held], { trust });
+  expect({ number, ids: [...ids] }).toEqual({ number: 1, ids: [dead] });
 });

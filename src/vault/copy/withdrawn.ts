@@ -1,20 +1,43 @@
 import { parseKey } from '../format/keys.ts';
-import { readView } from '../prune/view.ts';
-import type { Trust } from '../trust.ts';
+import type { SnapshotRecord } from '../format/record.ts';
+import { readView, withdraws } from '../prune/view.ts';
+import { isKnownWriter, type Trust } from '../trust.ts';
 import type { Holdings } from './holdings.ts';
 
-/**
- * The packs and manifests that the newest prune has marked: they are on their way out, and what is copied would only have to be removed
- * again. What cannot be read, or is signed by a stranger, withdraws nothing: then too much is copied, never too little.
- */
+/** What the newest prune says, for who copies. */
+export interface Withdrawn {
+  /** Of the generation; 0 without any. */
+  readonly number: number;
+  /** Packs and manifests on their way out: what is copied would only have to be removed again. */
+  readonly ids: ReadonlySet<string>;
+}
+
+export interface WithdrawnOptions {
+  /** Everyone's counts when absent. */
+  readonly trust?: Trust;
+  /** The records that are there. What one of a known writer needs that is not withdrawn itself is not on its way out, whoever says so. */
+  readonly records?: () => Promise<readonly SnapshotRecord[]>;
+  /** Hashes of records that pruners named in the ledger: with it, only what both say is withdrawn. */
+  readonly removed?: ReadonlySet<string>;
+}
+
+/** What cannot be read, or is signed by somebody who may not prune, withdraws nothing: then too much is copied, never too little. */
 export async function withdrawnAt(
   vault: string,
   all: readonly Holdings[],
-  trust: Trust = {},
-): Promise<ReadonlySet<string>> {
+  { trust = {}, records, removed }: WithdrawnOptions = {},
+): Promise<Withdrawn> {
   const pruned = all.filter(({ sizes }) => sizes.keys().some((key) => parseKey(key)?.type === 'generation'));
   const destinations = pruned.map(({ destination }) => destination);
   const passOver = () => {};
-  const { tombstones } = await readView(destinations, { vault, trust, onFailure: passOver, onSuspect: passOver });
-  return tombstones;
+  const view = await readView(destinations, { vault, trust, onFailure: passOver, onSuspect: passOver });
+  const { number, tombstones } = view;
+  if (tombstones.size === 0 || records === undefined) return { number, ids: tombstones };
+  const ids = new Set(tombstones);
+  for (const record of await records()) {
+    if (!isKnownWriter(trust, record.writer, record.system) || withdraws(view, record, trust, removed)) continue;
+    ids.delete(record.manifest[0]);
+    for (const [pack] of record.packs) ids.delete(pack);
+  }
+  return { number, ids };
 }

@@ -104,6 +104,8 @@ export interface LedgerVerdict {
   readonly entries: number;
   /** Public keys, with how many entries each signed. */
   readonly writers: ReadonlyArray<{ readonly writer: string; readonly entries: number; readonly newest: string }>;
+  /** Who signed entries and is not known: they say nothing for the ledger, and nothing against it. */
+  readonly strangers: LedgerVerdict['writers'];
   readonly problems: readonly LedgerProblem[];
 }
 
@@ -118,26 +120,32 @@ export interface LedgerObject {
  */
 export function verifyLedger(
   objects: readonly LedgerObject[],
-  trust: { readonly vault?: string; readonly writers?: readonly string[] } = {},
+  trust: {
+    readonly vault?: string;
+    readonly writers?: readonly string[];
+    /** Whose entries are judged; others' are counted apart. Everyone's when absent. */
+    readonly isOurs?: (writer: string) => boolean;
+  } = {},
 ): LedgerVerdict {
   const problems: LedgerProblem[] = [];
   const chains = new Map<string, Link[]>();
   for (const { key, bytes } of objects) {
     const record = tryDecode(key, bytes, problems);
     if (record === undefined) continue;
-    if (trust.vault !== undefined && record.vault !== trust.vault) {
+    if (trust.vault !== undefined && record.vault !== trust.vault && (trust.isOurs?.(record.writer) ?? true)) {
       problems.push({ key, code: 'other-vault', message: `${key} belongs to vault ${record.vault}.` });
     }
     const links = chains.get(record.writer) ?? [];
     links.push({ key, hash: hashOfEntry(bytes), record });
     chains.set(record.writer, links);
   }
-  const writers = [...chains].map(([writer, links]) => {
+  const isOurs = trust.isOurs ?? (() => true);
+  const told = [...chains].map(([writer, links]) => {
     if (trust.writers !== undefined && !trust.writers.includes(writer)) {
       const message = `${countOf(links.length, 'entry is', 'entries are')} signed by ${writer}, which is not a known writer.`;
       problems.push({ key: links[0]?.key ?? '', code: 'stranger', message });
     }
-    problems.push(...chainProblems(links));
+    if (isOurs(writer)) problems.push(...chainProblems(links));
     const newest =
       links
         .map(({ record }) => record.id)
@@ -145,7 +153,9 @@ export function verifyLedger(
         .at(-1) ?? '';
     return { writer, entries: links.length, newest };
   });
-  return { ok: problems.length === 0, entries: objects.length, writers, problems };
+  const writers = told.filter(({ writer }) => isOurs(writer));
+  const strangers = told.filter(({ writer }) => !isOurs(writer));
+  return { ok: problems.length === 0, entries: objects.length, writers, strangers, problems };
 }
 
 interface Link {

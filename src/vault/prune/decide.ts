@@ -18,6 +18,8 @@ export interface PrunePoint {
     SnapshotRecord,
     'id' | 'dataset' | 'packs' | 'manifest' | 'writer' | 'generation' | 'previous' | 'time'
   >;
+  /** Nobody who is known signed it. It stays, and decides nothing about what known writers stored. */
+  readonly strange?: boolean;
 }
 
 /** All that a decision rests on: read first, decided without any I/O. */
@@ -35,6 +37,8 @@ export interface PruneFacts {
   readonly removed: ReadonlySet<string>;
   /** Ids of writers that will never write again. */
   readonly retired: ReadonlySet<string>;
+  /** Ids of the writers that are known; everyone's count when absent. */
+  readonly known?: ReadonlySet<string>;
 }
 
 /** What the next generation says. */
@@ -70,12 +74,20 @@ export function newestNumber(places: readonly Place[]): number {
 export function decideMarks(facts: PruneFacts, rules: PruneRules = allRules): Marks {
   const { places, points, kept, outOfReach } = facts;
   const ids = idsIn(points);
+  const ours = points.filter(({ strange }) => !strange);
   const needed = neededBy(
-    points.filter(({ key }) => kept.has(key)),
+    ours.filter(({ key }) => kept.has(key)),
     ids,
   );
+  // No two writers share a pack: what a known one's record names is judged by known writers' records alone.
+  const ofStrangers = neededBy(
+    points.filter(({ strange }) => strange),
+    ids,
+  );
+  const ofOurs = neededBy(ours, ids);
+  const isTheirs = (id: string) => ofStrangers.has(id) && !ofOurs.has(id);
   // A forged record can name the manifest of a restore point that is kept: to withdraw it would withdraw both.
-  const withdrawn = points.filter(({ key, record }) => !kept.has(key) && !needed.has(record.manifest[0]));
+  const withdrawn = ours.filter(({ key, record }) => !kept.has(key) && !needed.has(record.manifest[0]));
   const tombstones = createIdSet(ids);
   for (const { record } of withdrawn) {
     tombstones.add(record.manifest[0]);
@@ -83,7 +95,7 @@ export function decideMarks(facts: PruneFacts, rules: PruneRules = allRules): Ma
   }
   for (const { packs, manifests, nowMs } of places) {
     const markOld = ([id, { modifiedMs }]: [string, Held]) => {
-      if (!needed.has(id) && nowMs - modifiedMs >= leastAgeMs) tombstones.add(id);
+      if (!needed.has(id) && !isTheirs(id) && nowMs - modifiedMs >= leastAgeMs) tombstones.add(id);
     };
     packs.entries().forEach(markOld);
     manifests.entries().forEach(markOld);
@@ -129,8 +141,8 @@ export interface Gap {
 
 export function gapsIn({ points, removed }: Pick<PruneFacts, 'points' | 'removed'>): Gap[] {
   const known = new Set(points.map(({ hash }) => hash));
-  return points.flatMap(({ key, record: { previous, writer } }) =>
-    previous === null || known.has(previous) || removed.has(previous) ? [] : [{ key, writer, previous }],
+  return points.flatMap(({ key, strange, record: { previous, writer } }) =>
+    strange || previous === null || known.has(previous) || removed.has(previous) ? [] : [{ key, writer, previous }],
   );
 }
 
@@ -179,9 +191,10 @@ export function decideSweep(facts: PruneFacts, place: Place, nowMs: number, rule
     places,
     numbers.filter((number) => number >= passed),
   );
-  const isDead = ({ record }: PrunePoint) => dead.has(record.manifest[0]);
+  const isDead = ({ record, strange }: PrunePoint) => !strange && dead.has(record.manifest[0]);
+  // What only strangers need was never marked while they did; what was marked before is not theirs to take back.
   const needed = neededBy(
-    points.filter((point) => rules.lookAgain && !isDead(point)),
+    points.filter((point) => rules.lookAgain && !point.strange && !isDead(point)),
     idsIn(points),
   );
   const goes = (id: string) => dead.has(id) && !needed.has(id);
@@ -199,28 +212,37 @@ export function decideSweep(facts: PruneFacts, place: Place, nowMs: number, rule
 }
 
 /** By id of the writer, the newest generation that one of its records says it has seen. */
-function seenBy({ points, places }: PruneFacts, rules: PruneRules): [string, number][] {
+function seenBy({ points, places, known }: PruneFacts, rules: PruneRules): [string, number][] {
   const seen = new Map<string, number>();
   const keys = new Map<string, number>();
   const newest = newestNumber(places);
-  for (const { record } of points) {
+  for (const { record, strange } of points) {
+    if (strange) continue;
     // Nobody has seen what does not exist: that record says nothing true about its writer.
     const generation = record.generation <= newest ? record.generation : 0;
     keys.set(record.writer, Math.max(keys.get(record.writer) ?? 0, generation));
   }
   for (const [key, number] of keys) seen.set(writerId(key), number);
   if (rules.newWriters) {
-    for (const { indexes } of places) for (const writer of indexes.keys()) if (!seen.has(writer)) seen.set(writer, 0);
+    const isNew = (writer: string) => !seen.has(writer) && known?.has(writer) !== false;
+    for (const { indexes } of places) for (const writer of indexes.keys()) if (isNew(writer)) seen.set(writer, 0);
   }
   return [...seen];
 }
 
-/** Newest first, as long as none is missing. */
+/** The least that is free everywhere: strangers and damage may have taken some. */
+export function nextNumber(places: readonly Place[]): number {
+  let number = newestNumber(places) + 1;
+  while (places.some(({ taken }) => taken.has(number))) number++;
+  return number;
+}
+
+/** Newest first, as long as none is missing. One that was never a prune's, or can never be read again, is not missed. */
 function unbrokenFrom(places: readonly Place[], newest: number): number[] {
   const numbers: number[] = [];
   for (let number = newest; number > 0; number--) {
-    if (!places.some(({ generations }) => generations.has(number))) break;
-    numbers.push(number);
+    if (places.some(({ generations }) => generations.has(number))) numbers.push(number);
+    else if (!places.some(({ taken }) => taken.has(number))) break;
   }
   return numbers;
 }

@@ -7,7 +7,7 @@ import { createIdSet, type SomeIds } from '../id-set.ts';
 import type { Ids } from '../ids.ts';
 import type { Trust } from '../trust.ts';
 import { createHeldPacks, type Held, type HeldPacks } from './held.ts';
-import { believed, isOfTheDestination } from './view.ts';
+import { believed, Foreign, isOfTheDestination, plausible } from './view.ts';
 
 /** A generation as one destination holds it. */
 export interface HeldGeneration {
@@ -27,6 +27,8 @@ export interface Place {
   readonly early: ReadonlySet<Key>;
   /** By number. */
   readonly generations: ReadonlyMap<number, HeldGeneration>;
+  /** Numbers under which something else lies: damaged, by somebody who may not prune, or too high to be true. */
+  readonly taken: ReadonlySet<number>;
   /** Index deltas by their writers' ids. */
   readonly indexes: ReadonlyMap<string, readonly Key[]>;
   /** The newest time seen: the store's clock shows at least this. */
@@ -75,14 +77,14 @@ export interface RestRequest {
   readonly trust: Trust;
   /** Those in which the records count their packs. */
   readonly ids: Ids;
-  readonly suspect: (found: Suspect) => void;
+  readonly damaged: (found: Suspect) => void;
   readonly run: Run;
 }
 
-/** The rest. A generation that cannot be read or believed is told to `suspect`. */
+/** The rest. A generation that is damaged is told to `damaged`; nothing is removed for what it may have said. */
 export async function listRest(
   { destination, early, packs, manifests, nowMs: startMs }: Listing,
-  { vault, trust, ids, suspect, run }: RestRequest,
+  { vault, trust, ids, damaged, run }: RestRequest,
 ): Promise<Place> {
   let nowMs = startMs;
   const under = async function* (prefix: string): AsyncGenerator<Trace> {
@@ -105,6 +107,7 @@ export async function listRest(
     else own.push(key);
   }
   const generations = new Map<number, HeldGeneration>();
+  const taken = new Set<number>();
   for (const trace of await Array.fromAsync(under('gc/'))) {
     const parsed = parseKey(trace.key);
     if (parsed?.type !== 'generation') continue;
@@ -119,8 +122,15 @@ export async function listRest(
       });
     } catch (error) {
       if (isOfTheDestination(error)) throw error;
-      suspect({ key: trace.key, why: `in ${destination.name}: ${sentenceOf(error)}` });
+      taken.add(parsed.generation);
+      if (!(error instanceof Foreign)) damaged({ key: trace.key, why: `in ${destination.name}: ${sentenceOf(error)}` });
     }
   }
-  return { destination, early, packs, manifests, records, generations, indexes, nowMs };
+  const sound = plausible(generations.keys());
+  for (const number of generations.keys()) {
+    if (sound.has(number)) continue;
+    generations.delete(number);
+    taken.add(number);
+  }
+  return { destination, early, packs, manifests, records, generations, taken, indexes, nowMs };
 }

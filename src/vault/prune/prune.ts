@@ -6,7 +6,7 @@ import { firstSound, traceOf } from '../../destinations/first-version.ts';
 import { generationBytes, signGeneration } from '../format/generation.ts';
 import { generationKey } from '../format/keys.ts';
 import { recordHash } from '../format/record.ts';
-import type { Trust } from '../trust.ts';
+import { isStrange, type Trust } from '../trust.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
 import {
   decideMarks,
@@ -14,7 +14,7 @@ import {
   type Gap,
   gapsIn,
   type Marks,
-  newestNumber,
+  nextNumber,
   type PruneFacts,
   type PrunePoint,
   type SweepPlan,
@@ -39,13 +39,16 @@ export interface PruneSurvey {
   /** Those that failed while they were read. */
   readonly outOfReach: readonly string[];
   readonly points: readonly RestorePoint[];
-  /** What cannot be read or believed: while there is any, nothing may be deleted. */
+  /** Records that cannot be read: what they need is not known, so nothing may be deleted unless a person says that they are lost. */
   readonly suspect: readonly Suspect[];
+  /** Prunes that are damaged: they say nothing. */
+  readonly damaged: readonly Suspect[];
 }
 
 export async function surveyVault({ vault, destinations, trust }: SurveyRequest, run: Run): Promise<PruneSurvey> {
   const outOfReach: string[] = [];
   const suspect: Suspect[] = [];
+  const damaged: Suspect[] = [];
   const reached = async <From extends { readonly destination: Destination } | Destination, To>(
     all: readonly From[],
     work: (one: From) => Promise<To>,
@@ -69,7 +72,7 @@ export async function surveyVault({ vault, destinations, trust }: SurveyRequest,
     trust,
     ids: vault.ids,
     run,
-    suspect: (found: Suspect) => void suspect.push(found),
+    damaged: (found: Suspect) => void damaged.push(found),
   };
   const places = await reached(listings, (listing) => listRest(listing, rest));
   const found = await vault.restorePoints();
@@ -80,14 +83,12 @@ export async function surveyVault({ vault, destinations, trust }: SurveyRequest,
       if (!known.has(key)) suspect.push({ key, why: `it was listed in ${destination.name} and could not be read` });
     }
   }
-  for (const { key, doubts } of found.points) {
-    for (const { code, why } of doubts) if (code === 'writer-unknown') suspect.push({ key, why });
-  }
-  return { places, outOfReach, points: found.points, suspect };
+  return { places, outOfReach, points: found.points, suspect, damaged };
 }
 
-export function prunePointOf({ key, record, destinations }: RestorePoint): PrunePoint {
-  return { key, at: destinations, record, hash: recordHash(record) };
+export function prunePointOf(point: RestorePoint): PrunePoint {
+  const { key, record, destinations } = point;
+  return { key, at: destinations, record, hash: recordHash(record), strange: isStrange(point) };
 }
 
 /** Gaps that no destination out of reach can explain: somebody took a record away. */
@@ -125,7 +126,7 @@ export async function pruneVault(request: PruneRequest, run: Run): Promise<Prune
   const suspect = [...request.suspect, ...gaps];
   if (suspect.length > 0) throw pruneSuspect({ found: suspect });
   const marks = decideMarks(facts, rules);
-  const number = newestNumber(facts.places) + 1;
+  const number = nextNumber(facts.places);
   await request.beforeMarking(marks, number);
   const generation = signGeneration(
     {

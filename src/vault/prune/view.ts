@@ -3,7 +3,8 @@ import { objectMissing } from '../../destinations/errors.ts';
 import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
 import { decodeGeneration, type Generation } from '../format/generation.ts';
 import { parseKey } from '../format/keys.ts';
-import { isKnownWriter, type Trust } from '../trust.ts';
+import { recordHash, type SnapshotRecord } from '../format/record.ts';
+import { isPruner, mayPrune, type Trust } from '../trust.ts';
 import { allRules, type PruneRules } from './rules.ts';
 
 /** What the newest generation says, as far as one can see. Number 0: there was no prune yet. */
@@ -13,9 +14,11 @@ export interface GenerationView {
   readonly tombstones: ReadonlySet<string>;
   /** Mostly dead: their live chunks are stored anew. */
   readonly sparse: ReadonlySet<string>;
+  /** Who signed it: two, where two prunes met. */
+  readonly writers: readonly string[];
 }
 
-const nothingPruned: GenerationView = { number: 0, tombstones: new Set(), sparse: new Set() };
+const nothingPruned: GenerationView = { number: 0, tombstones: new Set(), sparse: new Set(), writers: [] };
 
 export interface ReadViewOptions {
   readonly vault: string;
@@ -24,7 +27,7 @@ export interface ReadViewOptions {
   readonly remembered?: GenerationView | undefined;
   /** A destination that cannot be asked. */
   readonly onFailure: (destination: Destination, error: unknown) => void;
-  /** A generation that cannot be believed: it is passed over. */
+  /** A generation that is damaged: it is passed over. So is one by somebody who may not prune, without a word: `status` tells of those. */
   readonly onSuspect: (destination: Destination, key: string, error: unknown) => void;
 }
 
@@ -37,20 +40,34 @@ export async function readView(
   { vault, trust, remembered = nothingPruned, onFailure, onSuspect }: ReadViewOptions,
 ): Promise<GenerationView> {
   let view = remembered;
+  const read = async (destination: Destination, number: number, trace: Trace): Promise<GenerationView | undefined> => {
+    try {
+      const { value } = await firstSound(destination, trace, (bytes) => believed(bytes, vault, number, trust));
+      return viewOf(value);
+    } catch (error) {
+      if (isOfTheDestination(error)) throw error;
+      if (!objectMissing.is(error) && !(error instanceof Foreign)) onSuspect(destination, trace.key, error);
+      return undefined;
+    }
+  };
+  const newestAt = async (destination: Destination, least: number, seen: number) => {
+    let candidate: GenerationView | undefined;
+    for (const [number, trace] of await generationsAt(destination)) {
+      // Only to see whether a number leaps is one looked at that is older than what is known.
+      if (number < least && candidate === undefined) return undefined;
+      const value = await read(destination, number, trace);
+      if (value === undefined) continue;
+      if (candidate !== undefined && follows(candidate.number, number)) return candidate;
+      if (number < least) return undefined;
+      if (follows(number, seen)) return value;
+      candidate = value;
+    }
+    return candidate !== undefined && seen === 0 && mayBegin(candidate.number) ? candidate : undefined;
+  };
   for (const destination of destinations) {
     try {
-      for (const [number, trace] of await generationsAt(destination)) {
-        if (number < view.number) break;
-        try {
-          const { value } = await firstSound(destination, trace, (bytes) => believed(bytes, vault, number, trust));
-          view = number > view.number ? viewOf(value) : union(view, viewOf(value));
-          break;
-        } catch (error) {
-          if (objectMissing.is(error)) continue;
-          if (isOfTheDestination(error)) throw error;
-          onSuspect(destination, trace.key, error);
-        }
-      }
+      const newest = await newestAt(destination, view.number, remembered.number);
+      if (newest !== undefined) view = newest.number > view.number ? newest : union(view, newest);
     } catch (error) {
       onFailure(destination, error);
     }
@@ -68,22 +85,71 @@ async function generationsAt(destination: Destination): Promise<[number, Trace][
   return found.sort(([a], [b]) => b - a);
 }
 
-/** Throws what is wrong with it. */
+/** Sound, and by somebody who may not prune: it says nothing. */
+export class Foreign extends Error {}
+
+/** @throws `Foreign`, or what is wrong with it */
 export function believed(bytes: Uint8Array, vault: string, number: number, trust: Trust): Generation {
   const generation = decodeGeneration(bytes);
   if (generation.vault !== vault || generation.generation !== number) throw new Error('it belongs elsewhere');
-  if (!isKnownWriter(trust, generation.writer)) {
-    throw new Error(`it is signed by ${generation.writer}, which is no known writer`);
+  if (!isPruner(trust, generation.writer)) {
+    throw new Foreign(`it is signed by ${generation.writer}, which may not prune`);
   }
   return generation;
 }
 
-function viewOf({ generation, tombstones, sparse }: Generation): GenerationView {
-  return { number: generation, tombstones: new Set(tombstones), sparse: new Set(sparse) };
+/** Prunes count by one, and some are lost; whoever leaps would leave the others no numbers. */
+const mostLeap = 1000;
+const mostFirst = 1_000_000;
+
+function follows(number: number, before: number): boolean {
+  return number > before && number - before <= mostLeap;
+}
+
+function mayBegin(number: number): boolean {
+  return number <= mostFirst;
+}
+
+/** Those that do not leap, of the numbers that believed generations have. */
+export function plausible(numbers: Iterable<number>): ReadonlySet<number> {
+  const kept = new Set<number>();
+  let before: number | undefined;
+  for (const number of [...numbers].sort((a, b) => a - b)) {
+    if (before === undefined ? !mayBegin(number) : !follows(number, before)) break;
+    kept.add(number);
+    before = number;
+  }
+  return kept;
+}
+
+/**
+ * Whether a prune withdraws this restore point: it names its manifest, and whoever signed it may prune that system. With `removed`,
+ * hashes of the records that pruners named in the ledger, only where both say so.
+ */
+export function withdraws(
+  view: GenerationView,
+  record: SnapshotRecord,
+  trust: Trust,
+  removed?: ReadonlySet<string>,
+): boolean {
+  return (
+    view.tombstones.has(record.manifest[0]) &&
+    view.writers.some((writer) => mayPrune(trust, writer, record.system)) &&
+    (removed === undefined || removed.has(recordHash(record)))
+  );
+}
+
+function viewOf({ generation, tombstones, sparse, writer }: Generation): GenerationView {
+  return { number: generation, tombstones: new Set(tombstones), sparse: new Set(sparse), writers: [writer] };
 }
 
 function union(a: GenerationView, b: GenerationView): GenerationView {
-  return { number: a.number, tombstones: a.tombstones.union(b.tombstones), sparse: a.sparse.union(b.sparse) };
+  return {
+    number: a.number,
+    tombstones: a.tombstones.union(b.tombstones),
+    sparse: a.sparse.union(b.sparse),
+    writers: [...new Set([...a.writers, ...b.writers])],
+  };
 }
 
 /** Whether it is the destination that failed, not one object in it. */

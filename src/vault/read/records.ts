@@ -5,7 +5,7 @@ import { firstSound, type Trace, tracesUnder } from '../../destinations/first-ve
 import { decodeCounted, parseRecordKey, recordHash, recordKey } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
 import { createIds, type Ids } from '../ids.ts';
-import type { FoundRecord, StoreClock } from '../trust.ts';
+import { type FoundRecord, isKnownWriter, type StoreClock, type Trust } from '../trust.ts';
 import { type Damage, damageOf, spoiledDamage } from './objects.ts';
 
 export interface RecordsFound {
@@ -25,10 +25,9 @@ interface Copy {
 }
 
 interface Outcome {
-  readonly found?: FoundRecord;
+  /** More than one where places hold different records under one name; that of a place that keeps versions first. */
+  readonly found: readonly FoundRecord[];
   readonly why: string;
-  /** Another place holds another record under the same name: which is the true one, nobody can say. */
-  readonly contest?: string;
   readonly damage: readonly Damage[];
 }
 
@@ -72,7 +71,7 @@ export function recordReader(
     return outcome;
   }
 
-  return async (): Promise<RecordsFound> => {
+  return async (trust: Trust = {}): Promise<RecordsFound> => {
     const copies = await list();
     const found: FoundRecord[] = [];
     const suspect: { key: string; why: string }[] = [];
@@ -80,9 +79,12 @@ export function recordReader(
     const line = async () => {
       for (const [key, holders] of queue) {
         const outcome = await read(key, holders);
+        const { chosen, why } = choose(outcome, trust);
         for (const damage of outcome.damage) onDamage(damage);
-        if (outcome.found !== undefined) found.push(outcome.found);
-        const why = outcome.found === undefined ? outcome.why : outcome.contest;
+        if (chosen !== undefined) {
+          found.push(chosen);
+          for (const damage of contested(key, chosen, outcome.found)) onDamage(damage);
+        }
         if (why !== undefined) suspect.push({ key, why });
       }
     };
@@ -90,6 +92,32 @@ export function recordReader(
     suspect.sort((a, b) => (a.key < b.key ? -1 : 1));
     return { found, suspect };
   };
+}
+
+/**
+ * Of several records under one name that of a known writer: a stranger's beside it takes nothing away. Where known writers signed two,
+ * nobody can say which is the true one.
+ */
+function choose({ found, why }: Outcome, trust: Trust): { chosen?: FoundRecord; why?: string } {
+  const known = found.filter(({ record }) => isKnownWriter(trust, record.writer, record.system));
+  const [chosen, rival] = known.length > 0 ? known : found;
+  if (chosen === undefined) return { why };
+  return rival === undefined ? { chosen } : { chosen, why: whyContested(chosen, rival) };
+}
+
+function contested(key: string, chosen: FoundRecord, found: readonly FoundRecord[]): Damage[] {
+  return found
+    .filter((rival) => rival !== chosen)
+    .flatMap((rival) =>
+      rival.destinations.map((destination) => ({
+        ...{ destination, key, code: 'record-forged' },
+        why: whyContested(chosen, { destinations: [destination] }),
+      })),
+    );
+}
+
+function whyContested(chosen: Pick<FoundRecord, 'destinations'>, rival: Pick<FoundRecord, 'destinations'>): string {
+  return `${rival.destinations[0]} holds another record under this name than ${chosen.destinations[0]}`;
 }
 
 /** What a listing shows of a record; where a place keeps no versions, of its only one. */
@@ -122,14 +150,13 @@ function byteGate(most: number) {
 
 async function readRecord(vault: string, key: string, copies: readonly Copy[], ids: Ids): Promise<Outcome> {
   const damage: Damage[] = [];
-  const clocks: StoreClock[] = [];
-  const sound: string[] = [];
+  const found: (FoundRecord & { readonly destinations: string[]; readonly clocks: StoreClock[] })[] = [];
   let why = '';
-  let contest: string | undefined;
-  let record: FoundRecord['record'] | undefined;
   const decode = (bytes: Uint8Array) => {
     // Another copy of the same bytes says the same.
-    if (record !== undefined && recordHash(record) === sha256Hex(bytes)) return record;
+    const hash = sha256Hex(bytes);
+    const known = found.find(({ record }) => recordHash(record) === hash);
+    if (known !== undefined) return known.record;
     const decoded = decodeCounted(bytes, ids);
     if (decoded.vault !== vault || recordKey(decoded) !== key) throw new Error('it belongs elsewhere');
     return decoded;
@@ -138,23 +165,20 @@ async function readRecord(vault: string, key: string, copies: readonly Copy[], i
     try {
       const { value, modifiedMs, spoiled } = await firstSound(destination, trace, decode);
       if (spoiled !== undefined) damage.push(spoiledDamage(destination.name, key, spoiled));
-      record ??= value;
-      if (value.signature !== record.signature) {
-        contest = `${destination.name} holds another record under this name than ${sound[0]}`;
-        damage.push({ destination: destination.name, key, code: 'record-forged', why: contest });
-        continue;
+      let same = found.find(({ record }) => record.signature === value.signature);
+      if (same === undefined) {
+        same = { record: value, key, destinations: [], clocks: [] };
+        found.push(same);
       }
-      sound.push(destination.name);
-      clocks.push({ storedMs: modifiedMs, isWitness: destination.history !== undefined });
+      same.destinations.push(destination.name);
+      same.clocks.push({ storedMs: modifiedMs, isWitness: destination.history !== undefined });
     } catch (error) {
       if (objectMissing.is(error) && copies.length > 1) continue;
       why = sentenceOf(error);
       damage.push(damageOf(destination.name, key, error));
     }
   }
-  if (record === undefined) return { why, damage };
-  const found = { record, key, destinations: sound, clocks };
-  return { found, why, damage, ...(contest !== undefined && { contest }) };
+  return { found, why, damage };
 }
 
 /** Where versions are kept, nobody could put another record in the place of the first. */

@@ -3,7 +3,7 @@ import type { Destination, Key } from '../../destinations/destination.ts';
 import { firstSound, type Trace, traceOf } from '../../destinations/first-version.ts';
 import { vaultFileOf } from '../copy/vault-file.ts';
 import { type ParsedKey, parseKey } from '../format/keys.ts';
-import { isKnownWriter } from '../trust.ts';
+import { isOurs } from '../trust.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
 import { checkObject } from './check-object.ts';
 import { type Finding, type Holdings, neededObjects } from './survey.ts';
@@ -98,7 +98,7 @@ async function soundFrom(
     if (trace === undefined) return undefined;
     const check = (bytes: Uint8Array) => checkObject(vault.id, key, parsed, bytes, { identities: [] });
     const { bytes, value } = await firstSound(source, trace, check, run.signal);
-    return value.writer === undefined || isKnownWriter(vault.trust, value.writer) ? bytes : undefined;
+    return value.writer === undefined || isOurs(vault.trust, value.writer) ? bytes : undefined;
   } catch {
     // Not healed from here: the finding stays, and another copy is tried.
     run.signal.throwIfAborted();

@@ -14,6 +14,8 @@ export type Depth = 'structure' | 'all' | { readonly part: number; readonly part
 export interface ReadRequest extends ObjectKeys {
   readonly vault: string;
   readonly depth: Depth;
+  /** Whose ledger entries are looked at as a chain: a stranger's gaps are nobody's loss. */
+  readonly isHeard: (writer: string) => boolean;
   readonly run: Run;
 }
 
@@ -66,7 +68,8 @@ export async function readObjects(
       run.progress({ label: destination.name, doneBytes: read.bytes, totalBytes });
       if (spoiled?.kind === 'overwritten') find(key, 'overwritten', spoiled.why);
       if (value.writer !== undefined) read.signed.set(key, value.writer);
-      if (parsed.type === 'ledger') ledger.push({ key, bytes });
+      if (parsed.type === 'ledger' && value.writer !== undefined && request.isHeard(value.writer))
+        ledger.push({ key, bytes });
       if (parsed.type === 'index') noteIndexed(read, parsed.writer, value.packs);
     } catch (error) {
       run.signal.throwIfAborted();

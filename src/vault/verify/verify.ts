@@ -1,10 +1,11 @@
 import type { Run } from '../../core/run.ts';
+import { countOf } from '../../core/size.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
+import { clockDisputes } from '../clocks.ts';
 import { parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
 import { writerId } from '../format/signing.ts';
-import type { GenerationView } from '../prune/view.ts';
-import { isWithdrawn } from '../prune/withdrawn.ts';
-import { isKnownWriter } from '../trust.ts';
+import { type GenerationView, withdraws } from '../prune/view.ts';
+import { isKnownWriter, isOurs, isPruner } from '../trust.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
 import { type DamagedObject, type Healers, heal } from './heal.ts';
 import { type Depth, isSmall, type ObjectsRead, readObjects } from './read-objects.ts';
@@ -21,7 +22,7 @@ export interface VerifyOptions {
   readonly lastRecord?: Key;
   /** SHA-256 (hex) of records that were pruned: that a chain names them is no gap. */
   readonly removed?: ReadonlySet<string>;
-  /** The newest prune: what it withdrew is on its way out, at one place before the other, and belongs nowhere. */
+  /** The newest prune: what it withdrew, and the ledger says so too, is on its way out, at one place before the other, and belongs nowhere. */
   readonly pruned?: GenerationView;
   /** The rescue script, to be put where a stored one is damaged. */
   readonly rescue: Uint8Array;
@@ -37,6 +38,8 @@ interface Suspect {
 
 export interface Verified {
   readonly findings: readonly DamagedObject[];
+  /** Restore points that a prune has withdrawn: what they alone need may be missing already. */
+  readonly leaving: number;
   /** Records that cannot be trusted, or whose predecessor was taken away. */
   readonly suspect: readonly Suspect[];
   /** Restore points that are kept and not believed, and objects that strangers signed. They take nothing away. */
@@ -49,11 +52,13 @@ export interface Verified {
 
 /** Compares every destination with what the signed records say, bypassing every cache. Heals from sound copies. */
 export async function verifyVault(vault: VaultReader, options: VerifyOptions): Promise<Verified> {
-  const { run, identities, indexIdentity, depth, removed = new Set() } = options;
+  const { run, identities, indexIdentity, depth, pruned, removed = new Set() } = options;
   const findings: Finding[] = [];
   const { points, suspect } = await run.step('records', () => vault.restorePoints());
-  const known = points.filter(({ record }) => isKnownWriter(vault.trust, record.writer));
-  const leaving = new Set(known.filter(({ record }) => options.pruned && isWithdrawn(options.pruned, record)));
+  const known = points.filter(({ record }) => isKnownWriter(vault.trust, record.writer, record.system));
+  const isLeaving = ({ record }: RestorePoint) =>
+    pruned !== undefined && withdraws(pruned, record, vault.trust, removed);
+  const leaving = new Set(known.filter(isLeaving));
   const ours = known.filter((point) => !leaving.has(point));
   const needed = neededObjects(ours);
   const tally = { objects: 0, objectsRead: 0, bytesRead: 0 };
@@ -66,7 +71,15 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     tally.objects += holdings.size;
     compareHoldings(destination.name, holdings, needed, findings);
   }
-  const request = { vault: vault.id, identities, depth, run, ...(indexIdentity !== undefined && { indexIdentity }) };
+  const isHeard = (writer: string) => isOurs(vault.trust, writer);
+  const request = {
+    vault: vault.id,
+    identities,
+    depth,
+    run,
+    isHeard,
+    ...(indexIdentity !== undefined && { indexIdentity }),
+  };
   const signed = new Map<Key, string>();
   const reads = new Map<string, ObjectsRead>();
   for (const [destination, holdings] of held) {
@@ -78,8 +91,14 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     for (const [key, writer] of read.signed) signed.set(key, writer);
     reads.set(destination.name, read);
   }
-  const strange = new Map([...signed].filter(([, writer]) => !isKnownWriter(vault.trust, writer)));
-  const belongs = (key: Key) => !strange.has(key) && !isOver(key, leaving, options.pruned);
+  const strangeRecords = new Set(points.filter((point) => !known.includes(point)).map(({ key }) => key));
+  const isStrange = (key: Key, writer: string) => {
+    const type = parseKey(key)?.type;
+    if (type === 'snapshot') return strangeRecords.has(key);
+    return type === 'generation' ? !isPruner(vault.trust, writer) : !isOurs(vault.trust, writer);
+  };
+  const strange = new Map([...signed].filter(([key, writer]) => isStrange(key, writer)));
+  const belongs = (key: Key) => !strange.has(key) && !isOver(key, leaving, pruned);
   compareSmallObjects(held, options.lastRecord, belongs, findings);
   const readable = new Set(
     identities.length > 0 ? ours.map(({ record }) => writerId(record.writer)) : [options.indexWriter],
@@ -91,8 +110,9 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
   const damaged = await run.step('heal', () => heal(vault, held, findings, points, options));
   return {
     findings: damaged,
+    leaving: leaving.size,
     suspect: [...suspect, ...links],
-    doubtful: [...doubtsOf(points), ...strangersOf(strange)],
+    doubtful: [...doubtsOf(points), ...disputesOf(points), ...strangersOf(strange)],
     points,
     ...tally,
   };
@@ -107,6 +127,13 @@ function isOver(key: Key, leaving: ReadonlySet<RestorePoint>, pruned: Generation
 
 function doubtsOf(points: readonly RestorePoint[]): Suspect[] {
   return points.flatMap(({ key, doubts }) => doubts.map(({ why }) => ({ key, why })));
+}
+
+function disputesOf(points: readonly RestorePoint[]): Suspect[] {
+  return clockDisputes(points).map(({ early, other, count }) => ({
+    key: early,
+    why: `the clocks of ${early} and ${other} disagree about ${countOf(count, 'record')}`,
+  }));
 }
 
 /** Records are among the doubtful restore points already. */

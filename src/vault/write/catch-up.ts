@@ -5,9 +5,10 @@ import type { Destination } from '../../destinations/destination.ts';
 import { type Copied, copyMissing } from '../copy/copy-missing.ts';
 import { type Holdings, holdingsOf } from '../copy/holdings.ts';
 import { type CopyPlan, planCopy } from '../copy/plan.ts';
-import { type SpreadRule, spreadRule, tellStrange } from '../copy/spread.ts';
+import { type SpreadRule, spreadRule, tellStrange, wantedBy } from '../copy/spread.ts';
 import { withdrawnAt } from '../copy/withdrawn.ts';
 import { parseKey } from '../format/keys.ts';
+import type { SnapshotRecord } from '../format/record.ts';
 import type { IndexCache } from '../index/cache.ts';
 import { openVault } from '../open.ts';
 import type { Trust } from '../trust.ts';
@@ -31,7 +32,7 @@ export interface CatchUpParts {
  */
 export async function catchUp(parts: CatchUpParts, run: Run, mostBytes = mostBeforeBytes): Promise<void> {
   const { index, copies } = parts;
-  const ruled = { ...parts, rule: ruleOver(parts) };
+  const ruled = { ...parts, belief: beliefOver(parts) };
   const done: Copied[] = [];
   const seen = new Map<Destination, Holdings>();
   const lookAt = async (destination: Destination) => {
@@ -57,17 +58,44 @@ export async function catchUp(parts: CatchUpParts, run: Run, mostBytes = mostBef
   tellStrange(done, run);
 }
 
-/** The rule of `lifeboat copy`, asked for where there is a record to copy: that reads all records. */
-function ruleOver({ copies, trust = {} }: CatchUpParts): () => Promise<SpreadRule> {
-  let rule: Promise<SpreadRule> | undefined;
+interface Belief {
+  readonly spreads: SpreadRule;
+  readonly records: readonly SnapshotRecord[];
+  readonly wanted: (id: string) => boolean;
+}
+
+/** The rules of `lifeboat copy`, asked for where there is something to copy: that reads all records. */
+function beliefOver({ copies, trust = {} }: CatchUpParts): () => Promise<Belief> {
+  const read = async (): Promise<Belief> => {
+    const vault = await openVault(copies.active, { trust: () => trust });
+    const spreads = await spreadRule(vault);
+    const { points } = await vault.restorePoints();
+    return { spreads, records: points.map(({ record }) => record), wanted: await wantedBy(vault, spreads) };
+  };
+  let belief: Promise<Belief> | undefined;
   return () => {
-    rule ??= openVault(copies.active, { trust: () => trust }).then(spreadRule);
-    return rule;
+    belief ??= read();
+    return belief;
   };
 }
 
+/** What records need, and what this host's own index counts on; the records are read only where others' packs are missing. */
+async function wantedHere({ index, belief }: RuledParts, target: Holdings, sources: readonly Holdings[]) {
+  const isOwn = (id: string) => index.packSize(id) !== undefined;
+  for (const { sizes } of sources) {
+    for (const key of sizes.keys()) {
+      const parsed = target.sizes.has(key) ? undefined : parseKey(key);
+      if (parsed?.type === 'manifest' || (parsed?.type === 'pack' && !isOwn(parsed.id))) {
+        const { wanted } = await belief();
+        return (id: string) => isOwn(id) || wanted(id);
+      }
+    }
+  }
+  return isOwn;
+}
+
 interface RuledParts extends CatchUpParts {
-  readonly rule: () => Promise<SpreadRule>;
+  readonly belief: () => Promise<Belief>;
 }
 
 /** What was copied; undefined where it was given up. */
@@ -78,10 +106,13 @@ async function fill(
   run: Run,
   mostBytes: number,
 ): Promise<Copied | undefined> {
-  const { vault, index, copies, trust } = parts;
+  const { vault, index, copies, trust, belief } = parts;
   const to = target.destination;
   try {
-    const plan = planCopy(target, sources, await withdrawnAt(vault, [target, ...sources], trust));
+    const records = async () => (await belief()).records;
+    const withdrawn = await withdrawnAt(vault, [target, ...sources], { trust: trust ?? {}, records });
+    const wanted = await wantedHere(parts, target, sources);
+    const plan = planCopy(target, sources, withdrawn, wanted);
     const copied = await carryOut(plan, parts, run, mostBytes);
     if (typeof copied === 'string') {
       copies.setAside(to, copied);
@@ -108,7 +139,7 @@ async function fill(
 /** Or why it has to wait until after the backup. */
 async function carryOut(
   plan: CopyPlan,
-  { vault, rule }: RuledParts,
+  { vault, trust, belief }: RuledParts,
   run: Run,
   mostBytes: number,
 ): Promise<Copied | string> {
@@ -118,12 +149,12 @@ async function carryOut(
   }
   let spreads: SpreadRule = () => false;
   try {
-    if (plan.records.length > 0) spreads = await rule();
+    if (plan.records.length > 0) spreads = (await belief()).spreads;
   } catch (error) {
     run.signal.throwIfAborted();
     return `the records that it lacks could not be judged: ${sentenceOf(error)}`;
   }
-  const copied = await copyMissing(plan, { vault, spreads }, run);
+  const copied = await copyMissing(plan, { vault, spreads, trust: trust ?? {} }, run);
   const isUnread = copied.refused.length > 0 && copied.silent.length > 0;
   return isUnread ? 'what it lacks could not be read from the others' : copied;
 }

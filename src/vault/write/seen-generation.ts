@@ -58,22 +58,22 @@ const shape = z.strictObject({
   number: z.int().min(1),
   tombstones: z.array(z.string()),
   sparse: z.array(z.string()),
+  writers: z.array(z.string()),
 });
 
 function readSeen(file: string, vault: string): GenerationView | undefined {
   try {
-    const { number, tombstones, sparse, vault: of } = shape.parse(JSON.parse(readFileSync(file, 'utf8')));
-    return of === vault ? { number, tombstones: new Set(tombstones), sparse: new Set(sparse) } : undefined;
+    const { number, tombstones, sparse, writers, vault: of } = shape.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return of === vault ? { number, tombstones: new Set(tombstones), sparse: new Set(sparse), writers } : undefined;
   } catch {
     // It only matters while a destination lags; the destinations have it too.
     return undefined;
   }
 }
 
-function writeSeen(file: string, vault: string, { number, tombstones, sparse }: GenerationView): void {
+function writeSeen(file: string, vault: string, { number, tombstones, sparse, writers }: GenerationView): void {
   mkdirSync(join(file, '..'), { recursive: true, mode: 0o700 });
-  writeFileSync(`${file}.new`, JSON.stringify({ vault, number, tombstones: [...tombstones], sparse: [...sparse] }), {
-    mode: 0o600,
-  });
+  const seen = { vault, number, tombstones: [...tombstones], sparse: [...sparse], writers };
+  writeFileSync(`${file}.new`, JSON.stringify(seen), { mode: 0o600 });
   renameSync(`${file}.new`, file);
 }

@@ -10,6 +10,7 @@ import { newSigningKey } from '../../../src/vault/format/signing.ts';
 import { openVault } from '../../../src/vault/open.ts';
 import { pruneVault, surveyVault } from '../../../src/vault/prune/prune.ts';
 import type { PruneRules } from '../../../src/vault/prune/rules.ts';
+import { knowing } from '../../support/keys.ts';
 import { type Actor, vaultId, type World } from './world.ts';
 
 /** What a pruner knows besides the destinations: configuration and ledger. */
@@ -67,7 +68,7 @@ export function startPrune(
     }
     if (destinations.length === 0) return;
     try {
-      const vault = await openVault(destinations, { trust: () => ({ writers }) });
+      const vault = await openVault(destinations, { trust: () => ({ writers: knowing(writers, [config.name]) }) });
       const survey = await surveyVault({ vault, destinations, trust: vault.trust }, run);
       const points = retention.soundFirst ? survey.points : survey.points.map((point) => ({ ...point, doubts: [] }));
       const everywhere = (at: readonly string[]) => (retention.placesAlone || at.length === 0 ? at : ['all']);
@@ -87,6 +88,7 @@ export function startPrune(
       );
       const facts = factsOf({
         ...survey,
+        trust: vault.trust,
         outOfReach: [...outOfReach, ...survey.outOfReach],
         plan,
         ledger,

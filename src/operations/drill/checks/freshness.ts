@@ -1,5 +1,6 @@
 import type { FreshnessCheck } from '../../../config/system.ts';
 import { roughDuration } from '../../../core/duration.ts';
+import { aheadToleranceMs } from '../../../vault/trust.ts';
 import { timeOf } from '../choose.ts';
 import type { Copy, Finding } from '../parts.ts';
 import { firstRow } from '../query.ts';
@@ -25,9 +26,20 @@ export async function checkFreshness(
   }
   const ageMs = timeOf(copy.point) - newestMs;
   const actual = new Date(newestMs).toISOString();
+  if (ageMs < -aheadToleranceMs) {
+    const message = `The newest record is of ${actual}, ${roughDuration(-ageMs)} after the restore point that holds it: its time is wrong, so how fresh the data is is not known.`;
+    return { verdict: 'fail', looked: 1, expected, actual, message };
+  }
   const when = ageMs < 0 ? 'after' : `${roughDuration(ageMs)} before`;
   const message = `The newest record is of ${actual}, ${when} the restore point.`;
-  return { verdict: ageMs <= check.withinMs ? 'pass' : 'fail', looked: 1, expected, actual, message, newestMs };
+  return {
+    verdict: ageMs <= check.withinMs ? 'pass' : 'fail',
+    looked: 1,
+    expected,
+    actual,
+    message,
+    newestMs: Math.min(newestMs, timeOf(copy.point)),
+  };
 }
 
 /** Times as SQLite and PostgreSQL print them; without an offset they are UTC. @returns milliseconds since 1970 UTC */

@@ -1,0 +1,39 @@
+import { countOf, formatSize } from '../core/size.ts';
+import { createIdSet, idsOf } from '../vault/id-set.ts';
+import type { Place } from '../vault/prune/place.ts';
+import { isStrange } from '../vault/trust.ts';
+import type { RestorePoint } from '../vault/vault.ts';
+
+/** What strangers' records hold up: they are kept, with what they alone name, until a person says whose they are. */
+export interface Strangers {
+  readonly writers: readonly string[];
+  readonly records: number;
+  /** Objects that no known writer's record names, at the place that holds most of them. */
+  readonly objects: number;
+  readonly bytes: number;
+}
+
+export function strangersOf(points: readonly RestorePoint[], places: readonly Place[]): Strangers {
+  const strange = points.filter(isStrange);
+  const ids = idsOf(points.values().map(({ record }) => record));
+  const [theirs, ours] = [createIdSet(ids), createIdSet(ids)];
+  for (const point of points) (isStrange(point) ? theirs : ours).addNeeds(point.record);
+  const held = places.map(({ packs, manifests }) => {
+    let [objects, bytes] = [0, 0];
+    for (const id of theirs) {
+      const one = ours.has(id) ? undefined : (packs.get(id) ?? manifests.get(id));
+      if (one === undefined) continue;
+      objects++;
+      bytes += one.sizeBytes;
+    }
+    return { objects, bytes };
+  });
+  const most = held.reduce((a, b) => (a.bytes >= b.bytes ? a : b), { objects: 0, bytes: 0 });
+  return { writers: [...new Set(strange.map(({ record }) => record.writer))].sort(), records: strange.length, ...most };
+}
+
+export function strangersText({ writers, records, objects, bytes }: Strangers): string {
+  const what = countOf(records, 'restore point');
+  const kept = objects === 0 ? '' : ` For their sake ${countOf(objects, 'object')} (${formatSize(bytes)}) stay.`;
+  return `${what} signed by ${countOf(writers.length, 'unknown writer')}, the first ${writers[0]}, are left alone.${kept} If that is a machine of yours, name its key in vault.writers.`;
+}
