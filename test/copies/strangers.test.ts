@@ -86,7 +86,7 @@ test('a backup that brings a lagging destination up to date spreads no record by
   expect(backedUp[0]?.heldBy).toEqual(['disk', 'nas']);
   expect(recordsIn(system, 'nas')).toEqual(expect.arrayContaining(known));
   expect(recordsIn(system, 'nas')).toEqual(recordsIn(system, 'disk').filter((key) => !strange.includes(key)));
-  expect(toldStrange(events)).toEqual([expect.stringContaining('2 restore points')]);
+  expect(toldStrange(events)).toEqual([expect.stringContaining('2 objects')]);
   // What stays away for good is no reason to look again and again.
   events.length = 0;
   await system.backUp({ onEvent: (event) => events.push(event) });
@@ -105,7 +105,7 @@ test('a copy leaves the same ones, says so in the same words, and lacks nothing 
   ]);
   expect([...filled[1]!.strange].sort()).toEqual(strange);
   expect(recordsIn(system, 'nas')).toEqual(recordsIn(system, 'disk').filter((key) => !strange.includes(key)));
-  expect(toldStrange(events)).toEqual([expect.stringContaining('2 restore points')]);
+  expect(toldStrange(events)).toEqual([expect.stringContaining('2 objects')]);
 });
 
 test('a stranger who takes the id of a true restore point does not hold up its copy', async () => {
