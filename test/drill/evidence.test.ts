@@ -69,7 +69,7 @@ describe('V7: the evidence of drills', () => {
   });
 
   test('L: nothing in it tells whether a guess of the configuration is right', async () => {
-    const { record } = await showEvidence(destinations, 'latest', []);
+    const { record } = await showEvidence(destinations, 'latest', hearing, []);
     expect(JSON.stringify(record)).not.toContain(stage.system.digest);
   });
 
