@@ -89,6 +89,12 @@ describe('what is installed', () => {
     expect(output).toMatch(/EINTEGRITY/);
     expect(existsSync(join(folder, 'node_modules/foreign'))).toBe(false);
     expect(readFileSync(file, 'utf8')).toMatch(/sha512-AAAAAAAAAA/);
+    // What the lock file does not name at all, `npm install` would fetch and take.
+    const lock = JSON.parse(before) as { packages: Record<string, unknown> };
+    delete lock.packages['node_modules/foreign'];
+    writeFileSync(file, JSON.stringify(lock));
+    expect((await run(folder, 'bin/setup')).code).not.toBe(0);
+    expect(existsSync(join(folder, 'node_modules/foreign'))).toBe(false);
   });
 });
 
