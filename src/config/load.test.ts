@@ -64,7 +64,7 @@ describe('a good configuration', () => {
     });
     expect(system.datasets.uploads).toMatchObject({ rpoMs: 3_600_000, rtoMs: 3_600_000 });
     expect(system.destinations.local).toMatchObject({ type: 'local', path: join(folder, 'backups') });
-    expect(system.drill).toEqual({ everyMs: 7 * 86_400_000, checks: [], skip: [] });
+    expect(system.drill).toEqual({ everyMs: 7 * 86_400_000, writers: [], checks: [], skip: [] });
     expect(system).toMatchObject({ name: 'harbor', environment: 'production', root: folder, file, warnings: [] });
     expect(system.stateDir).toMatch(/^\/state\/harbor-[0-9a-f]{8}$/);
     expect(system.digest).toMatch(/^[0-9a-f]{64}$/);

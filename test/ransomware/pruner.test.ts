@@ -97,7 +97,7 @@ const attacks: Readonly<Record<string, Attack>> = {
     },
   },
   'restore points from the future, of the past, replayed and by strangers': {
-    outcome: 'prune-suspect',
+    outcome: 'prune-too-large',
     async make(on) {
       const key = stolenKey(on.host.config.stateDir);
       const points = await on.points();
