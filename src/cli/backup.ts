@@ -1,7 +1,9 @@
 import type { System } from '../config/system.ts';
+import type { Weighed } from '../core/anomalies.ts';
 import { formatDuration, parseDuration } from '../core/duration.ts';
 import { LifeboatError, sentenceOf } from '../core/errors.ts';
 import { countOf, formatSize } from '../core/size.ts';
+import { lossHelp, lossSentence, nothingToCompare } from '../operations/anomalies/words.ts';
 import { auditedBackUp } from '../operations/audit/audited.ts';
 import { type BackedUp, type BackupOutcome, isIncomplete } from '../operations/backup.ts';
 import { missingFor } from '../operations/copy/protection.ts';
@@ -44,12 +46,19 @@ interface ReportedPoint {
   readonly problems: BackedUp['problems'];
   readonly unchangedFiles: number;
   readonly elapsedMs: number;
+  /** `lost`: most of what was there before is gone, and nobody accepted that. */
+  readonly data: Weighed['state'];
+  /** A sentence; null where nothing is lost. */
+  readonly lost: string | null;
+  /** The restore point that held the most of it. */
+  readonly fullest: string | null;
 }
 
 export const backup = defineCommand({
   words: '[dataset...]',
   description: `Takes a restore point of each dataset named, of all when none is. One that fails does not keep the others from it,
-nor does a destination that is down. Exit code 1 when a restore point has gaps or is not at every required destination, 2 when one is missing.`,
+nor does a destination that is down. Exit code 1 when a restore point has gaps, lost most of what was there before, or is not at every required
+destination, 2 when one is missing.`,
   options: {
     refill: flag('fill a destination anew whose vault is known to be gone'),
     fresh: flag('send again what a recipient opens who was removed from vault.recipients'),
@@ -74,7 +83,9 @@ nor does a destination that is down. Exit code 1 when a restore point has gaps o
 function exitOf({ failed, backedUp, configuration }: BackupReport): ExitCode {
   if (failed.length > 0) return exitCodes.failed;
   const points = configuration === null ? backedUp : [configuration, ...backedUp];
-  const whole = points.every(({ problems, missingAt }) => missingAt.length === 0 && !isIncomplete(problems));
+  const whole = points.every(
+    ({ problems, missingAt, data }) => missingAt.length === 0 && !isIncomplete(problems) && data !== 'lost',
+  );
   return whole ? exitCodes.ok : exitCodes.no;
 }
 
@@ -97,7 +108,7 @@ function reportOf(
 }
 
 function reportOne(
-  { dataset, record, heldBy, problems, unchangedFiles, elapsedMs }: BackedUp,
+  { dataset, record, heldBy, problems, unchangedFiles, elapsedMs, weighed }: BackedUp,
   destinations: Destinations,
 ): ReportedPoint {
   return {
@@ -113,6 +124,9 @@ function reportOne(
     problems,
     unchangedFiles,
     elapsedMs: Math.round(elapsedMs),
+    data: weighed.state,
+    lost: weighed.state === 'lost' ? lossSentence(weighed) : null,
+    fullest: weighed.state === 'lost' ? weighed.since.id : null,
   };
 }
 
@@ -128,6 +142,12 @@ function backupText({ backedUp, configuration, failed, behind, requests }: Backu
     const shown = problems.slice(0, 10).map(({ message }) => `${style.warn('!')} ${dataset}: ${message}`);
     const more = problems.length - shown.length;
     lines.push(...shown, ...(more > 0 ? [`${style.warn('!')} ${dataset}: and ${countOf(more, 'problem')} more`] : []));
+  }
+  for (const { dataset, restorePoint, data, lost, fullest } of points) {
+    if (data === 'empty') lines.push(`${style.warn('!')} ${dataset}: ${nothingToCompare}`);
+    if (lost === null || fullest === null) continue;
+    lines.push(`${style.bad('✗')} ${style.bold(dataset)}: ${lost} This restore point is kept all the same.`);
+    lines.push(...lossHelp(dataset, restorePoint, fullest).map((line) => `    ${line}`));
   }
   for (const { destination, why } of behind) {
     lines.push(`${style.warn('!')} ${destination} does not hold all of this: ${why}`);

@@ -48,6 +48,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./backup.ts')).backup,
   },
   {
+    name: 'accept',
+    summary: 'Say that a loss of data was meant',
+    load: async () => (await import('./accept.ts')).accept,
+  },
+  {
     name: 'list',
     summary: 'List restore points, or what one holds',
     load: async () => (await import('./list.ts')).list,

@@ -3,8 +3,10 @@ import type { StoredEntry } from '../core/entry.ts';
 import { formatMoment, parseMoment } from '../core/moment.ts';
 import { showPath } from '../core/paths.ts';
 import { formatCount, formatSize } from '../core/size.ts';
+import { readAcceptances } from '../operations/anomalies/acceptances.ts';
 import { missingFor } from '../operations/copy/protection.ts';
 import { noSuchDataset } from '../operations/errors.ts';
+import { hearingOf } from '../operations/ledger/hearing.ts';
 import { readPruneLedger } from '../operations/pins.ts';
 import { type DatasetPlan, planFor } from '../operations/retention-plan.ts';
 import { choiceOrNone, chooseNewest, type PassedOver, tellPassedOver } from '../vault/newest.ts';
@@ -34,6 +36,8 @@ interface ListedDataset {
     /** Required destinations that answer and do not hold it yet, though a rule keeps it. */
     readonly missingAt: readonly string[];
     readonly problems: Readonly<Record<string, number>>;
+    /** Why a person said that what is missing from it is right; null where nobody had to. */
+    readonly accepted: string | null;
     /** Why it is not believed; empty when it is. Such a one is restored by its id only. */
     readonly doubts: readonly string[];
     /** The retention rules that keep it; empty when none does. */
@@ -76,13 +80,15 @@ With --files, what one restore point of one dataset holds; that needs a key.`,
     const plan = planFor(open.config, found, { ledger: await readPruneLedger(vault) });
     const own = { ...found, points: found.points.filter(({ record }) => record.system === open.config.name) };
     const wanted = plan.datasets.filter(({ dataset }) => words.length === 0 || words.includes(dataset));
+    const acceptances = await readAcceptances(vault.destinations, await hearingOf(open, vault), open.config.stateDir);
+    const accepted = new Map(acceptances.map(({ point, reason }) => [point, reason]));
     const answering = vault.destinations.map(({ name }) => name);
     const missingAt = (held: readonly string[]) =>
       missingFor(open.config.destinations, held).filter((name) => answering.includes(name));
     const datasets = wanted.map((one) => {
       const passedOver = choiceOrNone(own, one.dataset)?.passedOver ?? [];
       tellPassedOver(passedOver, run);
-      return { ...listed(one, missingAt), passedOver };
+      return { ...listed(one, missingAt, accepted), passedOver };
     });
     out.answer<Listing>({ datasets, suspect: plan.suspect }, (listing, style) =>
       listingText(listing, clock.now(), style),
@@ -94,6 +100,7 @@ With --files, what one restore point of one dataset holds; that needs a key.`,
 function listed(
   { dataset, points }: DatasetPlan,
   missingAt: (held: readonly string[]) => readonly string[],
+  accepted: ReadonlyMap<string, string>,
 ): Omit<ListedDataset, 'passedOver'> {
   return {
     dataset,
@@ -106,6 +113,7 @@ function listed(
       destinations,
       missingAt: reasons.length > 0 ? missingAt(destinations) : [],
       problems: record.problems,
+      accepted: accepted.get(record.id) ?? null,
       doubts: doubts.map(({ why }) => why),
       keptBy: reasons,
       goes: goesMs === undefined ? null : new Date(goesMs).toISOString(),
@@ -130,10 +138,11 @@ function listingText({ datasets, suspect }: Listing, nowMs: number, style: Style
   return blocks.join('\n\n');
 }
 
-function oddText({ id, problems, doubts }: ListedDataset['restorePoints'][number], style: Style): string {
+function oddText({ id, problems, doubts, accepted }: ListedDataset['restorePoints'][number], style: Style): string {
   const counts = Object.entries(problems).map(([code, count]) => `${code} ${formatCount(count)}`);
   const doubt = doubts.length === 0 ? [] : [style.bad(`doubtful (${id}): ${doubts.join(', ')}`)];
-  return [...doubt, ...(counts.length === 0 ? [] : [style.warn(counts.join(', '))])].join(' ');
+  const meant = accepted === null ? [] : [style.dim(`accepted: ${accepted}`)];
+  return [...doubt, ...meant, ...(counts.length === 0 ? [] : [style.warn(counts.join(', '))])].join(' ');
 }
 
 function whereText({ destinations, missingAt }: ListedDataset['restorePoints'][number], style: Style): string {

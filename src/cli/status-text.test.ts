@@ -25,6 +25,8 @@ function first(answer: Partial<SystemStatus['answer']>, proof: SystemStatus['pro
     restorePoints: 0,
     lossMs: null,
     provedAt: null,
+    data: 'sound' as const,
+    accepted: [],
     troubles: [],
   }));
   const status = {

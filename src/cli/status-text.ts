@@ -10,6 +10,7 @@ export function statusText(status: SystemStatus, style: Style): string {
   const nowMs = Date.parse(status.at);
   const lines = [style.bold(answer(status)), proof(status, nowMs), verification(status, nowMs), copies(status), ''];
   lines.push(table(status.datasets.map((dataset) => datasetRow(dataset, status.answer.known, nowMs, style))));
+  for (const line of accepted(status, nowMs)) lines.push(style.dim(line));
   lines.push(style.dim(configuration(status, nowMs)));
   for (const line of safety(status, nowMs)) lines.push(style.dim(line));
   for (const key of status.keys ?? []) lines.push(style.dim(keyLine(key, nowMs)));
@@ -21,6 +22,16 @@ export function statusText(status: SystemStatus, style: Style): string {
   ].sort((a, b) => (a.severity === b.severity ? 0 : a.severity === 'bad' ? -1 : 1));
   if (troubles.length > 0) lines.push('', ...troubles.map((trouble) => troubleLines(trouble, style)));
   return lines.join('\n');
+}
+
+/** What a person said is right as it is. */
+function accepted({ datasets }: SystemStatus, nowMs: number): string[] {
+  return datasets.flatMap(({ name, accepted }) =>
+    accepted.map(({ code, reason, at, until }) => {
+      const end = until === null ? '' : ` until ${formatMoment(Date.parse(until), nowMs)}`;
+      return `${name}: ${code} accepted ${formatMoment(Date.parse(at), nowMs)}${end}: ${reason}`;
+    }),
+  );
 }
 
 /** How long locks hold, and who signed, where that is not settled. */

@@ -19,10 +19,17 @@ export function buildDataset(
   { retention: usual, environment }: Pick<ConfigShape, 'retention' | 'environment'>,
 ): DatasetConfig {
   const retention = buildRetention(shape.retention, usual, environment);
-  const common = { name, rpoMs: shape.rpo, rtoMs: shape.rto, retention };
+  const { mayBeEmpty } = shape;
+  const common = {
+    name,
+    rpoMs: shape.rpo,
+    rtoMs: shape.rto,
+    retention,
+    ...(mayBeEmpty !== undefined && { mayBeEmpty }),
+  };
   switch (shape.type) {
     case 'sqlite':
-      return { ...common, type: 'sqlite', path: resolve(context.root, shape.path) };
+      return { ...common, type: 'sqlite', path: resolve(context.root, shape.path), mayShrink: tables(shape.mayShrink) };
     case 'files': {
       const { defaultExcludes, oneFileSystem, xattrs } = shape;
       const exclude = Object.entries(shape.exclude).map(([pattern, reason]) => ({ pattern, reason }));
@@ -30,13 +37,14 @@ export function buildDataset(
       return { ...common, type: 'files', path, exclude, defaultExcludes, oneFileSystem, xattrs };
     }
     case 'postgres': {
-      const exclude = Object.entries(shape.exclude).map(([table, reason]) => ({ table, reason }));
+      const exclude = tables(shape.exclude);
       return {
         ...common,
         type: 'postgres',
         url: expandable(shape.url, context),
         exclude,
         expectations: shape.expectations,
+        mayShrink: tables(shape.mayShrink),
       };
     }
   }
@@ -50,6 +58,10 @@ export function buildWriters(shape: ConfigShape['vault']['writers'], system: str
     systems.set(key, (systems.get(key) ?? new Set()).union(new Set(named)));
   }
   return [...systems].map(([key, named]) => ({ key, systems: [...named] }));
+}
+
+function tables(shape: Readonly<Record<string, string>>): { table: string; reason: string }[] {
+  return Object.entries(shape).map(([table, reason]) => ({ table, reason }));
 }
 
 export function buildDrill(shape: DrillShape, system: string, context: ReferenceContext): DrillConfig {

@@ -6,12 +6,20 @@ import { retention } from './retention-schema.ts';
 
 /** The shape of `lifeboat.yaml`. The published JSON Schema is generated from this. */
 
-const objectives = { rpo: duration.prefault('1h'), rto: duration.prefault('1h'), retention };
+const objectives = {
+  rpo: duration.prefault('1h'),
+  rto: duration.prefault('1h'),
+  retention,
+  mayBeEmpty: reason.optional(),
+};
+
+/** Tables that may lose most of their rows, each with its reason. */
+const mayShrink = z.record(text, reason).default({});
 
 const dataset = z.discriminatedUnion(
   'type',
   [
-    object({ type: z.literal('sqlite'), path, ...objectives }),
+    object({ type: z.literal('sqlite'), path, mayShrink, ...objectives }),
     object({
       type: z.literal('files'),
       path,
@@ -26,6 +34,7 @@ const dataset = z.discriminatedUnion(
       url: template,
       exclude: z.record(text, reason).default({}),
       expectations: z.enum(['checksums', 'rows']).default('checksums'),
+      mayShrink,
       ...objectives,
     }),
   ],

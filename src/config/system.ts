@@ -131,12 +131,15 @@ interface DatasetObjectives {
   /** How long it may take to be back. */
   readonly rtoMs: number;
   readonly retention: Retention;
+  /** Why it may have nothing in it; absent: an empty one proves nothing. */
+  readonly mayBeEmpty?: string;
 }
 
 interface SqliteDataset extends DatasetObjectives {
   readonly type: 'sqlite';
   /** The database file, absolute. */
   readonly path: string;
+  readonly mayShrink: readonly ShrinkingTable[];
 }
 
 interface FilesDataset extends DatasetObjectives {
@@ -158,6 +161,13 @@ interface PostgresDataset extends DatasetObjectives {
   readonly exclude: ReadonlyArray<{ readonly table: string; readonly reason: string }>;
   /** What is recorded for drills to compare: counts and checksums of all rows, or counts only. */
   readonly expectations: 'checksums' | 'rows';
+  readonly mayShrink: readonly ShrinkingTable[];
+}
+
+/** A table that may lose its rows without anybody being told: a queue. `*` stands for any part of its name. */
+export interface ShrinkingTable {
+  readonly table: string;
+  readonly reason: string;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Weighed } from '../core/anomalies.ts';
 import { configurationDataset } from '../core/configuration-dataset.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Problem, Run } from '../core/run.ts';
@@ -5,6 +6,7 @@ import type { SnapshotRecord } from '../vault/format/record.ts';
 import { openVault } from '../vault/open.ts';
 import { packWithdrawn, type WrittenRestorePoint, writeRestorePoint } from '../vault/write/restore-point.ts';
 import { openWriter, type WriterSession } from '../vault/write/session.ts';
+import { weighTaken } from './anomalies/weigh-taken.ts';
 import { keepConfiguration } from './configuration/keep.ts';
 import { finishCopies, type TakenRestorePoints } from './copy/finish-copies.ts';
 import { noteOutage } from './copy/health.ts';
@@ -35,6 +37,8 @@ export interface BackedUp {
   readonly problems: readonly Problem[];
   readonly unchangedFiles: number;
   readonly elapsedMs: number;
+  /** What it holds beside those before it. */
+  readonly weighed: Weighed;
 }
 
 export interface BackupOutcome {
@@ -170,12 +174,13 @@ async function captureOne(
     const retention = { class: className, ...until };
     const request = { dataset, kind, profile, capture, timeMs, versions, retention };
     const written: WrittenRestorePoint = await writeRestorePoint(session, request, run);
-    const { record, heldBy, problems, unchangedFiles } = written;
+    const { record, heldBy, problems, unchangedFiles, expectations } = written;
+    const weighed = await run.step('compare', () => weighTaken(system, session, record, expectations, run));
     const elapsedMs = system.clock.elapsed() - started;
     return {
-      result: { dataset, record, heldBy, problems, unchangedFiles, elapsedMs },
+      result: { dataset, record, heldBy, problems, unchangedFiles, elapsedMs, weighed },
       restorePoint: record.id,
-      isNo: isIncomplete(problems),
+      isNo: isIncomplete(problems) || weighed.state === 'lost',
     };
   });
 }
@@ -191,5 +196,6 @@ async function backUpConfiguration(
   if (written === undefined) return undefined;
   const { record, heldBy, problems, unchangedFiles } = written;
   const elapsedMs = system.clock.elapsed() - started;
-  return { dataset: configurationDataset, record, heldBy, problems, unchangedFiles, elapsedMs };
+  const weighed = { state: 'sound' } as const;
+  return { dataset: configurationDataset, record, heldBy, problems, unchangedFiles, elapsedMs, weighed };
 }

@@ -1,12 +1,25 @@
 import { z } from 'zod';
+import { systemClock } from '../core/clock.ts';
 import { ledgerKey } from '../vault/format/keys.ts';
 import { type LedgerObject, type LedgerRecord, verifyLedger } from '../vault/format/ledger.ts';
 import { recordHash } from '../vault/format/record.ts';
 import { writerId } from '../vault/format/signing.ts';
 import { isKnownKey, isKnownWriter, isOurs, isPruner, mayPrune, type Trust } from '../vault/trust.ts';
 import type { RestorePoint } from '../vault/vault.ts';
+import { dataLost, foldAcceptances } from './anomalies/acceptances.ts';
 import { readable } from './ledger/read.ts';
+import { type Hearing, standingOf } from './ledger/standing.ts';
 import { foldPins, type PinEntry, type PinsFound, pinBodyOf } from './ledger-pins.ts';
+
+const drillBody = z.object({
+  drill: z.object({ system: z.string() }),
+  scope: z.object({ datasets: z.array(z.object({ dataset: z.string(), restorePoint: z.string().nullable() })) }),
+  outcome: z.object({ verdict: z.literal('proved') }),
+});
+
+export function settledKey(system: string, dataset: string): string {
+  return `${system} ${dataset}`;
+}
 
 /** What the ledger says that retention and prune must know. */
 export interface PruneLedger extends PinsFound {
@@ -16,6 +29,8 @@ export interface PruneLedger extends PinsFound {
   readonly erased: ReadonlySet<string>;
   /** Ids of writers that will not write again, and when that was said. */
   readonly retired: ReadonlyMap<string, number>;
+  /** By system and dataset (`settledKey`): the restore points that were proved or accepted, in the order of the entries. */
+  readonly settled: ReadonlyMap<string, readonly string[]>;
   /** Keys of pins by nobody who is known: they hold nothing. */
   readonly strangePins: readonly string[];
   /** Entries that are missing from a known writer's chain: a pin may be among them. */
@@ -38,6 +53,7 @@ export function foldLedger(
   vault: string,
   trust: Trust,
   points: readonly RestorePoint[],
+  nowMs: number = systemClock.now(),
 ): PruneLedger {
   const systems = systemsOf(points);
   /** What is gone, and what nobody here knows of, is of no system: whoever speaks for any may speak of it. */
@@ -50,7 +66,8 @@ export function foldLedger(
   const removed = new Set<string>();
   const erased = new Set<string>();
   const retired = new Map<string, number>();
-  for (const { id, kind, body, time, writer } of readableEntries(objects, vault)) {
+  const entries = readableEntries(objects, vault);
+  for (const { id, kind, body, time, writer } of entries) {
     if (!isKnownKey(trust, writer)) {
       if (kind === 'pin' && pinBodyOf(body)?.action === 'pin') strangePins.push(ledgerKey(id));
       continue;
@@ -76,7 +93,36 @@ export function foldLedger(
   const suspect = verifyLedger(known, { vault }).problems.flatMap(({ key, code, message }) =>
     code === 'gap' ? [{ key, why: message }] : [],
   );
-  return { ...foldPins(pinning), removed, erased, retired, strangePins, suspect };
+  const settled = settledBy(entries, { vault, trust, nowMs });
+  return { ...foldPins(pinning), removed, erased, retired, settled, strangePins, suspect };
+}
+
+/** What drills proved and people accepted, each for its system only. */
+function settledBy(
+  entries: readonly LedgerRecord[],
+  hearing: Omit<Hearing, 'system'>,
+): ReadonlyMap<string, readonly string[]> {
+  const settled = new Map<string, string[]>();
+  const settle = (system: string, dataset: string, point: string) => {
+    const key = settledKey(system, dataset);
+    const known = settled.get(key);
+    if (known === undefined) settled.set(key, [point]);
+    else known.push(point);
+  };
+  // Where nobody's clock is asked, this machine's own tells what is dated ahead.
+  const heard = entries.map((record) => ({ record, storedMs: hearing.nowMs }));
+  for (const one of heard) {
+    const proof = one.record.kind === 'drill' ? drillBody.safeParse(one.record.body).data : undefined;
+    if (proof === undefined || standingOf(one, { ...hearing, system: proof.drill.system }) !== 'believed') continue;
+    for (const { dataset, restorePoint } of proof.scope.datasets) {
+      if (restorePoint !== null) settle(proof.drill.system, dataset, restorePoint);
+    }
+  }
+  // What is accepted until a day is no measure for what is kept.
+  for (const one of foldAcceptances(heard, hearing)) {
+    if (one.code === dataLost && one.until === null) settle(one.system, one.dataset, one.point);
+  }
+  return settled;
 }
 
 /** By id and by hash of the record. */
@@ -105,6 +151,7 @@ export const emptyLedger: PruneLedger = {
   removed: new Set(),
   erased: new Set(),
   retired: new Map(),
+  settled: new Map(),
   strangePins: [],
   suspect: [],
 };

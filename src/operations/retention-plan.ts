@@ -1,4 +1,5 @@
 import type { System } from '../config/system.ts';
+import { weigh } from '../core/anomalies.ts';
 import { configurationDataset } from '../core/configuration-dataset.ts';
 import { dayMs, minuteMs } from '../core/duration.ts';
 import { type Keepable, keptPoints } from '../core/kept-points.ts';
@@ -6,9 +7,10 @@ import { intervalFor } from '../core/objectives.ts';
 import { defaultRetention, type Retention } from '../core/retention.ts';
 import { writerId } from '../vault/format/signing.ts';
 import { createIdSet, idsOf } from '../vault/id-set.ts';
-import { isStrange } from '../vault/trust.ts';
+import { isDoubtful, isStrange } from '../vault/trust.ts';
 import type { RestorePoint, RestorePoints } from '../vault/vault.ts';
-import { emptyLedger, isRetiredWriter, type PruneLedger } from './prune-ledger.ts';
+import { allowanceOf, measuredPoints } from './anomalies/weigh.ts';
+import { emptyLedger, isRetiredWriter, type PruneLedger, settledKey } from './prune-ledger.ts';
 
 /** What the retention of a system says about its restore points. Nothing is deleted by making this plan. */
 export interface RetentionPlan {
@@ -63,10 +65,15 @@ export function planFor(system: System, { points, suspect }: RestorePoints, opti
     ...lastOfWriters(points, ledger).map((point) => [point, 'the newest of its writer'] as const),
     ...points.filter(isStrange).map((point) => [point, 'signed by no known writer'] as const),
   ]);
+  const mustOf = (dataset: string) => {
+    const full = lastFull(system, dataset, points, ledger);
+    if (full === undefined || ledger.erased.has(full.record.id) || must.has(full)) return must;
+    return new Map([...must, [full, 'the last full one'] as const]);
+  };
   const plan = (dataset: string, retention: Retention, intervalMs: number): DatasetPlan => {
     const own = points
       .filter(({ record }) => record.dataset === dataset && record.system === system.name)
-      .map((point) => keepableOf(point, { ...options, ledger }, must));
+      .map((point) => keepableOf(point, { ...options, ledger }, mustOf(dataset)));
     return {
       dataset,
       points: keptPoints(own, retention, { nowMs, intervalMs }).map(({ point: { point }, ...kept }) => ({
@@ -85,6 +92,28 @@ export function planFor(system: System, { points, suspect }: RestorePoints, opti
   for (const point of others) dropped.add(point);
   const kept = new Set(points.filter((point) => !dropped.has(point)).map(({ key }) => key));
   return { datasets, suspect, kept, ...freedBy(points, dropped) };
+}
+
+/**
+ * What a restore point that lost most of its data must not push out: the last that was proved or accepted, and, where none was, the one
+ * that the newest fell from. At most one of each dataset; it gives way once a later one is proved or accepted.
+ */
+function lastFull(
+  { name, datasets }: System,
+  dataset: string,
+  points: readonly RestorePoint[],
+  ledger: PruneLedger,
+): RestorePoint | undefined {
+  const config = datasets[dataset];
+  const own = points.filter(({ record }) => record.dataset === dataset && record.system === name);
+  const believed = own.filter((point) => !isDoubtful(point));
+  const last = believed.at(-1);
+  if (config === undefined || last === undefined) return undefined;
+  const ids = new Set(ledger.settled.get(settledKey(name, dataset)));
+  const settled = believed.findLast(({ record }) => ids.has(record.id));
+  if (settled !== undefined) return settled;
+  const weighed = weigh(measuredPoints(believed, last, { points: [] }), undefined, allowanceOf(config));
+  return weighed.state === 'lost' ? believed.find(({ record }) => record.id === weighed.since.id) : undefined;
 }
 
 /** Whoever pins what another erases may not know of it: until one of them gives way, it stays. */

@@ -42,7 +42,7 @@ beforeAll(async () => {
     'shop',
   );
   stage = await setStage(folder.path, {
-    datasets: `  blank: { type: postgres, url: '\${BLANK_URL}', rpo: 15m, rto: 10m }
+    datasets: `  blank: { type: postgres, url: '\${BLANK_URL}', rpo: 15m, rto: 10m, mayBeEmpty: never used }
   shop: { type: postgres, url: '\${SHOP_URL}', rpo: 15m, rto: 10m }`,
     drill,
     env: {

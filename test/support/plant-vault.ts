@@ -3,6 +3,7 @@ import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { DrillEvidence } from '../../src/core/evidence.ts';
 import { newUlid } from '../../src/core/ulid.ts';
+import { type AcceptBody, dataLost } from '../../src/operations/anomalies/acceptances.ts';
 import { ledgerKey, VAULT_KEY } from '../../src/vault/format/keys.ts';
 import { encodeLedgerEntry } from '../../src/vault/format/ledger.ts';
 import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
@@ -13,6 +14,7 @@ import { encodeVaultFile } from '../../src/vault/format/vault-file.ts';
 export interface PlantedVault {
   point(point: PlantedPoint): SnapshotRecord;
   drill(drill: PlantedDrill): void;
+  accept(acceptance: PlantedAcceptance): void;
 }
 
 export interface PlantedPoint {
@@ -24,6 +26,8 @@ export interface PlantedPoint {
   readonly at?: readonly string[];
   readonly packs?: ReadonlyArray<readonly [string, number]>;
   readonly problems?: Record<string, number>;
+  /** Bytes that a restore writes, and entries. */
+  readonly sizes?: { readonly logical: number; readonly entries: number };
 }
 
 export interface PlantedDrill {
@@ -35,6 +39,17 @@ export interface PlantedDrill {
   /** Signed by someone who made no restore point. */
   readonly stranger?: boolean;
 }
+
+export interface PlantedAcceptance {
+  readonly dataset: string;
+  readonly point: string;
+  readonly atMs: number;
+  readonly untilMs?: number;
+  /** Signed by someone who made no restore point. */
+  readonly stranger?: boolean;
+}
+
+const usualSizes = { logical: 5_000_000, entries: 3 };
 
 export function plantVault(system: string, folders: readonly string[]): PlantedVault {
   const { privateKey } = newSigningKey();
@@ -49,9 +64,15 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
       utimesSync(file, storedMs / 1000, storedMs / 1000);
     }
   };
+  const enter = (kind: 'drill' | 'accept', id: string, atMs: number, body: object, stranger: boolean) => {
+    const time = new Date(atMs).toISOString();
+    const entry = { format: 1, vault, id, kind, time, previous: null, sealed: null } as const;
+    const record = { ...entry, body: body as Record<string, unknown> };
+    put(ledgerKey(id), encodeLedgerEntry(record, stranger ? newSigningKey().privateKey : privateKey));
+  };
   put(VAULT_KEY, encodeVaultFile({ format: 1, vault, created: '2026-01-01T00:00:00.000Z' }));
   return {
-    point({ dataset, timeMs, at, packs = [], problems = {}, storedMs = timeMs }) {
+    point({ dataset, timeMs, at, packs = [], problems = {}, storedMs = timeMs, sizes = usualSizes }) {
       const time = new Date(timeMs).toISOString();
       const record = signRecord(
         {
@@ -65,7 +86,7 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
           committed: time,
           tool: 'lifeboat test',
           versions: {},
-          sizes: { logical: 5_000_000, added: 1000, stored: 500, entries: 3 },
+          sizes: { added: 1000, stored: 500, ...sizes },
           packs: packs.map(([name, size]) => [sha256(name), size] as const).sort(([a], [b]) => (a < b ? -1 : 1)),
           manifest: [sha256(time + dataset + previous), 100],
           problems,
@@ -83,17 +104,14 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
     drill({ atMs, verdict, datasets, rtoMs, left = [], stranger = false }) {
       const id = newUlid(atMs, randomBytes);
       const body = evidence(system, { id, started: new Date(atMs).toISOString(), verdict, datasets, rtoMs, left });
-      const record = {
-        format: 1,
-        vault,
-        id,
-        kind: 'drill',
-        time: new Date(atMs).toISOString(),
-        previous: null,
-        body: body as unknown as Record<string, unknown>,
-        sealed: null,
-      } as const;
-      put(ledgerKey(id), encodeLedgerEntry(record, stranger ? newSigningKey().privateKey : privateKey));
+      enter('drill', id, atMs, body, stranger);
+    },
+    accept({ dataset, point, atMs, untilMs, stranger = false }) {
+      const until = untilMs === undefined ? null : new Date(untilMs).toISOString();
+      const now = { bytes: 0, entries: 1 };
+      const said = { dataset, point, reason: 'planted', until, before: null, now };
+      const body: AcceptBody = { action: 'accept', system, code: dataLost, ...said };
+      enter('accept', newUlid(atMs, randomBytes), atMs, body, stranger);
     },
   };
 }

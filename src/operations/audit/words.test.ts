@@ -13,6 +13,22 @@ test('every kind of entry is told in plain words, and what is not known is shown
     'P pinned until 2027-01-01T00:00Z: a lawsuit',
   );
   expect(told('pin', { action: 'unpin', point: 'P' })).toBe('P is no longer pinned');
+  const accept = {
+    action: 'accept',
+    system: 's',
+    dataset: 'app-db',
+    code: 'data-lost',
+    point: 'P',
+    reason: 'moved',
+    until: null,
+  };
+  const sizes = { before: { bytes: 2048, entries: 1 }, now: { bytes: 0, entries: 1 } };
+  expect(told('accept', { ...accept, ...sizes })).toBe(
+    'app-db: data-lost accepted with P (0 B, 2.0 KiB before): moved',
+  );
+  expect(told('accept', { ...accept, action: 'withdraw', entries: ['E'] })).toBe(
+    'app-db: data-lost is no longer accepted',
+  );
   expect(told('erase', { points: ['P'], count: 1 })).toBe('1 restore point erased before their time: P');
   expect(told('lock', { destinations: [{ destination: 'one', objects: 9, extended: 4, until: null }] })).toBe(
     '4 locks extended at one',
@@ -21,7 +37,19 @@ test('every kind of entry is told in plain words, and what is not known is shown
     '01234567 added, fedcba98 removed',
   );
   const strange = { anything: [1, { else: null }] };
-  for (const kind of ['backup', 'restore', 'drill', 'key', 'prune', 'pin', 'erase', 'lock', 'configuration', 'new']) {
+  for (const kind of [
+    'backup',
+    'restore',
+    'drill',
+    'key',
+    'prune',
+    'pin',
+    'accept',
+    'erase',
+    'lock',
+    'configuration',
+    'new',
+  ]) {
     expect(told(kind, strange), kind).toContain('anything');
   }
 });

@@ -1,6 +1,7 @@
 import { formatDuration } from '../../core/duration.ts';
 import type { DrillEvidence } from '../../core/evidence.ts';
 import { countOf, formatSize } from '../../core/size.ts';
+import { acceptBodyOf } from '../anomalies/acceptances.ts';
 import type { BackupBody, ConfigurationBody, KeyBody, RestoreBody, RestoredBody } from './bodies.ts';
 
 /** An entry of the audit log in plain words. What another version wrote, or a stranger, is shown as it is. */
@@ -49,6 +50,14 @@ function words(kind: string, body: unknown): string | undefined {
       if (typeof point !== 'string') return undefined;
       if (action === 'unpin') return `${point} is no longer pinned`;
       return `${point} pinned${until === undefined ? '' : ` until ${until.slice(0, 16)}Z`}: ${reason ?? 'no reason'}`;
+    }
+    case 'accept': {
+      const said = acceptBodyOf(body);
+      if (said === undefined) return undefined;
+      if (said.action === 'withdraw') return `${said.dataset}: ${said.code} is no longer accepted`;
+      const end = said.until === null ? '' : ` until ${said.until.slice(0, 16)}Z`;
+      const from = said.before === null ? '' : `, ${formatSize(said.before.bytes)} before`;
+      return `${said.dataset}: ${said.code} accepted${end} with ${said.point} (${formatSize(said.now.bytes)}${from}): ${said.reason}`;
     }
     case 'erase': {
       const { points } = body as { points: readonly string[] };

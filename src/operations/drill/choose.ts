@@ -28,6 +28,8 @@ export function scopeOf(system: DrillParts['system'], options: DrillOptions): Sc
 }
 
 export interface Found {
+  /** Of the system, all that there are, oldest first. */
+  readonly all: readonly RestorePoint[];
   readonly points: ReadonlyMap<string, RestorePoint>;
   /** By dataset: newer restore points that were not believed. */
   readonly passedOver: ReadonlyMap<string, readonly PassedOver[]>;
@@ -60,7 +62,7 @@ export async function findPoints(
       missing.set(dataset, sentenceOf(error));
     }
   }
-  return { points, passedOver, missing };
+  return { all: own.points, points, passedOver, missing };
 }
 
 /** The consistent moment that a restore point brings back, milliseconds since 1970 UTC. */

@@ -67,7 +67,7 @@ async function find(
   run: Run,
 ): Promise<Found> {
   const { datasets } = rehearsal.scope;
-  let found: Found = { points: new Map(), passedOver: new Map(), missing: new Map() };
+  let found: Found = { all: [], points: new Map(), passedOver: new Map(), missing: new Map() };
   let failure: { error: unknown } | undefined;
   try {
     found = await run.step('find', () => findPoints(parts.vault, parts.system.name, datasets, options.atMs, run));

@@ -119,6 +119,10 @@ function nextAfterFailure(outcome: DrillOutcome): string {
   if (newer?.dataset !== undefined) {
     return `'lifeboat list ${newer.dataset}', and find out who made the newer ones and why they are doubtful.`;
   }
+  const lost = failed.find((check) => check.id.endsWith('/history'));
+  if (lost?.dataset !== undefined) {
+    return `look at the source of ${lost.dataset}. What is missing there is in the restore point that is named above.`;
+  }
   const damaged = failed.find((check) => check.kind === 'restored' || check.kind === 'expectations');
   if (damaged?.dataset !== undefined) {
     return `'lifeboat verify --all', then 'lifeboat backup ${damaged.dataset}' and a drill of the new restore point.`;

@@ -8,6 +8,7 @@ import { bringBack } from './bring-back.ts';
 import { checkCommand } from './checks/command.ts';
 import { checkExpectations } from './checks/expectations.ts';
 import { checkFreshness } from './checks/freshness.ts';
+import { checkHistory, type History, historyOf, unlessEmpty } from './checks/history.ts';
 import { checkHttp } from './checks/http.ts';
 import { checkIntegrity } from './checks/integrity.ts';
 import { checkReferences } from './checks/references.ts';
@@ -29,17 +30,25 @@ const phaseOf: Readonly<Partial<Record<PlanAction, string>>> = {
 
 /** Every step of the plan that a drill can execute, in the plan's order. */
 export async function execute(rehearsal: Rehearsal, drill: Drill, found: Found, run: Run): Promise<void> {
+  const history = historyOf(drill.parts, found.all, run);
   for (const step of rehearsal.plan.steps) {
     const phase = phaseOf[step.action];
     if (phase === undefined) continue;
     run.signal.throwIfAborted();
-    await timed(rehearsal, phase, () => run.step(step.id, () => take(step, rehearsal, drill, found, run)));
+    await timed(rehearsal, phase, () => run.step(step.id, () => take(step, rehearsal, drill, found, history, run)));
     const dataset = step.dataset ?? datasetOf(drill, step.id);
     if (dataset !== undefined) rehearsal.backAfterMs.set(dataset, rehearsal.elapsed());
   }
 }
 
-async function take(step: PlanStep, rehearsal: Rehearsal, drill: Drill, found: Found, run: Run): Promise<void> {
+async function take(
+  step: PlanStep,
+  rehearsal: Rehearsal,
+  drill: Drill,
+  found: Found,
+  history: History,
+  run: Run,
+): Promise<void> {
   const { dataset = '' } = step;
   const conduct = (id: string, kind: CheckKind, of: string | undefined, work: () => Promise<Finding>) =>
     conductCheck(rehearsal, drill, { id, kind, ...(of === undefined ? {} : { dataset: of }) }, work, run);
@@ -63,9 +72,17 @@ async function take(step: PlanStep, rehearsal: Rehearsal, drill: Drill, found: F
       if (copy === undefined || measured === undefined) return;
       const { expectations, facts } = copy.contents;
       const why = typeof facts.expectationsAbsent === 'string' ? facts.expectationsAbsent : 'take a new backup.';
+      const mayBeEmpty = drill.parts.system.datasets[dataset]?.mayBeEmpty !== undefined;
       await conduct(`${dataset}/expectations`, 'expectations', dataset, async () =>
-        checkExpectations(expectations, expectations && measured.actual, why),
+        unlessEmpty(checkExpectations(expectations, expectations && measured.actual, why), expectations, mayBeEmpty),
       );
+      const began = run.clock.elapsed();
+      const loss = await checkHistory(copy, drill, history, run).catch((error: unknown) => {
+        run.signal.throwIfAborted();
+        return findingOf(error, 'the restore points before it');
+      });
+      const about = { id: `${dataset}/history`, kind: 'expectations', dataset } as const;
+      if (loss !== undefined) record(rehearsal, about, loss, run.clock.elapsed() - began, drill.secrets);
       return;
     }
     case 'start': {

@@ -18,6 +18,7 @@ export const ledgerKinds = [
   'prune',
   'pin',
   'erase',
+  'accept',
   'lock',
   'copy',
   'key',

@@ -8,7 +8,10 @@ import type { Hearing } from './standing.ts';
  * Whose evidence counts here: whom this host knows; where it knows nobody, whoever made a restore point of the system, and this host
  * itself, which may only drill.
  */
-export async function hearingOf({ config, clock }: OpenSystem, vault: VaultReader): Promise<Hearing> {
+export async function hearingOf(
+  { config, clock }: Pick<OpenSystem, 'config' | 'clock'>,
+  vault: VaultReader,
+): Promise<Hearing> {
   const { id, trust } = vault;
   const hearing = { vault: id, system: config.name, nowMs: clock.now() };
   if (trust.writers !== undefined) return { ...hearing, trust };

@@ -1,5 +1,6 @@
 import type { DestinationHealth, Rotation, RunRecord } from '../../catalog/catalog.ts';
 import type { DatasetConfig, System } from '../../config/system.ts';
+import type { Weighed } from '../../core/anomalies.ts';
 import { configurationDataset } from '../../core/configuration-dataset.ts';
 import { dayMs, formatDuration, hourMs, minuteMs, roughDuration } from '../../core/duration.ts';
 import type { DrillEvidence } from '../../core/evidence.ts';
@@ -10,6 +11,8 @@ import { type CopyFacts, judgePlacement } from '../../core/three-two-one.ts';
 import { choiceOrNone, countsAgainst, newestOrNone, type PassedOver, passedOverWords } from '../../vault/newest.ts';
 import { spoiledCodes } from '../../vault/read/objects.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
+import { type Acceptance, dataLost } from '../anomalies/acceptances.ts';
+import { lossHelp, lossSentence, nothingToCompare } from '../anomalies/words.ts';
 import { missingFor } from '../copy/protection.ts';
 import { destinationNew, type Trouble } from '../reach.ts';
 import { assessDestinations, copyTroubles, since } from './copies.ts';
@@ -23,6 +26,9 @@ export interface StatusFacts {
   readonly points: readonly RestorePoint[];
   readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
   readonly proofs: Proofs;
+  /** By dataset: what its newest restore point holds beside those before it. */
+  readonly weighed: ReadonlyMap<string, Weighed>;
+  readonly acceptances: readonly Acceptance[];
   readonly troubles: readonly Trouble[];
   readonly reachable: ReadonlyArray<{ readonly name: string; readonly location: string }>;
   /** Newest first. */
@@ -104,9 +110,14 @@ function assessDataset(system: System, config: DatasetConfig, facts: StatusFacts
   const passedOver = choice?.passedOver ?? [];
   const stands = standing(newest && Date.parse(newest.record.time), rpoMs, facts.nowMs);
   const proof = facts.proofs.byDataset.get(name);
+  const weighed = facts.weighed.get(name) ?? { state: 'sound' };
+  const accepted = facts.acceptances
+    .filter((one) => one.dataset === name)
+    .map(({ dataset: _, system: __, ...one }) => one);
   const troubles = [
     ...ageTroubles(config, newest, facts),
     ...contentTroubles(config, newest),
+    ...dataTroubles(config, newest, weighed),
     ...newerTroubles(config, passedOver),
     ...proofTroubles(system, config, proof, facts),
   ];
@@ -128,6 +139,8 @@ function assessDataset(system: System, config: DatasetConfig, facts: StatusFacts
     passedOver,
     lossMs: stands.kind === 'nothing' ? null : stands.lossMs,
     provedAt: proof?.drill.started ?? null,
+    data: weighed.state,
+    accepted,
     troubles: troubles.sort((a, b) => weight(b) - weight(a)),
   };
 }
@@ -180,6 +193,21 @@ function contentTroubles(config: DatasetConfig, newest: RestorePoint | undefined
   const counts = problems.map(([code, count]) => `${code} ${count}`).join(', ');
   const message = `The newest restore point is not without gaps: ${counts}.`;
   return [warning('restore-point-has-problems', message, `lifeboat list ${config.name}`)];
+}
+
+/** Nothing is proved by nothing: neither that it is empty now, nor that it always was. */
+function dataTroubles({ name }: DatasetConfig, newest: RestorePoint | undefined, weighed: Weighed): StatusTrouble[] {
+  if (newest === undefined) return [];
+  if (weighed.state === 'empty') return [warning('nothing-to-compare', nothingToCompare, 'lifeboat config show')];
+  if (weighed.state !== 'lost') return [];
+  const [restore] = lossHelp(name, newest.record.id, weighed.since.id);
+  return [
+    bad(
+      dataLost,
+      `${lossSentence(weighed)} ${restore}. If it was meant, accept it:`,
+      `lifeboat accept ${name} --reason '…'`,
+    ),
+  ];
 }
 
 function proofTroubles(

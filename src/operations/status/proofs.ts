@@ -28,8 +28,8 @@ export interface ProofScope {
 
 /** Older drills say nothing that matters to the question how things stand now. */
 const mostDrills = 50;
-/** On a host that knows nothing of the ledger yet. What is read is remembered, so the next look goes further back. With prune.ts and learn-keys.ts at most 5,000. */
-const mostRead = 3800;
+/** On a host that knows nothing of the ledger yet. What is read is remembered, so the next look goes further back. With prune.ts, acceptances.ts and learn-keys.ts at most 5,000. */
+const mostRead = 3300;
 const drills: ReadonlySet<string> = new Set(['drill']);
 
 /**

@@ -24,9 +24,9 @@ const lateMs = 14 * dayMs;
 const patienceMs = 2 * graceMs;
 /** Strangers may have put any number after the true ones. */
 const mostLooked = 50;
-/** With those of proofs.ts and learn-keys.ts at most 5,000. */
+/** With those of proofs.ts, acceptances.ts and learn-keys.ts at most 5,000. */
 const mostRead = 1000;
-const decisions: ReadonlySet<string> = new Set(['pin', 'erase', 'prune']);
+const decisions: ReadonlySet<string> = new Set(['pin', 'erase', 'prune', 'drill', 'accept']);
 
 export interface PruneSources {
   readonly config: System;
@@ -75,7 +75,7 @@ async function newestOf(generations: Generations): Promise<Look['newest']> {
   return undefined;
 }
 
-/** Pins, erasures and hosts that were retired, among the newest entries: those of prunes that ran are many, and old ones rest. */
+/** What keeps a restore point or lets it go, among the newest entries: those of prunes that ran are many, and old ones rest. */
 async function readDecisions({ config, vault, points }: PruneSources): Promise<PruneLedger> {
   using cache = openLedgerCache(config.stateDir, { create: false });
   const objects: LedgerObject[] = [];

@@ -309,4 +309,38 @@ describe('the retention plan', () => {
     // Pack 'only-1' and the two manifests; 'only-49' is needed by a dataset that no policy speaks about.
     expect(plan).toMatchObject({ freedBytes: 11 + 100 + 100, freedObjects: 3, suspect: [] });
   });
+
+  test('M4: what fell from the newest is kept, and one of each dataset: a restore point without data pushes none out', async () => {
+    const { vault, config, system, status } = await harbor();
+    const full = vault.point({ dataset: 'uploads', timeMs: now - 9 * dayMs });
+    const sizes = { logical: 0, entries: 1 };
+    for (let day = 8; day > 0; day--) vault.point({ dataset: 'uploads', timeMs: now - day * dayMs, sizes });
+    vault.point({ dataset: 'app-db', timeMs: now });
+    const points = await (await system.vault(() => {})).restorePoints();
+    const kept = planFor(config, points, { nowMs: now }).datasets.find(({ dataset }) => dataset === 'uploads')?.points;
+    expect(kept?.filter(({ reasons }) => reasons.includes('the last full one'))).toMatchObject([
+      { point: { record: { id: full.id } }, keep: true },
+    ]);
+    expect(kept?.filter(({ keep }) => keep).length).toBeLessThan(5);
+    const found = await status();
+    expect(codes(found)).toContain('uploads data-lost');
+    expect(found.ok).toBe(false);
+  });
+
+  test('M4: an acceptance counts, and one by an unknown writer, or that has ended, does not', async () => {
+    const { vault, status } = await harbor();
+    vault.point({ dataset: 'app-db', timeMs: now });
+    vault.point({ dataset: 'uploads', timeMs: now - 2 * dayMs });
+    const sizes = { logical: 0, entries: 1 };
+    const { id } = vault.point({ dataset: 'uploads', timeMs: now - dayMs, sizes });
+    vault.accept({ dataset: 'uploads', point: id, atMs: now - hourMs, stranger: true });
+    vault.accept({ dataset: 'uploads', point: id, atMs: now - hourMs, untilMs: now - minuteMs });
+    const before = await status();
+    expect(codes(before)).toContain('uploads data-lost');
+    expect(before.datasets.flatMap(({ accepted }) => accepted)).toEqual([]);
+    vault.accept({ dataset: 'uploads', point: id, atMs: now - hourMs, untilMs: now + minuteMs });
+    const after = await status();
+    expect(codes(after)).not.toContain('uploads data-lost');
+    expect(after.datasets.find(({ name }) => name === 'uploads')?.accepted).toMatchObject([{ reason: 'planted' }]);
+  });
 });

@@ -1,6 +1,8 @@
+import type { Weighed } from '../../core/anomalies.ts';
 import type { Problem } from '../../core/run.ts';
 import type { ThreeTwoOne } from '../../core/three-two-one.ts';
 import type { PassedOver } from '../../vault/newest.ts';
+import type { Acceptance } from '../anomalies/acceptances.ts';
 
 /** How things stand. The document of `lifeboat status --json`: fields are added, never renamed. */
 export interface SystemStatus {
@@ -160,6 +162,10 @@ export interface DatasetStatus {
   /** Null without a restore point: everything would be lost. */
   readonly lossMs: number | null;
   readonly provedAt: string | null;
+  /** `lost`: most of what was there is gone, and nobody accepted that; `empty`: nothing is in it, so nothing is proved. */
+  readonly data: Weighed['state'];
+  /** What a person looked at and said is right, oldest first. */
+  readonly accepted: readonly Omit<Acceptance, 'dataset' | 'system'>[];
   readonly troubles: readonly StatusTrouble[];
 }
 

@@ -1,7 +1,14 @@
 import type { Catalog } from '../../catalog/catalog.ts';
+import type { System } from '../../config/system.ts';
+import type { Weighed } from '../../core/anomalies.ts';
+import { newestOrNone } from '../../vault/newest.ts';
 import { listGenerations } from '../../vault/prune/generations.ts';
 import { isKnownWriter, type Trust } from '../../vault/trust.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
+import { type Acceptance, readAcceptances } from '../anomalies/acceptances.ts';
+import { readCounts } from '../anomalies/known-counts.ts';
+import { provedPoint } from '../anomalies/settled.ts';
+import { measuredPoints, weighPoints } from '../anomalies/weigh.ts';
 import { publicKeyHere } from '../known-writers.ts';
 import { hearingOf } from '../ledger/hearing.ts';
 import { reach } from '../reach.ts';
@@ -29,10 +36,13 @@ export async function takeStatus(
   const own = points.filter((point) => point.record.system === system.name);
   const leftOut = new Set(system.drill.skip.map(({ what }) => what));
   const scope = { datasets: Object.keys(system.datasets), leftOut };
+  const hearing = vault && (await hearingOf(open, vault));
   const [proofs, generations] = await Promise.all([
-    vault ? readProofs(vault.destinations, await hearingOf(open, vault), scope, system.stateDir) : nothingProved,
+    hearing ? readProofs(destinations, hearing, scope, system.stateDir) : nothingProved,
     vault && listGenerations(vault.destinations, { vault: vault.id, trust: vault.trust }),
   ]);
+  // After the proofs: by now it is remembered which entries are none.
+  const acceptances = hearing ? await readAcceptances(destinations, hearing, system.stateDir) : [];
   const runs = catalog?.runs({ limit: 200 }) ?? [];
   const rotation = vault && catalog?.rotation(vault.id);
   const health = catalog?.destinations() ?? [];
@@ -42,6 +52,8 @@ export async function takeStatus(
     points: own,
     suspect,
     proofs,
+    weighed: vault ? weighNewest(system, vault.id, own, proofs, acceptances) : new Map(),
+    acceptances,
     troubles,
     reachable: destinations,
     runs,
@@ -62,6 +74,23 @@ export async function takeStatus(
     here: publicKeyHere(open.config, vault.id),
   };
   return withKeys(await withPrune(locked, sources), open, vault);
+}
+
+function weighNewest(
+  { datasets, stateDir }: System,
+  vault: string,
+  points: readonly RestorePoint[],
+  proofs: Proofs,
+  acceptances: readonly Acceptance[],
+): Map<string, Weighed> {
+  const weighed = new Map<string, Weighed>();
+  for (const [dataset, config] of Object.entries(datasets)) {
+    const newest = newestOrNone(points, dataset);
+    if (newest === undefined) continue;
+    const measured = measuredPoints(points, newest, readCounts(stateDir, vault, dataset));
+    weighed.set(dataset, weighPoints(measured, config, { proved: provedPoint(proofs, dataset), acceptances }));
+  }
+  return weighed;
 }
 
 function writersOf(points: readonly RestorePoint[], trust: Trust, system: string): WriterStatus[] {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { ChunkProfile } from '../../core/entry.ts';
 import { defineError, sentenceOf } from '../../core/errors.ts';
+import type { Expectations } from '../../core/expectations.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
 import type { Capture, CaptureFacts } from '../../sources/source.ts';
@@ -48,6 +49,8 @@ export interface WrittenRestorePoint {
   /** Destinations that do not, and why. */
   readonly missingAt: ReadonlyArray<{ readonly destination: string; readonly why: string }>;
   readonly problems: readonly Problem[];
+  /** As recorded in the capture's own snapshot. */
+  readonly expectations?: Expectations;
   readonly unchangedFiles: number;
 }
 
@@ -232,7 +235,9 @@ async function commit(
   const heldBy = await copies.put(key, bytes, sha256);
   noteRecord(index, { key, sha256 });
   const missingAt = [...copies.dropped].map(([destination, error]) => ({ destination, why: sentenceOf(error) }));
-  return { record, key, heldBy, missingAt, problems, unchangedFiles: stored.sizes.unchanged };
+  const { expectations } = captured;
+  const { unchanged: unchangedFiles } = stored.sizes;
+  return { record, key, heldBy, missingAt, problems, unchangedFiles, ...(expectations && { expectations }) };
 }
 
 /** The order of restore points is that of their times: a clock that goes back puts the newest behind older ones. */

@@ -1,3 +1,4 @@
+import { isTable } from '../../../core/anomalies.ts';
 import type { Expectations, TableExpectation } from '../../../core/expectations.ts';
 import { countOf, formatCount } from '../../../core/size.ts';
 import type { Finding } from '../parts.ts';
@@ -84,9 +85,4 @@ function inWords(tables: readonly TableExpectation[]): string {
   const others = total(tables) - total(data);
   const text = `${countOf(total(data), 'row')} in ${countOf(data.length, 'table')}`;
   return others === 0 ? text : `${text}, and ${countOf(others, 'definition')}`;
-}
-
-/** Sources also record what is no table: definitions, sequences, large objects. Those have a space outside of quotes. */
-function isTable(name: string): boolean {
-  return name !== 'sqlite_schema' && !name.replace(/"(?:[^"]|"")*"/g, '').includes(' ');
 }

@@ -1,0 +1,257 @@
+import type { Expectations } from './expectations.ts';
+import { countOf, formatCount, formatSize } from './size.ts';
+
+/** Rows of each table; of a folder, `files`. What is no data (definitions, sequences) is not among them. */
+export type RowCounts = Readonly<Record<string, number>>;
+
+/** How much one restore point holds. */
+export interface Measured {
+  readonly id: string;
+  /** Milliseconds since 1970 UTC. */
+  readonly timeMs: number;
+  readonly bytes: number;
+  readonly entries: number;
+  /** Absent where only what the vault shows to everyone is known. */
+  readonly rows?: RowCounts;
+}
+
+/** What the configuration says of a dataset that may have little or nothing in it. */
+export interface Allowance {
+  readonly kind: string;
+  readonly mayBeEmpty: boolean;
+  /** Names of tables whose rows may go; `*` stands for anything. */
+  readonly mayShrink: readonly string[];
+}
+
+/** What was lost of one thing that is counted. */
+export interface Loss {
+  /** A table, `files`, `rows` of all tables together, `entries` or `bytes`. */
+  readonly what: string;
+  readonly before: number;
+  readonly now: number;
+}
+
+/** What a restore point holds beside those before it. */
+export type Weighed =
+  | { readonly state: 'sound' }
+  /** Nothing is in it, and nothing was before: it proves nothing. */
+  | { readonly state: 'empty' }
+  /** `since`: the restore point that held the most of it. */
+  | { readonly state: 'lost'; readonly emptied: boolean; readonly since: Measured; readonly losses: readonly Loss[] };
+
+/** Fewer rows or files may come and go as they like. */
+const fewest = 20;
+const leastBytes = 1024 * 1024;
+/** Of a database whose rows nobody counted: its dump also shrinks for other reasons, so more of it must be gone. */
+const leastDumpBytes = 16 * 1024;
+/** Tables that fill and drain by their nature, as common frameworks name them. */
+const volatileNames =
+  /(^|[._])(sessions?|cache|cache_locks|queue|delayed_jobs|failed_jobs|good_jobs|oban_jobs|outbox)$|(^|\.)(solid_(queue|cache|cable)_|pgboss\.)/;
+
+/**
+ * The one rule of backups, drills and status: a restore point (the last of `points`, oldest first) is held against every one
+ * since the last that was proved or accepted, `settled`, and itself; against all before it where none was. So neither one great
+ * loss nor many small ones pass, and what grew since the proof counts too.
+ */
+export function weigh(points: readonly Measured[], settled: string | undefined, allowed: Allowance): Weighed {
+  const now = points.at(-1);
+  if (now === undefined) return { state: 'sound' };
+  const from = points.findIndex(({ id }) => id === settled);
+  const before = points.slice(Math.max(0, from), -1);
+  const steady = steadyOf(points, allowed);
+  const found = lossesOf(now, before, steady, allowed);
+  if (found.losses.length > 0) return { state: 'lost', ...found, since: found.since! };
+  return isEmpty(now) && !allowed.mayBeEmpty ? { state: 'empty' } : { state: 'sound' };
+}
+
+/** By its rows or files; where nobody counted them, by its bytes. */
+export function isEmpty({ rows, bytes }: Pick<Measured, 'rows' | 'bytes'>): boolean {
+  return rows === undefined ? bytes === 0 : sumOf(rows, () => true) === 0;
+}
+
+/** The rows that were recorded, without what is no data. Null prototype: a table may have any name. */
+export function rowsOf({ tables }: Expectations): RowCounts {
+  const rows: Record<string, number> = Object.create(null);
+  for (const { table, rows: count } of tables) if (isTable(table)) rows[table] = count;
+  return rows;
+}
+
+/** Whether there is no data in it, whatever definitions it has. */
+export function holdsNothing(recorded: Expectations): boolean {
+  return sumOf(rowsOf(recorded), () => true) === 0;
+}
+
+/** Sources also record what is no table: definitions, sequences, large objects. Those have a space outside of quotes. */
+export function isTable(name: string): boolean {
+  return name !== 'sqlite_schema' && !name.replace(/"(?:[^"]|"")*"/g, '').includes(' ');
+}
+
+interface Found {
+  readonly losses: readonly Loss[];
+  readonly emptied: boolean;
+  readonly since?: Measured;
+}
+
+function lossesOf(
+  now: Measured,
+  before: readonly Measured[],
+  isSteady: (table: string) => boolean,
+  allowed: Allowance,
+) {
+  const counted = now.rows === undefined ? [] : before.filter(({ rows }) => rows !== undefined);
+  const others = before.filter((point) => !counted.includes(point));
+  const byRows = lossesOfRows(now, counted, isSteady, allowed);
+  const byBytes = lossesOfBytes(now, allowed.kind === 'files' ? before : others, allowed, others);
+  const known = new Set(byRows.losses.map(({ what }) => what));
+  const losses = [...byRows.losses, ...byBytes.losses.filter(({ what }) => !known.has(what))];
+  const since = byRows.since ?? byBytes.since;
+  return { losses, emptied: byRows.emptied || byBytes.emptied, ...(since && { since }) } satisfies Found;
+}
+
+function lossesOfRows(
+  now: Measured,
+  before: readonly Measured[],
+  isSteady: (table: string) => boolean,
+  { kind, mayBeEmpty }: Allowance,
+): Found {
+  const present = now.rows ?? {};
+  const total = (point: Measured) => sumOf(point.rows ?? {}, isSteady);
+  const fullest = most(before, total);
+  if (fullest === undefined) return { losses: [], emptied: false };
+  const all = kind === 'files' ? 'files' : 'rows';
+  const whole = { what: all, before: total(fullest), now: total(now) };
+  const emptied = whole.now === 0 && whole.before > 0 && (!mayBeEmpty || whole.before >= fewest);
+  if (emptied) return { losses: [whole], emptied, since: fullest };
+  if (kind === 'files')
+    return fell(whole, fewest) ? { losses: [whole], emptied, since: fullest } : { losses: [], emptied };
+
+  const peaks = new Map<string, Measured>();
+  for (const point of before) {
+    for (const [table, rows] of Object.entries(point.rows ?? {})) {
+      const peak = peaks.get(table);
+      if (isSteady(table) && rows > (peak?.rows?.[table] ?? -1)) peaks.set(table, point);
+    }
+  }
+  const fallen = [...peaks].flatMap(([table, point]) => {
+    const loss = { what: table, before: point.rows?.[table] ?? 0, now: present[table] ?? 0 };
+    const gone = present[table] === undefined;
+    return fell(loss, fewest) && !(gone && wasRenamed(loss.before, point, present)) ? [{ loss, point }] : [];
+  });
+  const losses = fallen.map(({ loss }) => loss).sort((a, b) => b.before - b.now - (a.before - a.now));
+  const since = fallen.find(({ loss }) => loss === losses[0])?.point;
+  if (since !== undefined) return { losses, emptied, since };
+  // Many small tables may lose together what none of them lost alone.
+  return fell(whole, fewest) ? { losses: [whole], emptied, since: fullest } : { losses, emptied };
+}
+
+/** A table that was not there before has as many rows: it is the same one under another name. */
+function wasRenamed(rows: number, { rows: before = {} }: Measured, now: RowCounts): boolean {
+  return Object.entries(now).some(([table, count]) => before[table] === undefined && count * 2 >= rows);
+}
+
+function lossesOfBytes(
+  now: Measured,
+  before: readonly Measured[],
+  { kind, mayBeEmpty }: Allowance,
+  uncounted: readonly Measured[],
+): Found {
+  const largest = most(before, ({ bytes }) => bytes);
+  const losses: Loss[] = [];
+  let since: Measured | undefined;
+  if (largest !== undefined) {
+    const bytes = { what: 'bytes', before: largest.bytes, now: now.bytes };
+    const isLost = kind === 'files' ? fell(bytes, leastBytes) : fell({ ...bytes, now: bytes.now * 2 }, leastDumpBytes);
+    const emptied = uncounted.includes(largest) && bytes.now === 0 && bytes.before > 0 && !mayBeEmpty;
+    if (emptied) return { losses: [bytes], emptied, since: largest };
+    if (isLost) {
+      losses.push(bytes);
+      since = largest;
+    }
+  }
+  const fullest = kind === 'files' ? most(uncounted, ({ entries }) => entries) : undefined;
+  if (fullest !== undefined) {
+    const entries = { what: 'entries', before: fullest.entries, now: now.entries };
+    if (fell(entries, fewest)) return { losses: [entries, ...losses], emptied: false, since: fullest };
+  }
+  return { losses, emptied: false, ...(since && { since }) };
+}
+
+/** More than half, and not just a few. */
+function fell({ before, now }: Pick<Loss, 'before' | 'now'>, least: number): boolean {
+  return now * 2 < before && before - now >= least;
+}
+
+function most(points: readonly Measured[], of: (point: Measured) => number): Measured | undefined {
+  let best: Measured | undefined;
+  // Of equals the newest: the loss came after it.
+  for (const point of points) if (best === undefined || of(point) >= of(best)) best = point;
+  return best;
+}
+
+function sumOf(rows: RowCounts, counts: (table: string) => boolean): number {
+  return Object.entries(rows).reduce((sum, [table, count]) => (counts(table) ? sum + count : sum), 0);
+}
+
+/**
+ * Which tables keep their rows. Those do not that the configuration names, that have the name of a queue or of sessions, or that
+ * fell before and filled again by themselves.
+ */
+function steadyOf(points: readonly Measured[], { kind, mayShrink }: Allowance): (table: string) => boolean {
+  if (kind === 'files') return () => true;
+  const named = mayShrink.map(patternOf);
+  const answers = new Map<string, boolean>();
+  return (table) => {
+    const known = answers.get(table);
+    if (known !== undefined) return known;
+    const bare = table.replaceAll('"', '');
+    const answer = !volatileNames.test(bare) && !named.some((name) => name.test(bare)) && !filledAgain(points, table);
+    answers.set(table, answer);
+    return answer;
+  };
+}
+
+function patternOf(name: string): RegExp {
+  const parts = name.replaceAll('"', '').split('*');
+  return new RegExp(`^${parts.map((part) => part.replace(/[.*+?^${'$'}{}()|[\]\\]/g, '\\$&')).join('.*')}$`);
+}
+
+/** It lost most of its rows once, and had at least twice as many afterwards, before the last point. */
+function filledAgain(points: readonly Measured[], table: string): boolean {
+  let [peak, low] = [0, Number.POSITIVE_INFINITY];
+  for (const { rows } of points.slice(0, -1)) {
+    if (rows === undefined) continue;
+    const count = rows[table] ?? 0;
+    if (fell({ before: peak, now: count }, fewest)) low = Math.min(low, count);
+    if (count >= low * 2 && count - low >= fewest) return true;
+    peak = Math.max(peak, count);
+  }
+  return false;
+}
+
+/** Named at once; more are counted. */
+const mostNamed = 3;
+
+/** One sentence without its end: `invoices had 1,000 rows and has 0`. */
+export function lossWords({
+  losses,
+  emptied,
+}: Pick<Extract<Weighed, { state: 'lost' }>, 'losses' | 'emptied'>): string {
+  const [first] = losses;
+  if (emptied && first !== undefined) {
+    return `It is empty, and held ${first.what === 'bytes' ? formatSize(first.before) : amount(first)}`;
+  }
+  const said = losses.slice(0, mostNamed).map((loss) => {
+    if (loss.what === 'bytes') return `${formatSize(loss.before)} became ${formatSize(loss.now)}`;
+    if (loss.what === 'files' || loss.what === 'rows' || loss.what === 'entries') {
+      return `${amount(loss)} became ${formatCount(loss.now)}`;
+    }
+    return `${loss.what} had ${amount(loss)} and has ${formatCount(loss.now)}`;
+  });
+  const more = losses.length - said.length;
+  return `Most of its data is gone: ${said.join(', ')}${more > 0 ? `, and ${countOf(more, 'more table')}` : ''}`;
+}
+
+function amount({ what, before }: Loss): string {
+  if (what === 'files') return countOf(before, 'file');
+  return what === 'entries' ? countOf(before, 'entry', 'entries') : countOf(before, 'row');
+}

@@ -1,0 +1,16 @@
+import { defineError } from '../../core/errors.ts';
+
+export const nothingToAccept = defineError({
+  code: 'nothing-to-accept',
+  exit: 64,
+  say: (fact: { dataset: string; why: string }) => `There is nothing to accept for ${fact.dataset}: ${fact.why}.`,
+  hint: () =>
+    "'lifeboat status' says what there is to accept. A machine that takes no backups counts rows with --identity only.",
+});
+
+export const notAccepted = defineError({
+  code: 'not-accepted',
+  exit: 64,
+  say: (fact: { dataset: string }) => `Nothing is accepted for ${fact.dataset}.`,
+  hint: () => "Run 'lifeboat status' or 'lifeboat audit --kind accept' to see what is.",
+});

@@ -1,0 +1,80 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Measured, RowCounts } from '../../core/anomalies.ts';
+
+/** What this host remembers of the restore points of a dataset: without a key the vault does not say how many rows they hold. */
+export interface KnownCounts {
+  /** Oldest first. */
+  readonly points: readonly Measured[];
+  /** The last that this host knows to be proved or accepted. */
+  readonly settled?: string;
+}
+
+/** Besides these only the settled one and the fullest are remembered: a slow loss is seen against those. */
+const mostRemembered = 64;
+
+const count = z.number().int().nonnegative();
+const shape = z.strictObject({
+  format: z.literal(1),
+  vault: z.string(),
+  settled: z.string().nullable(),
+  points: z.array(
+    z.strictObject({
+      id: z.string(),
+      timeMs: z.number(),
+      bytes: count,
+      entries: count,
+      rows: z.array(z.tuple([z.string(), count])).exactOptional(),
+    }),
+  ),
+});
+
+/** Nothing where nothing is remembered, or what is cannot be read: the vault's sizes are looked at instead. */
+export function readCounts(stateDir: string, vault: string, dataset: string): KnownCounts {
+  try {
+    const known = shape.parse(JSON.parse(readFileSync(fileOf(stateDir, dataset), 'utf8')));
+    if (known.vault !== vault) return { points: [] };
+    const points = known.points.map(({ rows, ...point }) => ({ ...point, ...(rows && { rows: rowCounts(rows) }) }));
+    return { points, ...(known.settled !== null && { settled: known.settled }) };
+  } catch {
+    return { points: [] };
+  }
+}
+
+/** Remembers what a backup took or a drill opened, in place of what was known of the same restore points. */
+export function noteCounts(stateDir: string, vault: string, dataset: string, news: KnownCounts): void {
+  const known = readCounts(stateDir, vault, dataset);
+  const settled = news.settled ?? known.settled;
+  const all = new Map([...known.points, ...news.points].map((point) => [point.id, point]));
+  const sorted = [...all.values()].sort((a, b) => a.timeMs - b.timeMs || (a.id < b.id ? -1 : 1));
+  const fullest = sorted.reduce<Measured | undefined>(
+    (best, one) => (best && total(best) > total(one) ? best : one),
+    undefined,
+  );
+  const kept = sorted.filter(
+    (point, at) => at >= sorted.length - mostRemembered || point === fullest || point.id === settled,
+  );
+  const points = kept.map(({ rows, ...point }) => ({ ...point, ...(rows && { rows: Object.entries(rows) }) }));
+  mkdirSync(join(stateDir, folder), { recursive: true, mode: 0o700 });
+  const file = fileOf(stateDir, dataset);
+  const text = JSON.stringify({ format: 1, vault, settled: settled ?? null, points });
+  // Names of tables are in it.
+  writeFileSync(`${file}.${process.pid}`, `${text}\n`, { mode: 0o600 });
+  renameSync(`${file}.${process.pid}`, file);
+}
+
+function total({ rows = {} }: Measured): number {
+  return Object.values(rows).reduce((sum, one) => sum + one, 0);
+}
+
+/** A table may have any name, also one that every object answers to. */
+function rowCounts(entries: ReadonlyArray<readonly [string, number]>): RowCounts {
+  return Object.assign(Object.create(null), Object.fromEntries(entries));
+}
+
+const folder = 'counts';
+
+function fileOf(stateDir: string, dataset: string): string {
+  return join(stateDir, folder, `${dataset}.json`);
+}

@@ -1,0 +1,64 @@
+import { type Weighed, weigh } from '../../core/anomalies.ts';
+import { sentenceOf } from '../../core/errors.ts';
+import type { Expectations } from '../../core/expectations.ts';
+import type { Run } from '../../core/run.ts';
+import type { SnapshotRecord } from '../../vault/format/record.ts';
+import { openVault } from '../../vault/open.ts';
+import type { WriterSession } from '../../vault/write/session.ts';
+import { trustOfWriter } from '../known-writers.ts';
+import type { OpenSystem } from '../system.ts';
+import { noteCounts, readCounts } from './known-counts.ts';
+import { readSettled } from './settled.ts';
+import { allowanceOf, measuredOf, measuredPoints, settledOf } from './weigh.ts';
+
+/**
+ * Holds a restore point that was just taken against what this host remembers, without a key. The vault is asked only where nothing
+ * is remembered, or something seems lost that a drill or a person on another machine may have settled since.
+ */
+export async function weighTaken(
+  system: OpenSystem,
+  session: WriterSession,
+  record: SnapshotRecord,
+  expectations: Expectations | undefined,
+  run: Run,
+): Promise<Weighed> {
+  const { stateDir, datasets } = system.config;
+  const { vault } = session;
+  const config = datasets[record.dataset];
+  if (config === undefined) return { state: 'sound' };
+  const allowed = allowanceOf(config);
+  const taken = measuredOf(record, expectations);
+  const known = readCounts(stateDir, vault, record.dataset);
+  let settled = known.settled;
+  let weighed = weigh([...known.points, taken], settled, allowed);
+  if (known.points.length === 0 || weighed.state === 'lost') {
+    try {
+      const all = { points: [...known.points, taken] };
+      ({ weighed, settled } = await askVault(system, session, record, all));
+    } catch (error) {
+      run.signal.throwIfAborted();
+      run.problem({
+        code: 'history-unread',
+        message: `What ${record.dataset} held before could not be read: ${sentenceOf(error)}`,
+      });
+    }
+  }
+  noteCounts(stateDir, vault, record.dataset, { points: [taken], ...(settled !== undefined && { settled }) });
+  return weighed;
+}
+
+async function askVault(
+  system: OpenSystem,
+  session: WriterSession,
+  { id, dataset }: SnapshotRecord,
+  known: ReturnType<typeof readCounts>,
+): Promise<{ weighed: Weighed; settled: string | undefined }> {
+  const { config } = system;
+  const vault = await openVault(session.copies.active, { trust: (of) => trustOfWriter(config, of) });
+  const { points } = await vault.restorePoints();
+  const last = points.find(({ record }) => record.id === id);
+  if (last === undefined) throw new Error(`${id} is not there`);
+  const measured = measuredPoints(points, last, known);
+  const settled = settledOf(measured, dataset, (await readSettled(system, vault, [dataset])).of(dataset));
+  return { weighed: weigh(measured, settled, allowanceOf(config.datasets[dataset]!)), settled };
+}
