@@ -26,6 +26,12 @@ export interface PutOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface GetOptions {
+  readonly signal?: AbortSignal;
+  /** What the object has at most, where that is known. A whole object that has more is `object-damaged`, and is not taken. */
+  readonly mostBytes?: number;
+}
+
 export interface Stored {
   readonly sizeBytes: number;
   /** True when the same bytes were there already. */
@@ -38,6 +44,8 @@ export interface Listed {
   readonly sizeBytes: number;
   /** By the store's clock, milliseconds since 1970 UTC. */
   readonly modifiedMs: number;
+  /** What stands there in the place of an object, for people: `a link`. It cannot be read; only places that are folders have such. */
+  readonly instead?: string;
 }
 
 /** One version of an object, in a place that keeps what was overwritten or removed. */
@@ -93,12 +101,7 @@ export interface History {
   /** All versions of this very key, newest first; none when it was never there. */
   versionsOf(key: Key): Promise<Version[]>;
   /** As `get`, of one version. */
-  getVersion(
-    key: Key,
-    version: string,
-    range?: ByteRange,
-    options?: { readonly signal?: AbortSignal },
-  ): Promise<Uint8Array>;
+  getVersion(key: Key, version: string, range?: ByteRange, options?: GetOptions): Promise<Uint8Array>;
   /** Undefined when the version is not locked, or the place has no locks. */
   lockOf(key: Key, version: string): Promise<Lock | undefined>;
   /** Locks a version up to `untilMs`; one that is locked longer keeps its end. Gives the lock that holds now. */
@@ -128,16 +131,18 @@ export interface Destination {
 
   /**
    * The bytes of `key`, or exactly the `range` of them. Never a short read: a range that reaches past the end is
-   * `object-damaged`. Absent is `object-missing`, and only when proved: doubt is `destination-unreachable`.
+   * `object-damaged`. Absent is `object-missing`, and only when proved: doubt is `destination-unreachable`. No more memory is
+   * taken than `mostBytesOf` the key, whatever the place says or sends; links are not followed.
    */
-  get(key: Key, range?: ByteRange, options?: { readonly signal?: AbortSignal }): Promise<Uint8Array>;
+  get(key: Key, range?: ByteRange, options?: GetOptions): Promise<Uint8Array>;
 
   /** Size and time of `key` without its bytes, or `object-missing`. */
   stat(key: Key): Promise<Listed>;
 
   /**
    * Keys that start with `prefix` (which ends with `/` or is empty), in no order, each once, also while others write. What
-   * was stored before the call is listed; half-written objects never are.
+   * was stored before the call is listed; half-written objects never are. What is no object is listed with what it is
+   * `instead`, and is not followed. Opening and listing change nothing.
    */
   list(prefix: string): AsyncIterable<Listed>;
 

@@ -1,4 +1,4 @@
-import type { Destination, Key, Listed, Version } from './destination.ts';
+import type { Destination, GetOptions, Key, Listed, Version } from './destination.ts';
 import { objectDamaged, objectMissing } from './errors.ts';
 
 /**
@@ -58,6 +58,11 @@ function traceFrom(newestFirst: readonly Version[]): Trace | undefined {
   return { key, sizeBytes, modifiedMs, versions, hidden: markers.length > 0, markers };
 }
 
+/** For what is listed in the place of an object. */
+export function standsInstead({ name }: Destination, key: Key, instead: string): Error {
+  return objectDamaged({ destination: name, key, why: `it is ${instead} and no object` });
+}
+
 export interface FirstSound<Value> {
   readonly value: Value;
   readonly bytes: Uint8Array;
@@ -90,15 +95,17 @@ export async function firstSound<Value>(
   const { key, versions, modifiedMs } = trace;
   const options = signal === undefined ? {} : { signal };
   if (versions.length === 0) {
-    const bytes = await destination.get(key, undefined, options);
+    const { instead, sizeBytes } = trace;
+    if (instead !== undefined) throw standsInstead(destination, key, instead);
+    const bytes = await destination.get(key, undefined, { ...options, mostBytes: sizeBytes });
     return { value: await read(bytes), bytes, modifiedMs, spoiled: undefined };
   }
   let failure: unknown;
-  for (const { version, modifiedMs } of versions) {
+  for (const { version, modifiedMs, sizeBytes } of versions) {
     let bytes: Uint8Array;
     let value: Value;
     try {
-      bytes = await getVersion(destination, key, version, options);
+      bytes = await getVersion(destination, key, version, { ...options, mostBytes: sizeBytes });
     } catch (error) {
       if (!objectMissing.is(error) && !objectDamaged.is(error)) throw error;
       failure = error;
@@ -141,8 +148,9 @@ async function holdsSame(
   options: { readonly signal?: AbortSignal },
 ): Promise<boolean> {
   if (version.sizeBytes !== bytes.length) return false;
+  const sized = { ...options, mostBytes: version.sizeBytes };
   try {
-    return Buffer.compare(await getVersion(destination, version.key, version.version, options), bytes) === 0;
+    return Buffer.compare(await getVersion(destination, version.key, version.version, sized), bytes) === 0;
   } catch (error) {
     if (objectMissing.is(error) || objectDamaged.is(error)) return false;
     throw error;
@@ -153,7 +161,7 @@ async function getVersion(
   destination: Destination,
   key: Key,
   version: string,
-  options: { readonly signal?: AbortSignal },
+  options: GetOptions,
 ): Promise<Uint8Array> {
   const { history, name } = destination;
   if (history === undefined) throw objectDamaged({ destination: name, key, why: 'it keeps no versions' });

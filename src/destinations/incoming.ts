@@ -16,23 +16,19 @@ export async function incomingFile(): Promise<string> {
 
 const day = 24 * 60 * 60_000;
 
-/**
- * Whether the writer of a half-written object is gone. Of another host's writers only time tells: after a day. `modifiedMs` is
- * asked only then, and gives undefined when the object is gone.
- */
-export async function isLeftover(
-  name: string,
-  nowMs: number,
-  modifiedMs: () => Promise<number | undefined>,
-): Promise<boolean> {
-  const [host, pid, start] = name.split('-');
-  if (host === (await ourselves()).host && /^\d+$/.test(pid ?? '')) {
+/** Exactly what `incomingFile` makes: what has another name is not ours to remove. */
+const ourName = /^(?<host>[0-9a-f]{12})-(?<pid>\d{1,10})-(?<start>\d{1,20}|unknown)-[0-9a-f]{16}$/;
+
+/** Whether the writer of a half-written object is gone. Of another host's writers only time tells: after a day. */
+export async function isLeftover(name: string, nowMs: number, modifiedMs: number): Promise<boolean> {
+  const { host, pid, start } = ourName.exec(name)?.groups ?? {};
+  if (host === undefined) return false;
+  if (host === (await ourselves()).host) {
     const now = await startOf(Number(pid));
     // An id is used again, by a process that started later. Where the start is hidden, a living process is taken for it.
     return now === undefined || (now !== start && now !== hidden && start !== hidden);
   }
-  const modified = await modifiedMs();
-  return modified !== undefined && nowMs - modified > day;
+  return nowMs - modifiedMs > day;
 }
 
 interface Writer {

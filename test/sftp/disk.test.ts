@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, readdirSync } from 'node:fs';
-import { mkdir, rename, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { Destination } from '../../src/destinations/destination.ts';
@@ -135,18 +135,26 @@ test('strangers in the folder are not objects, and what is in the way of one is 
   await writeFile(join(path, '.DS_Store'), 'x');
   await writeFile(join(path, 'packs', 'read me.txt'), 'x');
   await symlink('nowhere', join(path, 'packs', 'dangling'));
-  expect(await keysOf(destination)).toEqual(['packs/1']);
+  expect(await listAll(destination)).toMatchObject([{ key: 'packs/1' }, { key: 'packs/dangling', instead: 'a link' }]);
   await expect(destination.put('packs', Buffer.from('x'))).rejects.toMatchObject({ code: 'destination-denied' });
   await expect(destination.put('packs/1/2', Buffer.from('x'))).rejects.toMatchObject({ code: 'destination-denied' });
 });
 
-test('a folder that was moved and linked is still read, written and listed', async () => {
+test('H1: links on the server are followed by no verb, and are damage that is named', async () => {
   const { destination, path } = await onFolder();
-  await destination.put('packs/1', Buffer.from('x'));
+  await destination.put('packs/ab/1', Buffer.from('x'));
   await rename(join(path, 'packs'), join(path, '.moved'));
   await symlink('.moved', join(path, 'packs'));
-  await destination.put('packs/2', Buffer.from('y'));
-  expect(await keysOf(destination)).toEqual(['packs/1', 'packs/2']);
+  const damaged = { code: 'object-damaged', message: expect.stringContaining('links are not followed') };
+  await expect(destination.put('packs/ab/2', Buffer.from('y'))).rejects.toMatchObject(damaged);
+  await expect(destination.get('packs/ab/1')).rejects.toMatchObject(damaged);
+  await expect(destination.stat('packs/ab/1')).rejects.toMatchObject(damaged);
+  await expect(destination.delete('packs/ab/1')).rejects.toMatchObject(damaged);
+  await expect(listAll(destination, 'packs/')).rejects.toMatchObject(damaged);
+  expect(await listAll(destination)).toMatchObject([{ key: 'packs', instead: 'a link' }]);
+  await symlink('.moved/ab/1', join(path, 'object'));
+  await expect(destination.get('object')).rejects.toMatchObject(damaged);
+  expect(await readFile(join(path, '.moved/ab/1'), 'utf8')).toBe('x');
 });
 
 test('an object that was cut short or garbled on the server is object-exists for a writer and stays as it is', async () => {

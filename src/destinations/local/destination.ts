@@ -1,19 +1,23 @@
-import { constants, type FileHandle, link, mkdir, open, stat, statfs, unlink } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { constants, type FileHandle, link, lstat, mkdir, open, stat, statfs, unlink } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { type Clock, systemClock } from '../../core/clock.ts';
-import type { ByteRange, Destination, PutOptions, Stored } from '../destination.ts';
+import type { ByteRange, Destination, GetOptions, PutOptions, Stored } from '../destination.ts';
 import { destinationDenied, destinationUnreachable, objectDamaged, objectExists, objectMissing } from '../errors.ts';
 import { incomingFile, incomingName } from '../incoming.ts';
 import { requireKey, requirePrefix } from '../key.ts';
+import { type ListingBounds, listingGuard } from '../listing-bounds.ts';
+import { requireSize } from '../object-sizes.ts';
 import { errnoOf, failureOf, type Place } from './failure.ts';
-import { type Folders, flushFolder, foldersBelow } from './folders.ts';
+import { type Folders, flushFolder, folderOf, foldersBelow } from './folders.ts';
 import { removeLeftovers } from './incoming.ts';
+import { linkInstead, openFolder } from './open-folder.ts';
 import { walk } from './walk.ts';
 
 export interface LocalOptions {
   readonly name: string;
   readonly path: string;
   readonly clock?: Clock;
+  readonly listing?: ListingBounds;
 }
 
 /**
@@ -35,20 +39,21 @@ export async function createLocal(options: LocalOptions): Promise<Destination> {
   return openLocal(options);
 }
 
-/** Opens a folder that is a destination. Throws `destination-unreachable` when it is not there: it may not be mounted. */
+/**
+ * Opens a folder that is a destination; nothing is changed in it. Throws `destination-unreachable` when it is not there: it may
+ * not be mounted.
+ */
 export async function openLocal(options: LocalOptions): Promise<Destination> {
   const root = resolve(options.path);
-  const place = { name: options.name, location: root };
-  const folders = foldersBelow(root);
+  const { name, clock = systemClock } = options;
+  const place = { name, location: root };
+  const opened: Opened = { root, place, clock, folders: foldersBelow(name, root), isClean: false };
   const guard = <T>(work: () => Promise<T>) => guarded(work, place);
-  await guard(async () => {
-    await requirePresence(root, place);
-    await removeLeftovers(root, options.clock ?? systemClock);
-  });
+  await guard(() => requirePresence(root, place));
   const proveAbsent = (key: string) => async (error: unknown) => {
     if (!isAbsence(error)) throw error;
     await requirePresence(root, place);
-    throw objectMissing({ destination: options.name, key });
+    throw objectMissing({ destination: name, key });
   };
 
   return {
@@ -57,36 +62,36 @@ export async function openLocal(options: LocalOptions): Promise<Destination> {
     capabilities: { conditionalCreate: true, checksums: false, objectLock: 'none', versions: false },
 
     async put(key, body, putOptions = {}) {
-      requireKey(options.name, key);
-      return guard(() => put({ root, place, folders }, key, body, putOptions));
+      requireKey(name, key);
+      return guard(() => put(opened, key, body, putOptions));
     },
 
-    async get(key, range, getOptions) {
-      requireKey(options.name, key);
-      getOptions?.signal?.throwIfAborted();
+    async get(key, range, getOptions = {}) {
+      requireKey(name, key);
+      getOptions.signal?.throwIfAborted();
       return guard(async () => {
-        // Not blocking: a pipe of that name must not hold us for ever.
-        const flags = constants.O_RDONLY | constants.O_NONBLOCK;
-        await using file = await open(join(root, key), flags).catch(proveAbsent(key));
+        await using file = await openObject(opened, key).catch(proveAbsent(key));
         // Awaited here: the file is closed when this function returns.
-        return await read(file, key, range, options.name);
+        return await read(file, key, range, name, getOptions);
       });
     },
 
     async stat(key) {
-      requireKey(options.name, key);
+      requireKey(name, key);
       return guard(async () => {
-        const found = await stat(join(root, key)).catch(proveAbsent(key));
-        if (!found.isFile()) throw objectMissing({ destination: options.name, key });
+        const found = await lookUp(opened, key).catch(proveAbsent(key));
+        if (found.isSymbolicLink()) throw linkInstead(name, key);
+        if (!found.isFile()) throw objectMissing({ destination: name, key });
         return { key, sizeBytes: found.size, modifiedMs: found.mtimeMs };
       });
     },
 
     async *list(prefix) {
-      requirePrefix(options.name, prefix);
+      requirePrefix(name, prefix);
       try {
         await requirePresence(root, place);
-        yield* walk(root, prefix.slice(0, -1));
+        const guard = listingGuard(place, prefix, options.listing);
+        yield* walk({ destination: name, root, guard }, prefix.slice(0, -1));
         // A disk that went away meanwhile leaves a listing that merely looks complete.
         await requirePresence(root, place);
       } catch (error) {
@@ -95,16 +100,16 @@ export async function openLocal(options: LocalOptions): Promise<Destination> {
     },
 
     async delete(key) {
-      requireKey(options.name, key);
+      requireKey(name, key);
       await guard(async () => {
         try {
-          await unlink(join(root, key));
+          await using folder = await openFolder(name, root, folderOf(key));
+          await unlink(folder.at(basename(key)));
+          await folder.flush();
         } catch (error) {
           if (!isAbsence(error) && errnoOf(error) !== 'EISDIR') throw error;
           await requirePresence(root, place);
-          return;
         }
-        await folders.flush(dirname(key));
       });
     },
 
@@ -121,7 +126,27 @@ export async function openLocal(options: LocalOptions): Promise<Destination> {
 interface Opened {
   readonly root: string;
   readonly place: Place;
+  readonly clock: Clock;
   readonly folders: Folders;
+  /** What dead writers left was removed: before the first object is stored, and by nobody who only reads. */
+  isClean: boolean;
+}
+
+async function lookUp({ root, place }: Opened, key: string) {
+  await using folder = await openFolder(place.name, root, folderOf(key));
+  return await lstat(folder.at(basename(key)));
+}
+
+/** Looked at first: opening a pipe would wait for its other end, and opening some devices does something. */
+async function openObject({ root, place }: Opened, key: string): Promise<FileHandle> {
+  await using folder = await openFolder(place.name, root, folderOf(key));
+  const path = folder.at(basename(key));
+  const found = await lstat(path);
+  if (found.isSymbolicLink()) throw linkInstead(place.name, key);
+  if (!found.isFile() && !found.isDirectory()) {
+    throw objectDamaged({ destination: place.name, key, why: 'it is not a regular file' });
+  }
+  return await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
 }
 
 /**
@@ -129,33 +154,45 @@ interface Opened {
  * taken. Then the folder is flushed, so that the name survives a power cut.
  */
 async function put(opened: Opened, key: string, body: Uint8Array, { signal }: PutOptions): Promise<Stored> {
-  const { root, folders } = opened;
   signal?.throwIfAborted();
-  const target = join(root, key);
   // Sending again after an interruption is usual, and reading is cheaper than writing.
-  if (await isThere(target)) return confirm(opened, key, body);
-  const incoming = join(root, incomingName, await incomingFile());
+  const taken = await lookUp(opened, key).then(() => true, falseIfAbsent);
+  if (taken) return confirm(opened, key, body);
+  await using incoming = await openIncoming(opened);
+  const path = incoming.at(await incomingFile());
   try {
-    await write(opened, incoming, body, signal);
-    if (await linkInto(opened, incoming, key)) {
-      await folders.flush(dirname(key));
+    await write(path, body, signal);
+    if (await linkInto(opened, path, key)) {
+      await opened.folders.flush(folderOf(key));
       return { sizeBytes: body.length, existed: false };
     }
   } finally {
-    await unlink(incoming).catch(() => {});
+    await unlink(path).catch(() => {});
   }
-  return confirm(opened, key, body);
+  return await confirm(opened, key, body);
+}
+
+/** The folder of half-written objects, made where a copy by hand lacks it. */
+async function openIncoming(opened: Opened) {
+  const { root, place, clock } = opened;
+  const openIt = () => openFolder(place.name, root, incomingName);
+  const incoming = await openIt().catch(async (error: unknown) => {
+    if (!isAbsence(error)) throw error;
+    await requirePresence(root, place);
+    await mkdir(join(root, incomingName), { mode: 0o700 }).catch(unless('EEXIST'));
+    return openIt();
+  });
+  if (!opened.isClean) {
+    opened.isClean = true;
+    await removeLeftovers(place.name, root, clock).catch(() => {});
+  }
+  return incoming;
 }
 
 const pieceBytes = 32 << 20;
 
-async function write(opened: Opened, path: string, body: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-  const create = () => open(path, 'wx', 0o600);
-  await using file = await create().catch(async (error: unknown) => {
-    if (!isAbsence(error)) throw error;
-    await remakeIncoming(opened);
-    return create();
-  });
+async function write(path: string, body: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+  await using file = await open(path, 'wx', 0o600);
   for (let at = 0; at < body.length; ) {
     signal?.throwIfAborted();
     const { bytesWritten } = await file.write(body, at, Math.min(pieceBytes, body.length - at));
@@ -168,9 +205,10 @@ async function write(opened: Opened, path: string, body: Uint8Array, signal: Abo
 /** False when the name is taken. */
 async function linkInto({ root, folders, place }: Opened, incoming: string, key: string): Promise<boolean> {
   for (let attempt = 1; ; attempt++) {
-    await folders.make(dirname(key) === '.' ? '' : dirname(key));
+    await folders.make(folderOf(key));
     try {
-      await link(incoming, join(root, key));
+      await using folder = await openFolder(place.name, root, folderOf(key));
+      await link(incoming, folder.at(basename(key)));
       return true;
     } catch (error) {
       if (errnoOf(error) === 'EEXIST') return false;
@@ -182,8 +220,11 @@ async function linkInto({ root, folders, place }: Opened, incoming: string, key:
 }
 
 /** The name is taken: by the same bytes, durably, or this throws `object-exists`. */
-async function confirm({ root, place, folders }: Opened, key: string, body: Uint8Array): Promise<Stored> {
-  await using file = await open(join(root, key), constants.O_RDONLY | constants.O_NONBLOCK);
+async function confirm(opened: Opened, key: string, body: Uint8Array): Promise<Stored> {
+  const { place, folders } = opened;
+  await using file = await openObject(opened, key).catch((error: unknown) => {
+    throw objectDamaged.is(error) ? objectExists({ destination: place.name, key }, { cause: error }) : error;
+  });
   const found = await file.stat();
   if (found.isDirectory()) {
     const why = `${key} is a folder, so no object can have that name`;
@@ -193,9 +234,8 @@ async function confirm({ root, place, folders }: Opened, key: string, body: Uint
     throw objectExists({ destination: place.name, key });
   }
   await file.sync();
-  const folder = dirname(key) === '.' ? '' : dirname(key);
-  await folders.make(folder);
-  await folders.flush(folder);
+  await folders.make(folderOf(key));
+  await folders.flush(folderOf(key));
   return { sizeBytes: body.length, existed: true };
 }
 
@@ -209,7 +249,13 @@ async function holds(file: FileHandle, body: Uint8Array): Promise<boolean> {
   return true;
 }
 
-async function read(file: FileHandle, key: string, range: ByteRange | undefined, destination: string): Promise<Buffer> {
+async function read(
+  file: FileHandle,
+  key: string,
+  range: ByteRange | undefined,
+  destination: string,
+  options: GetOptions,
+): Promise<Buffer> {
   const found = await file.stat();
   if (found.isDirectory()) throw objectMissing({ destination, key });
   const { offset, length } = range ?? { offset: 0, length: found.size };
@@ -220,6 +266,7 @@ async function read(file: FileHandle, key: string, range: ByteRange | undefined,
   if (offset + length > found.size) {
     throw damaged(`it has ${found.size} bytes, and bytes ${offset} to ${offset + length} were asked for`);
   }
+  if (range === undefined) requireSize(destination, key, length, options);
   const bytes = Buffer.allocUnsafeSlow(length);
   for (let at = 0; at < length; ) {
     const { bytesRead } = await file.read(bytes, at, length - at, offset + at);
@@ -239,28 +286,23 @@ async function guarded<T>(work: () => Promise<T>, place: Place): Promise<T> {
 
 /** Throws `destination-unreachable` unless the folder bears the mark of a destination: it is there and mounted. */
 async function requirePresence(root: string, place: Place): Promise<void> {
-  if (await isThere(join(root, incomingName))) return;
+  const kindOf = (name: string) =>
+    lstat(join(root, name)).then(
+      (found) => (found.isDirectory() ? 'folder' : found.isFile() ? 'file' : 'odd'),
+      falseIfAbsent,
+    );
+  if ((await kindOf(incomingName)) === 'folder') return;
   // A copy that was made by hand may lack the mark; the vault's own file is as good.
-  if (await isThere(join(root, 'vault.json'))) return;
-  const why = (await isThere(root))
+  if ((await kindOf('vault.json')) === 'file') return;
+  const why = (await stat(root).then(() => true, falseIfAbsent))
     ? 'the folder is there but holds no destination; its disk may not be mounted'
     : 'the folder does not exist; its disk may not be mounted';
   throw destinationUnreachable({ destination: place.name, location: place.location, why });
 }
 
-async function remakeIncoming({ root, place }: Opened): Promise<void> {
-  await requirePresence(root, place);
-  await mkdir(join(root, incomingName), { mode: 0o700 }).catch(unless('EEXIST'));
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    (error: unknown) => {
-      if (isAbsence(error)) return false;
-      throw error;
-    },
-  );
+function falseIfAbsent(error: unknown): false {
+  if (isAbsence(error)) return false;
+  throw error;
 }
 
 /** ENOTDIR: a part of the path is an object, so nothing can lie below it. */

@@ -1,20 +1,21 @@
-import { stat, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, opendir, unlink } from 'node:fs/promises';
 import type { Clock } from '../../core/clock.ts';
 import { incomingName, isLeftover } from '../incoming.ts';
-import { readdirOrEmpty } from './folders.ts';
+import { openFolder } from './open-folder.ts';
 
-/** Removes what writers that are gone left half written. */
-export async function removeLeftovers(root: string, clock: Clock): Promise<void> {
-  const folder = join(root, incomingName);
-  for (const name of await readdirOrEmpty(folder)) {
-    const path = join(folder, name);
-    const modifiedMs = () =>
-      stat(path).then(
-        ({ mtimeMs }) => mtimeMs,
-        () => undefined,
-      );
-    // Who may only read cannot clean up, and need not.
-    if (await isLeftover(name, clock.now(), modifiedMs)) await unlink(path).catch(() => {});
+/** Names that are looked at: whoever may write there could leave any number. */
+const mostNames = 10_000;
+
+/** Removes what writers that are gone left half written: regular files in the folder itself, with names that we make. */
+export async function removeLeftovers(destination: string, root: string, clock: Clock): Promise<void> {
+  await using folder = await openFolder(destination, root, incomingName);
+  let names = 0;
+  for await (const { name } of await opendir(folder.at('.'))) {
+    if (++names > mostNames) break;
+    const path = folder.at(name);
+    const found = await lstat(path).catch(() => undefined);
+    if (!found?.isFile()) continue;
+    // What cannot be removed takes room and does no other harm.
+    if (await isLeftover(name, clock.now(), found.mtimeMs)) await unlink(path).catch(() => {});
   }
 }

@@ -3,15 +3,23 @@ import type { Destination } from '../destination.ts';
 import { objectMissing } from '../errors.ts';
 import { incomingName } from '../incoming.ts';
 import { requireKey, requirePrefix } from '../key.ts';
+import { type ListingBounds, listingGuard } from '../listing-bounds.ts';
 import type { SftpOptions } from '../options.ts';
 import { connect } from './connect.ts';
 import { reconnecting, stoppable } from './connection.ts';
 import { failureOf, isAbsence, Refusal } from './failure.ts';
 import { flushFolder, folderOf, foldersBelow, makeFolder } from './folders.ts';
 import { readKnownKeys } from './host-keys.ts';
-import { removeLeftovers } from './leftovers.ts';
 import { putObject, type Writing } from './put.ts';
-import { absenceOr, type Root, readObject, requirePresence, statOrAbsent } from './read.ts';
+import {
+  absenceOr,
+  linkInstead,
+  type Root,
+  readObject,
+  requirePresence,
+  requireRealFolders,
+  statOrAbsent,
+} from './read.ts';
 import type { Session, SessionTimes } from './session.ts';
 import { signingIn } from './signing-in.ts';
 import { walk } from './walk.ts';
@@ -19,6 +27,7 @@ import { walk } from './walk.ts';
 export interface SftpParts {
   readonly clock?: Clock;
   readonly times?: Partial<SessionTimes>;
+  readonly listing?: ListingBounds;
 }
 
 type Named = SftpOptions & { readonly name: string };
@@ -89,7 +98,8 @@ function rootOf({ name, user, host, port, path }: Named): Root {
 }
 
 async function makeRoot(session: Session, root: Root, path: string): Promise<void> {
-  const found = await statOrAbsent(session, path);
+  // Links above the folder, and the folder itself, are the user's own word.
+  const found = await session.stat(path).catch(undefinedIfAbsent);
   if (found?.isDirectory()) return;
   const above = folderOf(path);
   if (above !== '') await makeRoot(session, root, above);
@@ -97,13 +107,14 @@ async function makeRoot(session: Session, root: Root, path: string): Promise<voi
   await flushFolder(session, above || (path.startsWith('/') ? '/' : '.'));
 }
 
-async function openOn({ root, use, links }: Server, { clock = systemClock }: SftpParts): Promise<Destination> {
+function undefinedIfAbsent(error: unknown): undefined {
+  if (!isAbsence(error)) throw error;
+}
+
+async function openOn({ root, use, links }: Server, { clock = systemClock, listing }: SftpParts): Promise<Destination> {
   const { name, location } = root.place;
-  const writing: Writing = { root, folders: foldersBelow(root), mayRemove: true };
-  await use(async (session) => {
-    await requirePresence(session, root);
-    writing.mayRemove = await removeLeftovers(session, root, clock);
-  });
+  const writing: Writing = { root, folders: foldersBelow(root), mayRemove: true, isClean: false, clock };
+  await use((session) => requirePresence(session, root));
 
   return {
     name,
@@ -116,17 +127,19 @@ async function openOn({ root, use, links }: Server, { clock = systemClock }: Sft
       return use((session) => putObject(session, writing, key, { body, signal }), signal);
     },
 
-    async get(key, range, { signal } = {}) {
+    async get(key, range, options = {}) {
       requireKey(name, key);
-      return use((session) => readObject(session, root, key, { range, signal }), signal);
+      return use((session) => readObject(session, root, key, { ...options, range }), options.signal);
     },
 
     async stat(key) {
       requireKey(name, key);
       return use(async (session) => {
-        const found = await session.stat(root.at(key)).catch(async (error: unknown) => {
+        await requireRealFolders(session, root, key);
+        const found = await session.lstat(root.at(key)).catch(async (error: unknown) => {
           throw await absenceOr(session, root, key, error);
         });
+        if (found.isSymbolicLink()) throw linkInstead(root, key);
         if (!found.isFile()) throw objectMissing({ destination: name, key });
         return { key, sizeBytes: found.size, modifiedMs: found.mtime * 1000 };
       });
@@ -139,8 +152,9 @@ async function openOn({ root, use, links }: Server, { clock = systemClock }: Sft
         await requirePresence(opened, root);
         return opened;
       });
+      const guard = listingGuard(root.place, prefix, listing);
       try {
-        for await (const page of walk(session, root, prefix.slice(0, -1))) yield* page;
+        for await (const page of walk(session, root, guard, prefix.slice(0, -1))) yield* page;
         // A disk that went away meanwhile leaves a listing that merely looks complete.
         await requirePresence(session, root);
       } catch (error) {
@@ -152,6 +166,7 @@ async function openOn({ root, use, links }: Server, { clock = systemClock }: Sft
       requireKey(name, key);
       await use(async (session) => {
         try {
+          await requireRealFolders(session, root, key);
           await session.remove(root.at(key));
         } catch (error) {
           if (!(error instanceof Refusal)) throw error;

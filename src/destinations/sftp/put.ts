@@ -1,10 +1,12 @@
+import type { Clock } from '../../core/clock.ts';
 import type { Stored } from '../destination.ts';
 import { destinationDenied, objectExists } from '../errors.ts';
 import { incomingFile, incomingName } from '../incoming.ts';
 import { failureOf, isAbsence, Refusal, status } from './failure.ts';
 import { type Folders, flushFolder, folderOf } from './folders.ts';
+import { removeLeftovers } from './leftovers.ts';
 import { inPieces } from './pieces.ts';
-import { holds, type Root, requirePresence, statOrAbsent } from './read.ts';
+import { holds, type Root, requirePresence, requireRealFolders, statOrAbsent } from './read.ts';
 import type { Session } from './session.ts';
 
 export interface Writing {
@@ -12,6 +14,9 @@ export interface Writing {
   readonly folders: Folders;
   /** Turns false when the server forbids it: then what has no use any more stays, and does no harm. */
   mayRemove: boolean;
+  /** What dead writers left was removed: before the first object is stored, and by nobody who only reads. */
+  isClean: boolean;
+  readonly clock: Clock;
 }
 
 interface Body {
@@ -27,7 +32,12 @@ export async function putObject(session: Session, writing: Writing, key: string,
   const { root } = writing;
   const target = root.at(key);
   // Sending again after an interruption is usual, and reading is cheaper than writing.
-  if ((await statOrAbsent(session, target)) !== undefined) return confirm(session, writing, key, what);
+  const [taken] = await Promise.all([statOrAbsent(session, target), requireRealFolders(session, root, key)]);
+  if (taken !== undefined) return confirm(session, writing, key, what);
+  if (!writing.isClean) {
+    writing.isClean = true;
+    writing.mayRemove = await removeLeftovers(session, root, writing.clock);
+  }
   const incoming = `${root.at(incomingName)}/${await incomingFile()}`;
   try {
     await write(session, root, incoming, what);
@@ -116,7 +126,7 @@ async function confirm(session: Session, { root, folders }: Writing, key: string
   const { body, signal } = what;
   const { place } = root;
   const path = root.at(key);
-  const [found, opened] = await Promise.allSettled([session.stat(path), session.openToRead(path)]);
+  const [found, opened] = await Promise.allSettled([session.lstat(path), session.openToRead(path)]);
   try {
     if (found.status === 'rejected') throw found.reason;
     if (found.value.isDirectory()) {

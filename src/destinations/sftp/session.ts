@@ -72,6 +72,12 @@ const endOfFile = 1;
 /** What every server takes. */
 const usualPieceBytes = 32 << 10;
 
+/** What a server says it takes, within reason: pieces of a byte each would fill our memory with requests. */
+function pieceOf(saidBytes: number | undefined): number {
+  if (saidBytes === undefined || !Number.isSafeInteger(saidBytes)) return usualPieceBytes;
+  return Math.min(Math.max(saidBytes, 4 << 10), 256 << 10);
+}
+
 type Done<T> = (error?: Error | null, value?: T) => void;
 
 /**
@@ -80,8 +86,9 @@ type Done<T> = (error?: Error | null, value?: T) => void;
  */
 export function sessionOver(client: Client, socket: Socket, sftp: SFTPWrapper, times: SessionTimes): Session {
   const untold = sftp as unknown as Untold;
-  const { _extensions: extensions = {}, _maxReadLen: readBytes = usualPieceBytes } = untold;
-  const { _maxWriteLen: writeBytes = usualPieceBytes } = untold;
+  const { _extensions: extensions = {} } = untold;
+  const readBytes = pieceOf(untold._maxReadLen);
+  const writeBytes = pieceOf(untold._maxWriteLen);
   const waiting = new Set<(error: Error) => void>();
   let lost: ConnectionLost | undefined;
   let stalled: NodeJS.Timeout | undefined;
@@ -139,8 +146,12 @@ export function sessionOver(client: Client, socket: Socket, sftp: SFTPWrapper, t
     openToRead: (path) => ask('read', (done) => sftp.open(path, 'r', done)),
     create: (path) => ask('make a file', (done) => sftp.open(path, 'wx', 0o400, done)),
     close: (handle) => ask('close a file', (done) => sftp.close(handle, done)),
-    read: (handle, into, at, length, position) =>
-      ask('read', (done) => sftp.read(handle, into, at, length, position, done)),
+    async read(handle, into, at, length, position) {
+      const count = await ask<number>('read', (done) => sftp.read(handle, into, at, length, position, done));
+      if (count <= length) return count;
+      fail('the server sent more than it was asked for');
+      throw new ConnectionLost('the server sent more than it was asked for');
+    },
     write: (handle, bytes, position) =>
       ask('write', (done) => sftp.write(handle, bytes, 0, bytes.length, position, done)),
     stat: (path) => ask('look at a file', (done) => sftp.stat(path, done)),

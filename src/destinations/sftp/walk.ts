@@ -1,7 +1,9 @@
+import type { Stats } from 'ssh2';
 import type { Listed } from '../destination.ts';
 import { isKey, isKeyComponent } from '../key.ts';
+import type { ListingGuard } from '../listing-bounds.ts';
 import { isAbsence } from './failure.ts';
-import { type Root, statOrAbsent } from './read.ts';
+import { type Root, requireRealFolders, statOrAbsent } from './read.ts';
 import type { FolderEntry, Handle, Session } from './session.ts';
 
 const deepest = 16;
@@ -11,12 +13,19 @@ const mostAhead = 16;
 interface Walking {
   readonly session: Session;
   readonly root: Root;
+  readonly guard: ListingGuard;
   ahead: number;
 }
 
 /** The objects below `folder` (a key, '' is the root), a page at a time. What is removed meanwhile may or may not come. */
-export async function* walk(session: Session, root: Root, folder: string): AsyncGenerator<readonly Listed[]> {
-  yield* walkFolder({ session, root, ahead: 0 }, folder, 0);
+export async function* walk(
+  session: Session,
+  root: Root,
+  guard: ListingGuard,
+  folder: string,
+): AsyncGenerator<readonly Listed[]> {
+  if (folder !== '') await requireRealFolders(session, root, `${folder}/`);
+  yield* walkFolder({ session, root, guard, ahead: 0 }, folder, 0);
 }
 
 async function* walkFolder(walking: Walking, folder: string, depth: number): AsyncGenerator<readonly Listed[]> {
@@ -28,9 +37,9 @@ async function* walkFolder(walking: Walking, folder: string, depth: number): Asy
     .catch((error: unknown) => absentOrFile(error, walking, folder));
   if (handle === undefined) return;
   try {
-    for await (const page of pagesOf(session, handle)) {
+    for await (const page of pagesOf(walking, handle)) {
       const found: Listed[] = [];
-      for (const entry of page) await sort(walking, folder, entry, found, folders);
+      for (const entry of page) sort(folder, entry, found, folders);
       if (found.length > 0) yield found;
     }
   } finally {
@@ -70,27 +79,27 @@ async function* walkFolders(
   }
 }
 
-async function* pagesOf(session: Session, handle: Handle): AsyncGenerator<readonly FolderEntry[]> {
+async function* pagesOf({ session, guard }: Walking, handle: Handle): AsyncGenerator<readonly FolderEntry[]> {
   for (;;) {
-    const page = await session.readFolder(handle);
+    const page = await guard.page(() => session.readFolder(handle));
     if (page === undefined) return;
     yield page;
   }
 }
 
-async function sort(
-  { session, root }: Walking,
-  folder: string,
-  { filename, attrs }: FolderEntry,
-  found: Listed[],
-  folders: string[],
-): Promise<void> {
+/** A server may give any names: those that are none of ours, and so lead anywhere else, are left alone. */
+function sort(folder: string, { filename, attrs }: FolderEntry, found: Listed[], folders: string[]): void {
   // Every ext4 file system has lost+found at its top, closed to all but root.
   if (!isKeyComponent(filename) || (folder === '' && filename === 'lost+found')) return;
   const key = folder === '' ? filename : `${folder}/${filename}`;
-  const stats = attrs.isSymbolicLink() ? await statOrAbsent(session, root.at(key)) : attrs;
-  if (stats?.isDirectory()) folders.push(key);
-  else if (stats?.isFile() && isKey(key)) found.push({ key, sizeBytes: stats.size, modifiedMs: stats.mtime * 1000 });
+  if (attrs.isDirectory()) folders.push(key);
+  else if (isKey(key)) found.push(listed(key, attrs));
+}
+
+function listed(key: string, attrs: Stats): Listed {
+  const modifiedMs = attrs.mtime * 1000;
+  if (attrs.isFile()) return { key, sizeBytes: attrs.size, modifiedMs };
+  return { key, sizeBytes: 0, modifiedMs, instead: attrs.isSymbolicLink() ? 'a link' : 'no regular file' };
 }
 
 /** A folder that is not there, or that is an object, has nothing below it. */

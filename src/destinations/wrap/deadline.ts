@@ -1,5 +1,6 @@
 import type { Destination, History } from '../destination.ts';
 import { destinationUnreachable } from '../errors.ts';
+import { mostBytesOf } from '../object-sizes.ts';
 
 export interface Patience {
   /** How long a place may take to begin with. */
@@ -10,8 +11,8 @@ export interface Patience {
 
 const usual: Patience = { answerMs: 60_000, bytesPerSecond: 64 * 1024 };
 
-/** More than the largest object of a vault, for reads whose size is not known before. */
-const wholeObjectBytes = 64 * 1024 * 1024;
+/** More than the largest object of a vault: a forged record may say any size. */
+const mostTimedBytes = 256 * 1024 * 1024;
 
 /**
  * Ends every verb that takes longer than it may: a place that hangs must not hang those beside it. Retries and turns are
@@ -20,7 +21,7 @@ const wholeObjectBytes = 64 * 1024 * 1024;
 export function withDeadline(destination: Destination, patience: Patience = usual): Destination {
   const { answerMs, bytesPerSecond } = patience;
   // A forged record may ask for any number of bytes, and a timer that is set too far ends at once.
-  const timeFor = (sizeBytes: number) => answerMs + (Math.min(sizeBytes, wholeObjectBytes) / bytesPerSecond) * 1000;
+  const timeFor = (sizeBytes: number) => answerMs + (Math.min(sizeBytes, mostTimedBytes) / bytesPerSecond) * 1000;
 
   async function within<T>(
     sizeBytes: number,
@@ -70,7 +71,7 @@ export function withDeadline(destination: Destination, patience: Patience = usua
       within(body.length, (signal) => destination.put(key, body, { ...options, signal }), options?.signal),
     get: (key, range, options) =>
       within(
-        range?.length ?? wholeObjectBytes,
+        range?.length ?? mostBytesOf(key, options),
         (signal) => destination.get(key, range, { ...options, signal }),
         options?.signal,
       ),
@@ -93,7 +94,7 @@ function historyWithin(
     versionsOf: (key) => within(0, () => history.versionsOf(key)),
     getVersion: (key, version, range, options) =>
       within(
-        range?.length ?? wholeObjectBytes,
+        range?.length ?? mostBytesOf(key, options),
         (signal) => history.getVersion(key, version, range, { ...options, signal }),
         options?.signal,
       ),

@@ -70,7 +70,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
       }
       let body: Uint8Array;
       try {
-        const found = await soundFrom(source.destination, missing);
+        const found = await soundFrom(source, missing);
         if (found === 'leaves') return;
         if (found === 'waits') {
           waiting.push(key);
@@ -107,11 +107,14 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
   }
 
   /** Its bytes, or why a record has to wait or stay behind. Where versions are kept, what was put over it is looked through. */
-  async function soundFrom(from: Destination, missing: Missing): Promise<Uint8Array | 'waits' | 'leaves'> {
+  async function soundFrom(source: Holdings, missing: Missing): Promise<Uint8Array | 'waits' | 'leaves'> {
     const { key } = missing;
+    const { destination: from } = source;
+    // What this place listed: another one may have lied about its size.
+    const mostBytes = source.sizes.get(key) ?? missing.sizeBytes;
     let first: unknown;
     try {
-      const body = await from.get(key, undefined, { signal: run.signal });
+      const body = await from.get(key, undefined, { signal: run.signal, mostBytes });
       return checked(from, missing, body) ?? body;
     } catch (error) {
       if (from.history === undefined || !concernsOne(error)) throw error;

@@ -26,14 +26,16 @@ export interface ContentsOptions {
 
 /** Opens one restore point. Every object's hash is compared, and every content's SHA-256 when it was read to its end. */
 export async function openContents(point: RestorePoint, options: ContentsOptions): Promise<Contents> {
-  const [manifestId] = point.record.manifest;
-  const object = await fetchSound(options.destinations, manifestKey(manifestId), manifestId, options.onDamage);
+  const [manifestId, sizeBytes] = point.record.manifest;
+  const { destinations, onDamage } = options;
+  const object = await fetchSound(destinations, manifestKey(manifestId), manifestId, onDamage, { sizeBytes });
   const manifest = decodeManifest(await openSmall(object, options.identities));
   const { vault, dataset, id } = point.record;
   if (manifest.vault !== vault || manifest.dataset !== dataset || manifest.id !== id) {
     throw contentDamaged({ what: `The manifest of ${dataset}`, why: 'it belongs to another restore point' });
   }
-  const packs = packReader(options);
+  const packSizes = new Map(point.record.packs);
+  const packs = packReader(options, packSizes);
   const located = () => locatedEntries(manifest, packs);
 
   return {
@@ -52,7 +54,7 @@ export async function openContents(point: RestorePoint, options: ContentsOptions
         destinations: options.destinations,
         identities: options.identities,
         onDamage: options.onDamage,
-        packSizes: new Map(point.record.packs),
+        packSizes,
         locate: (path) => find(path, located),
       }),
   };
@@ -63,7 +65,10 @@ export interface PackReader {
 }
 
 /** Packs on demand, the newest few kept. */
-export function packReader({ destinations, identities, onDamage }: ContentsOptions): PackReader {
+export function packReader(
+  { destinations, identities, onDamage }: ContentsOptions,
+  sizes: ReadonlyMap<string, number>,
+): PackReader {
   const kept = new Map<string, Promise<OpenedPack>>();
   return {
     get(pack) {
@@ -71,7 +76,9 @@ export function packReader({ destinations, identities, onDamage }: ContentsOptio
       kept.delete(pack);
       const opened =
         known ??
-        fetchSound(destinations, packKey(pack), pack, onDamage).then((object) => openPackObject(object, identities));
+        fetchSound(destinations, packKey(pack), pack, onDamage, { sizeBytes: sizes.get(pack) }).then((object) =>
+          openPackObject(object, identities),
+        );
       kept.set(pack, opened);
       for (const [oldest] of kept) {
         if (kept.size <= KEPT_PACKS) break;

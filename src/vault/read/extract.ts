@@ -194,7 +194,10 @@ async function writeFiles(
     ([pack]) => request.packSizes.get(pack) ?? USUAL_PACK_BYTES,
     ahead,
     async ([pack, parts]) => {
-      const object = await fetchSound(request.destinations, packKey(pack), pack, request.onDamage, request.run?.signal);
+      const object = await fetchSound(request.destinations, packKey(pack), pack, request.onDamage, {
+        signal: request.run?.signal,
+        sizeBytes: request.packSizes.get(pack),
+      });
       parts.sort((a, b) => a.pieces[0]!.offset - b.pieces[0]!.offset);
       note(await pool.run({ type: 'pack', object: exactly(object), files: parts }));
     },

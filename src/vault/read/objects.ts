@@ -24,6 +24,12 @@ export function spoiledDamage(destination: string, key: Key, { kind, why }: Spoi
   return { destination, key, code: `object-${kind}`, why };
 }
 
+export interface FetchOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** What it has by the record that names it. */
+  readonly sizeBytes?: number | undefined;
+}
+
 /**
  * The bytes of an object that is named by its SHA-256, from the first destination that has them right. What was wrong with
  * the copies before it is told to `onDamage`. Where a copy is missing or wrong, and the place keeps versions, the sound one
@@ -34,8 +40,9 @@ export async function fetchSound(
   key: Key,
   sha256: string,
   onDamage: (damage: Damage) => void,
-  signal?: AbortSignal,
+  { signal, sizeBytes }: FetchOptions = {},
 ): Promise<Uint8Array> {
+  const options = { ...(signal && { signal }), ...(sizeBytes !== undefined && { mostBytes: sizeBytes }) };
   let last: unknown = objectDamaged({ destination: 'every destination', key, why: 'there is no copy' });
   for (const destination of destinations) {
     const fits = (bytes: Uint8Array) => {
@@ -44,7 +51,7 @@ export async function fetchSound(
       throw objectDamaged({ destination: destination.name, key, why });
     };
     try {
-      return fits(await destination.get(key, undefined, signal === undefined ? {} : { signal }));
+      return fits(await destination.get(key, undefined, options));
     } catch (error) {
       signal?.throwIfAborted();
       last = error;

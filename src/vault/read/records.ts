@@ -1,7 +1,7 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
-import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import { firstSound, standsInstead, type Trace, tracesUnder } from '../../destinations/first-version.ts';
 import { decodeCounted, parseRecordKey, recordHash, recordKey } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
 import { createIds, type Ids } from '../ids.ts';
@@ -51,7 +51,13 @@ export function recordReader(
     for (const destination of destinations) {
       try {
         for await (const trace of tracesUnder(destination, 'snapshots/')) {
-          if (parseRecordKey(trace.key) === undefined) continue;
+          if (parseRecordKey(trace.key) === undefined) {
+            if (trace.instead !== undefined) {
+              const error = standsInstead(destination, trace.key, trace.instead);
+              onDamage(damageOf(destination.name, trace.key, error));
+            }
+            continue;
+          }
           copies.set(trace.key, [...(copies.get(trace.key) ?? []), { destination, trace }]);
         }
       } catch (error) {

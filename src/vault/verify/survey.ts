@@ -59,13 +59,17 @@ export function compareHoldings(
   for (const [key, { sizeBytes }] of needed) {
     const held = holdings.get(key);
     if (held === undefined) findings.push({ destination, key, kind: 'missing', why: 'it is not there' });
+    // Told below, of all of them.
+    else if (held.instead !== undefined) continue;
     else if (!sizesOf(held).includes(sizeBytes)) {
       const why = `it has ${held.sizeBytes} bytes instead of ${sizeBytes}`;
       findings.push({ destination, key, kind: 'damaged', why });
     }
   }
-  for (const { key, hidden } of holdings.values()) {
-    if (parseKey(key) === undefined) {
+  for (const { key, hidden, instead } of holdings.values()) {
+    if (instead !== undefined) {
+      findings.push({ destination, key, kind: 'damaged', why: `it is ${instead}, which is not followed` });
+    } else if (parseKey(key) === undefined) {
       if (!hidden) findings.push({ destination, key, kind: 'unknown', why: 'it is no object of this vault' });
     } else if (hidden) {
       findings.push({ destination, key, kind: 'hidden', why: 'a delete marker hides it; its first version is there' });

@@ -1,0 +1,61 @@
+import { performance } from 'node:perf_hooks';
+import { destinationUnreachable } from './errors.ts';
+
+/** How long a listing may go on. A place that lies could give names for ever, or one of them a minute. */
+export interface ListingBounds {
+  /** That it may be waited for before any name has come. */
+  readonly firstMs: number;
+  /** What it gives at least after that. */
+  readonly namesPerSecond: number;
+  /** Names in all, also those that are none of ours. Absent: what a vault may have. */
+  readonly mostNames?: number;
+}
+
+export const usualListingBounds: ListingBounds = { firstMs: 60_000, namesPerSecond: 100 };
+
+/** Two million packs are 32 TB. Of all else that is small, there are not so many: each is held in memory and read. */
+const mostLarge = 2_000_000;
+const mostSmall = 250_000;
+
+export interface ListingGuard {
+  /** Counts names. @throws `destination-unreachable` where there are more than a vault has */
+  count(names: number): void;
+  /** Waits for a page of names and counts them. @throws the same, also where they come too slowly */
+  page<Page extends readonly unknown[] | undefined>(fetch: () => Promise<Page>): Promise<Page>;
+}
+
+/** For one listing. Only what it is waited for counts, not what is done with the names. */
+export function listingGuard(
+  place: { readonly name: string; readonly location: string },
+  prefix: string,
+  { firstMs, namesPerSecond, mostNames = mostUnder(prefix) }: ListingBounds = usualListingBounds,
+): ListingGuard {
+  let names = 0;
+  let waiting = 0;
+  let since = 0;
+  let waitedMs = 0;
+  const refuse = (why: string) => destinationUnreachable({ destination: place.name, location: place.location, why });
+  const count = (more: number) => {
+    names += more;
+    if (names > mostNames) throw refuse(`its listing gave more than ${mostNames} names and was given up`);
+  };
+  return {
+    count,
+    async page(fetch) {
+      if (waiting++ === 0) since = performance.now();
+      const page = await fetch().finally(() => {
+        // Pages are waited for side by side; time passes once.
+        if (--waiting === 0) waitedMs += performance.now() - since;
+      });
+      count(page?.length ?? 0);
+      if (waitedMs > firstMs + (names / namesPerSecond) * 1000) {
+        throw refuse(`its listing gave ${names} names in ${Math.ceil(waitedMs / 1000)} s and was given up`);
+      }
+      return page;
+    },
+  };
+}
+
+function mostUnder(prefix: string): number {
+  return prefix === '' || prefix.startsWith('packs/') || prefix.startsWith('manifests/') ? mostLarge : mostSmall;
+}
