@@ -51,6 +51,7 @@ describe('a good configuration', () => {
     expect(system.datasets['app-db']).toEqual({
       name: 'app-db',
       type: 'sqlite',
+      mayShrink: [],
       path: join(folder, 'data/app.db'),
       rpoMs: 900_000,
       rtoMs: 600_000,

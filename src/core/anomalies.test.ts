@@ -41,6 +41,13 @@ describe('M4: what a restore point holds is held against those before it', () =>
     expect(last(20, 0)).toBe('lost');
   });
 
+  test('one table that is new excuses one that is gone, not all', () => {
+    const before = { orders: 300, invoices: 100, users: 10 };
+    expect(states(history(before, { sales: 300, bills: 100, users: 10 })).at(-1)).toBe('sound');
+    const found = weigh(history(before, { sales: 300, users: 10 }), undefined, database);
+    expect(found).toMatchObject({ state: 'lost', losses: [{ what: 'invoices', before: 100, now: 0 }] });
+  });
+
   test('a table that vanished is lost, and one that only has another name is not', () => {
     expect(states(history({ orders: 90, users: 10 }, { users: 10 })).at(-1)).toBe('lost');
     expect(states(history({ orders: 90, users: 10 }, { orders_v2: 90, users: 10 })).at(-1)).toBe('sound');

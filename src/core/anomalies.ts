@@ -134,19 +134,35 @@ function lossesOfRows(
   }
   const fallen = [...peaks].flatMap(([table, point]) => {
     const loss = { what: table, before: point.rows?.[table] ?? 0, now: present[table] ?? 0 };
-    const gone = present[table] === undefined;
-    return fell(loss, fewest) && !(gone && wasRenamed(loss.before, point, present)) ? [{ loss, point }] : [];
+    return fell(loss, fewest) ? [{ loss, point }] : [];
   });
-  const losses = fallen.map(({ loss }) => loss).sort((a, b) => b.before - b.now - (a.before - a.now));
-  const since = fallen.find(({ loss }) => loss === losses[0])?.point;
+  fallen.sort((a, b) => b.loss.before - b.loss.now - (a.loss.before - a.loss.now));
+  const lost = withoutRenamed(fallen, present);
+  const losses = lost.map(({ loss }) => loss);
+  const since = lost[0]?.point;
   if (since !== undefined) return { losses, emptied, since };
   // Many small tables may lose together what none of them lost alone.
   return fell(whole, fewest) ? { losses: [whole], emptied, since: fullest } : { losses, emptied };
 }
 
-/** A table that was not there before has as many rows: it is the same one under another name. */
-function wasRenamed(rows: number, { rows: before = {} }: Measured, now: RowCounts): boolean {
-  return Object.entries(now).some(([table, count]) => before[table] === undefined && count * 2 >= rows);
+interface Fallen {
+  readonly loss: Loss;
+  readonly point: Measured;
+}
+
+/** A table is gone, and one that was not there before has about as many rows: it is the same under another name. One new for one old. */
+function withoutRenamed(fallen: readonly Fallen[], now: RowCounts): Fallen[] {
+  const taken = new Set<string>();
+  return fallen.filter(({ loss, point: { rows = {} } }) => {
+    if (now[loss.what] !== undefined) return true;
+    const fits = ([table, count]: readonly [string, number]) =>
+      rows[table] === undefined && !taken.has(table) && count * 2 >= loss.before;
+    const [closest] = Object.entries(now)
+      .filter(fits)
+      .sort(([, a], [, b]) => a - b);
+    if (closest !== undefined) taken.add(closest[0]);
+    return closest === undefined;
+  });
 }
 
 function lossesOfBytes(
