@@ -61,6 +61,7 @@ passed over because it is not believed; 2 when something did not come back.
       'where this machine knows no writer of the vault yet: believe what these public keys signed',
     ),
     trust: flag('say yes to all that the configuration does: for scripts, once somebody has read it'),
+    trustCode: flag('let code that the backup of a database defines run with all rights of its URL'),
     again: flag('bring back again what an earlier run of this command brought back'),
     ...addressOptions,
   },
@@ -78,6 +79,7 @@ passed over because it is not believed; 2 when something did not come back.
       datasets: words,
       identities: given.identities,
       force: options.force,
+      trustCode: options.trustCode,
       again: options.again,
       ...(moment !== 'latest' && { atMs: moment }),
     };

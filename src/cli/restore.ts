@@ -38,16 +38,18 @@ is not empty is refused. Needs --identity.
     at: value('<moment>', "the newest restore point at or before it, or a restore point's id (default: latest)"),
     into: value('<target>', 'a path, or the URL of a database (default: where it came from)'),
     force: flag('replace what is at the target'),
+    trustCode: flag('let code that the backup of a database defines run with all rights of the URL'),
     acceptWriter: many('<key>', 'believe restore points that this public key signed, for this restore'),
   },
   async run({ words, options, system, identities, clock, run, out }) {
     const [dataset = '', ...only] = words;
-    const { into, force } = options;
+    const { into, force, trustCode } = options;
     const chosen = pointOf(options.at ?? 'latest', clock.now());
     const request = {
       dataset,
       only,
       force,
+      trustCode,
       acceptWriters: options.acceptWriter,
       ...chosen,
       ...(into !== undefined && { into }),

@@ -18,6 +18,8 @@ export interface RestoreRequest {
   readonly acceptWriters?: readonly string[];
   readonly into?: string;
   readonly force: boolean;
+  /** See `RestoreTarget`. */
+  readonly trustCode: boolean;
   /** Paths or tables; everything when empty. */
   readonly only: readonly string[];
   readonly identities: readonly string[];
@@ -53,6 +55,7 @@ export async function restore(system: OpenSystem, request: RestoreRequest, run: 
     const target = {
       force: request.force,
       only: request.only,
+      trustCode: request.trustCode,
       ...(request.into !== undefined && { into: request.into }),
     };
     const restored = await run.step('restore', () => source.restore(contents, target, run));

@@ -66,6 +66,8 @@ export interface RestoreTarget {
   readonly force: boolean;
   /** Chosen paths (files) or tables (databases); everything when empty. */
   readonly only: readonly string[];
+  /** Code that the backup defines may run with all rights of who restores it: it is trusted, or a sandbox holds it. */
+  readonly trustCode?: boolean;
   /**
    * Told when a whole restore is written and checked, right before it goes to its place: what `wasPlaced` knows it by. Not told
    * where it could not be known again.

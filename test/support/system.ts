@@ -103,7 +103,15 @@ export function systemOver(base: SystemBase): TestSystem {
     async restore({ id, dataset = first, only = [] } = {}, doing = {}) {
       using system = open(doing);
       const into = join(folder, 'restored', String(restored++));
-      const request = { dataset, into, force: false, only, identities: [identity], ...(id !== undefined && { id }) };
+      const request = {
+        dataset,
+        into,
+        force: false,
+        trustCode: false,
+        only,
+        identities: [identity],
+        ...(id !== undefined && { id }),
+      };
       await restore(system, request, runOf(doing));
       return into;
     },

@@ -21,6 +21,8 @@ export interface RecoverRequest {
   readonly identities: readonly string[];
   /** Replace what is at the targets. */
   readonly force: boolean;
+  /** See `RestoreTarget`. */
+  readonly trustCode: boolean;
   /** Also bring back again what an earlier run brought back whole. */
   readonly again: boolean;
 }
@@ -141,7 +143,8 @@ async function bringBack(recovery: Recovery, dataset: string, request: RecoverRe
         }
         const force = request.force || (request.again && progress.restored(dataset) !== undefined);
         const beforePlacing = (mark: string) => progress.notePlacing(dataset, point.record.id, mark);
-        const restored = await source.restore(contents, { force, only: [], beforePlacing }, run);
+        const target = { force, only: [], trustCode: request.trustCode, beforePlacing };
+        const restored = await source.restore(contents, target, run);
         progress.note(dataset, point.record.id, new Date(clock.now()).toISOString());
         const now = clock.elapsed();
         const times = { elapsedMs: now - started, backAfterMs: now - began, rtoMs: config.datasets[dataset]!.rtoMs };

@@ -44,7 +44,7 @@ async function bringBackPostgres(
   const port = firstPort + [...drill.copies.values()].filter(({ kind }) => kind === 'postgres').length;
   const server = await startPostgres(drill.sandbox, { name: dataset, major: serverMajor, port, signal: run.signal });
   const outside = server.outside(database);
-  const restored = await source.restore(contents, { into: outside, force: false, only: [] }, run);
+  const restored = await source.restore(contents, { into: outside, force: false, only: [], trustCode: true }, run);
   const versions = { [`${dataset} postgres`]: server.version };
   const copy = { ...common, restored, outside, inside: outside, versions };
   const user = await applicationUser(copy, [await userOf(config, drill), typeof owner === 'string' ? owner : ''], run);

@@ -7,16 +7,19 @@ import type { DatabaseFacts } from './facts.ts';
 import { setClause } from './globals.ts';
 import type { ServerVersion } from './tools.ts';
 
-/** An empty database with the owner, encoding and locale of the captured one. */
+/**
+ * An empty database with encoding and locale of the captured one. Filled by a superuser it is theirs, and closed to all others:
+ * its owner could put a trigger on a table that is being loaded. `applyProperties` gives it to its owner.
+ */
 export async function createDatabase(
   admin: Connection,
   name: string,
   facts: DatabaseFacts,
-  { version, noTablespaces }: { version: ServerVersion; noTablespaces: boolean },
+  { version, noTablespaces, closed }: { version: ServerVersion; noTablespaces: boolean; closed: boolean },
 ): Promise<void> {
   const clauses = [
     'TEMPLATE template0',
-    `OWNER ${quoteName(facts.owner)}`,
+    closed ? 'CONNECTION LIMIT 0' : `OWNER ${quoteName(facts.owner)}`,
     `ENCODING ${quoteText(facts.encoding)}`,
     `LC_COLLATE ${quoteText(facts.collate)} LC_CTYPE ${quoteText(facts.ctype)}`,
   ];
@@ -55,7 +58,11 @@ export async function applyProperties(admin: Connection, name: string, facts: Da
       ? `ALTER DATABASE ${database} SET ${setClause(setting, value)}`
       : `ALTER ROLE ${quoteName(role)} IN DATABASE ${database} SET ${setClause(setting, value)}`,
   );
-  const statements = [`ALTER DATABASE ${database} RESET ALL`, ...settings];
+  const statements = [
+    `ALTER DATABASE ${database} OWNER TO ${quoteName(facts.owner)}`,
+    `ALTER DATABASE ${database} RESET ALL`,
+    ...settings,
+  ];
   if (facts.privileges !== null) {
     statements.push(`REVOKE ALL ON DATABASE ${database} FROM PUBLIC, ${quoteName(facts.owner)}`);
     for (const { grantee, privilege, grantable } of facts.privileges) {
@@ -64,8 +71,7 @@ export async function applyProperties(admin: Connection, name: string, facts: Da
     }
   }
   if (facts.comment !== null) statements.push(`COMMENT ON DATABASE ${database} IS ${quoteText(facts.comment)}`);
-  if (facts.connectionLimit !== -1)
-    statements.push(`ALTER DATABASE ${database} CONNECTION LIMIT ${facts.connectionLimit}`);
+  statements.push(`ALTER DATABASE ${database} CONNECTION LIMIT ${facts.connectionLimit}`);
   if (facts.isTemplate) statements.push(`ALTER DATABASE ${database} IS_TEMPLATE true`);
   for (const statement of statements) await admin.query(statement);
 }

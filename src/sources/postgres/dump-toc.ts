@@ -8,6 +8,8 @@ export interface DumpEntry {
   /** `TABLE`, `TABLE DATA`, `INDEX`, `FK CONSTRAINT` … */
   readonly kind: string;
   readonly definition: string;
+  /** Of some kinds pg_restore also takes the name from here. */
+  readonly drop: string;
   /** `COPY public.t (a, b) FROM stdin;` for a table's data. */
   readonly copy: string;
   readonly namespace: string;
@@ -68,7 +70,7 @@ export function parseEntry(bytes: Buffer, start: number, header: DumpHeader): [D
   const kind = reader.text();
   reader.int();
   const definition = reader.text();
-  reader.text();
+  const drop = reader.text();
   const copy = reader.text();
   const namespace = reader.text();
   // Tablespace, table access method, and since 1.16 the kind of relation.
@@ -80,7 +82,7 @@ export function parseEntry(bytes: Buffer, start: number, header: DumpHeader): [D
   const dependsOn: number[] = [];
   for (let next = reader.optionalText(); next !== undefined; next = reader.optionalText()) dependsOn.push(Number(next));
   reader.raw(1 + header.offsetSizeBytes);
-  return [{ dumpId, hasData, oid, tag, kind, definition, copy, namespace, owner, dependsOn }, reader.at()];
+  return [{ dumpId, hasData, oid, tag, kind, definition, drop, copy, namespace, owner, dependsOn }, reader.at()];
 }
 
 function tocReader(bytes: Buffer, start: number) {

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import type { Tool } from '../../process/find-tool.ts';
 import { startProcess } from '../../process/start.ts';
 import { dumpPath } from './capture.ts';
+import { codeIn } from './dump-code.ts';
 import { DumpBroken, type DumpReader, dumpReader } from './dump-reader.ts';
 import { type DumpEntry, DumpUnknown } from './dump-toc.ts';
-import { dumpBroken } from './errors.ts';
+import { dumpBroken, dumpRunsCode } from './errors.ts';
 import type { Restoring } from './restore.ts';
 import { findClient } from './tools.ts';
 import { type ServerAddress, toolEnvironment } from './url.ts';
@@ -31,6 +32,7 @@ export async function loadDump(
   const folder = await mkdtemp(join(tmpdir(), 'lifeboat-restore-'));
   try {
     await using dump = await openDump(work);
+    demandNoCode(work, codeIn(dump.entries));
     const common = ['--exit-on-error', '--no-password', `--dbname=${conninfo(inside.database)}`];
     if (noTablespaces) common.push('--no-tablespaces');
     await using list = choose === undefined ? undefined : await writeList(choose(dump.entries), dump.entries);
@@ -56,6 +58,13 @@ export async function loadDump(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** @throws `postgres-dump-runs-code` */
+export function demandNoCode({ mayRunCode, address, facts }: Restoring, code: readonly string[]): void {
+  if (mayRunCode || code.length === 0) return;
+  const rest = code.length > 3 ? `, and ${code.length - 3} more` : '';
+  throw dumpRunsCode({ database: facts.database, user: address.user, what: code.slice(0, 3).join(', ') + rest });
 }
 
 /** A client that understands both the dump and the server. */

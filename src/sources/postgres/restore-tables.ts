@@ -6,7 +6,7 @@ import { freeName, swapIn } from './databases.ts';
 import { type ChosenTable, chooseTables, entriesForTables, sequenceValues } from './dump-tables.ts';
 import type { DumpEntry } from './dump-toc.ts';
 import { tablesReferred } from './errors.ts';
-import { openDump, restoreProgram, writeList } from './load.ts';
+import { demandNoCode, openDump, restoreProgram, writeList } from './load.ts';
 import { type Restoring, restoreBeside, type TargetState } from './restore.ts';
 import { findClient } from './tools.ts';
 import { showAddress, toolEnvironment, withDatabase } from './url.ts';
@@ -39,6 +39,11 @@ export async function restoreTables(work: Restoring, target: RestoreTarget, stat
  */
 async function replaceRows(work: Restoring, only: readonly string[]): Promise<Restored> {
   const { address, version, options, run, facts } = work;
+  // Its checks and indexes are those of the live tables, which others may change until the very moment.
+  demandNoCode(
+    work,
+    only.map((table) => `the definition of ${table} on the server`),
+  );
   await using dump = await openDump(work);
   const chosen = chooseTables(dump.entries, only, facts.database);
   const { before, after } = await scriptsAround(work, chosen, dump.entries);

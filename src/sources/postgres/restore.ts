@@ -19,7 +19,7 @@ import { type DatabaseFacts, databaseFacts, serverVersionOf } from './facts.ts';
 import { loadDump } from './load.ts';
 import type { PostgresOptions } from './postgres.ts';
 import { restoreTables } from './restore-tables.ts';
-import { checkTarget, createMissingRoles, dropRoles } from './target.ts';
+import { checkTarget, createMissingRoles, dropRoles, isMaster } from './target.ts';
 import type { ServerVersion } from './tools.ts';
 import { parseUrl, type ServerAddress, showAddress, withDatabase } from './url.ts';
 
@@ -39,7 +39,8 @@ export async function restorePostgres(
   await using admin = await connectBeside(address, run.signal);
   const version = await serverVersionOf(admin);
   const state = await stateOf(admin, address, run.signal);
-  const work = { address, admin, version, facts, contents, options, run };
+  const mayRunCode = target.trustCode === true || !(await isMaster(admin));
+  const work = { address, admin, version, facts, contents, options, run, mayRunCode };
   if (target.only.length > 0) return await restoreTables(work, target, state);
   if (state.holds !== undefined && !target.force) {
     throw targetNotEmpty({ database: address.database, what: state.holds });
@@ -68,6 +69,8 @@ export interface Restoring {
   readonly contents: Contents;
   readonly options: PostgresOptions;
   readonly run: Run;
+  /** It is trusted, or the role that loads has no rights on the server that it could use. */
+  readonly mayRunCode: boolean;
 }
 
 /**
@@ -81,7 +84,7 @@ export async function restoreBeside(
 ): Promise<{ database: string; bytes: number; problems: Problem[] }> {
   const { address, admin, version, facts, run } = work;
   const { database } = address;
-  const { noTablespaces, problems } = await checkTarget(work);
+  const { noTablespaces, isSuper, problems } = await checkTarget(work);
   const name = await freeName(admin, database, `__lifeboat_${run.clock.now().toString(36)}`);
   problems.push(...(await leftovers(admin, database)));
   let roles: readonly string[] = [];
@@ -90,7 +93,7 @@ export async function restoreBeside(
     const made = await run.step('roles', () => createMissingRoles(admin, facts));
     roles = made.roles;
     problems.push(...made.problems);
-    await createDatabase(admin, name, facts, { version, noTablespaces });
+    await createDatabase(admin, name, facts, { version, noTablespaces, closed: isSuper });
     created = true;
     await relaxDatabase(admin, name);
     const inside = withDatabase(address, name);

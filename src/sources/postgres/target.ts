@@ -13,10 +13,10 @@ export async function checkTarget({
   admin,
   version,
   facts,
-}: Restoring): Promise<{ noTablespaces: boolean; problems: Problem[] }> {
+}: Restoring): Promise<{ noTablespaces: boolean; isSuper: boolean; problems: Problem[] }> {
   const problems: Problem[] = [];
-  const [role] = await admin.query<{ may: boolean }>(
-    'SELECT rolsuper OR rolcreatedb AS may FROM pg_roles WHERE rolname = current_user',
+  const [role] = await admin.query<{ may: boolean; isSuper: boolean }>(
+    'SELECT rolsuper OR rolcreatedb AS may, rolsuper AS "isSuper" FROM pg_roles WHERE rolname = current_user',
   );
   if (role?.may !== true) throw restoreRightsMissing({ user: address.user, what: 'create databases' });
 
@@ -43,7 +43,17 @@ export async function checkTarget({
     const message = `This server lacks tablespaces ${absent.join(', ')}: everything goes into its default one.`;
     problems.push({ code: 'tablespaces-missing', message });
   }
-  return { noTablespaces: absent.length > 0, problems };
+  return { noTablespaces: absent.length > 0, isSuper: role.isSuper, problems };
+}
+
+/** Whether code that this session runs can reach the operating system, or make itself a role that can. */
+export async function isMaster(admin: Connection): Promise<boolean> {
+  const [role] = await admin.query<{ is: boolean }>(
+    `SELECT bool_or(rolsuper OR rolreplication OR rolname ~ '^pg_(execute|read|write)_server_'
+       OR (rolcreaterole AND current_setting('server_version_num')::int < 160000)) AS is
+     FROM pg_roles WHERE pg_has_role(session_user, oid, 'MEMBER')`,
+  );
+  return role?.is !== false;
 }
 
 /** Extensions that come with PostgreSQL are in its own package; Debian names the others' after them. */
