@@ -13,7 +13,7 @@ import pg from 'pg';
 import { sentenceOf } from '../src/core/errors.ts';
 import { type Business, found } from './demo/business.ts';
 import { createNarrator, StoryBroken } from './demo/narrator.ts';
-import { needPostgres } from './demo/need-postgres.ts';
+import { needPostgres, needSandbox } from './demo/need.ts';
 import { type PrivatePostgres, startPostgres } from './private-postgres.ts';
 import type { Visit } from './visit.ts';
 
@@ -46,6 +46,7 @@ try {
 
 async function story(): Promise<void> {
   if (!Number.isInteger(seeded) || seeded < 10) throw new StoryBroken('--invoices takes a number from 10 on.');
+  needSandbox(tell.say);
   if (flags.postgres) needPostgres(tell.say);
   root = mkdtempSync(join(tmpdir(), 'lifeboat-demo-'));
   const server = flags.postgres ? await privateServer() : undefined;

@@ -16,7 +16,7 @@ drill could not find out. With --escrow or --shares, the drill of the bad day: t
 its shares in memory; any other is refused. Without files the shares are typed.`,
   options: {
     at: value('<moment>', 'the newest restore points at or before it (default: latest)'),
-    allowNetwork: flag('start the application even where the network cannot be cut off'),
+    withoutIsolation: flag('start the application even where nothing keeps it from this host; proves nothing'),
     escrow: flag('use the escrowed key and no other: shares are named, or typed'),
     shares: many('<file>', 'a share of the escrowed key; repeat for all that are needed'),
     trigger: value('<word>', 'what the evidence says started it (default: manual)'),
@@ -34,7 +34,7 @@ its shares in memory; any other is refused. Without files the shares are typed.`
     };
     const request = {
       datasets: words,
-      allowNetwork: options.allowNetwork,
+      withoutIsolation: options.withoutIsolation,
       trigger: options.trigger ?? 'manual',
       identities: isEscrow ? await escrowed() : await identities(),
       identityKind: isEscrow ? ('escrow' as const) : ('daily' as const),

@@ -11,6 +11,8 @@ export interface Agent extends AsyncDisposable {
   readonly pid: number;
   /** @throws `sandbox-failed` with what the agent says, or when it is gone or does not answer in time */
   call<Name extends CallName>(name: Name, ask: Ask<Name>, options?: CallOptions): Promise<Answer<Name>>;
+  /** Ends it and everything inside at once. What waits for it, and every later call, throws `why`. */
+  kill(why: Error): void;
 }
 
 interface CallOptions {
@@ -23,12 +25,12 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-const agentFile = fileURLToPath(new URL('./agent.ts', import.meta.url));
+export const agentFile = fileURLToPath(new URL('./agent.ts', import.meta.url));
+export const agentFlags = ['--disable-warning=ExperimentalWarning'];
 
-/** Starts the agent on its footing and waits until it answers. */
-export async function startAgent(footing: Footing): Promise<Agent> {
+/** Starts an agent by a command, and waits until it answers. */
+export async function startAgent(words: readonly string[], footing: Footing): Promise<Agent> {
   const orders = openQueue();
-  const words = [...namespaces(footing), process.execPath, '--disable-warning=ExperimentalWarning', agentFile];
   const [program, ...rest] = words as [string, ...string[]];
   // Without a namespace that dies with it, the agent must outlive us for the moment in which it ends what it started.
   const dieWithUs = footing !== 'none';
@@ -44,17 +46,15 @@ export async function startAgent(footing: Footing): Promise<Agent> {
   }
 }
 
-/** Words before the command: new namespaces for network, mounts, processes and shared memory; all die with the first. */
-function namespaces(footing: Footing): string[] {
-  if (footing === 'none') return [];
-  const own = ['--net', '--mount', '--ipc', '--pid', '--fork', '--kill-child=KILL', '--mount-proc'];
-  return ['unshare', ...(footing === 'user' ? ['--user', '--map-root-user'] : []), ...own, '--'];
-}
-
 function connect(child: RunningProcess, footing: Footing, orders: Queue): Agent {
   const waiting = new Map<number, Waiting>();
   let last = 0;
   let gone: Error | undefined;
+  const end = (why: Error) => {
+    gone ??= why;
+    for (const one of waiting.values()) one.reject(gone);
+    waiting.clear();
+  };
 
   const lines = createInterface({ input: child.stdout, crlfDelay: Number.POSITIVE_INFINITY });
   lines.on('line', (line) => {
@@ -65,22 +65,19 @@ function connect(child: RunningProcess, footing: Footing, orders: Queue): Agent 
     if (reply.ok) one.resolve(reply.value);
     else one.reject(new AgentRefusal(reply.why));
   });
-  void child.ended.then(() => {
-    gone = new AgentRefusal('its first process ended');
-    for (const one of waiting.values()) one.reject(gone);
-    waiting.clear();
-  });
+  void child.ended.then(() => end(new AgentRefusal('its first process ended')));
 
   return {
     footing,
     pid: child.pid,
     async call(name, ask, { timeoutMs = 60_000, signal } = {}) {
       signal?.throwIfAborted();
-      if (gone) throw sandboxFailed({ doing: doing[name], why: gone.message });
+      if (gone) throw gone instanceof AgentRefusal ? sandboxFailed({ doing: doing[name], why: gone.message }) : gone;
       const id = ++last;
       const { promise, resolve, reject } = Promise.withResolvers<unknown>();
       waiting.set(id, { resolve, reject });
-      const timer = setTimeout(() => reject(new AgentRefusal(`no answer in ${timeoutMs} ms`)), timeoutMs);
+      // Who stops the agent stops its answers: it is not asked, and waited for, again.
+      const timer = setTimeout(() => end(new AgentRefusal(`no answer in ${timeoutMs} ms`)), timeoutMs);
       const onAbort = () => reject(signal?.reason);
       signal?.addEventListener('abort', onAbort, { once: true });
       orders.push(`${JSON.stringify({ id, call: name, ask })}\n`);
@@ -95,9 +92,13 @@ function connect(child: RunningProcess, footing: Footing, orders: Queue): Agent 
         waiting.delete(id);
       }
     },
+    kill(why) {
+      end(why);
+      void child.stop('SIGKILL');
+    },
     async [Symbol.asyncDispose]() {
       orders.end();
-      const timer = setTimeout(() => void child.stop('SIGKILL'), 5000);
+      const timer = setTimeout(() => void child.stop('SIGKILL'), gone === undefined ? 5000 : 0);
       await child.ended;
       clearTimeout(timer);
       lines.close();
@@ -111,8 +112,6 @@ class AgentRefusal extends Error {}
 
 const doing: Readonly<Record<CallName, string>> = {
   hello: 'be started',
-  seal: 'be closed off',
-  place: 'put the restored data in place',
   probe: 'test its isolation',
   port: 'find a free port',
   start: 'start a process',

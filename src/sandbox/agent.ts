@@ -1,24 +1,16 @@
-/** The first process inside a sandbox. Never imported: `sandbox/isolation.ts` starts it. */
+/** The first process inside a cell, with no more rights than what it starts. Never imported: `agent-client.ts` starts it. */
 import { createInterface } from 'node:readline';
 import { sentenceOf } from '../core/errors.ts';
 import { request } from './inside/http.ts';
-import { place, seal } from './inside/mounts.ts';
-import { freePort, loopbackUp, probe } from './inside/network.ts';
-import { endAll, look, run, start, stop, useFooting } from './inside/processes.ts';
+import { freePort, probe } from './inside/probe.ts';
+import { endAll, look, run, start, stop } from './inside/processes.ts';
 import type { Answer, Ask, CallName, Reply } from './protocol.ts';
 
 type Handlers = { [Name in CallName]: (ask: Ask<Name>) => Promise<Answer<Name>> | Answer<Name> };
 
 const handlers: Handlers = {
   hello: () => ({ pid: process.pid }),
-  async seal(ask) {
-    useFooting(ask.footing, ask.self);
-    if (ask.footing === 'none') return { notes: [] };
-    const network = await loopbackUp();
-    return { notes: [...network, ...seal(ask)] };
-  },
-  place: ({ places }) => ({ notes: place(places) }),
-  probe: ({ targets, timeoutMs }) => probe(targets, timeoutMs),
+  probe,
   port: async () => ({ port: await freePort() }),
   start: (order) => start(order),
   run: (order) => run(order),
@@ -46,7 +38,7 @@ function end(): void {
 
 const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
 lines.on('line', (line) => void answer(line));
-// The end of our input means that lifeboat is gone. As the first process of the namespace, our end is everyone's.
+// The end of our input means that lifeboat is gone. With us ends the namespace of processes, and so everyone in it.
 lines.on('close', end);
 process.on('SIGTERM', end);
 process.stdout.on('error', end);

@@ -13,9 +13,16 @@ export const sandboxNotIsolated = defineError({
   code: 'sandbox-not-isolated',
   exit: 2,
   say: (fact: { why: string }) =>
-    `Nothing of the application was started, for it could reach the network: ${fact.why}.`,
+    `Nothing of the application was started, for nothing would keep it from this host: ${fact.why}.`,
   hint: () =>
-    "Run the drill as root or where user namespaces are allowed, or accept an open network with 'lifeboat drill --allow-network'.",
+    "Install bubblewrap (apt-get install bubblewrap) and run the drill as root or where user namespaces are allowed. On a machine that may be lost, 'lifeboat drill --without-isolation' starts it all the same.",
+});
+
+export const sandboxLimit = defineError({
+  code: 'sandbox-limit',
+  exit: 2,
+  say: (fact: { why: string }) => `What ran in the sandbox was ended: ${fact.why}.`,
+  hint: () => 'Drill on a larger machine, or look at what the application does when it starts.',
 });
 
 export const sandboxFailed = defineError({

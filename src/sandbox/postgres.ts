@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { sentenceOf } from '../core/errors.ts';
 import { findTools, postgresFolders, type Tool } from '../process/find-tool.ts';
+import type { Agent } from './agent-client.ts';
 import { sandboxFailed, sandboxServerMissing } from './errors.ts';
 import type { User } from './protocol.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -38,31 +39,41 @@ export async function startPostgres(sandbox: Sandbox, options: ServerOptions): P
   const { name, port, signal, startTimeoutMs = 60_000 } = options;
   const tool = await chooseServer(options.major, signal);
   const programs = dirname(tool.path);
-  const { footing } = sandbox.agent;
-  const user = await unprivilegedUser();
+  // In a user namespace there is one user only, under whatever number; the files are its own already.
+  const user = sandbox.footing === 'user' ? undefined : await unprivilegedUser();
+  const agent = await sandbox.servers();
   const folder = join(sandbox.folder, 'servers', name);
   await mkdir(folder, { mode: 0o700 });
-  // In a user namespace there is one user only, under whatever number; the files are its own already.
-  if (user !== undefined && footing !== 'user') {
+  const sockets = join(sandbox.folder, 's');
+  if (user !== undefined) {
     await chown(folder, user.uid, user.gid);
-    await chown(join(sandbox.folder, 's'), user.uid, user.gid);
+    await chown(sockets, user.uid, user.gid);
   }
+  // Beside the server's own folder: from the first restored function on, what is in there is not to be trusted.
+  const access = join(sandbox.folder, 'servers', `${name}.hba`);
+  await writeFile(access, 'local all all trust\nhost all all 127.0.0.1/32 trust\n');
   const order = {
     env: { PATH: `${programs}:/usr/bin:/bin`, LANG: 'C.UTF-8', HOME: sandbox.inside(folder) },
     directory: sandbox.inside(folder),
     ...(user === undefined ? {} : { user }),
   };
   const data = join(sandbox.inside(folder), 'data');
-  await initialise(sandbox, { ...order, name: `initdb ${name}`, words: [] }, programs, data, signal);
-  await writeFile(join(folder, 'data', 'pg_hba.conf'), 'local all all trust\nhost all all 127.0.0.1/32 trust\n');
+  await initialise(agent, { ...order, name: `initdb ${name}`, words: [] }, programs, data, signal);
 
   const process = `postgres ${name}`;
-  const words = [join(programs, 'postgres'), '-D', data, ...settings(sandbox, port).flatMap((one) => ['-c', one])];
-  await sandbox.agent.call('start', { ...order, name: process, words }, { signal });
+  const words = [
+    join(programs, 'postgres'),
+    '-D',
+    data,
+    ...settings(sandbox, access, port).flatMap((one) => ['-c', one]),
+  ];
+  await agent.call('start', { ...order, name: process, words }, { signal });
   const host = sandbox.sockets.outside;
   const outside = (database: string) =>
     `postgres:///${encodeURIComponent(database)}?host=${encodeURIComponent(host)}&port=${port}&user=${superuser}`;
-  await untilReady(sandbox, process, outside('postgres'), startTimeoutMs, signal);
+  await untilReady(agent, process, outside('postgres'), startTimeoutMs, signal);
+  // Nobody inside may put another socket, or a link to one of this host's, where we connect.
+  if (user !== undefined) await chown(sockets, 0, 0);
   return {
     version: tool.version,
     outside,
@@ -71,7 +82,7 @@ export async function startPostgres(sandbox: Sandbox, options: ServerOptions): P
         ? `postgres://${encodeURIComponent(role)}@127.0.0.1:${port}/${encodeURIComponent(database)}`
         : `postgres:///${encodeURIComponent(database)}?host=${encodeURIComponent(sandbox.sockets.inside)}&port=${port}&user=${encodeURIComponent(role)}`,
     async stop() {
-      await sandbox.agent.call('stop', { name: process, signal: 'SIGINT', graceMs: 10_000 });
+      await agent.call('stop', { name: process, signal: 'SIGINT', graceMs: 10_000 });
     },
   };
 }
@@ -93,26 +104,23 @@ interface Order {
   readonly user?: User;
 }
 
-async function initialise(sandbox: Sandbox, order: Order, programs: string, data: string, signal: AbortSignal) {
+async function initialise(agent: Agent, order: Order, programs: string, data: string, signal: AbortSignal) {
   const common = ['-D', data, '-U', superuser, '-A', 'trust', '-E', 'UTF8', '--no-sync'];
   let said = '';
   // Databases bring their own locale; the server's own only has to exist.
   for (const locale of ['C.UTF-8', 'C']) {
     const words = [join(programs, 'initdb'), ...common, `--locale=${locale}`];
-    const ended = await sandbox.agent.call(
-      'run',
-      { ...order, words, timeoutMs: 120_000 },
-      { signal, timeoutMs: 130_000 },
-    );
+    const ended = await agent.call('run', { ...order, words, timeoutMs: 120_000 }, { signal, timeoutMs: 130_000 });
     if (ended.exitCode === 0) return;
     said = ended.tail.trim().split('\n').slice(-3).join(' · ');
   }
   throw sandboxFailed({ doing: 'initialise a PostgreSQL server', why: said });
 }
 
-function settings(sandbox: Sandbox, port: number): string[] {
+function settings(sandbox: Sandbox, access: string, port: number): string[] {
   return [
     `port=${port}`,
+    `hba_file=${sandbox.inside(access)}`,
     `listen_addresses=${sandbox.isolation.network ? '127.0.0.1' : ''}`,
     `unix_socket_directories=${sandbox.sockets.inside}`,
     // A copy must never write into production's archive (A3), nor be anyone's primary or subscriber.
@@ -129,12 +137,12 @@ function settings(sandbox: Sandbox, port: number): string[] {
   ];
 }
 
-async function untilReady(sandbox: Sandbox, process: string, url: string, timeoutMs: number, signal: AbortSignal) {
+async function untilReady(agent: Agent, process: string, url: string, timeoutMs: number, signal: AbortSignal) {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const failure = await greet(url);
     if (failure === undefined) return;
-    const { running, tail } = await sandbox.agent.call('look', { name: process }, { signal });
+    const { running, tail } = await agent.call('look', { name: process }, { signal });
     if (!running || performance.now() > deadline) {
       const said = tail.trim().split('\n').slice(-3).join(' · ') || failure;
       throw sandboxFailed({ doing: 'start a PostgreSQL server', why: said });

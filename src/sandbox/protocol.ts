@@ -4,9 +4,8 @@
  */
 interface Calls {
   hello: { ask: Record<string, never>; answer: { readonly pid: number } };
-  seal: { ask: Seal; answer: Sealed };
-  place: { ask: { readonly places: readonly Placement[] }; answer: { readonly notes: readonly string[] } };
-  probe: { ask: { readonly targets: readonly ProbeTarget[]; readonly timeoutMs: number }; answer: readonly Probed[] };
+  /** Tries to get out, as a process that is started. */
+  probe: { ask: ProbeOrder; answer: readonly Probed[] };
   port: { ask: Record<string, never>; answer: { readonly port: number } };
   start: { ask: StartOrder; answer: { readonly pid: number } };
   /** Runs to the end, or is killed at `timeoutMs`. */
@@ -28,45 +27,26 @@ export type Reply =
   | { readonly id: number; readonly ok: true; readonly value: unknown }
   | { readonly id: number; readonly ok: false; readonly why: string };
 
-/** How the agent came to its rights, and so how it gives them away when it starts something. */
+/** What a sandbox stands on. */
 export type Footing =
-  /** Real root in namespaces of its own. */
+  /** Made by root: ids of its own, of which each has its number inside. */
   | 'root'
-  /** Root only of a user namespace; what it starts becomes the plain user again. */
+  /** Made by anybody: one id inside, which outside is the same user. */
   | 'user'
   /** No namespaces: the agent is a plain child. */
   | 'none';
+export type Isolated = Exclude<Footing, 'none'>;
 
 export interface User {
   readonly uid: number;
   readonly gid: number;
 }
 
-export interface Seal {
-  readonly footing: Footing;
-  /** The user that lifeboat itself runs as. */
-  readonly self: User;
-  /** The sandbox's folder on the host; its parts appear below `insideRoot`. */
-  readonly box: string;
-  /** Folders that the application may write to: it sees what is there, and its changes go to the sandbox. */
-  readonly layered: readonly string[];
-  /** The same where it can be had, and nothing said where not. */
-  readonly alsoLayered: readonly string[];
-  /** Files and folders that nothing inside may see. */
-  readonly masked: readonly string[];
-  /** Unix sockets on which something on the host listens. */
-  readonly sockets: readonly string[];
-}
-
-interface Sealed {
-  /** What of it could not be done, one sentence each. */
-  readonly notes: readonly string[];
-}
-
 /** Where the restored copy shall also appear: on the production path. What is there in production is never seen. */
 export interface Placement {
-  /** Inside the sandbox; null where nothing came back: then what is there is hidden. */
+  /** On the host; null where nothing came back: then what is there is hidden. */
   readonly from: string | null;
+  /** Without links. */
   readonly to: string;
   /** Names beside `to` that belong to the old file and must be gone: `app.db-wal`. */
   readonly gone: readonly string[];
@@ -74,7 +54,18 @@ export interface Placement {
 
 export type ProbeTarget =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'path'; readonly path: string };
+  /** A name in the abstract namespace on which something on this host listens. */
+  | { readonly kind: 'socket'; readonly name: string }
+  /** Something that must not be read. */
+  | { readonly kind: 'path'; readonly path: string }
+  /** A command that must not succeed, by what it would do. Absolute: nothing the application could have put there. */
+  | { readonly kind: 'act'; readonly what: string; readonly words: readonly string[] };
+
+export interface ProbeOrder {
+  readonly targets: readonly ProbeTarget[];
+  readonly timeoutMs: number;
+  readonly user?: User;
+}
 
 export interface Probed {
   readonly target: string;
@@ -88,7 +79,7 @@ export interface StartOrder {
   readonly words: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly directory: string;
-  /** Absent: as lifeboat's own user, without the rights that could undo the sandbox. */
+  /** Absent: as the agent. Only as root can it become another. */
   readonly user?: User;
 }
 

@@ -11,8 +11,6 @@ export interface Registered {
   readonly folder: string;
   /** A short path to its sockets, where the folder's own path is too long for one. Its last part begins like the folder's. */
   readonly link?: string;
-  /** The process in which everything of the sandbox runs, once it was started. */
-  readonly agent?: ProcessIdentity;
 }
 
 export interface ProcessIdentity {
@@ -85,7 +83,6 @@ function parse(text: string, id: string): Registered | undefined {
   if (typeof entry !== 'object' || entry === null || entry.id !== id || !/^[0-9A-Z]{26}$/.test(id)) return undefined;
   if (!isIdentity(entry.owner) || !ours(entry.folder)) return undefined;
   if (entry.link !== undefined && !ours(entry.link)) return undefined;
-  if (entry.agent !== undefined && !isIdentity(entry.agent)) return undefined;
   return entry as Registered;
 }
 

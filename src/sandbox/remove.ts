@@ -3,7 +3,8 @@ import { readFile, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { runCommand } from '../process/run.ts';
-import { parseMounts } from './inside/mount-table.ts';
+import { groupsNamed, killGroups, removeGroups } from './limits.ts';
+import { parseMounts } from './mount-table.ts';
 import { isAlive, type Registered, registered, unregister } from './registry.ts';
 
 const execute = promisify(execFile);
@@ -41,18 +42,13 @@ export async function collectGarbage(
 
 /** Ends its processes, takes off its mounts and removes its folder. Safe to repeat. */
 export async function removeSandbox(sandbox: Registered): Promise<void> {
-  if (sandbox.agent !== undefined && (await isAlive(sandbox.agent))) await kill(sandbox.agent.pid);
+  // What a drill starts ends with it, however it ends. Should something have stayed, its groups still know it.
+  const groups = groupsNamed(sandbox.id);
+  killGroups(groups);
   await unmountBelow(sandbox.folder);
   if (sandbox.link !== undefined) await rm(sandbox.link, { force: true });
   await removeTree(sandbox.folder);
-}
-
-async function kill(pid: number): Promise<void> {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
+  removeGroups(groups);
 }
 
 /** Mounts live in the sandbox's own namespace and go with it. Should one ever be ours, removing files through it is worse. */

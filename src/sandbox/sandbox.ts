@@ -1,22 +1,25 @@
-import { chmod, mkdir, readFile, statfs, symlink } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, statfs, symlink } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sentenceOf } from '../core/errors.ts';
 import { findOnPath } from '../process/programs.ts';
-import { type Agent, startAgent } from './agent-client.ts';
-import { sandboxFailed, sandboxTooSmall } from './errors.ts';
+import { type Agent, agentFile, agentFlags, startAgent } from './agent-client.ts';
+import { type CellOptions, realPath, startCell } from './cell.ts';
+import { sandboxFailed, sandboxLimit, sandboxTooSmall } from './errors.ts';
+import { type Limits, limitHit, makeLimits, removeGroups, watchRoom } from './limits.ts';
+import { holdNamespaces } from './namespaces.ts';
 import {
   type Footing,
+  type Isolated,
   insideRoot,
   type Placement,
   type Probed,
   type ProbeTarget,
   parts,
-  type User,
 } from './protocol.ts';
 import { folderName, identify, type Registered, register, registryFolder, unregister } from './registry.ts';
 import { removeSandbox } from './remove.ts';
+import { isOfNetwork, listenOnHost, ownActs, waysOut } from './ways-out.ts';
 
 export interface SandboxOptions {
   readonly stateDir: string;
@@ -28,10 +31,12 @@ export interface SandboxOptions {
   readonly needsBytes: number;
   /** Where the application may write: it sees what is there, its changes stay in the sandbox. Absolute. */
   readonly workFolders: readonly string[];
+  /** Folders that it may see, with everybody's rights only; none when absent. */
+  readonly seenFolders?: readonly string[];
   /** Files and folders that nothing inside may see: destinations, identities, our state. */
   readonly hidden: readonly string[];
   /** Which ways are tried before doing without namespaces; what this host can do when absent. */
-  readonly footings?: readonly Footing[];
+  readonly footings?: readonly Isolated[];
 }
 
 /** What was done to keep the drill away from production, and what trying to get out showed. */
@@ -39,8 +44,10 @@ export interface Isolation {
   readonly footing: Footing;
   /** True only when every attempt to get out failed. */
   readonly network: boolean;
-  /** True when the file system is sealed: read-only or layered, with destinations and keys hidden. */
+  /** True when nothing hidden could be seen, and nothing that would undo the sandbox could be done. */
   readonly files: boolean;
+  /** What holds memory and processes: `cgroup-v2`, `cgroup-v1`, `rlimits`, or `none`. */
+  readonly limits: Limits['by'] | 'none';
   readonly probes: readonly Probed[];
   readonly notes: readonly string[];
 }
@@ -49,7 +56,8 @@ export interface Sandbox extends AsyncDisposable {
   readonly id: string;
   /** 0700, on the host. */
   readonly folder: string;
-  readonly agent: Agent;
+  readonly footing: Footing;
+  /** As far as it was tried: by a server's cell, then by the application's. */
   readonly isolation: Isolation;
   /** Where restored data goes, on the host. */
   readonly restored: string;
@@ -57,14 +65,74 @@ export interface Sandbox extends AsyncDisposable {
   readonly sockets: { readonly outside: string; readonly inside: string };
   /** A path below `folder`, as it is seen inside. */
   inside(path: string): string;
-  /** Binds restored copies over production paths; the notes name those that could not be. */
-  place(places: readonly Placement[]): Promise<readonly string[]>;
+  /** The cell of database servers: their programs, their data, and nothing else of this host. */
+  servers(): Promise<Agent>;
+  /**
+   * The application's cell: the host's programs, its own folders with a layer that takes its changes, restored copies on their
+   * production paths. Made once, with the first call's places; the notes of `isolation` name those that could not be.
+   */
+  application(places: readonly Placement[]): Promise<Agent>;
+  /** @throws `sandbox-limit` when a limit was hit */
+  checkLimits(): void;
 }
 
 /** Room beside the data: logs, a server's own files, the application's changes. */
 const marginBytes = 64 << 20;
 /** A socket's path may have 107 bytes, of which PostgreSQL's own name takes up to 20. */
 const longestSocketFolder = 85;
+/** Folders that applications write to besides their own. */
+const usualFolders = ['/var', '/home', '/srv', '/opt', '/etc'];
+/** Whatever the configuration says: passwords and keys of this host. */
+const alwaysHidden = [
+  ...[
+    '/etc/shadow',
+    '/etc/shadow-',
+    '/etc/gshadow',
+    '/etc/gshadow-',
+    '/etc/sudoers',
+    '/etc/sudoers.d',
+    '/etc/ssl/private',
+  ],
+  ...['/etc/ssh', '/etc/lifeboat', '/etc/wireguard', '/etc/letsencrypt', '/etc/NetworkManager/system-connections'],
+  ...[
+    '/etc/krb5.keytab',
+    '/var/lib/postgresql',
+    '/var/lib/mysql',
+    '/var/lib/mongodb',
+    '/var/lib/redis',
+    '/var/lib/docker',
+  ],
+  ...['/var/lib/containerd', '/var/lib/lifeboat', '/var/backups', '/var/spool', '/var/mail', '/var/lib/sss', '/root'],
+];
+/** Below our own home, and below each folder that is taken in for the application. */
+const hiddenInHomes = [
+  '.ssh',
+  '.gnupg',
+  '.aws',
+  '.azure',
+  '.kube',
+  '.docker',
+  '.netrc',
+  '.pgpass',
+  '.config/gcloud',
+  '.config/rclone',
+];
+/** Folders of the whole system, which are never an application's own: there it has everybody's rights only. */
+const ofSystem = new Set([
+  '/',
+  '/etc',
+  '/var',
+  '/var/lib',
+  '/usr',
+  '/usr/local',
+  '/opt',
+  '/srv',
+  '/home',
+  '/root',
+  '/tmp',
+  '/mnt',
+  '/media',
+]);
 
 /**
  * Makes a private place for one drill. It is registered first; its disposal removes everything, and `collectGarbage` does
@@ -74,30 +142,52 @@ const longestSocketFolder = 85;
 export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { stateDir, id } = options;
   await mkdir(registryFolder(stateDir), { recursive: true, mode: 0o700 });
-  const { agent, refused } = await startSomehow(options.footings ?? (await footingsHere()));
-  let entry: Registered | undefined;
+  const refused: string[] = [];
+  for (const footing of options.footings ?? (await footingsHere(refused))) {
+    try {
+      return await openOn(footing, options, refused);
+    } catch (error) {
+      if (sandboxTooSmall.is(error)) throw error;
+      refused.push(`no namespaces: ${sentenceOf(error)}`);
+    }
+  }
+  return openOn('none', { ...options, id }, refused);
+}
+
+async function openOn(footing: Footing, options: SandboxOptions, refused: readonly string[]): Promise<Sandbox> {
+  const { stateDir, id } = options;
+  // Without namespaces a server that runs as another user must be able to walk to its files.
+  const base = footing === 'none' ? tmpdir() : registryFolder(stateDir);
+  await refuseWithoutRoom(base, options.needsBytes);
+  const folder = join(base, folderName(id));
+  const owner = await identify(process.pid);
+  if (owner === undefined)
+    throw sandboxFailed({ doing: 'be registered', why: 'the system does not tell when its processes began' });
+  const tooLong = Buffer.byteLength(join(folder, 's')) > longestSocketFolder;
+  const entry: Registered = {
+    id,
+    made: options.made,
+    owner,
+    folder,
+    ...(tooLong && { link: join('/tmp', folderName(id)) }),
+  };
+  await register(stateDir, entry);
   try {
-    // Without namespaces a server that runs as another user must be able to walk to its files.
-    const base = agent.footing === 'none' ? tmpdir() : registryFolder(stateDir);
-    await refuseWithoutRoom(base, options.needsBytes);
-    entry = await describe(options, join(base, folderName(id)), agent);
-    await register(stateDir, entry);
-    return await build(options, entry, agent, refused);
+    await makeFolders(entry, footing);
+    return await (footing === 'none'
+      ? openWithout(options, entry, refused)
+      : openWith(footing, options, entry, refused));
   } catch (error) {
-    await agent[Symbol.asyncDispose]();
-    if (entry !== undefined) await forget(stateDir, entry);
+    await forget(stateDir, entry);
     throw error;
   }
 }
 
-async function describe(options: SandboxOptions, folder: string, agent: Agent): Promise<Registered> {
-  const [owner, inside] = [await identify(process.pid), await identify(agent.pid)];
-  if (owner === undefined || inside === undefined) {
-    throw sandboxFailed({ doing: 'be registered', why: 'the system does not tell when its processes began' });
-  }
-  const tooLong = Buffer.byteLength(join(folder, 's')) > longestSocketFolder;
-  const link = tooLong ? { link: join('/tmp', folderName(options.id)) } : {};
-  return { id: options.id, made: options.made, owner, folder, agent: inside, ...link };
+async function makeFolders({ folder, link }: Registered, footing: Footing): Promise<void> {
+  await mkdir(folder, { mode: footing === 'none' ? 0o711 : 0o700 });
+  for (const part of [...parts, 'layers', 'cells']) await mkdir(join(folder, part), { mode: 0o755 });
+  await chmod(join(folder, 'tmp'), 0o1777);
+  if (link !== undefined) await symlink(join(folder, 's'), link);
 }
 
 async function forget(stateDir: string, entry: Registered): Promise<void> {
@@ -105,32 +195,142 @@ async function forget(stateDir: string, entry: Registered): Promise<void> {
   await unregister(stateDir, entry.id);
 }
 
-async function build(
+/** A sandbox of cells. The cell of servers is started at once: it shows whether this host can have any. */
+async function openWith(
+  footing: Isolated,
   options: SandboxOptions,
   entry: Registered,
-  agent: Agent,
   refused: readonly string[],
 ): Promise<Sandbox> {
   const { folder, link, id } = entry;
-  const sandboxed = agent.footing !== 'none';
-  await mkdir(folder, { mode: sandboxed ? 0o700 : 0o711 });
-  for (const part of [...parts, 'layers']) await mkdir(join(folder, part), { mode: 0o755 });
-  await chmod(join(folder, 'tmp'), 0o1777);
-  if (link !== undefined) await symlink(join(folder, 's'), link);
-  const isolation = await close(options, folder, agent, refused);
-  const inside = (path: string) => (sandboxed ? path.replace(folder, insideRoot) : path);
+  using held = new DisposableStack();
+  const namespaces = held.use(await holdNamespaces(footing, id));
+  const limits = await makeLimits(id, folder);
+  const over = new AbortController();
+  const opened: Agent[] = [];
+  held.use(
+    watchRoom(folder, limits, (why) => {
+      over.abort(sandboxLimit({ why }));
+      for (const agent of opened) agent.kill(over.signal.reason);
+    }),
+  );
+  const agents = new AsyncDisposableStack();
+  const listener = agents.use(await listenOnHost());
+  const probed = new Map<string, Probed>();
+  const notes: string[] = [...refused];
+  let failed = false;
+
+  const hidden = [...new Set(options.hidden.map(realPath))];
+  const work = options.workFolders.map(realPath);
+  const seen = (options.seenFolders ?? []).map(realPath).filter((path) => path !== '/');
+  const own = work.filter((path) => !ofSystem.has(path));
+  const masked = [
+    ...new Set([
+      ...hidden,
+      ...alwaysHidden,
+      ...[homedir(), ...own, ...seen].flatMap((path) => hiddenInHomes.map((name) => join(path, name))),
+    ]),
+  ]
+    // A folder that the application works in, or that holds one, cannot go: then what is secret in it must be named by itself.
+    .filter((path) => !own.some((one) => one === path || one.startsWith(`${path}/`)))
+    .map(realPath);
+
+  const open = async (cell: Pick<CellOptions, 'name' | 'parts' | 'workFolders' | 'layered' | 'places'>) => {
+    const self = process.getuid?.() ?? 0;
+    const number = cell.name === 'servers' && self === 0 ? 65534 : self;
+    const made = await startCell({ ...cell, box: folder, footing, namespaces, limits, masked, id: number });
+    opened.push(agents.use(made.agent));
+    notes.push(...made.notes);
+    if (made.exposed.length > 0) failed = true;
+    const paths = masked.map((path): ProbeTarget => ({ kind: 'path', path }));
+    const targets = [...waysOut(listener), ...paths, ...(cell.name === 'servers' ? [] : ownActs)];
+    for (const one of await made.agent.call('probe', { targets, timeoutMs: 30_000 })) {
+      if (!probed.get(one.target)?.reached) probed.set(one.target, one);
+    }
+    return made.agent;
+  };
+  let servers: Agent;
+  try {
+    servers = await open({ name: 'servers', parts: ['servers', 's'], workFolders: [], layered: [], places: [] });
+  } catch (error) {
+    await agents[Symbol.asyncDispose]();
+    removeGroups(limits.groups);
+    throw error;
+  }
+  let application: Promise<Agent> | undefined;
+  const release = held.move();
   return {
     id,
     folder,
-    agent,
-    isolation,
-    restored: join(folder, 'restored'),
-    sockets: { outside: link ?? join(folder, 's'), inside: inside(join(folder, 's')) },
-    inside,
-    async place(places) {
-      if (!sandboxed) return places.map(({ to }) => `${to}: nothing is placed there without namespaces`);
-      return (await agent.call('place', { places })).notes;
+    footing,
+    get isolation() {
+      const probes = [...probed.values()];
+      const reached = (network: boolean) => probes.some((one) => one.reached && isOfNetwork(one) === network);
+      return {
+        footing,
+        network: !reached(true),
+        files: !failed && !reached(false),
+        limits: limits.by,
+        probes,
+        notes: [...notes],
+      };
     },
+    restored: join(folder, 'restored'),
+    sockets: { outside: link ?? join(folder, 's'), inside: `${insideRoot}/s` },
+    inside: (path) => path.replace(folder, insideRoot),
+    servers: async () => servers,
+    application(places) {
+      application ??= open({
+        name: 'application',
+        parts,
+        workFolders: own,
+        layered: [...work, ...seen, ...usualFolders],
+        places: places.map((place) => ({ ...place, to: realPath(place.to) })),
+      });
+      return application;
+    },
+    checkLimits() {
+      over.signal.throwIfAborted();
+      const why = limitHit(limits);
+      if (why !== undefined) throw sandboxLimit({ why });
+    },
+    async [Symbol.asyncDispose]() {
+      release[Symbol.dispose]();
+      await agents[Symbol.asyncDispose]();
+      await forget(options.stateDir, entry);
+      removeGroups(limits.groups);
+    },
+  };
+}
+
+/** No isolation at all: data can be restored and compared; whether anything of it may run is the caller's to refuse. */
+async function openWithout(options: SandboxOptions, entry: Registered, refused: readonly string[]): Promise<Sandbox> {
+  const { folder, link, id } = entry;
+  const agent = await startAgent([process.execPath, ...agentFlags, agentFile], 'none');
+  const notes = [...refused];
+  return {
+    id,
+    folder,
+    footing: 'none',
+    get isolation() {
+      return {
+        footing: 'none' as const,
+        network: false,
+        files: false,
+        limits: 'none' as const,
+        probes: [],
+        notes: [...notes],
+      };
+    },
+    restored: join(folder, 'restored'),
+    sockets: { outside: link ?? join(folder, 's'), inside: join(folder, 's') },
+    inside: (path) => path,
+    servers: async () => agent,
+    async application(places) {
+      notes.push(...places.map(({ to }) => `${to}: nothing is placed there without namespaces`));
+      return agent;
+    },
+    checkLimits() {},
     async [Symbol.asyncDispose]() {
       await agent[Symbol.asyncDispose]();
       await forget(options.stateDir, entry);
@@ -138,57 +338,24 @@ async function build(
   };
 }
 
-/** Seals it and tries to get out. */
-async function close(
-  options: SandboxOptions,
-  folder: string,
-  agent: Agent,
-  refused: readonly string[],
-): Promise<Isolation> {
-  const { footing } = agent;
-  const sealed = await agent.call('seal', {
-    footing,
-    self: ourselves(),
-    box: folder,
-    layered: options.workFolders,
-    alsoLayered: usualFolders,
-    masked: [...options.hidden],
-    sockets: footing === 'none' ? [] : await listeningSockets(folder),
-  });
-  await using listener = await listenOnHost();
-  const targets: ProbeTarget[] = [
-    { kind: 'tcp', host: '192.0.2.1', port: 443 },
-    { kind: 'tcp', host: '127.0.0.1', port: listener.port },
-    ...(footing === 'none' ? [] : options.hidden.map((path) => ({ kind: 'path' as const, path }))),
-  ];
-  const probes = await agent.call('probe', { targets, timeoutMs: 1500 });
-  const network = footing !== 'none' && probes.every((one) => !one.target.startsWith('tcp ') || !one.reached);
-  const files = footing !== 'none' && probes.every((one) => !one.target.startsWith('path ') || !one.reached);
-  return { footing, network, files, probes, notes: [...refused, ...sealed.notes] };
-}
+/** What a sandbox is made with, and the Debian package of each. */
+const programs = {
+  bwrap: 'bubblewrap',
+  unshare: 'util-linux',
+  nsenter: 'util-linux',
+  setpriv: 'util-linux',
+  mount: 'mount',
+  perl: 'perl-base',
+};
 
-/** Folders that applications write to besides their own. */
-const usualFolders = ['/tmp', '/var', '/home', '/srv', '/opt', '/etc'];
-
-async function startSomehow(footings: readonly Footing[]): Promise<{ agent: Agent; refused: string[] }> {
-  const refused: string[] = [];
-  for (const footing of footings) {
-    try {
-      return { agent: await startAgent(footing), refused };
-    } catch (error) {
-      refused.push(`no namespaces: ${sentenceOf(error)}`);
-    }
+async function footingsHere(refused: string[]): Promise<Isolated[]> {
+  if (process.platform !== 'linux') return [];
+  for (const [program, name] of Object.entries(programs)) {
+    if ((await findOnPath(program)) !== undefined) continue;
+    refused.push(`${program} is not installed here; install it: apt-get install ${name}`);
+    return [];
   }
-  return { agent: await startAgent('none'), refused };
-}
-
-async function footingsHere(): Promise<Footing[]> {
-  if (process.platform !== 'linux' || (await findOnPath('unshare')) === undefined) return [];
   return process.getuid?.() === 0 ? ['root', 'user'] : ['user'];
-}
-
-function ourselves(): User {
-  return { uid: process.getuid?.() ?? -1, gid: process.getgid?.() ?? -1 };
 }
 
 async function refuseWithoutRoom(folder: string, needsBytes: number): Promise<void> {
@@ -196,29 +363,4 @@ async function refuseWithoutRoom(folder: string, needsBytes: number): Promise<vo
   const freeBytes = bavail * bsize;
   const wanted = needsBytes + marginBytes;
   if (freeBytes < wanted) throw sandboxTooSmall({ folder, needsBytes: wanted, freeBytes });
-}
-
-/** Sockets with a path on which something listens now, except the sandbox's own. */
-async function listeningSockets(folder: string): Promise<string[]> {
-  const table = await readFile('/proc/net/unix', 'utf8').catch(() => '');
-  const found = table.split('\n').flatMap((line) => {
-    const fields = line.trim().split(/\s+/);
-    const path = fields.slice(7).join(' ');
-    // __SO_ACCEPTCON: it listens.
-    return path.startsWith('/') && (Number.parseInt(fields[3] ?? '0', 16) & 0x10000) !== 0 ? [path] : [];
-  });
-  return [...new Set(found)].filter((path) => !path.startsWith(folder)).slice(0, 2000);
-}
-
-/** A listener on the host's own loopback, which the sandbox must not reach. */
-function listenOnHost(): Promise<{ port: number } & AsyncDisposable> {
-  return new Promise((resolve, reject) => {
-    const server = createServer((socket) => socket.destroy());
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      resolve({ port, [Symbol.asyncDispose]: () => new Promise<void>((done) => server.close(() => done())) });
-    });
-  });
 }

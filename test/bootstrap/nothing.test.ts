@@ -9,7 +9,7 @@ import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Business, found } from '../../examples/demo/business.ts';
 import { type PrivatePostgres, startPostgres } from '../../examples/private-postgres.ts';
-import { probe } from '../../src/sandbox/inside/network.ts';
+import { probe } from '../../src/sandbox/inside/probe.ts';
 import { lifeboat } from '../cli/lifeboat.ts';
 import { forward } from '../support/forward.ts';
 import { bucket, type TestBucket } from '../support/rgw.ts';
@@ -133,7 +133,8 @@ async function onBareMachine(
   await once(neighbour, 'listening');
   const { port: another } = neighbour.address() as AddressInfo;
   const others = addressesOfHost().map((host) => ({ kind: 'tcp', host, port: another }) as const);
-  for (const { target, reached } of await probe(others, 5000)) expect(reached, target).toBe(true);
+  for (const { target, reached } of await probe({ targets: others, timeoutMs: 5000 }))
+    expect(reached, target).toBe(true);
 
   const asRoot = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'];
   const here = (name: string) => join(import.meta.dirname, name);

@@ -3,10 +3,11 @@
  * the file system, which namespaces of the network do not part. The argument is an `OneWay` in JSON; the command follows. The
  * first line it prints is an `Outlook` in JSON.
  */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
-import { loopbackUp, probe } from '../../src/sandbox/inside/network.ts';
+import { probe } from '../../src/sandbox/inside/probe.ts';
+import { loopbackUp } from '../../src/sandbox/namespaces.ts';
 import type { Probed, ProbeTarget } from '../../src/sandbox/protocol.ts';
 import { forward } from '../support/forward.ts';
 
@@ -28,9 +29,12 @@ export interface Outlook {
 
 const [given = '', program = '', ...words] = process.argv.slice(2);
 const { port, socket, others } = JSON.parse(given) as OneWay;
-for (const problem of await loopbackUp()) throw new Error(problem);
+execFileSync('/bin/sh', ['-c', loopbackUp]);
 await using _way = await forward({ host: '127.0.0.1', port }, { path: socket });
-const [bucket, ...rest] = await probe([{ kind: 'tcp', host: '127.0.0.1', port }, ...others], 5000);
+const [bucket, ...rest] = await probe({
+  targets: [{ kind: 'tcp', host: '127.0.0.1', port }, ...others],
+  timeoutMs: 5000,
+});
 const outlook: Outlook = { interfaces: Object.keys(networkInterfaces()), bucket: bucket!, others: rest };
 console.log(JSON.stringify(outlook));
 const child = spawn(program, words, { stdio: 'inherit' });

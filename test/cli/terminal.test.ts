@@ -40,7 +40,7 @@ test('L: whatever a name holds, in data, in a vault or in an answer, no command 
     expect(text, words.join(' ')).not.toMatch(new RegExp(`^${FORGED}`, 'm'));
   };
   await say('backup');
-  await say('drill', '--identity', 'key.txt', '--allow-network');
+  await say('drill', '--identity', 'key.txt', '--without-isolation');
   // Then the place is the attacker's: names of objects, of whole datasets, and what is in them.
   const place = join(folder, 'backups');
   for (const name of hostile) {

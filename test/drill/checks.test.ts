@@ -176,7 +176,7 @@ describe('http', () => {
       application: { origin: `http://127.0.0.1:${port}` },
       variables: {},
       secrets: new Set(),
-      sandbox: { agent: { call } },
+      sandbox: { application: async () => ({ call }), isolation: { footing: 'user', network: true, files: true } },
     } as unknown as Drill;
     const full = steps.map((step) => ({
       method: 'GET',

@@ -17,6 +17,7 @@ const box = await openSandbox({
 });
 await startPostgres(box, { name: 'app-db', major: 9, port: 5432, signal: new AbortController().signal });
 const words = ['/bin/sh', '-c', `sleep 1000; : ${id}`];
-await box.agent.call('start', { name: 'stray', words, env: { PATH: process.env.PATH ?? '' }, directory: '/' });
+const agent = await box.application([]);
+await agent.call('start', { name: 'stray', words, env: { PATH: process.env.PATH ?? '' }, directory: '/' });
 process.stdout.write(`${JSON.stringify({ id, folder: box.folder, link: box.sockets.outside })}\n`);
 setInterval(() => {}, 1000);

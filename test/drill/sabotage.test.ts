@@ -287,10 +287,11 @@ describe('what is no fault of the backup', () => {
     const refused = await stage.drill({ namespaces: false });
     expect(refused.outcome.verdict).toBe('inconclusive');
     expect(refused.outcome.checks.find(({ id }) => id === 'application/start')?.message).toMatch(
-      /could reach the network/,
+      /nothing would keep it from this host/,
     );
-    const allowed = await stage.drill({ namespaces: false, allowNetwork: true });
-    expect(allowed.outcome.verdict).toBe('proved');
+    const allowed = await stage.drill({ namespaces: false, withoutIsolation: true });
+    expect(allowed.outcome.verdict).toBe('inconclusive');
+    expect(allowed.outcome.why).toEqual([expect.stringMatching(/^isolation: .*nothing kept it from this host/)]);
     expect(allowed.evidence.place).toMatchObject({ isolation: 'none', networkIsolated: false });
   });
 

@@ -35,9 +35,10 @@ async function place(change: Partial<SandboxOptions> = {}): Promise<Place> {
 }
 
 async function sh(box: Sandbox, script: string, directory = '/', env: Record<string, string> = {}) {
+  const agent = await box.application([]);
   const words = ['/bin/sh', '-c', script];
   const path = process.env.PATH ?? '/usr/bin:/bin';
-  return box.agent.call('run', { name: 'test', words, env: { PATH: path, ...env }, directory, timeoutMs: 20_000 });
+  return agent.call('run', { name: 'test', words, env: { PATH: path, ...env }, directory, timeoutMs: 20_000 });
 }
 
 describe('the sandbox', () => {
@@ -85,8 +86,8 @@ describe('the sandbox', () => {
     for (const name of [live, `${live}-wal`]) writeFileSync(name, 'live');
     await using box = await openSandbox(options);
     writeFileSync(join(box.restored, 'app.db'), 'restored');
-    const from = box.inside(join(box.restored, 'app.db'));
-    expect(await box.place([{ from, to: live, gone: ['app.db-wal'] }])).toEqual([]);
+    await box.application([{ from: join(box.restored, 'app.db'), to: live, gone: ['app.db-wal'] }]);
+    expect(box.isolation.notes).toEqual([]);
     const { tail } = await sh(box, `cat ${live}; ls ${folder}/app; echo new > ${live}-wal`);
     expect(tail).toBe('restoredapp.db\n');
     expect(readFileSync(`${live}-wal`, 'utf8')).toBe('live');
@@ -98,11 +99,11 @@ describe('the sandbox', () => {
     mkdirSync(data);
     for (const name of [file, `${file}-wal`, join(data, 'x')]) writeFileSync(name, 'live');
     await using box = await openSandbox(options);
-    const notes = await box.place([
+    await box.application([
       { from: '/nothing/here', to: file, gone: ['app.db-wal'] },
       { from: null, to: data, gone: [] },
     ]);
-    expect(notes).toEqual([expect.stringContaining(`${file} is hidden`)]);
+    expect(box.isolation.notes).toEqual([expect.stringContaining(`${file} is hidden`)]);
     expect((await sh(box, `cat ${file} ${file}-wal ${data}/x; ls -A ${data}`)).tail).not.toContain('live');
     expect(readFileSync(file, 'utf8')).toBe('live');
   });
@@ -151,7 +152,8 @@ describe('the sandbox', () => {
     {
       await using box = await openSandbox(options);
       const words = ['/bin/sh', '-c', `(setsid sh -c 'sleep 1000; : ${mark}' &) ; sleep 1000; : ${mark}`];
-      await box.agent.call('start', { name: 'long', words, env: { PATH: process.env.PATH ?? '' }, directory: folder });
+      const agent = await box.application([]);
+      await agent.call('start', { name: 'long', words, env: { PATH: process.env.PATH ?? '' }, directory: folder });
       expect(processesWith(mark)).toBeGreaterThan(0);
     }
     expect(processesWith(mark)).toBe(0);

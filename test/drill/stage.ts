@@ -162,7 +162,7 @@ async function rehearseWith(
     tool: 'lifeboat test',
     random: randomBytes,
   };
-  const drillOptions = { datasets: [], allowNetwork: false, trigger: 'test', ...sabotage };
+  const drillOptions = { datasets: [], withoutIsolation: false, trigger: 'test', ...sabotage };
   const outcome = await rehearse(parts, drillOptions, startRun({ clock, ...(signal && { signal }) }));
   if (kept === undefined) throw new Error('the drill left no evidence');
   return { outcome, ...kept };

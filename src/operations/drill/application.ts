@@ -4,8 +4,10 @@ import { roughDuration } from '../../core/duration.ts';
 import type { Run } from '../../core/run.ts';
 import { variablesOf } from '../../core/template.ts';
 import { redactor } from '../../process/redact.ts';
+import type { Agent } from '../../sandbox/agent-client.ts';
 import { sandboxNotIsolated } from '../../sandbox/errors.ts';
 import type { Placement } from '../../sandbox/protocol.ts';
+import type { Isolation } from '../../sandbox/sandbox.ts';
 import type { Drill, Finding } from './parts.ts';
 
 const processName = 'application';
@@ -15,11 +17,9 @@ const processName = 'application';
  * @throws `sandbox-not-isolated` when it could reach the network and that was not allowed
  */
 export async function startApplication(app: AppConfig, drill: Drill, run: Run): Promise<Finding> {
-  const { sandbox, variables } = drill;
-  const { agent } = sandbox;
+  const { variables } = drill;
   const { signal } = run;
-  refuseOpenNetwork(drill);
-  drill.notes.push(...(await sandbox.place(placementsOf(drill))));
+  const agent = await applicationCell(drill);
   variables.PORT = String((await agent.call('port', {}, { signal })).port);
   for (const copy of drill.copies.values()) variables[restoredVariable(copy.dataset)] = copy.inside;
   const env = await bareEnvironment(drill);
@@ -33,13 +33,21 @@ export async function startApplication(app: AppConfig, drill: Drill, run: Run): 
   return finding;
 }
 
+/** Where the application and the operator's commands run. @throws `sandbox-not-isolated` */
+export async function applicationCell(drill: Drill): Promise<Agent> {
+  refuseWithoutIsolation(drill);
+  const agent = await drill.sandbox.application(placementsOf(drill));
+  refuseWithoutIsolation(drill);
+  return agent;
+}
+
 export async function stopApplication(drill: Drill): Promise<void> {
-  const { agent } = drill.sandbox;
+  const agent = await drill.sandbox.application([]);
   await agent.call('stop', { name: processName, signal: 'SIGTERM', graceMs: 5000 }).catch(() => {});
 }
 
 async function untilReady(app: AppConfig, ready: string, drill: Drill, run: Run): Promise<Finding> {
-  const { agent } = drill.sandbox;
+  const agent = await applicationCell(drill);
   const expected = `${app.ready.shown} answers within ${roughDuration(app.readyTimeoutMs)}`;
   const deadline = run.clock.elapsed() + app.readyTimeoutMs;
   let last = 'it was never asked';
@@ -107,17 +115,19 @@ export function lastLines(tail: string, secrets: ReadonlySet<string>): string {
   return last.length > 600 ? `…${last.slice(-600)}` : last;
 }
 
-/** What comes from the operator runs only where it cannot reach anything. @throws `sandbox-not-isolated` */
-export function refuseOpenNetwork(drill: Drill): void {
-  const { isolation } = drill.sandbox;
-  if (!isolation.network && !drill.options.allowNetwork) throw sandboxNotIsolated({ why: whyOpen(drill) });
+/** What comes from the operator or the backup runs only where it cannot reach anything. @throws `sandbox-not-isolated` */
+function refuseWithoutIsolation({ sandbox, options }: Drill): void {
+  const { isolation } = sandbox;
+  const held = isolation.footing !== 'none' && isolation.network && isolation.files;
+  if (!held && !options.withoutIsolation) throw sandboxNotIsolated({ why: whyOpen(isolation) });
 }
 
-function whyOpen(drill: Drill): string {
-  const { isolation } = drill.sandbox;
-  if (isolation.footing === 'none') return isolation.notes[0] ?? 'this system has no namespaces for it';
-  const reached = isolation.probes.filter((one) => one.reached).map((one) => `${one.target} (${one.what})`);
-  return `from inside it reached ${reached.join(', ')}`;
+function whyOpen({ footing, notes, probes }: Isolation): string {
+  if (footing === 'none') return notes.at(-1) ?? 'this system has no namespaces for it';
+  const reached = probes.filter((one) => one.reached).map((one) => `${one.target} (${one.what})`);
+  return reached.length === 0
+    ? (notes.at(-1) ?? 'something stayed in sight')
+    : `from inside it reached ${reached.join(', ')}`;
 }
 
 /** Restored files and folders, on their production paths too; what is out of scope is hidden there. */
@@ -126,6 +136,6 @@ function placementsOf(drill: Drill): Placement[] {
     if (config.type === 'postgres') return [];
     const name = config.path.slice(config.path.lastIndexOf('/') + 1);
     const gone = config.type === 'sqlite' ? ['-wal', '-shm', '-journal'].map((end) => `${name}${end}`) : [];
-    return [{ from: drill.copies.get(config.name)?.inside ?? null, to: config.path, gone }];
+    return [{ from: drill.copies.get(config.name)?.outside ?? null, to: config.path, gone }];
   });
 }

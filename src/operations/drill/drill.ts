@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { foldersOf } from '../../config/locations.ts';
 import { recoveryPlan } from '../../core/plan.ts';
 import type { Run } from '../../core/run.ts';
@@ -51,6 +51,7 @@ export async function rehearse(parts: DrillParts, options: DrillOptions, run: Ru
       drill = { parts, options, sandbox, copies: new Map(), newest: new Map(), variables: {}, secrets, notes };
       await execute(rehearsal, drill, found, run);
       await timed(rehearsal, 'check', () => checkConfiguration(rehearsal, drill!, run));
+      recordIsolation(rehearsal, drill);
     }
   } finally {
     rtoMs = rehearsal.elapsed();
@@ -111,9 +112,13 @@ async function prepare(
 ): Promise<Sandbox | undefined> {
   const { system } = parts;
   if (found.points.size === 0) return undefined;
-  const datasetFolders = Object.values(system.datasets).flatMap((one) => ('path' in one ? [dirname(one.path)] : []));
-  const { app } = system.drill;
-  const workFolders = [...(app === undefined ? [] : [app.directory]), system.root, ...datasetFolders];
+  const { app, checks } = system.drill;
+  // A database's journal is made beside it.
+  const besideDatabases = Object.values(system.datasets).flatMap((one) =>
+    one.type === 'sqlite' ? [dirname(one.path)] : [],
+  );
+  const workFolders = [...(app === undefined ? [] : [app.directory]), ...besideDatabases];
+  const seenFolders = [system.root, ...checks.flatMap((check) => (check.type === 'command' ? [check.directory] : []))];
   try {
     return await run.step('prepare', () =>
       openSandbox({
@@ -121,9 +126,9 @@ async function prepare(
         id: rehearsal.id,
         made: new Date(rehearsal.startedMs).toISOString(),
         needsBytes: needsBytes(found),
-        // The outermost first: a layer over a folder serves everything in it.
-        workFolders: [...new Set(workFolders)].filter((folder) => folder !== '/').sort((a, b) => a.length - b.length),
-        hidden: [parts.stateDir, ...foldersOf(system.destinations), ...parts.hidden],
+        workFolders,
+        seenFolders,
+        hidden: hiddenFrom(parts),
         ...(options.namespaces === false ? { footings: [] } : {}),
       }),
     );
@@ -132,6 +137,40 @@ async function prepare(
     record(rehearsal, { id: 'sandbox', kind: 'restored' }, findingOf(error, 'a place to restore to'), 0, secrets);
     return undefined;
   }
+}
+
+/**
+ * Whatever holds production's data or secrets: destinations, our state, the folders of identities, each file that the
+ * configuration consists of or refers to. The application's own `.env` stays: without it many do not start.
+ */
+function hiddenFrom({ system, stateDir, hidden }: DrillParts): string[] {
+  const { app } = system.drill;
+  const isIn = (path: string, folder: string) => path.startsWith(`${folder}/`);
+  const isOfApp = (file: string) => app !== undefined && isIn(file, app.directory) && basename(file).startsWith('.env');
+  const own = system.files.filter((file) => !isOfApp(file));
+  const folders = [...hidden, ...own].map((file) => dirname(file));
+  // A folder of secrets goes whole, with what lies beside them; one in which the system or the application lives cannot.
+  const homes = [system.root, ...Object.values(system.datasets).flatMap((one) => ('path' in one ? [one.path] : []))];
+  const keys = folders.filter(
+    (folder) =>
+      folder !== '/' &&
+      ![...homes, ...(app ? [app.directory] : [])].some((home) => home === folder || isIn(home, folder)),
+  );
+  return [...new Set([stateDir, ...foldersOf(system.destinations), ...hidden, ...own, ...keys])];
+}
+
+/** Whoever starts the application without walls may want to see it run; it proves nothing. */
+function recordIsolation(rehearsal: Rehearsal, { sandbox, options, secrets }: Drill): void {
+  const { network, files } = sandbox.isolation;
+  if (!options.withoutIsolation || (network && files)) return;
+  const message = 'The application was started although nothing kept it from this host.';
+  record(
+    rehearsal,
+    { id: 'isolation', kind: 'restored' },
+    { verdict: 'error', looked: 0, expected: 'a sandbox that holds', actual: 'none', message },
+    0,
+    secrets,
+  );
 }
 
 /** A database takes more room than its dump: indexes, and while it is loaded a log. */

@@ -8,6 +8,7 @@ const ofThePlace = new Set([
   'sandbox-too-small',
   'sandbox-not-isolated',
   'sandbox-failed',
+  'sandbox-limit',
   'sandbox-server-missing',
   'target-too-small',
   'tool-missing',

@@ -34,8 +34,8 @@ export interface DrillOptions {
   readonly datasets: readonly string[];
   /** The newest restore points no younger than this, milliseconds since 1970 UTC; the newest of all when absent. */
   readonly atMs?: number;
-  /** Starts the application although it could reach the network. The evidence says so. */
-  readonly allowNetwork: boolean;
+  /** Starts the application although nothing keeps it from this host. Such a drill proves nothing. */
+  readonly withoutIsolation: boolean;
   /** `manual`, `schedule` … */
   readonly trigger: string;
   /** Off: does without namespaces even where they can be had. */

@@ -19,6 +19,8 @@ export async function conductCheck(
   let finding: Finding;
   try {
     finding = await work();
+    // What a bomb broke is not the backup's fault.
+    if (finding.verdict === 'fail') drill.sandbox.checkLimits();
   } catch (error) {
     run.signal.throwIfAborted();
     finding = findingOf(error, 'an answer');

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { Footing, ProcessState, StartOrder, User } from '../protocol.ts';
+import type { ProcessState, StartOrder } from '../protocol.ts';
 
 const keptBytes = 32 << 10;
 
@@ -13,24 +13,21 @@ interface Started {
   readonly ended: Promise<unknown>;
 }
 
+/** What is started has none of the rights that the agent keeps for itself, and ends with it. */
+const withoutOurs =
+  process.platform === 'linux' ? ['/usr/bin/setpriv', '--inh-caps=-all', '--pdeathsig=KILL', '--'] : [];
+
 const started = new Map<string, Started>();
-let footing: Footing = 'none';
-let self: User = { uid: -1, gid: -1 };
-
-export function useFooting(now: Footing, user: User): void {
-  footing = now;
-  self = user;
-}
-
 export async function start(order: StartOrder): Promise<{ pid: number }> {
   const former = started.get(order.name);
   if (former !== undefined && isRunning(former)) throw new Error(`${order.name} runs already`);
-  const [program, ...words] = [...wrapping(order.user), ...order.words] as [string, ...string[]];
+  const [program, ...words] = [...withoutOurs, ...order.words] as [string, ...string[]];
   const child = spawn(program, words, {
     cwd: order.directory,
     env: order.env,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...order.user,
   });
   await once(child, 'spawn');
   const process = { child, pid: child.pid ?? -1, chunks: [], sizeBytes: 0, timedOut: false, ended: exitOf(child) };
@@ -70,27 +67,6 @@ export async function stop(name: string, signal: NodeJS.Signals, graceMs: number
 
 export function endAll(): void {
   for (const { pid } of started.values()) signalGroup(pid, 'SIGKILL');
-}
-
-/**
- * The words before a command that take away what could undo the sandbox. Root keeps what an ordinary service needs (to read
- * its users' files, to become another user), not mounts, devices, tracing or network set-up.
- */
-function wrapping(user: User | undefined): string[] {
-  if (footing === 'user') {
-    // Under another number it is still the same user outside; PostgreSQL only wants not to be called root.
-    const { uid, gid } = user ?? self;
-    return ['unshare', '--user', `--map-user=${uid}`, `--map-group=${gid}`, '--'];
-  }
-  const drop = user === undefined ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups'];
-  if (footing === 'none') {
-    const die = process.platform === 'linux' ? ['--pdeathsig=KILL'] : [];
-    if (user !== undefined) return ['setpriv', ...drop, ...die, '--no-new-privs', '--'];
-    return die.length === 0 ? [] : ['setpriv', ...die, '--'];
-  }
-  if (user !== undefined) return ['setpriv', ...drop, '--bounding-set=-all', '--no-new-privs', '--'];
-  const kept = '-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+net_bind_service';
-  return ['setpriv', '--inh-caps=-all', `--bounding-set=${kept}`, '--'];
 }
 
 function find(name: string): Started {

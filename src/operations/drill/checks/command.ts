@@ -1,12 +1,12 @@
 import type { CommandCheck } from '../../../config/system.ts';
 import { roughDuration } from '../../../core/duration.ts';
-import { bareEnvironment, lastLines, refuseOpenNetwork } from '../application.ts';
+import { applicationCell, bareEnvironment, lastLines } from '../application.ts';
 import type { Drill, Finding } from '../parts.ts';
 
 /** Passes when the command exits with 0, inside the sandbox. */
 export async function checkCommand(check: CommandCheck, drill: Drill, signal: AbortSignal): Promise<Finding> {
   const expected = 'exit code 0';
-  refuseOpenNetwork(drill);
+  const agent = await applicationCell(drill);
   const order = {
     name: `command ${check.id}`,
     words: ['/bin/sh', '-c', check.run],
@@ -14,7 +14,7 @@ export async function checkCommand(check: CommandCheck, drill: Drill, signal: Ab
     directory: check.directory,
     timeoutMs: check.timeoutMs,
   };
-  const ended = await drill.sandbox.agent.call('run', order, { signal, timeoutMs: check.timeoutMs + 15_000 });
+  const ended = await agent.call('run', order, { signal, timeoutMs: check.timeoutMs + 15_000 });
   const said = lastLines(ended.tail, drill.secrets);
   if (ended.timedOut) {
     const message = `It had not ended after ${roughDuration(check.timeoutMs)}. It said: ${said}`;

@@ -97,7 +97,8 @@ async function request(
     ...(body && { body: body.toString('base64') }),
     timeoutMs,
   };
-  return session.drill.sandbox.agent.call('http', order, { signal: session.signal, timeoutMs: timeoutMs + 10_000 });
+  const agent = await session.drill.sandbox.application([]);
+  return agent.call('http', order, { signal: session.signal, timeoutMs: timeoutMs + 10_000 });
 }
 
 async function bodyOf(body: HttpBody, session: Session): Promise<{ bytes: Buffer; type: string }> {

@@ -1,45 +1,45 @@
 import { execFile } from 'node:child_process';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
-import { promisify } from 'node:util';
-import type { Probed, ProbeTarget } from '../protocol.ts';
-
-const execute = promisify(execFile);
-
-/** SIOCGIFFLAGS, set IFF_UP and IFF_RUNNING, SIOCSIFFLAGS: for hosts without `ip`. Perl is part of every Debian. */
-const perl = `use Socket; socket(S, AF_INET, SOCK_DGRAM, 0) or die $!; my $r = pack('a16 x24', 'lo');
-ioctl(S, 0x8913, $r) or die $!; my $f = unpack('x16 s', $r); substr($r, 16, 2) = pack('s', $f | 0x41);
-ioctl(S, 0x8914, $r) or die $!;`;
-
-/** Brings up the loopback device of a new network namespace. */
-export async function loopbackUp(): Promise<string[]> {
-  const ways: ReadonlyArray<readonly [string, readonly string[]]> = [
-    ['ip', ['link', 'set', 'lo', 'up']],
-    ['/sbin/ip', ['link', 'set', 'lo', 'up']],
-    ['ifconfig', ['lo', 'up']],
-    ['perl', ['-e', perl]],
-  ];
-  for (const [program, words] of ways) {
-    const done = await execute(program, words).then(
-      () => true,
-      () => false,
-    );
-    if (done) return [];
-  }
-  return ['the loopback device could not be brought up; install iproute2'];
-}
+import type { Probed, ProbeOrder, ProbeTarget, User } from '../protocol.ts';
 
 /** Tries to reach each target. Not reaching one is the proof; how it failed is kept. */
-export async function probe(targets: readonly ProbeTarget[], timeoutMs: number): Promise<Probed[]> {
-  return Promise.all(
-    targets.map((target) => (target.kind === 'tcp' ? knock(target.host, target.port, timeoutMs) : look(target.path))),
-  );
+export async function probe({ targets, timeoutMs, user }: ProbeOrder): Promise<Probed[]> {
+  return Promise.all(targets.map((target) => tryOne(target, timeoutMs, user)));
 }
 
-function knock(host: string, port: number, timeoutMs: number): Promise<Probed> {
-  const target = `tcp ${host}:${port}`;
+function tryOne(target: ProbeTarget, timeoutMs: number, user: User | undefined): Promise<Probed> {
+  switch (target.kind) {
+    case 'tcp':
+      return knock(`tcp ${target.host}:${target.port}`, { host: target.host, port: target.port }, timeoutMs);
+    case 'socket':
+      return knock('socket of this host', { path: `\0${target.name}` }, timeoutMs);
+    case 'path':
+      return look(target.path);
+    case 'act':
+      return act(target.what, target.words, timeoutMs, user);
+  }
+}
+
+/** Runs what must fail. One that could not be run was not tried, which proves nothing. */
+function act(what: string, words: readonly string[], timeoutMs: number, user: User | undefined): Promise<Probed> {
+  const [program, ...rest] = words as [string, ...string[]];
   return new Promise((resolve) => {
-    const socket = connect({ host, port });
+    execFile(program, rest, { timeout: timeoutMs, killSignal: 'SIGKILL', env: {}, ...user }, (error, _, stderr) => {
+      const reached = error === null || typeof error.code !== 'number';
+      const said = stderr.trim().split('\n').at(-1)?.slice(0, 200);
+      resolve({ target: what, reached, what: error === null ? 'done' : said || String(error.code ?? error.message) });
+    });
+  });
+}
+
+function knock(
+  target: string,
+  where: { readonly host: string; readonly port: number } | { readonly path: string },
+  timeoutMs: number,
+): Promise<Probed> {
+  return new Promise((resolve) => {
+    const socket = connect(where);
     const end = (reached: boolean, what: string) => {
       clearTimeout(timer);
       socket.destroy();

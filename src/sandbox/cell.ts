@@ -1,0 +1,294 @@
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Agent, agentFile, agentFlags, startAgent } from './agent-client.ts';
+import { sandboxFailed } from './errors.ts';
+import { type Limits, limitLines } from './limits.ts';
+import { parseMounts } from './mount-table.ts';
+import type { Namespaces } from './namespaces.ts';
+import { type Isolated, insideRoot, type Placement } from './protocol.ts';
+import { seccompFilter } from './seccomp.ts';
+import { quote, type Tree, type TreePlan, treeRoot, treeScript } from './tree.ts';
+
+/** What one cell of a sandbox may see and do, besides what all may. Paths are absolute. */
+export interface CellOptions {
+  readonly name: string;
+  /** The sandbox's folder on the host. */
+  readonly box: string;
+  readonly footing: Isolated;
+  readonly namespaces: Namespaces;
+  readonly limits: Limits;
+  /** Parts of the box that appear below `insideRoot`. */
+  readonly parts: readonly string[];
+  /** Folders of this host that the application may write to, owners and all. Its changes stay in the sandbox. */
+  readonly workFolders: readonly string[];
+  /** Folders that it may write to as far as anybody may. */
+  readonly layered: readonly string[];
+  readonly places: readonly Placement[];
+  readonly masked: readonly string[];
+  /** The one id inside, on the user footing. */
+  readonly id: number;
+}
+
+export interface Cell {
+  readonly agent: Agent;
+  /** What of it could not be done, one sentence each. */
+  readonly notes: readonly string[];
+  /** Hidden files that stayed in sight. */
+  readonly exposed: readonly string[];
+}
+
+/** Rights of an ordinary service that starts as root: to read its users' files, to become one of them. Only over ids of the sandbox. */
+const keptRights = ['chown', 'dac_override', 'fowner', 'fsetid', 'kill', 'setgid', 'setuid', 'net_bind_service'];
+/** Not taken in as they are: made anew inside, or of no use to an application and full of what is nobody's business. */
+const leftOut = new Set(['proc', 'sys', 'dev', 'run', 'tmp', 'root', 'boot', 'lost+found']);
+const pseudo = new Set([
+  'proc',
+  'sysfs',
+  'devtmpfs',
+  'devpts',
+  'mqueue',
+  'cgroup',
+  'cgroup2',
+  'tracefs',
+  'debugfs',
+  'autofs',
+]);
+const sourceFolder = fileURLToPath(new URL('..', import.meta.url));
+
+/**
+ * Starts a cell: a short-lived shell with our rights puts its file system together, gives the rights up for good, and becomes
+ * bubblewrap, which starts the agent. No process inside ever had a right over anything outside.
+ * @throws `sandbox-failed`
+ */
+export async function startCell(options: CellOptions): Promise<Cell> {
+  const { name, box, footing, namespaces, limits } = options;
+  const filter = seccompFilter();
+  if (filter === undefined) throw sandboxFailed({ doing: 'be started', why: `there is no filter for ${process.arch}` });
+  const folder = join(box, 'cells', name);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const files = { filter: join(folder, 'filter'), notes: join(folder, 'notes'), words: join(folder, 'words') };
+  writeFileSync(files.filter, filter);
+  writeFileSync(files.notes, '');
+  const plan = planOf(options, files.notes);
+  const inside = {
+    node: `${insideRoot}/.node/${baseOf(process.execPath)}`,
+    agent: `${insideRoot}/.lifeboat/${agentFile.slice(sourceFolder.length)}`,
+  };
+  const command = [inside.node, ...agentFlags, inside.agent];
+  writeFileSync(
+    files.words,
+    wrapping(options)
+      .map((word) => `${word}\0`)
+      .join(''),
+    { mode: 0o600 },
+  );
+  const script = join(folder, 'make.sh');
+  const enter =
+    footing === 'root'
+      ? `nsenter --user=${quote(namespaces.user)} -- setpriv --inh-caps=+all -- setpriv --bounding-set=${bounding} -- `
+      : '';
+  const last = `exec ${enter}bwrap --args 8 -- ${command.map(quote).join(' ')} 8< ${quote(files.words)} 9< ${quote(files.filter)}`;
+  writeFileSync(script, `${treeScript(plan)}${limitLines(limits).join('\n')}\n${last}\n`, { mode: 0o600 });
+
+  const join_ =
+    footing === 'root'
+      ? [`--net=${namespaces.network}`]
+      : [`--user=${namespaces.user}`, `--net=${namespaces.network}`, '--preserve-credentials'];
+  const words = [
+    'perl',
+    '-e',
+    closeOthers,
+    'nsenter',
+    ...join_,
+    '--',
+    'unshare',
+    '--mount',
+    '--propagation',
+    'private',
+    '--',
+    'sh',
+    script,
+  ];
+  const agent = await startAgent(words, footing);
+  return { agent, ...readNotes(files.notes) };
+}
+
+/** Lifeboat may have been started with more open than the usual three, and what is open is handed on by exec. */
+const closeOthers =
+  'use POSIX; opendir(D, "/proc/self/fd"); POSIX::close($_) for grep { /^\\d+$/ && $_ > 2 } readdir(D); exec(@ARGV) or die $!;';
+/**
+ * A right that is no danger, which the agent has and what it starts has not: who has less cannot look into its memory, nor
+ * write there.
+ */
+const agentsOwn = 'CAP_WAKE_ALARM';
+const bounding = ['-all', ...keptRights.map((right) => `+${right}`)].join(',');
+
+/** bubblewrap's words: new namespaces for what is left, nothing of the terminal, no new rights, the filter. */
+function wrapping({ footing, id, limits }: CellOptions): string[] {
+  const own = [
+    '--unshare-ipc',
+    '--unshare-pid',
+    '--unshare-uts',
+    '--unshare-cgroup-try',
+    '--hostname',
+    'lifeboat-drill',
+  ];
+  const ids = footing === 'user' ? ['--unshare-user', '--uid', String(id), '--gid', String(id)] : [];
+  const kept = footing === 'root' ? keptRights.map((right) => `CAP_${right.toUpperCase()}`) : [];
+  const rights = [...kept, agentsOwn].flatMap((right) => ['--cap-add', right]);
+  // As a container's: what tells of the host, or of other namespaces, is not there.
+  const hidden = [
+    'kcore',
+    'keys',
+    'key-users',
+    'timer_list',
+    'sched_debug',
+    'latency_stats',
+    'kallsyms',
+    'kmsg',
+    'modules',
+    'iomem',
+    'ioports',
+  ]
+    .filter((file) => existsSync(`/proc/${file}`))
+    .flatMap((file) => ['--ro-bind', '/dev/null', `/proc/${file}`]);
+  const hiddenFolders = ['acpi', 'scsi', 'asound', 'fs', 'irq', 'bus', 'driver', 'sysvipc']
+    .filter((folder) => existsSync(`/proc/${folder}`))
+    .flatMap((folder) => ['--size', '4096', '--tmpfs', `/proc/${folder}`, '--remount-ro', `/proc/${folder}`]);
+  return [
+    ...own,
+    ...ids,
+    ...[
+      '--die-with-parent',
+      '--as-pid-1',
+      '--new-session',
+      '--bind',
+      treeRoot,
+      '/',
+      '--proc',
+      '/proc',
+      '--dev',
+      '/dev',
+    ],
+    ...['--perms', '1777', '--size', String(limits.sharedMemoryBytes), '--tmpfs', '/dev/shm'],
+    ...['--ro-bind', '/proc/sys', '/proc/sys', '--ro-bind-try', '/proc/sysrq-trigger', '/proc/sysrq-trigger'],
+    ...hidden,
+    ...hiddenFolders,
+    ...[
+      '--cap-drop',
+      'ALL',
+      ...rights,
+      '--clearenv',
+      '--setenv',
+      'PATH',
+      '/usr/bin:/bin',
+      '--chdir',
+      '/',
+      '--seccomp',
+      '9',
+    ],
+  ];
+}
+
+function planOf(options: CellOptions, notes: string): TreePlan {
+  const { box, footing, namespaces, limits, parts, places, masked } = options;
+  const { trees, links } = treesOf(options);
+  return {
+    footing,
+    user: namespaces.user,
+    trees,
+    links,
+    shared: parts.map((part) => [join(box, part), `${insideRoot}/${part}`] as const),
+    temporaryBytes: limits.sharedMemoryBytes,
+    tools: [
+      [dirname(process.execPath), `${insideRoot}/.node`],
+      [sourceFolder, `${insideRoot}/.lifeboat`],
+    ],
+    places,
+    masked,
+    notes,
+  };
+}
+
+/** The host's folders that a cell sees, outer ones first. */
+function treesOf({ box, name, footing, namespaces, workFolders, layered }: CellOptions) {
+  const links: (readonly [string, string])[] = [];
+  const tops: string[] = [];
+  for (const entry of readdirSync('/', { withFileTypes: true })) {
+    if (entry.isSymbolicLink()) links.push([entry.name, readlinkSync(`/${entry.name}`)]);
+    else if (entry.isDirectory() && !leftOut.has(entry.name)) tops.push(`/${entry.name}`);
+  }
+  const mounted = parseMounts(readFileSync('/proc/self/mountinfo', 'utf8')).filter(({ type }) => !pseudo.has(type));
+  const isIn = (path: string, folder: string) => path.startsWith(`${folder}/`);
+  const work = [...new Set(workFolders)].filter((folder) => existsSync(folder));
+  const seen = layered.filter((folder) => existsSync(folder) && ![...tops, ...work].some((one) => isIn(folder, one)));
+  const paths = new Set([...tops, ...work, ...seen]);
+  // An overlay ends where another file system begins; that one gets its own.
+  for (const { target } of mounted) {
+    if ([...tops, ...work].some((folder) => isIn(target, folder)) && !isIn(box, target) && existsSync(target))
+      paths.add(target);
+  }
+  let made = 0;
+  const layerFor = (path: string, owned: boolean) => {
+    const layer = join(box, 'layers', `${name}-${++made}`);
+    for (const part of ['changes', 'work']) mkdirSync(join(layer, part), { recursive: true, mode: 0o755 });
+    const { mode, uid, gid } = lstatSync(path);
+    chmodSync(join(layer, 'changes'), mode & 0o7777);
+    const first = namespaces.firstId;
+    if (footing === 'root')
+      chownSync(join(layer, 'changes'), ...(owned ? ([first + uid, first + gid] as const) : ([uid, gid] as const)));
+    return layer;
+  };
+  const trees = [...paths]
+    .sort((a, b) => a.length - b.length)
+    .map((path): Tree => {
+      const owned = work.some((folder) => path === folder || isIn(path, folder));
+      const writable = owned || layered.some((folder) => path === folder || isIn(path, folder));
+      const real = lstatSync(path).isDirectory();
+      return { path, owned, ...(writable && real && { layer: layerFor(path, owned) }) };
+    });
+  return { trees, links };
+}
+
+function readNotes(file: string): Pick<Cell, 'notes' | 'exposed'> {
+  const notes: string[] = [];
+  const exposed: string[] = [];
+  for (const line of readFileSync(file, 'utf8').split('\n')) {
+    const [kind, path, why] = line.split('\t') as [string, string?, string?];
+    if (path === undefined) continue;
+    const said = why?.trim().replace(/^mount: /, '') || 'it failed';
+    if (kind === 'place') notes.push(`${path} is hidden, and the restored copy is not there: ${said}`);
+    else if (kind === 'tree') notes.push(`${path} is not there: ${said}`);
+    else {
+      exposed.push(path);
+      notes.push(`${path} could not be hidden: ${said}`);
+    }
+  }
+  return { notes, exposed };
+}
+
+function baseOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** What `path` is when every link is followed; the path itself where it does not exist. */
+export function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : join(realPath(parent), baseOf(path));
+  }
+}
