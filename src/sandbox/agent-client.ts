@@ -34,7 +34,9 @@ export async function startAgent(words: readonly string[], footing: Footing): Pr
   const [program, ...rest] = words as [string, ...string[]];
   // Without a namespace that dies with it, the agent must outlive us for the moment in which it ends what it started.
   const dieWithUs = footing !== 'none';
-  const child = await startProcess(program, rest, { cwd: '/', input: orders, stdout: 'stream', dieWithUs });
+  // The system's own programs first: what makes a sandbox must not be something that an application put on the way.
+  const env = { PATH: `/usr/sbin:/usr/bin:/sbin:/bin:${process.env.PATH ?? ''}` };
+  const child = await startProcess(program, rest, { cwd: '/', env, input: orders, stdout: 'stream', dieWithUs });
   const agent = connect(child, footing, orders);
   try {
     await agent.call('hello', {}, { timeoutMs: 30_000 });

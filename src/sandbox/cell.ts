@@ -186,6 +186,8 @@ function wrapping({ footing, id, limits }: CellOptions): string[] {
     ...['--ro-bind', '/proc/sys', '/proc/sys', '--ro-bind-try', '/proc/sysrq-trigger', '/proc/sysrq-trigger'],
     ...hidden,
     ...hiddenFolders,
+    // Where the one id inside is the maker's, the root's own links could be replaced: what a command is started by, above all.
+    ...['--remount-ro', '/'],
     ...[
       '--cap-drop',
       'ALL',
@@ -234,7 +236,9 @@ function treesOf({ box, name, footing, namespaces, workFolders, layered }: CellO
   const isIn = (path: string, folder: string) => path.startsWith(`${folder}/`);
   const work = [...new Set(workFolders)].filter((folder) => existsSync(folder));
   const seen = layered.filter((folder) => existsSync(folder) && ![...tops, ...work].some((one) => isIn(folder, one)));
-  const paths = new Set([...tops, ...work, ...seen]);
+  // Lifeboat's own folder, wherever it is: an application may run on the Node that came along.
+  const ours = dirname(sourceFolder);
+  const paths = new Set([...tops, ...work, ...seen, ...(tops.some((top) => isIn(ours, top)) ? [] : [ours])]);
   // An overlay ends where another file system begins; that one gets its own.
   for (const { target } of mounted) {
     if ([...tops, ...work].some((folder) => isIn(target, folder)) && !isIn(box, target) && existsSync(target))

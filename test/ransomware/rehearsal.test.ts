@@ -194,7 +194,8 @@ describe('ransomware: everything on the production host and the bucket’s own c
     using open = (await on.clean()).open();
     const request = { dryRun: false, allowLarge: false, allowFlood: false, allowMissing: false, retire: [] };
     const pruned = await prune(open, request, startRun({ clock: systemClock })).catch((error: unknown) => error);
-    expect(pruned).toMatchObject({ code: 'prune-suspect' });
+    // Strangers' records and pins stop nothing any more, and take nothing with them.
+    expect(pruned).not.toBeInstanceOf(Error);
     const clean = await on.clean();
     for (const [id, picture] of on.pictures) expectSame(await clean.readBack(id), picture);
   });
