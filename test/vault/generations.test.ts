@@ -14,7 +14,8 @@ describe('what was backed up comes back equal', () => {
         tree.change(generation === 0 ? 60 : 15);
         const picture = pictureOf(system.source());
         const { record, problems } = await system.backUp();
-        expect(problems).toEqual([]);
+        // Random links lead anywhere, and the backup says so.
+        expect(problems.filter(({ code }) => code !== 'link-leads-out')).toEqual([]);
         history.push({ id: record.id, picture });
       }
       for (const { id, picture } of history) {
