@@ -106,9 +106,11 @@ export function limitLines({ groups, processes, openFiles, by, memoryBytes }: Li
   return [
     ...groups.map((group) => `echo $$ > ${quote(join(group, 'cgroup.procs'))} || exit 1`),
     'echo 1000 > /proc/self/oom_score_adj 2>/dev/null',
-    `ulimit -n ${openFiles} 2>/dev/null; ulimit -c 0`,
+    'ulimit -c 0',
+    // Not ulimit: shells know different letters for processes.
+    `prlimit --pid $$ --nofile=${openFiles}:${openFiles} 2>/dev/null`,
     ...(by === 'rlimits'
-      ? [`ulimit -u ${processes} 2>/dev/null; ulimit -d ${Math.floor(memoryBytes / 1024)} 2>/dev/null`]
+      ? [`prlimit --pid $$ --nproc=${processes}:${processes} --data=${memoryBytes}:${memoryBytes} || exit 1`]
       : []),
   ];
 }

@@ -70,7 +70,7 @@ export function treeScript(plan: TreePlan): string {
     ...plan.links.map(([name, target]) => `ln -s ${quote(target)} $R/${quote(name)}`),
     ...plan.trees.map((tree) => treeLine(tree)),
     ...plan.shared.map(([from, to]) => `shared ${quote(from)} $R${quote(to)} || exit 1`),
-    ...plan.tools.map(([from, to]) => `tree yes ${quote(from)} $R${quote(to)} || exit 1`),
+    ...plan.tools.map(([from, to]) => `tree yes ${quote(from)} $R${quote(to)} ${lower(from)} || exit 1`),
     ...plan.places.flatMap((place) => placeLines(place)),
     ...plan.masked.map((path) => `mask ${quote(path)} 2>/run/said || note mask ${quote(path)}`),
   ];
@@ -80,25 +80,32 @@ export function treeScript(plan: TreePlan): string {
 function functions(footing: Isolated): string[] {
   const mapped = footing === 'root';
   return [
-    // tree OWNED FROM TO [LAYER]
+    // tree OWNED FROM TO AS-A-LOWER-FOLDER [LAYER]
     'tree() {',
-    '  mkdir -p "$3"; N=$((N+1)); L=$2',
+    '  [ -d "$3" ] || mkdir -p "$3"; N=$((N+1)); L=$4',
     mapped
       ? '  if [ "$1" = yes ]; then mkdir /run/low/$N && ids "$2" /run/low/$N || return 1; L=/run/low/$N; fi'
       : '  :',
-    `  O=nosuid,nodev${mapped ? '' : ',userxattr'}; L=$(printf %s "$L" | sed 's/[\\\\,:]/\\\\&/g')`,
-    `  if [ $# -lt 4 ]; then mount -t overlay -o "ro,$O,lowerdir=$L:${empty}" overlay "$3"`,
-    '  else mount -t overlay -o "$O,lowerdir=$L,upperdir=$4/changes,workdir=$4/work" overlay "$3"; fi',
+    `  O=nosuid,nodev${mapped ? '' : ',userxattr'}`,
+    `  if [ $# -lt 5 ]; then mount -t overlay -o "ro,$O,lowerdir=$L:${empty}" overlay "$3"`,
+    '  else mount -t overlay -o "$O,lowerdir=$L,upperdir=$5/changes,workdir=$5/work" overlay "$3"; fi',
     '}',
     mapped ? 'shared() { mkdir -p "$2" && ids "$1" "$2"; }' : 'shared() { mkdir -p "$2" && mount --bind "$1" "$2"; }',
     mapped ? 'over() { ids "$1" "$2"; }' : 'over() { mount --bind "$1" "$2"; }',
     // A link on the way would lead to the host's own path, where nothing may be covered: the path must be what it says.
-    'plain() { [ "$(realpath -m "$R$1")" = "$R$1" ]; }',
+    'plain() {',
+    '  P=$R$1; [ ! -L "$P" ] || return 1',
+    `  while [ ! -d "$P" ]; do P=\${P%/*}; [ ! -L "$P" ] || return 1; done`,
+    // A folder that may not be entered is asked about in another way, which costs a process.
+    '  (cd -P "$P" 2>/dev/null && [ "$PWD" = "$P" ]) || [ "$(realpath -m "$R$1")" = "$R$1" ]',
+    '}',
     'hide() {',
     '  if [ -d "$R$1" ]; then mount -t tmpfs -o mode=755,size=64k,nosuid,nodev tmpfs "$R$1"',
     `  elif [ -e "$R$1" ] || [ -L "$R$1" ]; then mount --bind ${nothing} "$R$1"; fi`,
     '}',
     'mask() {',
+    // Most of what is named is not here, and each look costs a process.
+    '  [ -e "$R$1" ] || [ -L "$R$1" ] || return 0',
     '  plain "$1" || { echo a link is on the way >&2; return 1; }',
     '  if [ -d "$R$1" ]; then mount -t tmpfs -o ro,mode=755,size=4k tmpfs "$R$1"; else hide "$1"; fi',
     '}',
@@ -106,7 +113,13 @@ function functions(footing: Isolated): string[] {
 }
 
 function treeLine({ path, layer, owned }: Tree): string {
-  const words = [owned ? 'yes' : 'no', quote(path), `$R${quote(path)}`, ...(layer === undefined ? [] : [quote(layer)])];
+  const words = [
+    owned ? 'yes' : 'no',
+    quote(path),
+    `$R${quote(path)}`,
+    lower(path),
+    ...(layer === undefined ? [] : [quote(layer)]),
+  ];
   // The rest is a convenience: what cannot be taken in is not there, and an application that needs it says so.
   const otherwise = owned ? `note tree ${quote(path)}` : ':';
   return `tree ${words.join(' ')} 2>/run/said || ${otherwise}`;
@@ -125,6 +138,11 @@ function placeLines({ from, to, gone }: Placement): string[] {
     ' && ',
   );
   return [`{ ${work}; } 2>/run/said || { note place ${quote(to)}; if plain ${quote(to)}; then ${hideAll}; fi; }`];
+}
+
+/** As `lowerdir` of an overlay takes it: a comma, a colon or a backslash would end it. */
+function lower(path: string): string {
+  return quote(path.replace(/[\\,:]/g, '\\$&'));
 }
 
 /** One word of a shell. */

@@ -556,7 +556,7 @@ static void network(void) {
 static void flood(void) {
   static char line[65536];
   memset(line, 'f', sizeof line);
-  for (int i = 0; i < 4096; i++) if (write(i % 2 ? 1 : 2, line, sizeof line) < 0) break;
+  for (int i = 0; i < 4096; i++) if (write(i < 2048 ? 2 : 1, line, sizeof line) < 0) break;
   write(1, "\n", 1);
   note("256-mebibytes", UNHEARD);
 }
