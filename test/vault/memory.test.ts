@@ -39,7 +39,9 @@ test('600 MiB in one file and 20,000 small ones: neither backup nor restore hold
 /** In a process of its own, started as the command is; in MiB. */
 function mostMemory({ folder, config, identity, packSizes }: TestSystem, action: 'backup' | 'restore'): number {
   const program = new URL('../support/measured-run.ts', import.meta.url).pathname;
-  const flags = readFileSync(launcher, 'utf8').match(/(?<=[ \n])--[a-z-]+(=\d+)?(?= )/g) ?? [];
+  const [starts = ''] = /^exec .*$/m.exec(readFileSync(launcher, 'utf8')) ?? [];
+  const flags = starts.match(/(?<= )--[a-z-]+(=\d+)?(?= )/g) ?? [];
+  expect(flags).not.toEqual([]);
   const { stdout, stderr } = spawnSync(node, [...flags, program], {
     input: JSON.stringify({ base: { folder, config, identity, packSizes }, action }),
     encoding: 'utf8',
