@@ -1,7 +1,12 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+
+/** Whether this user may become root for it without being asked. */
+export function mayInstall(): boolean {
+  return process.getuid?.() === 0 || spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0;
+}
 
 /**
- * Installs Debian packages. Only root can; then the caller has already said so. PostgreSQL's package would start a server on
+ * Installs Debian packages, where `mayInstall` says so. PostgreSQL's package would start a server on
  * port 5432 that nobody asked for: it is told not to.
  */
 export function aptInstall(packages: readonly string[]): void {
@@ -13,5 +18,7 @@ export function aptInstall(packages: readonly string[]): void {
     echo 'create_main_cluster = off' > ${settings}/lifeboat-demo.conf
     apt-get -q -y -o DPkg::Lock::Timeout=300 update
     apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"`;
-  execFileSync('/bin/sh', ['-c', script, 'sh', ...packages], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const words = ['/bin/sh', '-c', script, 'sh', ...packages];
+  const [program, ...rest] = (process.getuid?.() === 0 ? words : ['sudo', '-n', ...words]) as [string, ...string[]];
+  execFileSync(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
 }

@@ -1,9 +1,9 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { aptInstall } from '../apt.ts';
+import { aptInstall, mayInstall } from '../apt.ts';
 import { findPostgres } from '../private-postgres.ts';
 
-/** PostgreSQL's programs are here when it returns: installed when root, otherwise the error names the package. */
+/** PostgreSQL's programs are here when it returns: installed as root or by sudo, otherwise the error names the package. */
 export function needPostgres(say: (text: string) => void): void {
   if (!findPostgres()) install('postgresql', 'PostgreSQL', say);
 }
@@ -14,7 +14,7 @@ export function needSandbox(say: (text: string) => void): void {
 }
 
 function install(name: string, what: string, say: (text: string) => void): void {
-  if (process.getuid?.() !== 0) throw new Error(`${what} is not installed. Run: sudo apt-get install ${name}`);
+  if (!mayInstall()) throw new Error(`${what} is not installed. Run: sudo apt-get install ${name}`);
   say(`${what} is not installed: installing the Debian package ${name} …`);
   aptInstall([name]);
 }

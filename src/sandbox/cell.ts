@@ -10,7 +10,7 @@ import {
   realpathSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Agent, agentFile, agentFlags, startAgent } from './agent-client.ts';
 import { sandboxFailed } from './errors.ts';
@@ -83,7 +83,7 @@ export async function startCell(options: CellOptions): Promise<Cell> {
   writeFileSync(files.notes, '');
   const plan = planOf(options, files.notes);
   const inside = {
-    node: `${insideRoot}/.node/${baseOf(process.execPath)}`,
+    node: `${insideRoot}/.node/${basename(process.execPath)}`,
     agent: `${insideRoot}/.lifeboat/${agentFile.slice(sourceFolder.length)}`,
   };
   const command = [inside.node, ...agentFlags, inside.agent];
@@ -95,14 +95,14 @@ export async function startCell(options: CellOptions): Promise<Cell> {
     { mode: 0o600 },
   );
   const script = join(folder, 'make.sh');
-  const enter =
+  const becomeNobody =
     footing === 'root'
       ? `nsenter --user=${quote(namespaces.user)} -- setpriv --inh-caps=+all -- setpriv --bounding-set=${bounding} -- `
       : '';
-  const last = `exec ${enter}bwrap --args 8 -- ${command.map(quote).join(' ')} 8< ${quote(files.words)} 9< ${quote(files.filter)}`;
+  const last = `exec ${becomeNobody}bwrap --args 8 -- ${command.map(quote).join(' ')} 8< ${quote(files.words)} 9< ${quote(files.filter)}`;
   writeFileSync(script, `${treeScript(plan)}${limitLines(limits).join('\n')}\n${last}\n`, { mode: 0o600 });
 
-  const join_ =
+  const joinShared =
     footing === 'root'
       ? [`--net=${namespaces.network}`]
       : [`--user=${namespaces.user}`, `--net=${namespaces.network}`, '--preserve-credentials'];
@@ -111,7 +111,7 @@ export async function startCell(options: CellOptions): Promise<Cell> {
     '-e',
     closeOthers,
     'nsenter',
-    ...join_,
+    ...joinShared,
     '--',
     'unshare',
     '--mount',
@@ -283,16 +283,12 @@ function readNotes(file: string): Pick<Cell, 'notes' | 'exposed'> {
   return { notes, exposed };
 }
 
-function baseOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
-}
-
 /** What `path` is when every link is followed; the path itself where it does not exist. */
 export function realPath(path: string): string {
   try {
     return realpathSync(path);
   } catch {
     const parent = dirname(path);
-    return parent === path ? path : join(realPath(parent), baseOf(path));
+    return parent === path ? path : join(realPath(parent), basename(path));
   }
 }
