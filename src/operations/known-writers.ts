@@ -84,6 +84,11 @@ export function rememberWriters(config: System, vault: string, known: readonly K
   renameSync(`${file}.new`, file);
 }
 
+/** Whether this host wrote to a vault, or met its writers. */
+export function isKnownVault(config: System, vault: string): boolean {
+  return ownKey(config, vault).length > 0 || readMet(config, vault) !== undefined;
+}
+
 function readMet(config: System, vault: string): readonly KnownWriter[] | undefined {
   const file = fileOf(config);
   let text: string;

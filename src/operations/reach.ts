@@ -7,6 +7,7 @@ import { vaultMissing } from '../vault/errors.ts';
 import { openVault } from '../vault/open.ts';
 import type { VaultReader } from '../vault/vault.ts';
 import { trustOf } from './known-writers.ts';
+import { oursAmong } from './our-vault.ts';
 import type { OpenSystem } from './system.ts';
 
 /** The code of a destination's trouble that is none: it was not used yet. */
@@ -30,7 +31,7 @@ export interface Reach {
   readonly troubles: readonly Trouble[];
 }
 
-/** Opens what can be opened. One destination that is down never hides what the others hold. @throws `vaults-differ` */
+/** Opens what can be opened. One destination that is down never hides what the others hold. @throws `vaults-differ` where nobody knows which is ours */
 export async function reach(system: OpenSystem): Promise<Reach> {
   const { opened: destinations, failed } = await system.destinations({ create: false, role: 'reader' });
   const troubles: Trouble[] = failed.map(({ name, error }) => ({
@@ -42,6 +43,7 @@ export async function reach(system: OpenSystem): Promise<Reach> {
   try {
     const vault = await openVault(destinations, {
       trust: (id) => trustOf(system.config, id),
+      ours: oursAmong(system.config),
       onDamage({ destination, key, code, why }) {
         troubles.push({ destination, key, code, message: why });
       },

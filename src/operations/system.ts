@@ -22,6 +22,7 @@ import { type PackSizes, usualPackSizes } from '../vault/write/packing.ts';
 import { destinationOptions } from './destination-options.ts';
 import { noSuchDataset } from './errors.ts';
 import { trustOf } from './known-writers.ts';
+import { oursAmong } from './our-vault.ts';
 
 /** A system with its ports opened as they are asked for. Operations work on this and nothing else. */
 export interface OpenSystem extends Disposable {
@@ -126,7 +127,7 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
         onDamage({ destination: name, key: '', code: 'destination-failed', why: sentenceOf(error) });
       }
       if (opened.length === 0 && failed[0] !== undefined) throw failed[0].error;
-      return openVault(opened, { onDamage, trust: (vault) => trustOf(config, vault) });
+      return openVault(opened, { onDamage, trust: (vault) => trustOf(config, vault), ours: oursAmong(config) });
     },
     [Symbol.dispose]: () => catalog?.[Symbol.dispose](),
   };

@@ -1,7 +1,7 @@
 import { systemClock } from '../core/clock.ts';
 import { LifeboatError, sentenceOf } from '../core/errors.ts';
 import type { Destination } from '../destinations/destination.ts';
-import { objectMissing } from '../destinations/errors.ts';
+import { objectDamaged, objectMissing } from '../destinations/errors.ts';
 import { firstSound, traceOf, tracesUnder } from '../destinations/first-version.ts';
 import { noDestination, vaultMissing, vaultsDiffer } from './errors.ts';
 import { formatNewer, vaultFileDamaged } from './format/errors.ts';
@@ -19,6 +19,8 @@ export interface OpenVaultOptions {
   readonly onDamage?: (damage: Damage) => void;
   /** Whose records count, asked once the vault is known. Absent: everyone's. */
   readonly trust?: (vault: string) => Trust | Promise<Trust>;
+  /** Where destinations hold different vaults: the one that is meant, or undefined when nobody knows. */
+  readonly ours?: (claims: ReadonlyArray<{ readonly name: string; readonly vault: string }>) => string | undefined;
   /** By this machine's clock, milliseconds since 1970 UTC: what is dated later is doubtful. */
   readonly nowMs?: number;
 }
@@ -35,24 +37,20 @@ export async function openVault(
     try {
       claims.push(await claimOf(destination, onDamage));
     } catch (error) {
-      if (formatNewer.is(error)) throw error;
       failures.push(error);
       onDamage(damageOf(destination.name, VAULT_KEY, error));
     }
   }
   const told = claims.filter(({ vault }) => vault !== undefined);
   if (new Set(told.map(({ vault }) => vault)).size > 1) await askRecords(told, onDamage);
-  const [first] = told;
-  if (first?.vault === undefined) {
-    const [failure] = failures;
-    if (failure instanceof LifeboatError && destinations.length === 1) throw failure;
+  const id = await chosen(told, options, onDamage);
+  if (id === undefined) {
+    const failure = failures.find((error) => formatNewer.is(error)) ?? failures[0];
+    if (failure instanceof LifeboatError && (destinations.length === 1 || formatNewer.is(failure))) throw failure;
     if (failure !== undefined) throw noDestination({ why: sentenceOf(failure) }, { cause: failure });
     throw vaultMissing({ destinations: destinations.map(({ name }) => name).join(', ') });
   }
-  const other = told.find(({ vault }) => vault !== first.vault);
-  if (other !== undefined) throw vaultsDiffer({ one: first.destination.name, other: other.destination.name });
-  const id = first.vault;
-  const holders = told.map(({ destination }) => destination);
+  const holders = told.filter(({ vault }) => vault === id).map(({ destination }) => destination);
   const ids = createIds();
   const readRecords = recordReader(id, holders, onDamage, ids);
   const judgedBy = (trust: Trust): VaultReader => ({
@@ -80,6 +78,32 @@ export async function openVault(
   return judgedBy((await options.trust?.(id)) ?? {});
 }
 
+/**
+ * Which vault is meant, where destinations hold several: the one that this host knows, or that a person named. Those that hold
+ * another are left out, and that is told. @throws `vaults-differ` where nothing says which is ours
+ */
+async function chosen(
+  told: readonly Claim[],
+  { ours }: OpenVaultOptions,
+  onDamage: (damage: Damage) => void,
+): Promise<string | undefined> {
+  const [first] = told;
+  const other = told.find(({ vault }) => vault !== first?.vault);
+  if (first === undefined || other === undefined) return first?.vault;
+  const error = (one: Claim, another: Claim) =>
+    vaultsDiffer({ one: one.destination.name, other: another.destination.name });
+  const names = told.flatMap(({ destination, vault }) =>
+    vault === undefined ? [] : [{ name: destination.name, vault }],
+  );
+  const known = await ours?.(names);
+  const right = told.find(({ vault }) => vault === known);
+  if (right === undefined) throw error(first, other);
+  for (const claim of told) {
+    if (claim.vault !== known) onDamage(damageOf(claim.destination.name, VAULT_KEY, error(right, claim)));
+  }
+  return known;
+}
+
 /** The vault that a destination says it holds. */
 interface Claim {
   readonly destination: Destination;
@@ -91,9 +115,9 @@ async function claimOf(destination: Destination, onDamage: (damage: Damage) => v
   try {
     return { destination, vault: await vaultIn(destination, onDamage) };
   } catch (error) {
-    if (!objectMissing.is(error) && !vaultFileDamaged.is(error)) throw error;
+    if (!objectMissing.is(error) && !objectDamaged.is(error) && !vaultFileDamaged.is(error)) throw error;
     const vault = await vaultOfRecords(destination);
-    if (vault === undefined && vaultFileDamaged.is(error)) throw error;
+    if (vault === undefined && !objectMissing.is(error)) throw error;
     onDamage(damageOf(destination.name, VAULT_KEY, error));
     return { destination, vault };
   }

@@ -1,4 +1,5 @@
 import { HeadBucketCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { ListingBounds } from '../listing-bounds.ts';
 import type { S3Options } from '../options.ts';
 import { tryAgain } from '../wrap/retry.ts';
 import { type Client, type ClientOptions, openClient } from './client.ts';
@@ -11,6 +12,7 @@ export interface Bucket extends Place {
   readonly features: Features;
   readonly client: Client;
   readonly silenceMs: number;
+  readonly listing: ListingBounds;
   /** The object's name in the bucket. */
   objectKey(key: string): string;
   /** What `key` a name in the bucket stands for; undefined when it is none of ours. */
@@ -31,8 +33,10 @@ export interface Bucket extends Place {
 }
 
 /** Reaches a bucket and asks what it keeps; what these credentials may not know is taken as not there. */
-export async function openBucket(options: ClientOptions & { readonly name: string }): Promise<Bucket> {
-  const { name, bucket, prefix, silenceMs } = options;
+export async function openBucket(
+  options: ClientOptions & { readonly name: string; readonly listing: ListingBounds },
+): Promise<Bucket> {
+  const { name, bucket, prefix, silenceMs, listing } = options;
   const start = prefix === undefined ? '' : `${prefix}/`;
   const location = `s3://${bucket}${prefix === undefined ? '' : `/${prefix}`}`;
   const place: Place = { name, location, bucket };
@@ -57,6 +61,7 @@ export async function openBucket(options: ClientOptions & { readonly name: strin
     options,
     client,
     silenceMs,
+    listing,
     features,
     objectKey: (key) => start + key,
     keyOf: (objectKey) => (objectKey.startsWith(start) ? objectKey.slice(start.length) : undefined),

@@ -1,5 +1,6 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { Readable } from 'node:stream';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import type { Clock } from '../../core/clock.ts';
 import type { S3Options } from '../options.ts';
@@ -64,12 +65,43 @@ export function openClient(options: ClientOptions): Client {
         if (!Number.isNaN(storeMs)) aheadMs = storeMs - clock.now();
         // A network that asks to sign in first answers everything, and its page would read as an empty list.
         if (headers['content-type']?.startsWith('text/html') && commandName !== 'GetObjectCommand') throw notAStore();
+        await takeAnswer(result.response as HttpAnswer, commandName === 'GetObjectCommand', silenceMs);
         return result;
       },
     // Nearest to the wire: it sees every answer, also those that are errors.
     { step: 'deserialize', name: 'lifeboatStoreTime', priority: 'low' },
   );
   return { s3, requests, storeNow: () => clock.now() + aheadMs };
+}
+
+interface HttpAnswer {
+  readonly statusCode: number;
+  body: Readable | Uint8Array | undefined;
+}
+
+/** Of everything but objects: a page of a thousand names is some hundred kilobytes. */
+const mostAnswerBytes = 8 << 20;
+
+/** Takes in what is no object before anybody looks at it, so that nothing larger and nothing endless reaches a parser. */
+async function takeAnswer(answer: HttpAnswer, isObject: boolean, withinMs: number): Promise<void> {
+  const { body, statusCode } = answer;
+  if (!(body instanceof Readable) || (isObject && statusCode < 300)) return;
+  const pieces: Buffer[] = [];
+  let sizeBytes = 0;
+  // A byte now and then is no silence: the whole of it has this time.
+  const late = () => body.destroy(Object.assign(new Error('slow'), { code: 'ETIMEDOUT' }));
+  const timer = setTimeout(late, withinMs);
+  try {
+    for await (const piece of body as AsyncIterable<Buffer>) {
+      sizeBytes += piece.length;
+      if (sizeBytes > mostAnswerBytes) throw notAStore();
+      pieces.push(piece);
+    }
+  } finally {
+    clearTimeout(timer);
+    body.destroy();
+  }
+  answer.body = Buffer.concat(pieces);
 }
 
 /** For answers that no store gives. */

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../../core/clock.ts';
 import type { Capabilities, Destination, History } from '../destination.ts';
 import { requireKey, requirePrefix } from '../key.ts';
+import { type ListingBounds, usualListingBounds } from '../listing-bounds.ts';
 import type { S3Options } from '../options.ts';
 import { type Bucket, openBucket } from './bucket.ts';
 import { examine } from './examine.ts';
@@ -15,16 +16,18 @@ export interface OpenS3Options extends S3Options {
   readonly clock?: Clock;
   /** A connection that says nothing for so long is given up. */
   readonly silenceMs?: number;
+  readonly listing?: ListingBounds;
 }
 
 /** Opens a bucket, which must exist: Lifeboat makes none. */
 export async function openS3({
   clock = systemClock,
   silenceMs = 30_000,
+  listing = usualListingBounds,
   ...options
 }: OpenS3Options): Promise<Destination> {
   const { name } = options;
-  const bucket = await openBucket({ ...options, clock, silenceMs });
+  const bucket = await openBucket({ ...options, clock, silenceMs, listing });
   const put = putsInto(bucket);
 
   return {
@@ -41,7 +44,7 @@ export async function openS3({
     },
     async get(key, range, getOptions) {
       requireKey(name, key);
-      return read(bucket, key, range, { signal: getOptions?.signal });
+      return read(bucket, key, range, { ...getOptions });
     },
     async stat(key) {
       requireKey(name, key);
@@ -100,7 +103,7 @@ function historyOf(bucket: Bucket): History {
     },
     async getVersion(key, version, range, options) {
       requireKey(name, key);
-      return read(bucket, key, range, { version, signal: options?.signal });
+      return read(bucket, key, range, { ...options, version });
     },
     async lockOf(key, version) {
       requireKey(name, key);

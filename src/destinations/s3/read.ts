@@ -8,6 +8,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type { ByteRange, Listed } from '../destination.ts';
 import { objectDamaged, objectFrozen, objectMissing } from '../errors.ts';
+import { mostBytesOf, requireSize } from '../object-sizes.ts';
 import type { Bucket } from './bucket.ts';
 import { notAStore } from './client.ts';
 import { failureOf, refusalOf, saysAbsent, saysDenied } from './failure.ts';
@@ -15,6 +16,7 @@ import { failureOf, refusalOf, saysAbsent, saysDenied } from './failure.ts';
 export interface ReadOptions {
   readonly version?: string;
   readonly signal?: AbortSignal | undefined;
+  readonly mostBytes?: number | undefined;
 }
 
 /** Exactly the bytes of the range, or of the whole object. A connection that ends early is `destination-unreachable`. */
@@ -22,7 +24,7 @@ export async function read(
   bucket: Bucket,
   key: string,
   range: ByteRange | undefined,
-  { version, signal }: ReadOptions,
+  { version, signal, mostBytes }: ReadOptions,
 ): Promise<Uint8Array> {
   const { offset, length } = range ?? { offset: 0, length: 0 };
   if (offset < 0 || length < 0) throw new RangeError(`no range of bytes: ${offset}, ${length}`);
@@ -48,15 +50,17 @@ export async function read(
     signal,
   );
   const body = answer.Body as unknown as Readable;
+  const most = mostBytesOf(key, mostBytes === undefined ? {} : { mostBytes });
+  const taking = { key, most, signal };
   if (answer.ETag === undefined) {
     body.destroy();
     throw failureOf(notAStore(), bucket);
   }
-  if (range === undefined) return readBody(bucket, body, answer.ContentLength, signal);
+  if (range === undefined) return readBody(bucket, body, answer.ContentLength, taking);
   const given = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(answer.ContentRange ?? '');
   if (given === null) {
     // Not understood on the way: the whole object comes instead.
-    const whole = await readBody(bucket, body, answer.ContentLength, signal);
+    const whole = await readBody(bucket, body, answer.ContentLength, taking);
     if (offset + length > whole.length) throw tooShort(bucket, key, range, whole.length);
     return whole.slice(offset, offset + length);
   }
@@ -64,7 +68,7 @@ export async function read(
     body.destroy();
     throw tooShort(bucket, key, range, given[3] === '*' ? undefined : Number(given[3]));
   }
-  return readBody(bucket, body, length, signal);
+  return readBody(bucket, body, length, { ...taking, most: length });
 }
 
 export async function stat(bucket: Bucket, key: string, options: ReadOptions = {}): Promise<Listed> {
@@ -138,21 +142,31 @@ async function readNothing(bucket: Bucket, key: string, offset: number, options:
   return new Uint8Array(0);
 }
 
-/** What a server announces is believed up to here; more is taken as it comes. */
-const mostAnnouncedBytes = 256 << 20;
+interface Taking {
+  readonly key: string;
+  /** More than these bytes are not taken, whatever is announced or comes. */
+  readonly most: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What is moved at least, after the time that a silence may last: a byte now and then would keep us for ever. */
+const leastBytesPerSecond = 64 << 10;
 
 async function readBody(
   bucket: Bucket,
   body: Readable,
   expectedBytes: number | undefined,
-  signal: AbortSignal | undefined,
+  { key, most, signal }: Taking,
 ): Promise<Uint8Array> {
-  const fits = expectedBytes !== undefined && expectedBytes <= mostAnnouncedBytes;
-  const whole = fits ? Buffer.allocUnsafeSlow(expectedBytes) : undefined;
+  if (expectedBytes !== undefined && expectedBytes > most) body.destroy();
+  if (expectedBytes !== undefined) requireSize(bucket.name, key, expectedBytes, { mostBytes: most });
+  const whole = expectedBytes !== undefined ? Buffer.allocUnsafeSlow(expectedBytes) : undefined;
   const pieces: Buffer[] = [];
   let receivedBytes = 0;
   const giveUp = () => body.destroy(Object.assign(new Error('silent'), { code: 'ETIMEDOUT' }));
   const patience = setTimeout(giveUp, bucket.silenceMs);
+  const allowedMs = bucket.silenceMs + ((expectedBytes ?? most) / leastBytesPerSecond) * 1000;
+  const inAll = setTimeout(giveUp, allowedMs);
   const abort = () => body.destroy(signal?.reason instanceof Error ? signal.reason : new Error('aborted'));
   signal?.addEventListener('abort', abort, { once: true });
   try {
@@ -161,12 +175,15 @@ async function readBody(
       if (whole === undefined) pieces.push(piece);
       else if (receivedBytes + piece.length <= whole.length) whole.set(piece, receivedBytes);
       receivedBytes += piece.length;
+      requireSize(bucket.name, key, receivedBytes, { mostBytes: most });
     }
   } catch (error) {
     signal?.throwIfAborted();
     throw failureOf(error, bucket);
   } finally {
     clearTimeout(patience);
+    clearTimeout(inAll);
+    body.destroy();
     signal?.removeEventListener('abort', abort);
   }
   if (expectedBytes !== undefined && receivedBytes !== expectedBytes) {
