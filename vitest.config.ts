@@ -1,10 +1,11 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 import { reportSkips } from './test/support/skips.ts';
 import { seeThreats } from './test/support/threats.ts';
 
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, '**/*.long.test.ts'],
     globalSetup: ['test/support/setup.ts', 'test/support/ceph-shared.ts'],
     reporters: ['default', reportSkips, seeThreats()],
     // A bound for what hangs, not a verdict on how fast a machine is: six others may be at work on it.

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { dayMs } from '../../src/core/duration.ts';
 import { type Picture, pictureOf } from '../support/pictures.ts';
+import { rounds } from '../support/rounds.ts';
 import type { TestSystem } from '../support/system.ts';
 import { smallTree } from '../support/trees.ts';
 import { until } from '../support/until.ts';
@@ -67,13 +68,14 @@ function isStopped({ child }: Worker): boolean {
   return /^\d+ \(.*\) T/s.test(readFileSync(`/proc/${child.pid}/stat`, 'utf8'));
 }
 
-test('a prune killed before any of its changes, and the next one ends what it began', {
+test('a prune killed before its changes, and the next one ends what it began', {
   timeout: 240_000,
 }, async () => {
   const system = await started();
   let killed = 0;
+  const stride = rounds({ short: 3, long: 1 });
   for (const verb of ['put', 'delete'] as const) {
-    for (let nth = 1; nth <= 5; nth++) {
+    for (let nth = 1; nth <= 5; nth += stride) {
       change(system);
       await whole(system, 'backup');
       ageMarks(system);
@@ -83,7 +85,7 @@ test('a prune killed before any of its changes, and the next one ends what it be
       await expectKept(system);
     }
   }
-  expect(killed).toBeGreaterThan(4);
+  expect(killed).toBeGreaterThan(4 / stride);
   for (let time = 0; time < 3; time++) {
     change(system);
     await whole(system, 'backup');
@@ -128,7 +130,7 @@ test('a backup stopped just before its record, over marks and sweeps (rustic doc
 test('backups and prunes killed and stopped at any moment', { timeout: 240_000 }, async () => {
   const system = await started();
   let killed = 0;
-  for (let round = 0; round < 8; round++) {
+  for (let round = 0; round < rounds({ short: 4, long: 24 }); round++) {
     change(system);
     const workers = [start(system, 'backup'), start(system, 'prune')];
     for (const [at, { child }] of workers.entries()) {

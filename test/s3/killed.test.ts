@@ -10,6 +10,7 @@ import { withAged } from '../support/aged.ts';
 import { backUpKilled } from '../support/backup-process.ts';
 import { aSystemInBucket } from '../support/bucket-system.ts';
 import { type Picture, pictureOf } from '../support/pictures.ts';
+import { rounds } from '../support/rounds.ts';
 import type { TestSystem } from '../support/system.ts';
 import { smallTree } from '../support/trees.ts';
 import { expectSame, noise } from '../support/vault.ts';
@@ -17,7 +18,7 @@ import { start } from '../support/vault-worker.ts';
 
 // Real processes and a real bucket: what a killed one had sent may be there, or still arrive.
 
-const rounds = 10;
+const times = rounds({ short: 4, long: 20 });
 const kept = 2;
 const plain: PruneRequest = { dryRun: false, allowLarge: true, allowFlood: true, allowMissing: false, retire: [] };
 
@@ -65,7 +66,7 @@ async function expectSound(system: TestSystem): Promise<void> {
 
 /** A moment of a run that usually takes so long, somewhere in the part of it that this round is for. */
 function momentIn(round: number, usualMs: number): number {
-  return ((round + randomInt(1000) / 1000) * usualMs) / rounds;
+  return ((round + randomInt(1000) / 1000) * usualMs) / times;
 }
 
 test('a backup killed at any moment: what was whole in the bucket stays whole, and the next one goes well', async () => {
@@ -77,7 +78,7 @@ test('a backup killed at any moment: what was whole in the bucket stays whole, a
   await change(system, history);
   const usualMs = performance.now() - began;
   let completed = 0;
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < times; round++) {
     renew(system);
     const killed = await backUpKilled(system, { afterMs: momentIn(round, usualMs * 1.2) });
     if (killed.completed) completed++;
@@ -86,7 +87,7 @@ test('a backup killed at any moment: what was whole in the bucket stays whole, a
     await take(system, history);
   }
   await expectWhole(system, history);
-  expect(completed).toBeLessThan(rounds - 1);
+  expect(completed).toBeLessThan(times - 1);
   await expectSound(system);
 }, 120_000);
 
@@ -127,7 +128,7 @@ test('a prune killed at any moment: what is kept stays whole, and the next one e
   await change(system, history);
   const usual = await pruneInProcess(system);
   let killed = 0;
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < times; round++) {
     await change(system, history);
     const death = await pruneInProcess(system, momentIn(round, usual.tookMs));
     if (death.killed) killed++;
