@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { generateIdentity } from '../../src/vault/age/identity.ts';
 import { lifeboat } from '../cli/lifeboat.ts';
+import { measured } from '../cli/measured.ts';
 import { makeTemporaryFolder } from '../support/temp.ts';
 
 /** A backup at two places, and a whole vault of somebody else's. */
@@ -75,16 +76,6 @@ const bad: Readonly<Record<string, (hostile: string) => void>> = {
     symlinkSync('moved', join(hostile, 'snapshots'));
   },
 };
-
-/** Runs the command and says how much memory it took at most, in MB. */
-async function measured(folder: string, args: readonly string[]) {
-  const report = join(folder, 'peak');
-  const hook = `data:text/javascript,${encodeURIComponent(
-    `import { writeFileSync } from 'node:fs'; process.on('exit', () => writeFileSync(${JSON.stringify(report)}, String(process.resourceUsage().maxRSS)));`,
-  )}`;
-  const ran = await lifeboat(folder, args, { NODE_OPTIONS: `--import=${hook}` });
-  return { ...ran, peakMb: Number(readFileSync(report, 'utf8')) / 1024 };
-}
 
 describe('M3: one bad destination of two is left out loudly, and the other one serves', () => {
   for (const [what, spoil] of Object.entries(bad)) {

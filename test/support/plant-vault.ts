@@ -120,7 +120,7 @@ function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-interface Told {
+export interface ToldDrill {
   readonly id: string;
   readonly started: string;
   readonly verdict: PlantedDrill['verdict'];
@@ -129,7 +129,8 @@ interface Told {
   readonly left: readonly string[];
 }
 
-function evidence(system: string, { id, started, verdict, datasets, rtoMs, left }: Told): DrillEvidence {
+/** What an entry says of a drill that never was. */
+export function evidence(system: string, { id, started, verdict, datasets, rtoMs, left }: ToldDrill): DrillEvidence {
   return {
     drill: {
       id,

@@ -1,0 +1,23 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { complaintsOf, mixOf, titleOf } from './hostile-mix.ts';
+import { kinds, makeTrueVault, type TrueVault } from './hostile-store.ts';
+
+/**
+ * A dozen of the mixes; `npm run test:long` tries a hundred, and takes away each mend. One mix: `-t 'mix 7 '`.
+ */
+const count = 12;
+
+describe('hostile store: every restore point from before comes back, nothing is silent, every command ends', () => {
+  let truth: TrueVault;
+  beforeAll(async () => {
+    truth = await makeTrueVault();
+  });
+  afterAll(() => truth[Symbol.asyncDispose]());
+
+  for (let seed = 1; seed <= count; seed++) {
+    const mix = mixOf(seed, kinds[seed % kinds.length]!);
+    test(titleOf(mix), async () => {
+      expect(await complaintsOf(truth, mix, { all: false })).toEqual([]);
+    });
+  }
+});
