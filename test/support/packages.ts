@@ -22,9 +22,11 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: 'gcc', programs: ['gcc'] },
   { name: 'git', programs: ['git'] },
   { name: 'libc6-dev', programs: [], files: ['/usr/include/stdio.h'] },
+  { name: 'locales', programs: [], files: ['/usr/share/i18n/locales/es_AR'] },
   { name: 'mount', programs: ['mount', 'umount'] },
   { name: 'openssh-client', programs: ['ssh-keygen', 'ssh-agent', 'ssh-add', 'ssh-keyscan'] },
   { name: 'openssh-server', programs: ['sshd'] },
+  { name: 'pgbouncer', programs: ['pgbouncer'] },
   {
     name: 'postgresql',
     programs: ['initdb', 'pg_ctl', 'postgres', 'psql', 'pg_dump', 'pg_restore'],

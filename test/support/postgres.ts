@@ -15,6 +15,8 @@ export interface PostgresOptions {
   readonly settings?: readonly string[];
   /** Copies that server and follows it, instead of being new. */
   readonly standbyOf?: Postgres;
+  /** A folder with locales of the test's own. */
+  readonly locales?: string;
 }
 
 /** A private server with the superuser `postgres`; it dies with the process that started it, and leaves nothing. */
@@ -69,6 +71,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     ['-D', data, ...settings.flatMap((s) => ['-c', s])],
     folder,
     user,
+    options.locales,
   );
 
   const urlOf = (database: string, role = 'postgres') =>
@@ -131,12 +134,18 @@ function startWatched(
   args: readonly string[],
   folder: string,
   user: { uid: number; gid: number } | undefined,
+  locales: string | undefined,
 ): ChildProcess {
   const watch =
     '"$@" >"$FOLDER/log" 2>&1 & server=$!; cat >/dev/null; kill -INT $server; wait $server; rm -rf "$FOLDER"';
   return spawn('/bin/sh', ['-c', watch, 'sh', program, ...args], {
     cwd: '/',
-    env: { PATH: process.env.PATH, FOLDER: folder, LANG: 'C.UTF-8' },
+    env: {
+      PATH: process.env.PATH,
+      FOLDER: folder,
+      LANG: 'C.UTF-8',
+      ...(locales === undefined ? {} : { LOCPATH: locales }),
+    },
     stdio: ['pipe', 'ignore', 'ignore'],
     // An interrupt at the terminal must reach the server through the shell, in order.
     detached: true,
@@ -178,7 +187,7 @@ async function newestPrograms(): Promise<string> {
   return newest;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();

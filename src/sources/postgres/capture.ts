@@ -3,7 +3,7 @@ import { pathFromText } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import type { Capture, CaptureFacts } from '../source.ts';
-import { type Connection, connect, quoteName, showTable } from './connection.ts';
+import { type Connection, connectReading, quoteName, showTable } from './connection.ts';
 import { dumpStream } from './dump-process.ts';
 import { dumpIncomplete } from './errors.ts';
 import {
@@ -34,12 +34,11 @@ const lockWaitMs = 15 * 60_000;
 export async function capturePostgres(address: ServerAddress, options: PostgresOptions, run: Run): Promise<Capture> {
   const stop = new AbortController();
   const signal = AbortSignal.any([run.signal, stop.signal]);
-  const connection = await connect(address, signal);
+  const connection = await connectReading(address, signal);
   try {
     const version = await serverVersionOf(connection);
     const pgDump = await findClient('pg_dump', version, { ...options.clients, signal });
-    await connection.query(`SET lock_timeout = ${lockWaitMs}`);
-    await connection.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    await connection.query(`SET LOCAL lock_timeout = ${lockWaitMs}`);
     const [exported] = await connection.query<{ id: string }>('SELECT pg_export_snapshot() AS id');
     const found = await queryFacts(connection);
     const globals = await captureGlobals(connection, version);
@@ -57,6 +56,8 @@ export async function capturePostgres(address: ServerAddress, options: PostgresO
       let doneBytes = 0;
       const stream = dumpStream(address, {
         program: pgDump.path,
+        direct: connection.direct,
+        encoding: found.encoding,
         args: [
           `--snapshot=${exported?.id}`,
           `--lock-wait-timeout=${lockWaitMs}`,

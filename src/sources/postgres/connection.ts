@@ -1,6 +1,8 @@
 import pg from 'pg';
 import { type LifeboatError, sentenceOf } from '../../core/errors.ts';
-import { databaseMissing, passwordWrong, queryFailed, roleMissing, serverUnreachable } from './errors.ts';
+import { databaseMissing, passwordWrong, queryFailed, roleMissing, serverPooled, serverUnreachable } from './errors.ts';
+import { demandOwnSession, demandPlainTexts, processOf } from './pooler.ts';
+import { settings } from './settings.ts';
 import { clientConfig, type ServerAddress, showServer, wantsTls } from './url.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -8,29 +10,86 @@ type Row = Readonly<Record<string, unknown>>;
 /** One session. Queries run one after the other. */
 export interface Connection extends AsyncDisposable {
   readonly address: ServerAddress;
+  /** Nothing stands between us and the server: what the session sets goes with it. */
+  readonly direct: boolean;
   /** @throws `postgres-query-failed`, with the server's error as its cause. */
   query<R extends object = Row>(sql: string, values?: readonly unknown[]): Promise<R[]>;
   close(): Promise<void>;
 }
 
-/** B28: a server's timeouts are for the application's sessions; in ours they would end a long backup half-way. */
-const sessionSettings = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'];
-/** A database or role may have its own way of writing a date, which another server would read as another day. */
-const textSettings = [
-  ...['SET search_path = pg_catalog', "SET timezone = 'UTC'", "SET datestyle = 'ISO, YMD'"],
-  ...["SET intervalstyle = 'postgres'", 'SET standard_conforming_strings = on'],
-];
-const newerSettings = ['idle_session_timeout', 'transaction_timeout'];
-
-/** Opens a session. Throws the errors that a person can mend: unreachable, wrong password, missing database or role. */
+/**
+ * Opens a session that may write, and sets what it needs for itself. Throws the errors that a person can mend: unreachable, wrong
+ * password, missing database or role, `postgres-pooled`.
+ */
 export async function connect(address: ServerAddress, signal?: AbortSignal): Promise<Connection> {
+  const connection = await openSession(address, signal);
+  try {
+    if (!connection.direct) {
+      const what = 'a restore renames databases, and needs the server itself';
+      throw serverPooled({ server: showServer(address), what });
+    }
+    await connection.query(settings('SET'));
+    await newerSettings(connection, { local: false });
+    return connection;
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens a session that only reads, in one snapshot, until it is closed. Whatever it sets ends with its transaction, so that a
+ * pooler has nothing of ours to hand to the application. Throws as `connect` does.
+ */
+export async function connectReading(address: ServerAddress, signal?: AbortSignal): Promise<Connection> {
+  const connection = await openSession(address, signal);
+  try {
+    if (!connection.direct) await demandOwnSession(connection, (until) => openSession(address, until), signal);
+    await connection.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = pg_catalog');
+    if (!connection.direct) await demandPlainTexts(connection, () => connection.query(settings('SET LOCAL')));
+    else await connection.query(settings('SET LOCAL'));
+    await newerSettings(connection, { local: true });
+    return connection;
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+/** Those that not every version or system has. */
+async function newerSettings(connection: Connection, { local }: { local: boolean }): Promise<void> {
+  await connection.query('SELECT set_config(name, $1, $3) FROM pg_settings WHERE name = ANY($2)', [
+    '0',
+    ['idle_session_timeout', 'transaction_timeout'],
+    local,
+  ]);
+  // What is a table now may be a view, with a function in it, when it is read.
+  await connection.query(
+    "SELECT set_config(name, 'view, foreign-table', $1) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'",
+    [local],
+  );
+  // So that the server notices within seconds when we are gone from a long query.
+  const check = `SELECT set_config(name, '2s', ${local}) FROM pg_settings WHERE name = 'client_connection_check_interval'`;
+  if (!local) await connection.query(check).catch(() => {});
+  else {
+    await connection.query('SAVEPOINT attempt');
+    await connection.query(check).catch(() => connection.query('ROLLBACK TO attempt'));
+    await connection.query('RELEASE attempt');
+  }
+}
+
+async function openSession(address: ServerAddress, signal?: AbortSignal): Promise<Connection> {
   signal?.throwIfAborted();
   const client = await open(address);
   const onAbort = () => void client.end().catch(() => {});
   signal?.addEventListener('abort', onAbort, { once: true });
   let closed = false;
+  let direct = false;
   const connection: Connection = {
     address,
+    get direct() {
+      return direct;
+    },
     async query<R extends object>(sql: string, values: readonly unknown[] = []) {
       signal?.throwIfAborted();
       try {
@@ -51,16 +110,9 @@ export async function connect(address: ServerAddress, signal?: AbortSignal): Pro
     [Symbol.asyncDispose]: () => connection.close(),
   };
   try {
-    const settings = sessionSettings.map((name) => `SET ${name} = 0`);
-    await connection.query([...settings, ...textSettings].join(';'));
-    await connection.query('SELECT set_config(name, $1, false) FROM pg_settings WHERE name = ANY($2)', [
-      '0',
-      newerSettings,
-    ]);
-    // So that the server notices within seconds when we are gone from a long query. Not every system can.
-    await connection
-      .query("SELECT set_config(name, '2s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'")
-      .catch(() => {});
+    // A pooler answers the greeting itself: the process that it names is none of the server's.
+    const greeted = (client as unknown as { processID: number | null }).processID;
+    direct = (await processOf(connection)) === greeted;
     return connection;
   } catch (error) {
     await connection.close();

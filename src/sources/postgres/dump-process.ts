@@ -8,6 +8,10 @@ import { type ServerAddress, toolEnvironment } from './url.ts';
 
 export interface DumpOptions {
   readonly program: string;
+  /** As a session of ours found it (`Connection`). */
+  readonly direct: boolean;
+  /** Of the database: names in the dump are in it, and rows, whatever the role has set. */
+  readonly encoding: string;
   readonly args: readonly string[];
   readonly contents: DumpContents;
   readonly signal: AbortSignal;
@@ -23,9 +27,9 @@ export async function* dumpStream(
   const { contents, signal } = options;
   const { database } = address;
   // -Z0: the vault compresses, and finds what it already has only in bytes that are not compressed.
-  const args = ['--format=custom', '--compress=0', '--no-password', ...options.args];
+  const args = ['--format=custom', '--compress=0', '--no-password', `--encoding=${options.encoding}`, ...options.args];
   await using dump = await startProcess(options.program, args, {
-    ...toolEnvironment(address),
+    ...toolEnvironment(address, options),
     signal,
   });
   try {

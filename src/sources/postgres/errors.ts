@@ -16,6 +16,24 @@ export const serverUnreachable = defineError({
   hint: (fact) => `See whether it runs and listens there: pg_isready -h ${fact.server.replace(/:(\d+)$/, ' -p $1')}`,
 });
 
+export const serverPooled = defineError({
+  code: 'postgres-pooled',
+  exit: 2,
+  say: (fact: { server: string; what: string }) =>
+    `At ${fact.server} a connection pooler answers, not the server: ${fact.what}. Nothing was changed.`,
+  hint: () =>
+    "Write the server's own address into this URL (often port 5432 instead of 6432 or 6543). For backups a pooler in session mode works too.",
+});
+
+export const textsUnfixed = defineError({
+  code: 'postgres-texts-unfixed',
+  exit: 2,
+  say: (fact: { server: string; user: string; settings: readonly string[] }) =>
+    `Through the pooler at ${fact.server} values of ${fact.user} would come in a text that another server reads as other values.`,
+  hint: (fact) =>
+    `Write the server's own address into the URL, or as a superuser: ${fact.settings.map((setting) => `ALTER ROLE ${fact.user} SET ${setting};`).join(' ')}`,
+});
+
 export const passwordWrong = defineError({
   code: 'postgres-password-wrong',
   exit: 2,

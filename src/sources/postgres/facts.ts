@@ -61,6 +61,11 @@ export async function serverVersionOf(connection: Connection): Promise<ServerVer
   return { text: row?.text.split(' ')[0] ?? '', major: Math.floor(Number(row?.number) / 10_000) };
 }
 
+export async function encodingOf(connection: Connection): Promise<string> {
+  const [row] = await connection.query<{ encoding: string }>("SELECT current_setting('server_encoding') AS encoding");
+  return row?.encoding ?? 'UTF8';
+}
+
 type Queried = Omit<
   DatabaseFacts,
   'globals' | 'serverVersion' | 'serverMajor' | 'dumpToolVersion' | 'dumpToolMajor' | 'notChecked'

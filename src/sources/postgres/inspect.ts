@@ -2,7 +2,7 @@ import { isLocalHost } from '../../core/local-host.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import type { Inspection } from '../source.ts';
-import { type Connection, connect, quoteName } from './connection.ts';
+import { type Connection, connectReading, quoteName } from './connection.ts';
 import { rightsMissing, serverTooOld } from './errors.ts';
 import { serverVersionOf } from './facts.ts';
 import type { PostgresOptions } from './postgres.ts';
@@ -13,7 +13,7 @@ const oldestServer = 12;
 
 /** Finds out before the dump what would end it half-way, and says what to do about it. */
 export async function inspectPostgres(address: ServerAddress, options: PostgresOptions, run: Run): Promise<Inspection> {
-  await using connection = await connect(address, run.signal);
+  await using connection = await connectReading(address, run.signal);
   const version = await serverVersionOf(connection);
   if (version.major < oldestServer) throw serverTooOld({ serverVersion: version.text });
   const found = { ...options.clients, signal: run.signal };

@@ -37,7 +37,7 @@ export async function loadDump(
     if (noTablespaces) common.push('--no-tablespaces');
     await using list = choose === undefined ? undefined : await writeList(choose(dump.entries), dump.entries);
     if (list !== undefined) common.push(`--use-list=${list.path}`);
-    const environment = { ...toolEnvironment(inside), signal: run.signal };
+    const environment = { ...toolEnvironment(inside, { direct: true }), signal: run.signal };
     await using rows = await startProcess(pgRestore.path, [...common, '--section=pre-data', '--section=data'], {
       ...environment,
       input: dump.stream(),

@@ -4,7 +4,7 @@ import type { Measurement } from '../source.ts';
 import { type Connection, connect, quoteName, sqlState } from './connection.ts';
 import { dumpStream } from './dump-process.ts';
 import { expectationsOf, listRelations, readDump, schemaPrefix } from './expectations.ts';
-import { serverVersionOf } from './facts.ts';
+import { encodingOf, serverVersionOf } from './facts.ts';
 import type { PostgresOptions } from './postgres.ts';
 import { textChecksum } from './row-checksum.ts';
 import { findClient } from './tools.ts';
@@ -28,8 +28,11 @@ export async function measurePostgres(
   const checksums = expected.tables.some(({ checksum }) => checksum !== undefined);
   const relations = await listRelations(connection);
   const contents = readDump(relations);
+  const encoding = await encodingOf(connection);
   const stream = dumpStream(address, {
     program: pgDump.path,
+    direct: connection.direct,
+    encoding,
     args: [],
     contents,
     signal: run.signal,

@@ -64,7 +64,7 @@ async function replaceRows(work: Restoring, only: readonly string[]): Promise<Re
   }
   const args = ['--no-psqlrc', '--quiet', '--no-password', '--output=/dev/null', '--set=ON_ERROR_STOP=1'];
   await using load = await startProcess(psql.path, args, {
-    ...toolEnvironment(address),
+    ...toolEnvironment(address, { direct: true }),
     signal: run.signal,
     input: script(),
     stdout: 'tail',
@@ -122,7 +122,7 @@ async function scriptsAround(
       ...triggers.map(({ off }) => off),
       `TRUNCATE ONLY ${tables.join(', ONLY ')};`,
     ]),
-    after: lines([...triggers.map(({ on }) => on), ...forward, 'COMMIT;']),
+    after: lines(["SET client_encoding = 'UTF8';", ...triggers.map(({ on }) => on), ...forward, 'COMMIT;']),
   };
 }
 

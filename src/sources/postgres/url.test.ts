@@ -53,7 +53,7 @@ describe('a connection URL', () => {
   });
 
   test('gives the tools the password only as a secret', () => {
-    const { env, secretEnv } = toolEnvironment(parseUrl('postgres://app:geheim123@db:5433/harbor'));
+    const { env, secretEnv } = toolEnvironment(parseUrl('postgres://app:geheim123@db:5433/harbor'), { direct: true });
     expect(secretEnv).toEqual({ PGPASSWORD: 'geheim123' });
     expect(JSON.stringify(env)).not.toContain('geheim123');
     expect(env).toMatchObject({ PGHOST: 'db', PGPORT: '5433', PGUSER: 'app', PGDATABASE: 'harbor', PGTZ: 'UTC' });

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { ClientConfig } from 'pg';
 import { urlWrong } from './errors.ts';
+import { programOptions } from './settings.ts';
 
 /** Where a server is and who we are there, from a connection URL as libpq understands it. */
 export interface ServerAddress {
@@ -144,10 +145,13 @@ function read(file: string): string {
 }
 
 /**
- * For PostgreSQL's own programs: everything through the environment, nothing in arguments. No PGOPTIONS: poolers refuse them, and
- * pg_dump and pg_restore switch the server's timeouts off themselves (B28).
+ * For PostgreSQL's own programs: everything through the environment, nothing in arguments. Poolers refuse PGOPTIONS, and pg_dump
+ * switches the server's timeouts off itself (B28).
  */
-export function toolEnvironment(address: ServerAddress): {
+export function toolEnvironment(
+  address: ServerAddress,
+  { direct }: { direct: boolean },
+): {
   env: Record<string, string>;
   secretEnv: Record<string, string>;
 } {
@@ -166,6 +170,8 @@ export function toolEnvironment(address: ServerAddress): {
       PGAPPNAME: 'lifeboat',
       // The text of a moment must not depend on the server's or this host's time zone.
       PGTZ: 'UTC',
+      PGCLIENTENCODING: 'UTF8',
+      ...(direct ? { PGOPTIONS: programOptions } : {}),
     },
     secretEnv: password === undefined ? {} : { PGPASSWORD: password },
   };
