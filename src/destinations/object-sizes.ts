@@ -9,6 +9,7 @@ const mostByKind: Readonly<Record<string, number>> = {
   'vault.json': 4 * KiB,
   'rescue.sh': MiB,
   endorsements: 64 * KiB,
+  format: 64 * KiB,
   ledger: 16 * MiB,
   packs: 64 * MiB,
   // They name every pack: a million is about so much.

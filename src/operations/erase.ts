@@ -1,5 +1,7 @@
 import { showPath } from '../core/paths.ts';
 import type { Run } from '../core/run.ts';
+import { announcedAt } from '../vault/announced.ts';
+import { refuseNewer } from '../vault/prune/prune.ts';
 import type { RestorePoint, VaultReader } from '../vault/vault.ts';
 import { noteInLedger } from './ledger/audit.ts';
 import { readPruneLedger } from './pins.ts';
@@ -27,7 +29,7 @@ export interface Erased {
 /**
  * Says that restore points go before their time. The next prunes remove them as any other: marked, after the grace, once no
  * lock holds them and nothing else needs what they share.
- * @throws `restore-point-unknown`, `erase-newest`, `erase-pinned`, `erase-nothing`
+ * @throws `prune-newer`, `restore-point-unknown`, `erase-newest`, `erase-pinned`, `erase-nothing`
  */
 export async function erase(
   system: OpenSystem,
@@ -35,7 +37,9 @@ export async function erase(
   { dataset, paths, points: ids, reason, identities }: EraseRequest,
   run: Run,
 ): Promise<Erased> {
-  const { points } = await vault.restorePoints();
+  const { points, suspect } = await vault.restorePoints();
+  const announced = await Promise.all(vault.destinations.map((one) => announcedAt(one, vault.id, vault.trust)));
+  refuseNewer([...suspect, ...announced.flat()]);
   const own = points.filter(({ record }) => record.dataset === dataset && record.system === system.config.name);
   const chosen = new Map<string, RestorePoint>();
   for (const id of ids) {

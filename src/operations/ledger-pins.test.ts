@@ -24,7 +24,15 @@ type Said = LedgerObject & { readonly id: string };
 
 function said(body: object, timeMs: number, { privateKey } = pruner): Said {
   const id = newUlid(timeMs, randomBytes);
-  const entry = { format: 1, vault, id, kind: 'pin', time: new Date(timeMs).toISOString(), previous: null } as const;
+  const entry = {
+    format: 1,
+    vault,
+    id,
+    kind: 'pin',
+    time: new Date(timeMs).toISOString(),
+    previous: null,
+    sequence: 1,
+  } as const;
   const record = { ...entry, body: body as Record<string, unknown>, sealed: null };
   return { id, key: ledgerKey(id), bytes: encodeLedgerEntry(record, privateKey) };
 }

@@ -10,12 +10,12 @@ import { decideMarks, decideSweep, gapsIn, type PruneFacts, type SweepPlan } fro
 import { pruneUnwritten } from '../vault/prune/errors.ts';
 import { removeDeadIndexes } from '../vault/prune/indexes.ts';
 import { type LockedNow, lockedNow } from '../vault/prune/locked.ts';
-import type { Place, Suspect } from '../vault/prune/place.ts';
-import { type Pruned, pruneVault, surveyVault, unexplainedGaps } from '../vault/prune/prune.ts';
+import type { Place } from '../vault/prune/place.ts';
+import { type Pruned, pruneVault, refuseNewer, surveyVault, unexplainedGaps } from '../vault/prune/prune.ts';
 import { sparsePacks } from '../vault/prune/sparse.ts';
 import type { Swept } from '../vault/prune/sweep.ts';
 import { isStrange } from '../vault/trust.ts';
-import type { RestorePoint, VaultReader } from '../vault/vault.ts';
+import type { RestorePoint, Suspect, VaultReader } from '../vault/vault.ts';
 import { writerKeys } from '../vault/writer-keys.ts';
 import { keepBeforePrune } from './keep.ts';
 import { meetWriters, trustOf, trustToRemove } from './known-writers.ts';
@@ -73,7 +73,7 @@ export interface PruneOutcome {
 
 /**
  * Marks what retention drops and removes what was marked before and may go now. Stopped at any moment, the next run goes on.
- * @throws `prune-suspect`, `prune-too-large`, `prune-flood`, `prune-met`, `prune-unwritten`
+ * @throws `prune-suspect`, `prune-newer`, `prune-too-large`, `prune-flood`, `prune-met`, `prune-unwritten`
  */
 export async function prune(system: OpenSystem, request: PruneRequest, run: Run): Promise<PruneOutcome> {
   const { opened, failed } = await system.destinations({ create: false, role: 'pruner' });
@@ -87,6 +87,7 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
   const destinations = vault.destinations.filter(({ name }) => !unlisted.includes(name));
   const survey = await run.step('survey', () => surveyVault({ vault, destinations, trust }, run));
   if (survey.places.length === 0) throw pruneUnwritten({ why: 'none could be read.' });
+  refuseNewer([...survey.suspect, ...survey.damaged]);
 
   const away = opened.filter(({ name }) => !destinations.some((one) => one.name === name)).map(({ name }) => name);
   const outOfReach = [...failed.map(({ name }) => name), ...away, ...survey.outOfReach];

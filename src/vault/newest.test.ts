@@ -24,6 +24,7 @@ const recordOf = (timeMs: number, previous: SnapshotRecord | null = null): Snaps
       manifest: [sha256Hex(randomBytes(8)), 9],
       retention: { class: 'standard' },
       previous: previous && sha256Hex(recordBytes(previous)),
+      sequence: (previous?.sequence ?? 0) + 1,
     } as const,
     privateKey,
   );

@@ -22,10 +22,18 @@ interface Made {
   readonly key?: string;
   readonly dataset?: string;
   readonly manifest?: string;
+  readonly sequence?: number;
 }
 
 const hash = (text: string) => createHash('sha256').update(text).digest('hex');
-const made = ({ timeMs, previous = null, key = host.privateKey, dataset = 'db', manifest }: Made): SnapshotRecord => {
+const made = ({
+  timeMs,
+  previous = null,
+  key = host.privateKey,
+  dataset = 'db',
+  manifest,
+  sequence,
+}: Made): SnapshotRecord => {
   const id = newUlid(timeMs, randomBytes);
   const time = new Date(timeMs).toISOString();
   const before = previous === null || typeof previous === 'string' ? previous : sha256Hex(recordBytes(previous));
@@ -39,6 +47,7 @@ const made = ({ timeMs, previous = null, key = host.privateKey, dataset = 'db', 
     retention: { class: 'standard' },
     generation: 0,
     previous: before,
+    sequence: sequence ?? (previous === null ? 1 : typeof previous === 'string' ? 100 : previous.sequence + 1),
   };
   return signRecord(unsigned, key);
 };
@@ -126,6 +135,16 @@ describe('the key of the host is stolen', () => {
     const fake = made({ timeMs: Date.parse(target.time) + minuteMs, previous: hash('nothing') });
     const all = [...sound, found(fake, s3(nowMs), disk(Date.parse(fake.time)))];
     expect(codesOf(all, fake)).toEqual(['stored-late']);
+  });
+
+  test('nor under a number that the chain has, or that does not follow', () => {
+    for (const fake of [
+      made({ timeMs: nowMs, previous: hash('nothing'), sequence: target.sequence }),
+      made({ timeMs: nowMs, previous: records[5]!, sequence: 9 }),
+    ]) {
+      expect(codesOf([...sound, found(fake, s3(nowMs))], fake)).toEqual(['chain-forked']);
+      expect(codesOf([...sound, found(fake, s3(nowMs))], target)).toEqual([]);
+    }
   });
 
   test('nor as the last of the chain, behind records that are younger', () => {

@@ -221,13 +221,15 @@ function chainOf(found: readonly TimedRecord[]) {
     return (record: SnapshotRecord) => first.get(of(record))?.record === record;
   };
   const leads = isFirst(({ writer, previous }) => `${writer} ${previous}`);
+  const counts = isFirst(({ writer, sequence }) => `${writer} ${sequence}`);
   const holds = isFirst(({ manifest }) => manifest[0]);
   return {
     oddities(record: SnapshotRecord) {
       const before = record.previous === null ? undefined : byHash.get(record.previous);
       const gap = record.previous !== null && before === undefined;
       const backwards = before !== undefined && Date.parse(before.record.committed) > Date.parse(record.committed);
-      const forked = !leads(record);
+      const isMiscounted = before !== undefined && before.record.sequence + 1 !== record.sequence;
+      const forked = !leads(record) || !counts(record) || isMiscounted;
       const replayed = !holds(record);
       return { forked, replayed, any: gap || backwards || forked || replayed };
     },

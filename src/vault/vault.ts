@@ -21,9 +21,17 @@ export interface RestorePoint {
   readonly doubts: readonly Doubt[];
 }
 
+/** An object that cannot be believed, or read. */
+export interface Suspect {
+  readonly key: string;
+  readonly why: string;
+  /** A known writer signed it for later programs: what it needs this one cannot know. */
+  readonly newer?: boolean;
+}
+
 export interface RestorePoints {
   readonly points: readonly RestorePoint[];
-  readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
+  readonly suspect: readonly Suspect[];
 }
 
 /** The read side of a vault over all its reachable destinations. */

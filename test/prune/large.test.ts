@@ -62,6 +62,7 @@ function records(vault: string) {
         retention: { class: 'standard' },
         generation: 0,
         previous,
+        sequence: at + 1,
       },
       privateKey,
     );

@@ -179,7 +179,8 @@ async function plantEntries(system: TestSystem, count: number): Promise<void> {
   for (let at = 0; at < count; at++) {
     const id = newUlid(Date.UTC(2026, 0, 1) + at, open.random);
     const time = new Date(Date.UTC(2026, 0, 1) + at).toISOString();
-    const entry = { format: 1, vault, id, kind: 'backup', time, previous: null, body: {}, sealed: null } as const;
+    const chain = { previous: null, sequence: 1 } as const;
+    const entry = { format: 1, vault, id, kind: 'backup', time, ...chain, body: {}, sealed: null } as const;
     const file = join(system.at(), ledgerKey(id));
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, encodeLedgerEntry(entry, signingKey));

@@ -42,6 +42,7 @@ export function forgedRecord(from: SnapshotRecord, key: string, forgery: Forgery
       packs: replay ? unsigned.packs : [],
       manifest: replay ? unsigned.manifest : [sha256Hex(randomBytes(32)), 100],
       previous: after ? sha256Hex(recordBytes(after)) : null,
+      sequence: (after?.sequence ?? 0) + 1,
       retention: { class: 'standard', ...until },
     },
     key,
@@ -86,6 +87,6 @@ export async function plantEntry(
 ): Promise<void> {
   const id = newUlid(timeMs, randomBytes);
   const time = new Date(timeMs).toISOString();
-  const entry = { format: 1, vault, id, kind, time, previous: null, body, sealed: null } as const;
+  const entry = { format: 1, vault, id, kind, time, previous: null, sequence: 1, body, sealed: null } as const;
   await destination.put(ledgerKey(id), encodeLedgerEntry(entry, key));
 }

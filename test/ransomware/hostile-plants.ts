@@ -65,7 +65,8 @@ async function addEntry(
   const id = newUlid(timeMs, randomBytes);
   const time = new Date(timeMs).toISOString();
   const { vault } = attack.points[0]!;
-  const entry = { format: 1, vault, id, kind, time, previous: null, body: { ...body }, sealed: null } as const;
+  const chain = { previous: null, sequence: 1 } as const;
+  const entry = { format: 1, vault, id, kind, time, ...chain, body: { ...body }, sealed: null } as const;
   const seen = await add(attack, ledgerKey(id), encodeLedgerEntry(entry, attack.keys[key]));
   return { [seen ? 'told' : 'toldThere']: [id] };
 }

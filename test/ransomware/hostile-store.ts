@@ -108,7 +108,7 @@ function proveOnce(host: string, vault: string, key: string): string {
   const id = newUlid(nowMs, randomBytes);
   const time = new Date(nowMs).toISOString();
   const told = { id, started: time, verdict: 'proved', datasets: [dataset], rtoMs: 1000, left: [] } as const;
-  const entry = { format: 1, vault, id, kind: 'drill', time, previous: null, sealed: null } as const;
+  const entry = { format: 1, vault, id, kind: 'drill', time, previous: null, sequence: 1, sealed: null } as const;
   const body = { ...evidence('harbor', told) };
   for (const place of ['hostile', 'honest']) {
     writeFileSync(join(host, place, ledgerKey(id)), encodeLedgerEntry({ ...entry, body }, key));

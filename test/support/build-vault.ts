@@ -7,6 +7,7 @@ import type { StoredEntry } from '../../src/core/entry.ts';
 import type { Expectations } from '../../src/core/expectations.ts';
 import { newUlid } from '../../src/core/ulid.ts';
 import { newHeader } from '../../src/vault/age/header.ts';
+import { printsOf } from '../../src/vault/age/recipient-print.ts';
 import { sealAll } from '../../src/vault/age/stream.ts';
 import { encodeEntry } from '../../src/vault/format/entries.ts';
 import { encodeIndexDelta, type IndexedPack } from '../../src/vault/format/index-delta.ts';
@@ -67,13 +68,18 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
   const { privateKey } = newSigningKey();
   const vault = newUlid(Date.UTC(2026, 0, 1), random);
   let previous: string | null = null;
+  let sequence = 0;
 
   objects.set(VAULT_KEY, encodeVaultFile({ format: 1, vault, created: '2026-01-01T00:00:00.000Z' }));
   if (options.rescue) objects.set(RESCUE_KEY, options.rescue);
 
-  async function seal(plain: Uint8Array): Promise<Uint8Array> {
+  async function sealPlain(plain: Uint8Array): Promise<Uint8Array> {
     const { header, fileKey } = await newHeader(recipients);
     return sealAll(header, fileKey, random(16), plain);
+  }
+
+  function seal(plain: Uint8Array): Promise<Uint8Array> {
+    return sealPlain(zstdCompressSync(plain, { params: { [constants.ZSTD_c_checksumFlag]: 1 } }));
   }
 
   function cut(parts: ReadonlyArray<Uint8Array | number>, into: Map<string, Chunk>): Piece[] {
@@ -96,7 +102,7 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
     const packs: IndexedPack[] = [];
     for (const group of groups(chunks, options.packSize)) {
       const { plain, toc } = packPlain(group, options.frameSize);
-      const file = await seal(plain);
+      const file = await sealPlain(plain);
       const id = createHash('sha256').update(file).digest('hex');
       objects.set(packKey(id), file);
       packs.push({ id, sizeBytes: file.length, kind, toc });
@@ -137,7 +143,8 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
   async function storeIndex(packs: readonly IndexedPack[], timeMs: number): Promise<void> {
     if (packs.length === 0) return;
     const key = indexKey(writerId(publicKeyOf(privateKey)), newUlid(timeMs, random));
-    objects.set(key, await seal(zstdCompressSync(encodeIndexDelta({ packs }))));
+    const delta = encodeIndexDelta({ vault, packs, sealedTo: printsOf(recipients) }, privateKey);
+    objects.set(key, await seal(delta));
   }
 
   return {
@@ -158,7 +165,7 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
         ...(expectations && { expectations }),
         problems: [],
       };
-      const manifest = await seal(zstdCompressSync(encodeManifest(described)));
+      const manifest = await seal(encodeManifest(described));
       objects.set(manifestKey(hex(manifest)), manifest);
       const record = signRecord(
         {
@@ -179,6 +186,7 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
           retention: { class: 'daily', until: '2036-01-01T00:00:00.000Z' },
           generation: 0,
           previous,
+          sequence: ++sequence,
         },
         privateKey,
       );

@@ -55,6 +55,7 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
   const { privateKey } = newSigningKey();
   const vault = newUlid(0, randomBytes);
   let previous: string | null = null;
+  let sequence = 0;
   /** As if it had been stored then. */
   const put = (key: string, bytes: Uint8Array, at: readonly string[] = folders, storedMs = Date.now()) => {
     for (const folder of at) {
@@ -66,7 +67,7 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
   };
   const enter = (kind: 'drill' | 'accept', id: string, atMs: number, body: object, stranger: boolean) => {
     const time = new Date(atMs).toISOString();
-    const entry = { format: 1, vault, id, kind, time, previous: null, sealed: null } as const;
+    const entry = { format: 1, vault, id, kind, time, previous: null, sequence: 1, sealed: null } as const;
     const record = { ...entry, body: body as Record<string, unknown> };
     put(ledgerKey(id), encodeLedgerEntry(record, stranger ? newSigningKey().privateKey : privateKey));
   };
@@ -93,6 +94,7 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
           retention: { class: 'standard' },
           generation: 0,
           previous,
+          sequence: ++sequence,
         },
         privateKey,
       );

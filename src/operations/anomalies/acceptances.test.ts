@@ -41,7 +41,8 @@ interface Said extends LedgerObject {
 
 function said(body: object, { by = harbor, timeMs = nowMs - dayMs, storedMs = nowMs, of = vault } = {}): Said {
   const id = newUlid(timeMs, randomBytes);
-  const entry = { format: 1, vault: of, id, kind: 'accept', time: new Date(timeMs).toISOString(), previous: null };
+  const time = new Date(timeMs).toISOString();
+  const entry = { format: 1, vault: of, id, kind: 'accept', time, previous: null, sequence: 1 };
   const record = { ...entry, body: body as Record<string, unknown>, sealed: null } as const;
   const [key, bytes] = [
     ledgerKey(id),

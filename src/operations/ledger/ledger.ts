@@ -64,6 +64,7 @@ export async function appendToLedger(
     kind,
     time: new Date(nowMs).toISOString(),
     previous: previous?.hash ?? null,
+    sequence: (previous?.sequence ?? 0) + 1,
     body: body as Readonly<Record<string, unknown>>,
     sealed: Buffer.from(sealed).toString('base64'),
   } as const;
@@ -82,7 +83,7 @@ export async function appendToLedger(
   if (behind.length === parts.destinations.length) {
     throw ledgerUnwritten({ why: behind.map(({ destination, why }) => `${destination}: ${why}`).join(' ') });
   }
-  remember(parts, cache, { key, hash: hashOfEntry(bytes), time: record.time });
+  remember(parts, cache, { key, hash: hashOfEntry(bytes), time: record.time, sequence: record.sequence });
   cache.noteKind(id, kind);
   noteBehind(
     cache,
@@ -96,14 +97,15 @@ interface Newest {
   /** SHA-256 of it as stored. */
   readonly hash: string;
   readonly time: string;
+  readonly sequence: number;
 }
 
 function nameOf({ vault, signingKey }: LedgerParts): string {
   return `newest ${vault} ${publicKeyOf(signingKey)}`;
 }
 
-function remember(parts: LedgerParts, cache: LedgerCache, { key, hash, time }: Newest): void {
-  cache.set(nameOf(parts), `${key} ${hash} ${time}`);
+function remember(parts: LedgerParts, cache: LedgerCache, { key, hash, time, sequence }: Newest): void {
+  cache.set(nameOf(parts), `${key} ${hash} ${time} ${sequence}`);
 }
 
 /** The key of the newest entry that this host wrote to `vault`, as far as it remembers. */
@@ -113,10 +115,11 @@ export function rememberedNewest(cache: LedgerCache, vault: string, writer: stri
 
 /** This writer's newest entry: the one that is remembered, looked at in one place; else looked for from the newest on. */
 async function newestOf(parts: LedgerParts, cache: LedgerCache): Promise<Newest | undefined> {
-  const [key, hash, time] = cache.get(nameOf(parts))?.split(' ') ?? [];
-  if (key !== undefined && hash !== undefined && time !== undefined) {
+  const [key, hash, time, number] = cache.get(nameOf(parts))?.split(' ') ?? [];
+  if (key !== undefined && hash !== undefined && time !== undefined && number !== undefined) {
     const ageMs = parts.clock.now() - Date.parse(time);
-    if (ageMs >= 0 && ageMs < youngMs && (await isHeld(parts.destinations, key, hash))) return { key, hash, time };
+    const isYoung = ageMs >= 0 && ageMs < youngMs;
+    if (isYoung && (await isHeld(parts.destinations, key, hash))) return { key, hash, time, sequence: Number(number) };
   }
   return await searchNewest(parts, key);
 }
@@ -140,7 +143,7 @@ async function searchNewest(
   for (const since of new Set([sinceMs, 0])) {
     for await (const { key, bytes, record } of newestEntries(destinations, { sinceMs: since })) {
       if (bytes === undefined || record?.writer !== writer || record.vault !== vault) continue;
-      return { key, hash: hashOfEntry(bytes), time: record.time };
+      return { key, hash: hashOfEntry(bytes), time: record.time, sequence: record.sequence };
     }
   }
   return undefined;

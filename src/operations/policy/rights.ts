@@ -24,12 +24,15 @@ export const everyName: readonly string[] = [
   'gc/*',
   'ledger/*',
   'endorsements/*',
+  'format/*',
   'probe/*',
 ];
 /** Signed notes of what was done: everyone who does something leaves one. */
 const ledger = 'ledger/*';
 /** Whom an identity vouches for: written by whatever a key is given to. */
 const endorsements = 'endorsements/*';
+/** What only later programs understand: whoever writes or deletes asks first. */
+const announced = 'format/*';
 
 /**
  * The least that each role needs; tests run each with exactly this. Data (`packs/`) and lists of files (`manifests/`) are read
@@ -38,10 +41,10 @@ const endorsements = 'endorsements/*';
 export const rightsOf: Readonly<Record<Role, Rights>> = {
   writer: {
     // Its own index and the newest records, to go on where it was; what a prune decided; what it noted last.
-    read: ['vault.json', 'rescue.sh', 'index/*', 'snapshots/*', 'gc/*', ledger, endorsements, 'probe/*'],
+    read: ['vault.json', 'rescue.sh', 'index/*', 'snapshots/*', 'gc/*', ledger, endorsements, announced, 'probe/*'],
     create: [
       ...['vault.json', 'rescue.sh', 'packs/*', 'manifests/*', 'index/*', 'snapshots/*'],
-      ...[ledger, endorsements, 'probe/*'],
+      ...[ledger, endorsements, announced, 'probe/*'],
     ],
     // What `check` tries out, and nothing else.
     remove: ['probe/*'],
@@ -56,7 +59,7 @@ export const rightsOf: Readonly<Record<Role, Rights>> = {
     seeLocks: true,
   },
   pruner: {
-    read: ['vault.json', 'snapshots/*', 'gc/*', ledger],
+    read: ['vault.json', 'snapshots/*', 'gc/*', ledger, announced],
     create: ['gc/*', ledger],
     remove: ['packs/*', 'manifests/*', 'snapshots/*'],
     extendLocks: false,

@@ -1,4 +1,5 @@
 import type { Key } from '../../destinations/destination.ts';
+import { decodeAnnouncement } from '../format/announcement.ts';
 import { decodeEndorsement } from '../format/endorsement.ts';
 import { decodeGeneration } from '../format/generation.ts';
 import type { ParsedKey } from '../format/keys.ts';
@@ -36,6 +37,11 @@ export function believe(vault: string, key: Key, parsed: ParsedKey, bytes: Uint8
     case 'endorsement':
       if (decodeEndorsement(bytes, key).vault !== vault) throw wrong('it belongs elsewhere');
       return undefined;
+    case 'announcement': {
+      const { vault: of, writer } = decodeAnnouncement(bytes, key);
+      if (of !== vault) throw wrong('it belongs elsewhere');
+      return writer;
+    }
     case 'vault':
     case 'rescue':
       throw wrong('it is made where it is missing');

@@ -44,6 +44,7 @@ function recordOf(needs: readonly (readonly [string, number])[], timeMs = 1000):
     retention: { class: 'standard' },
     generation: 0,
     previous: null,
+    sequence: 1,
   } as const;
   return signRecord(unsigned, privateKey);
 }

@@ -37,6 +37,8 @@ const order: Readonly<Partial<Record<ParsedKey['type'], number>>> = {
   generation: 3,
   ledger: 4,
   endorsement: 5,
+  // Before what it announces.
+  announcement: -1,
 };
 
 /**

@@ -34,6 +34,7 @@ function recordOf(key: string, id: string, logical: number): SnapshotRecord {
     retention: { class: 'standard' },
     generation: 0,
     previous: null,
+    sequence: 1,
   };
   return signRecord(unsigned, key);
 }

@@ -41,6 +41,7 @@ function encoded(packs: SnapshotRecord['packs'], more: Partial<UnsignedRecord> =
     retention: { class: 'standard' },
     generation: 0,
     previous: null,
+    sequence: 1,
   };
   return encodeRecord({ ...unsigned, ...more }, privateKey);
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { endorsementDamaged } from './errors.ts';
 import { endorsementKey } from './keys.ts';
-import { count, jsonBytes, publicKey, readJson, signature, signedBytes, time, ulid } from './signed-json.ts';
+import { algorithm, count, jsonBytes, publicKey, readJson, signature, signedBytes, time, ulid } from './signed-json.ts';
 import { publicKeyOf, sign, verify, writerId } from './signing.ts';
 
 /** A writer, and the systems whose records it may sign. */
@@ -18,6 +18,8 @@ export interface EndorsedWriter {
  * docs/vault-format.md specifies it.
  */
 export interface Endorsement {
+  /** Of the signature. */
+  readonly algorithm: 'ed25519';
   readonly format: 1;
   readonly vault: string;
   /** ULID; the key's last part. */
@@ -37,14 +39,15 @@ const maxSystems = 100;
 /** A longer one is read by nobody: whoever can write to the store decides how long an object is. */
 export const maxEndorsementBytes = 1024 * 1024;
 
-const shape = z.strictObject({
+const shape = z.looseObject({
+  algorithm,
   format: z.literal(1),
   vault: ulid,
   id: ulid,
   sequence: count.min(1),
   time,
   writers: z
-    .array(z.strictObject({ key: publicKey, systems: z.array(z.string().min(1).max(1000)).min(1).max(maxSystems) }))
+    .array(z.looseObject({ key: publicKey, systems: z.array(z.string().min(1).max(1000)).min(1).max(maxSystems) }))
     .max(maxEndorsedWriters),
   endorser: publicKey,
   signature,
@@ -52,13 +55,19 @@ const shape = z.strictObject({
 
 /** @param privateKey what `endorsingKey` gives. Writers and systems are sorted here. */
 export function signEndorsement(
-  unsigned: Omit<Endorsement, 'format' | 'endorser' | 'signature'>,
+  unsigned: Omit<Endorsement, 'algorithm' | 'format' | 'endorser' | 'signature'>,
   privateKey: string,
 ): Endorsement {
   const writers = unsigned.writers.map(({ key, systems }) => ({ key, systems: [...new Set(systems)].sort() }));
   writers.sort((a, b) => (a.key < b.key ? -1 : 1));
-  const whole = { ...unsigned, writers, format: 1 as const, endorser: publicKeyOf(privateKey) };
-  return { ...whole, signature: sign(signedBytes(whole), privateKey) };
+  const whole = {
+    ...unsigned,
+    writers,
+    algorithm: 'ed25519',
+    format: 1,
+    endorser: publicKeyOf(privateKey),
+  } as const;
+  return { ...whole, signature: sign(signedBytes('endorsement', whole), privateKey) };
 }
 
 export function endorsementBytes(endorsement: Endorsement): Uint8Array {
@@ -74,7 +83,7 @@ export function decodeEndorsement(bytes: Uint8Array, key: string): Endorsement {
   if (!inOrder(read.writers.map((one) => one.key)) || !read.writers.every(({ systems }) => inOrder(systems))) {
     throw damaged('its writers are not in order');
   }
-  if (!verify(signedBytes(read), read.signature, read.endorser)) {
+  if (!verify(signedBytes('endorsement', read), read.signature, read.endorser)) {
     throw damaged('its signature does not fit: it was changed after it was written, or forged');
   }
   return read;

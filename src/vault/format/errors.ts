@@ -5,8 +5,7 @@ const damagedHint = () => "Run 'lifeboat verify --all': it names what is touched
 export const formatNewer = defineError({
   code: 'format-newer',
   exit: 2,
-  say: (fact: { what: string; version: number }) =>
-    `${fact.what} has format ${fact.version}; this program knows format 1.`,
+  say: (fact: { what: string; needs: string }) => `${fact.what} needs ${fact.needs}, which this program does not know.`,
   hint: () => 'A newer Lifeboat wrote it. Upgrade this one.',
 });
 
@@ -84,6 +83,13 @@ export const endorsementDamaged = defineError({
   code: 'endorsement-damaged',
   exit: 2,
   say: (fact: { key: string; why: string }) => `Endorsement ${fact.key} does not hold: ${fact.why}.`,
+  hint: () => 'It counts for nothing. Find out who can write to the destination.',
+});
+
+export const announcementDamaged = defineError({
+  code: 'announcement-damaged',
+  exit: 2,
+  say: (fact: { key: string; why: string }) => `Announcement ${fact.key} does not hold: ${fact.why}.`,
   hint: () => 'It counts for nothing. Find out who can write to the destination.',
 });
 

@@ -2,11 +2,12 @@ import { z } from 'zod';
 import { generationDamaged, generationForged } from './errors.ts';
 import { idListBytes, joinLists, readIdList, readParted } from './parted.ts';
 import {
+  algorithm,
   count,
-  isSigned,
   jsonBytes,
   publicKey,
-  readJson,
+  readSigned,
+  requires,
   sha256,
   signature,
   signedBytes,
@@ -17,7 +18,11 @@ import { publicKeyOf, sign } from './signing.ts';
 
 /** `gc/<generation>.json`: what a prune decided. Writers read the newest before they reuse a pack. */
 export interface Generation {
+  /** Of the signature. */
+  readonly algorithm: 'ed25519';
   readonly format: 1;
+  /** What a program must know that heeds this one, or deletes anything in its vault. */
+  readonly requires: readonly string[];
   readonly vault: string;
   /** 1 for the first prune; each adds one. A vault without any is at generation 0. */
   readonly generation: number;
@@ -32,16 +37,22 @@ export interface Generation {
   readonly signature: string;
 }
 
-const shape = z.strictObject({
+/** Sorted, each once. */
+const idList = z.array(sha256).refine((ids) => ids.every((id, at) => at === 0 || ids[at - 1]! < id));
+
+const shape = z.looseObject({
+  algorithm,
   format: z.literal(1),
+  requires,
   vault: ulid,
   generation: count.min(1),
   created: time,
-  tombstones: z.array(sha256),
-  sparse: z.array(sha256),
+  tombstones: idList,
+  sparse: idList,
   writer: publicKey,
   signature,
 });
+const reading = { kind: 'generation', shape, damaged: generationDamaged, forged: generationForged } as const;
 
 /** There may be a million ids in each: they are written and read as bytes, apart from the rest. */
 const longLists = [
@@ -49,9 +60,13 @@ const longLists = [
   { name: 'tombstones', end: ']' },
 ] as const;
 
-export function signGeneration(unsigned: Omit<Generation, 'writer' | 'signature'>, privateKey: string): Generation {
-  const whole = { ...unsigned, writer: publicKeyOf(privateKey) };
-  return { ...whole, signature: sign(withLists(signedBytes, whole), privateKey) };
+export function signGeneration(
+  unsigned: Omit<Generation, 'algorithm' | 'requires' | 'writer' | 'signature'>,
+  privateKey: string,
+): Generation {
+  const whole = { requires: [], ...unsigned, algorithm: 'ed25519', writer: publicKeyOf(privateKey) } as const;
+  const signed = withLists((value) => signedBytes('generation', value), whole);
+  return { ...whole, signature: sign(signed, privateKey) };
 }
 
 export function generationBytes(generation: Generation): Uint8Array {
@@ -65,13 +80,11 @@ function withLists(write: (value: object) => Uint8Array, generation: Omit<Genera
   return joinLists(rest, names, [idListBytes(generation.sparse), idListBytes(generation.tombstones)]);
 }
 
-/** Errors: `generation-damaged`, `generation-forged`. Whether the writer may prune is for the caller to judge. */
+/** Errors: `generation-damaged`, `generation-forged`, `format-newer`. Whether the writer may prune is for the caller to judge. */
 export function decodeGeneration(bytes: Uint8Array): Generation {
-  const read = readParted(bytes, shape, longLists);
+  const read = readParted(bytes, reading, longLists);
   const [sparse, tombstones] = read?.lists.map(readIdList) ?? [];
-  if (sparse && tombstones) return { ...(read!.value as z.infer<typeof shape>), sparse, tombstones };
-  // It is not sound: read as a whole, it shows what is wrong.
-  const generation = readJson(bytes, shape, generationDamaged) as z.infer<typeof shape>;
-  if (!isSigned(generation)) throw generationForged({ writer: generation.writer });
-  return generation;
+  if (sparse && tombstones) return { ...(read!.value as Generation), sparse, tombstones };
+  // It is not sound, or it is odd: read as a whole, it shows what is wrong.
+  return readSigned(bytes, reading) as Generation;
 }

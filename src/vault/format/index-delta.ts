@@ -1,16 +1,22 @@
+import { isUlid } from '../../core/ulid.ts';
 import { PRINT_SIZE } from '../age/recipient-print.ts';
 import { indexDamaged } from './errors.ts';
 import { isSha256 } from './keys.ts';
+import { publicKeyOf, sign, verify } from './signing.ts';
 import { readTocBody, type Toc, tocBodySize, writeTocBody } from './toc.ts';
 
-/** Which chunks the packs of one flush hold. Derived from the packs' own tables of contents, so losing it loses no data. */
+/**
+ * Which chunks the packs of one flush hold. Derived from the packs' own tables of contents, so losing it loses no data. Its
+ * writer signs it: it decides what is not stored again.
+ */
 export interface IndexDelta {
+  /** ULID. */
+  readonly vault: string;
   readonly packs: readonly IndexedPack[];
-  /**
-   * Prints of the recipients that the packs are sealed to, sorted: an age header does not tell. Absent in deltas of older
-   * versions: then nobody knows who opens them.
-   */
-  readonly sealedTo?: readonly string[];
+  /** Prints of the recipients that the packs are sealed to, sorted: an age header does not tell. */
+  readonly sealedTo: readonly string[];
+  /** Ed25519 public key, base64. */
+  readonly writer: string;
 }
 
 export interface IndexedPack {
@@ -23,19 +29,27 @@ export interface IndexedPack {
 }
 
 const MAGIC = Buffer.from('LBindex1', 'latin1');
-/** Begins the list of prints. */
-const SEALED_MAGIC = Buffer.from('LBsealed', 'latin1');
+/** What a signature is made over begins with it, so that it stands for nothing else. */
+const CONTEXT = Buffer.from('lifeboat index\n', 'latin1');
+/** Of the signature; a zero byte fills it up to eight. */
+const ALGORITHM = Buffer.from('ed25519\0', 'latin1');
+const KEY_SIZE = 32;
+const SIGNATURE_SIZE = 64;
+const VAULT_SIZE = 26;
+/** The least: no packs, no recipients. */
+const HEAD_SIZE = MAGIC.length + VAULT_SIZE + 4;
+const TAIL_SIZE = ALGORITHM.length + KEY_SIZE + SIGNATURE_SIZE;
 const ID_SIZE = 32;
 /** id, size as 64 bits, kind, then the body of its table of contents. */
 const PACK_HEAD_SIZE = ID_SIZE + 8 + 1;
 const KINDS = ['data', 'meta'] as const;
 
-export function encodeIndexDelta(delta: IndexDelta): Uint8Array {
-  const prints = delta.sealedTo;
-  const sealedSize = prints === undefined ? 0 : SEALED_MAGIC.length + 4 + prints.length * PRINT_SIZE;
-  const packsSize = delta.packs.reduce((sum, pack) => sum + PACK_HEAD_SIZE + tocBodySize(pack.toc), MAGIC.length + 4);
-  const bytes = Buffer.alloc(packsSize + sealedSize);
+export function encodeIndexDelta(delta: Omit<IndexDelta, 'writer'>, privateKey: string): Uint8Array {
+  const prints = [...delta.sealedTo].sort();
+  const packsSize = delta.packs.reduce((sum, pack) => sum + PACK_HEAD_SIZE + tocBodySize(pack.toc), 0);
+  const bytes = Buffer.alloc(HEAD_SIZE + packsSize + 4 + prints.length * PRINT_SIZE + TAIL_SIZE);
   let at = MAGIC.copy(bytes);
+  at += bytes.write(delta.vault, at, VAULT_SIZE, 'latin1');
   at = bytes.writeUInt32LE(delta.packs.length, at);
   for (const pack of delta.packs) {
     if (!isSha256(pack.id)) throw new TypeError('no pack id');
@@ -44,21 +58,28 @@ export function encodeIndexDelta(delta: IndexDelta): Uint8Array {
     at = bytes.writeUInt8(KINDS.indexOf(pack.kind), at);
     at = writeTocBody(pack.toc, bytes, at);
   }
-  if (prints !== undefined) {
-    at += SEALED_MAGIC.copy(bytes, at);
-    at = bytes.writeUInt32LE(prints.length, at);
-    for (const print of [...prints].sort()) at += bytes.write(print, at, PRINT_SIZE, 'hex');
-  }
+  at = bytes.writeUInt32LE(prints.length, at);
+  for (const print of prints) at += bytes.write(print, at, PRINT_SIZE, 'hex');
+  at += ALGORITHM.copy(bytes, at);
+  at += bytes.write(publicKeyOf(privateKey), at, KEY_SIZE, 'base64');
+  bytes.write(sign(signedPart(bytes), privateKey), at, SIGNATURE_SIZE, 'base64');
   return bytes;
 }
 
-/** Error: `index-damaged`. */
+function signedPart(bytes: Buffer): Uint8Array {
+  return Buffer.concat([CONTEXT, bytes.subarray(0, -SIGNATURE_SIZE)]);
+}
+
+/** Whether its writer is the one whose name it lies under, and its vault this one, is for the caller to judge. Error: `index-damaged`. */
 export function decodeIndexDelta(bytes: Uint8Array): IndexDelta {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = MAGIC.length + 4;
-  if (buffer.length < at || !buffer.subarray(0, MAGIC.length).equals(MAGIC))
+  let at = HEAD_SIZE;
+  if (buffer.length < at + 4 + TAIL_SIZE || !buffer.subarray(0, MAGIC.length).equals(MAGIC))
     throw indexDamaged({ field: 'its first bytes' });
-  const count = buffer.readUInt32LE(MAGIC.length);
+  const vault = buffer.toString('latin1', MAGIC.length, MAGIC.length + VAULT_SIZE);
+  if (!isUlid(vault)) throw indexDamaged({ field: 'its vault' });
+  const writer = signerOf(buffer);
+  const count = buffer.readUInt32LE(HEAD_SIZE - 4);
   const packs: IndexedPack[] = [];
   for (let number = 0; number < count; number++) {
     if (buffer.length - at < PACK_HEAD_SIZE) throw indexDamaged({ field: `pack ${number}` });
@@ -71,19 +92,27 @@ export function decodeIndexDelta(bytes: Uint8Array): IndexDelta {
     packs.push({ id, sizeBytes, kind, toc: body.toc });
     at = body.next;
   }
-  if (at === buffer.length) return { packs };
-  return { packs, sealedTo: readPrints(buffer, at) };
+  return { vault, packs, sealedTo: readPrints(buffer, at), writer };
+}
+
+function signerOf(buffer: Buffer): string {
+  const at = buffer.length - TAIL_SIZE;
+  const keyAt = at + ALGORITHM.length;
+  if (!buffer.subarray(at, keyAt).equals(ALGORITHM)) throw indexDamaged({ field: 'the name of its signature' });
+  const writer = buffer.toString('base64', keyAt, keyAt + KEY_SIZE);
+  const signature = buffer.toString('base64', keyAt + KEY_SIZE);
+  if (!verify(signedPart(buffer), signature, writer)) throw indexDamaged({ field: 'its signature' });
+  return writer;
 }
 
 function readPrints(buffer: Buffer, start: number): string[] {
-  const first = start + SEALED_MAGIC.length + 4;
-  if (buffer.length < first || !buffer.subarray(start, first - 4).equals(SEALED_MAGIC)) {
-    throw indexDamaged({ field: 'its end' });
-  }
-  const count = buffer.readUInt32LE(first - 4);
-  if (buffer.length - first !== count * PRINT_SIZE) throw indexDamaged({ field: 'its list of recipients' });
+  const first = start + 4;
+  const end = buffer.length - TAIL_SIZE;
+  if (end < first) throw indexDamaged({ field: 'its end' });
+  const count = buffer.readUInt32LE(start);
+  if (end - first !== count * PRINT_SIZE) throw indexDamaged({ field: 'its list of recipients' });
   const prints: string[] = [];
-  for (let at = first; at < buffer.length; at += PRINT_SIZE) prints.push(buffer.toString('hex', at, at + PRINT_SIZE));
+  for (let at = first; at < end; at += PRINT_SIZE) prints.push(buffer.toString('hex', at, at + PRINT_SIZE));
   if (prints.some((print, at) => at > 0 && print <= prints[at - 1]!)) {
     throw indexDamaged({ field: 'the order of its recipients' });
   }

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { newUlid } from '../../core/ulid.ts';
 import {
+  announcementKey,
   endorsementKey,
   generationKey,
   indexKey,
@@ -32,6 +33,7 @@ describe('object keys', () => {
       ],
       [generationKey(12), { type: 'generation', generation: 12 }],
       [ledgerKey(ulid), { type: 'ledger', id: ulid }],
+      [announcementKey(writer, ulid), { type: 'announcement', writer, id: ulid }],
       [endorsementKey(writer, ulid), { type: 'endorsement', endorser: writer, id: ulid }],
     ];
     for (const [key, parsed] of cases) {
@@ -59,6 +61,8 @@ describe('object keys', () => {
       `endorsements/${ulid}.json`,
       `endorsements/${writer}/${ulid}.age`,
       `logs/app/x/${ulid}`,
+      `format/${ulid}.json`,
+      'format/2.json',
     ];
     for (const key of strange) expect(parseKey(key), key).toBeUndefined();
     fc.assert(
@@ -72,6 +76,7 @@ describe('object keys', () => {
     expect(() => packKey('../../x')).toThrow(TypeError);
     expect(() => indexKey('..', ulid)).toThrow(TypeError);
     expect(() => endorsementKey('..', ulid)).toThrow(TypeError);
+    expect(() => announcementKey('..', ulid)).toThrow(TypeError);
     expect(() => generationKey(0.5)).toThrow(TypeError);
     expect(isTime('2026-11-21T24:00:00.000Z')).toBe(false);
   });

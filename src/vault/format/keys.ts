@@ -13,7 +13,8 @@ export type ParsedKey =
   | { readonly type: 'snapshot'; readonly dataset: string; readonly time: string; readonly id: string }
   | { readonly type: 'generation'; readonly generation: number }
   | { readonly type: 'ledger'; readonly id: string }
-  | { readonly type: 'endorsement'; readonly endorser: string; readonly id: string };
+  | { readonly type: 'endorsement'; readonly endorser: string; readonly id: string }
+  | { readonly type: 'announcement'; readonly writer: string; readonly id: string };
 
 const HEX_256 = /^[0-9a-f]{64}$/;
 const WRITER = /^[0-9a-f]{32}$/;
@@ -59,6 +60,12 @@ export function endorsementKey(endorser: string, ulid: string): string {
   return `endorsements/${endorser}/${ulid}.json`;
 }
 
+/** `writer`: `writerId` of its public key. */
+export function announcementKey(writer: string, ulid: string): string {
+  need(WRITER.test(writer) && isUlid(ulid), 'announcement');
+  return `format/${writer}/${ulid}.json`;
+}
+
 export function isSha256(text: string): boolean {
   return HEX_256.test(text);
 }
@@ -90,6 +97,10 @@ export function parseKey(key: string): ParsedKey | undefined {
   if (folder === 'endorsements') {
     const id = stem(second, '.json');
     return WRITER.test(first) && isUlid(id) ? { type: 'endorsement', endorser: first, id } : undefined;
+  }
+  if (folder === 'format') {
+    const id = stem(second, '.json');
+    return WRITER.test(first) && isUlid(id) ? { type: 'announcement', writer: first, id } : undefined;
   }
   return folder === 'snapshots' ? parseSnapshot(first, second) : undefined;
 }

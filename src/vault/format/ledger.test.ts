@@ -14,15 +14,21 @@ function chain(length: number, key = writer, startMs = 1_800_000_000_000): Ledge
   const objects: LedgerObject[] = [];
   for (let at = 0; at < length; at++) {
     const last = objects.at(-1);
-    objects.push(entry(at, last === undefined ? null : hashOfEntry(last.bytes), key, startMs));
+    objects.push(entry(at, last === undefined ? null : hashOfEntry(last.bytes), key, startMs, at + 1));
   }
   return objects;
 }
 
-function entry(at: number, previous: string | null, key = writer, startMs = 1_800_000_000_000): LedgerObject {
+function entry(
+  at: number,
+  previous: string | null,
+  key = writer,
+  startMs = 1_800_000_000_000,
+  sequence = previous === null ? 1 : 2,
+): LedgerObject {
   const ms = startMs + at * 1000;
   const id = newUlid(ms, randomBytes);
-  const record = { format: 1, vault, id, kind: 'drill', time: new Date(ms).toISOString(), previous } as const;
+  const record = { format: 1, vault, id, kind: 'drill', time: new Date(ms).toISOString(), previous, sequence } as const;
   return { key: ledgerKey(id), bytes: encodeLedgerEntry({ ...record, body: { at }, sealed: null }, key.privateKey) };
 }
 
@@ -71,6 +77,19 @@ describe('the ledger', () => {
     expect(problem).toMatchObject({ code: 'fork', key: rival.key });
     expect(problem!.message).toContain(objects[1]!.key);
     expect(verifyLedger([...chain(1), ...chain(1)]).problems).toMatchObject([{ code: 'fork' }]);
+  });
+
+  test('an entry whose number does not follow is named; one that says it is the first and has one before it is damage', () => {
+    const [one, two] = chain(2);
+    const leap = entry(9, hashOfEntry(two!.bytes), writer, undefined, 4);
+    expect(verifyLedger([one!, two!, leap]).problems).toMatchObject([{ code: 'order', key: leap.key }]);
+    for (const [previous, sequence] of [
+      [null, 2],
+      [hashOfEntry(one!.bytes), 1],
+    ] as const) {
+      const odd = entry(9, previous, writer, undefined, sequence);
+      expect(() => decodeLedgerEntry(odd.bytes, odd.key)).toThrow(expect.objectContaining({ code: 'ledger-damaged' }));
+    }
   });
 
   test('an entry by somebody else is not taken for ours', () => {

@@ -4,7 +4,7 @@ import { canonicalJson } from '../../core/canonical-json.ts';
 import { countOf } from '../../core/size.ts';
 import { ledgerDamaged } from './errors.ts';
 import { parseKey } from './keys.ts';
-import { jsonBytes, publicKey, readJson, sha256, signature, time, ulid } from './signed-json.ts';
+import { algorithm, count, jsonBytes, publicKey, readJson, sha256, signature, time, ulid } from './signed-json.ts';
 import { publicKeyOf, sign, verify, writerId } from './signing.ts';
 
 /**
@@ -12,6 +12,8 @@ import { publicKeyOf, sign, verify, writerId } from './signing.ts';
  * of this record. docs/vault-format.md specifies it.
  */
 export interface LedgerRecord {
+  /** Of the signature. */
+  readonly algorithm: 'ed25519';
   readonly format: 1;
   readonly vault: string;
   /** ULID; the key's last part. */
@@ -21,6 +23,8 @@ export interface LedgerRecord {
   readonly time: string;
   /** SHA-256 (hex) of this writer's previous entry as stored; null for its first. */
   readonly previous: string | null;
+  /** 1 for the writer's first entry, then one more than that of the one before. */
+  readonly sequence: number;
   /** The writer's Ed25519 public key, base64. */
   readonly writer: string;
   /** Readable by everyone who can list the vault. */
@@ -31,13 +35,15 @@ export interface LedgerRecord {
 
 const ledgerPayloadType = 'application/vnd.lifeboat.ledger+json';
 
-const recordShape = z.strictObject({
+const recordShape = z.looseObject({
+  algorithm,
   format: z.literal(1),
   vault: ulid,
   id: ulid,
   kind: z.string().regex(/^[a-z][a-z-]{0,39}$/),
   time,
   previous: sha256.nullable(),
+  sequence: count.min(1),
   writer: publicKey,
   body: z.record(z.string(), z.unknown()),
   sealed: z.base64().nullable(),
@@ -50,9 +56,9 @@ const envelopeShape = z.strictObject({
 });
 
 /** Signs and wraps a record. @returns the object's bytes; their SHA-256 is the next entry's `previous`. */
-export function encodeLedgerEntry(record: Omit<LedgerRecord, 'writer'>, privateKey: string): Uint8Array {
+export function encodeLedgerEntry(record: Omit<LedgerRecord, 'algorithm' | 'writer'>, privateKey: string): Uint8Array {
   const writer = publicKeyOf(privateKey);
-  const payload = Buffer.from(canonicalJson({ ...record, writer }));
+  const payload = Buffer.from(canonicalJson({ ...record, algorithm: 'ed25519', writer }));
   return jsonBytes({
     payloadType: ledgerPayloadType,
     payload: payload.toString('base64'),
@@ -72,6 +78,7 @@ export function decodeLedgerEntry(bytes: Uint8Array, key: string): LedgerRecord 
   if (payload.toString('base64') !== envelope.payload) throw damaged({ field: 'its payload' });
   // readJson wants the newline that stored objects end with; a payload has none.
   const record = readJson(Buffer.concat([payload, Buffer.from('\n')]), recordShape, damaged) as LedgerRecord;
+  if ((record.previous === null) !== (record.sequence === 1)) throw damaged({ field: 'sequence' });
   const [{ keyid, sig }] = envelope.signatures;
   if (keyid !== writerId(record.writer) || !verify(preAuthentication(payload), sig, record.writer)) {
     throw ledgerDamaged({ key, why: 'its signature does not fit: it was changed after it was written, or forged' });
@@ -191,6 +198,8 @@ function chainProblems(links: readonly Link[]): LedgerProblem[] {
       problems.push({ key, code: 'gap', message: `The entry before ${key} is missing or was changed.` });
     } else if (before.record.id >= record.id) {
       problems.push({ key, code: 'order', message: `${key} follows ${before.key}, which says that it is newer.` });
+    } else if (before.record.sequence + 1 !== record.sequence) {
+      problems.push({ key, code: 'order', message: `${key} follows ${before.key}, and its number does not.` });
     }
   }
   return problems;

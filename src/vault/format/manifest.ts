@@ -105,7 +105,7 @@ function manifestLines(bytes: Uint8Array): Lines {
     throw manifestDamaged({ field: 'its text, which is not UTF-8' });
   }
   const later = /^lifeboat-manifest\t([1-9]\d{0,8})\n/.exec(text);
-  if (later !== null && later[1] !== '1') throw formatNewer({ what: 'A manifest', version: Number(later[1]) });
+  if (later !== null && later[1] !== '1') throw formatNewer({ what: 'A manifest', needs: `format ${later[1]}` });
   if (later === null) throw manifestDamaged({ field: 'its first line' });
   // Line by line, never split at once: a text of nothing but newlines would cost many times its size.
   let at = INTRO.length + 1;
@@ -129,6 +129,8 @@ function manifestLines(bytes: Uint8Array): Lines {
       }
     },
     end() {
+      // Lines that a later program added: what must be known to read the rest, the record requires.
+      while (/^[a-z][a-z-]*\t/.test(next().slice(0, 100))) at += next().length + 1;
       if (text.slice(at) !== 'end\n') throw manifestDamaged({ field: 'its end' });
     },
   };

@@ -1,6 +1,5 @@
-import type { z } from 'zod';
 import { isSha256 } from './keys.ts';
-import { readJson, signedBytes } from './signed-json.ts';
+import { readJson, type SignedReading, signedBytes } from './signed-json.ts';
 import { verify } from './signing.ts';
 
 /** A list that may be a million entries long; `end` is what closes it and its last entry. */
@@ -21,10 +20,10 @@ interface Parted {
  * which they are empty, and the signature is checked over the whole. Undefined for what is not canonical, not of this shape or
  * not signed. What is in a list (the bytes between its brackets) is for its own reader to judge.
  *
- * What follows the first `"name":[` is that list: no text holds a bare quotation mark, so it stands where a member begins, and
- * of the right name only one member of the shape is a list.
+ * What follows the only `"name":[` is that list: no text holds a bare quotation mark, so it stands where a member begins. Where
+ * there is another, in a field that a later program put there, nothing is said here: it is read as a whole.
  */
-export function readParted(bytes: Uint8Array, shape: z.ZodType, lists: readonly LongList[]) {
+export function readParted(bytes: Uint8Array, { kind, shape }: SignedReading, lists: readonly LongList[]) {
   const parted = part(bytes, lists);
   if (parted === undefined) return undefined;
   let value: unknown;
@@ -35,11 +34,11 @@ export function readParted(bytes: Uint8Array, shape: z.ZodType, lists: readonly 
   }
   const signed = value as { readonly writer: string; readonly signature: string };
   const names = lists.map(({ name }) => name);
-  const whole = joinLists(signedBytes(signed), names, parted.lists);
+  const whole = joinLists(signedBytes(kind, signed), names, parted.lists);
   return verify(whole, signed.signature, signed.writer) ? { value, lists: parted.lists } : undefined;
 }
 
-/** Undefined where a list is not found. */
+/** Undefined where a list is not found, or not the only one of its name. */
 function part(bytes: Uint8Array, lists: readonly LongList[]): Parted | undefined {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const rest: Uint8Array[] = [];
@@ -54,7 +53,9 @@ function part(bytes: Uint8Array, lists: readonly LongList[]): Parted | undefined
     between.push(buffer.subarray(start, stop));
     done = stop;
   }
-  return { rest: Buffer.concat([...rest, buffer.subarray(done)]), lists: between };
+  const whole = Buffer.concat([...rest, buffer.subarray(done)]);
+  const isOnly = lists.every(({ name }) => startOf(whole, name, startOf(whole, name, 0)) < 0);
+  return isOnly ? { rest: whole, lists: between } : undefined;
 }
 
 /** Puts each list between its brackets, which are empty in `rest`. @param names in the order of canonical JSON */
@@ -89,7 +90,7 @@ export function idListBytes(ids: readonly string[]): Uint8Array {
 const idStep = 67;
 const [comma, quote] = [...Buffer.from(',"')];
 
-/** Undefined for anything but ids. */
+/** Undefined for anything but ids, sorted, each once. */
 export function readIdList(bytes: Uint8Array): string[] | undefined {
   if (bytes.length > 0 && (bytes.length + 1) % idStep !== 0) return undefined;
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -99,7 +100,7 @@ export function readIdList(bytes: Uint8Array): string[] | undefined {
     if (buffer[at] !== quote || buffer[end - 1] !== quote || (end < buffer.length && buffer[end] !== comma))
       return undefined;
     const id = buffer.toString('latin1', at + 1, end - 1);
-    if (!isSha256(id)) return undefined;
+    if (!isSha256(id) || id <= (ids.at(-1) ?? '')) return undefined;
     ids.push(id);
   }
   return ids;

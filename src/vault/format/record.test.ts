@@ -14,6 +14,7 @@ import {
   signRecord,
   type UnsignedRecord,
 } from './record.ts';
+import { signedBytes } from './signed-json.ts';
 import { newSigningKey, publicKeyOf, sign, verify, writerId } from './signing.ts';
 import { decodeVaultFile, encodeVaultFile } from './vault-file.ts';
 
@@ -42,6 +43,7 @@ const unsigned: UnsignedRecord = {
   retention: { class: 'daily', until: '2026-12-21T00:00:00.000Z' },
   generation: 0,
   previous: null,
+  sequence: 1,
 };
 
 describe('a snapshot record', () => {
@@ -52,7 +54,7 @@ describe('a snapshot record', () => {
     expect(Buffer.from(bytes).toString()).toBe(`${canonicalJson(record)}\n`);
     expect(Buffer.from(encodeRecord(unsigned, privateKey)).equals(bytes)).toBe(true);
     const { signature, ...rest } = record;
-    expect(verify(Buffer.from(canonicalJson(rest)), signature, publicKey)).toBe(true);
+    expect(verify(Buffer.from(`lifeboat record\n${canonicalJson(rest)}`), signature, publicKey)).toBe(true);
     const { position: _, ...without } = unsigned;
     const plain = signRecord({ ...without, retention: { class: 'x' } }, privateKey);
     expect(decodeRecord(recordBytes(plain))).toEqual(plain);
@@ -76,7 +78,7 @@ describe('a snapshot record', () => {
     const stranger = newSigningKey();
     const forged = expect.objectContaining({ code: 'record-forged' });
     const { signature: _, ...whole } = record;
-    const signature = sign(Buffer.from(canonicalJson(whole)), stranger.privateKey);
+    const signature = sign(signedBytes('record', whole), stranger.privateKey);
     expect(() => decodeRecord(recordBytes({ ...whole, signature }))).toThrow(forged);
     expect(() => decodeRecord(recordBytes({ ...record, writer: stranger.publicKey }))).toThrow(forged);
   });
@@ -89,7 +91,7 @@ describe('a snapshot record', () => {
       `\ufeff${text}`,
       text.replace('"format":1', '"format":1.0'),
       text.replace('"format":1', '"format":1,"format":1'),
-      text.replace('"format":1', '"format":1,"extra":1'),
+      text.replace('"system"', '"extra":1,"system"'),
       text.replace('harbor', '\\u0068arbor'),
     ];
     for (const other of others) {
@@ -106,6 +108,9 @@ describe('a snapshot record', () => {
       [{ manifest: ['x', 1] }, 'manifest.0'],
       [{ sizes: { ...unsigned.sizes, added: -1 } }, 'sizes.added'],
       [{ previous: '' }, 'previous'],
+      [{ sequence: 0 }, 'sequence'],
+      [{ sequence: 2 }, 'sequence'],
+      [{ previous: 'ab'.repeat(32) }, 'sequence'],
     ];
     for (const [change, field] of cases) {
       expect(() => signRecord({ ...unsigned, ...change } as UnsignedRecord, privateKey)).toThrow(
@@ -147,10 +152,21 @@ describe('a prune generation', () => {
 
   test('names nothing but ids, whoever signed it', () => {
     for (const wrong of ['AB'.repeat(32), 'ab', `${'ab'.repeat(31)}a\u00e9`]) {
-      const odd = signGeneration({ ...generation, tombstones: ['cd'.repeat(32), wrong] }, privateKey);
+      const odd = signGeneration({ ...generation, tombstones: ['0'.repeat(64), wrong] }, privateKey);
       expect(() => decodeGeneration(generationBytes(odd))).toThrow(
         expect.objectContaining({ code: 'generation-damaged' }),
       );
+    }
+  });
+
+  test('with ids that are not sorted, or twice there, is damaged', () => {
+    const [one, two] = ['ab'.repeat(32), 'cd'.repeat(32)];
+    for (const sparse of [
+      [two, one],
+      [one, one],
+    ]) {
+      const odd = generationBytes(signGeneration({ ...generation, sparse }, privateKey));
+      expect(() => decodeGeneration(odd)).toThrow(expect.objectContaining({ code: 'generation-damaged' }));
     }
   });
 

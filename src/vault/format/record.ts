@@ -6,12 +6,13 @@ import { recordDamaged, recordForged } from './errors.ts';
 import { parseKey, snapshotKey } from './keys.ts';
 import { readParted } from './parted.ts';
 import {
+  algorithm,
   count,
   datasetName,
-  isSigned,
   jsonBytes,
   publicKey,
-  readJson,
+  readSigned,
+  requires,
   sha256,
   signature,
   signedBytes,
@@ -25,7 +26,11 @@ import { publicKeyOf, sign } from './signing.ts';
  * need. It holds no file or table name. docs/vault-format.md specifies it.
  */
 export interface SnapshotRecord {
+  /** Of the signature. */
+  readonly algorithm: 'ed25519';
   readonly format: 1;
+  /** What a program must know that reads this restore point, or deletes anything in its vault. */
+  readonly requires: readonly string[];
   readonly vault: string;
   readonly system: string;
   readonly dataset: string;
@@ -61,6 +66,8 @@ export interface SnapshotRecord {
   readonly generation: number;
   /** SHA-256 (hex) of this writer's previous record as stored, over all datasets; null for its first. */
   readonly previous: string | null;
+  /** 1 for the writer's first record, then one more than that of the one before. */
+  readonly sequence: number;
   /** The writer's Ed25519 public key, base64. */
   readonly writer: string;
   /** Ed25519 over the canonical JSON of everything above, base64. */
@@ -71,8 +78,10 @@ export interface SnapshotRecord {
 const text = z.string().max(1000);
 const sizedId = z.tuple([sha256, count]);
 
-const shape = z.strictObject({
+const shape = z.looseObject({
+  algorithm,
   format: z.literal(1),
+  requires,
   vault: ulid,
   system: text,
   dataset: datasetName,
@@ -82,28 +91,30 @@ const shape = z.strictObject({
   committed: time,
   tool: text,
   versions: z.record(text, text),
-  sizes: z.strictObject({ logical: count, added: count, stored: count, entries: count }),
+  sizes: z.looseObject({ logical: count, added: count, stored: count, entries: count }),
   packs: z.array(sizedId).refine(isSortedById),
   manifest: sizedId,
   position: z.record(text, text).exactOptional(),
   problems: z.record(text, count),
-  retention: z.strictObject({ class: text, until: time.exactOptional() }),
+  retention: z.looseObject({ class: text, until: time.exactOptional() }),
   generation: count,
   previous: sha256.nullable(),
+  sequence: count.min(1),
   writer: publicKey,
   signature,
 });
+const reading = { kind: 'record', shape, damaged: recordDamaged, forged: recordForged } as const;
 
 function isSortedById(packs: ReadonlyArray<readonly [string, number]>): boolean {
   return packs.every(([id], at) => at === 0 || (packs[at - 1]?.[0] ?? '') < id);
 }
 
-export type UnsignedRecord = Omit<SnapshotRecord, 'writer' | 'signature'>;
+export type UnsignedRecord = Omit<SnapshotRecord, 'algorithm' | 'requires' | 'writer' | 'signature'>;
 
-/** Adds the writer's public key and the signature. Throws `record-damaged` for a record that no reader would take. */
+/** Adds the writer's public key and the signature, and that nothing later is needed. Throws `record-damaged` for a record that no reader would take. */
 export function signRecord(unsigned: UnsignedRecord, privateKey: string): SnapshotRecord {
-  const whole = { ...unsigned, writer: publicKeyOf(privateKey) };
-  const record = { ...whole, signature: sign(signedBytes(whole), privateKey) };
+  const whole = { requires: [], ...unsigned, algorithm: 'ed25519', writer: publicKeyOf(privateKey) } as const;
+  const record = { ...whole, signature: sign(signedBytes('record', whole), privateKey) };
   return decodeRecord(recordBytes(record));
 }
 
@@ -118,12 +129,12 @@ export function encodeRecord(unsigned: UnsignedRecord, privateKey: string): Uint
 }
 
 /**
- * Errors: `record-damaged` (shape, or not the canonical bytes), `record-forged` (signature). Whether the writer is one that
+ * Errors: `record-damaged` (shape, or not the canonical bytes), `record-forged` (signature), `format-newer`. Whether the writer is one that
  * the vault's owner trusts, and whether the record lies under its own key, is for the caller to judge.
  */
 export function decodeRecord(bytes: Uint8Array): SnapshotRecord {
-  const record = readJson(bytes, shape, recordDamaged) as z.infer<typeof shape>;
-  if (!isSigned(record)) throw recordForged({ writer: record.writer });
+  const record = readSigned(bytes, reading) as SnapshotRecord;
+  if ((record.previous === null) !== (record.sequence === 1)) throw recordDamaged({ field: 'sequence' });
   hashes.set(record, sha256Hex(bytes));
   return record;
 }
@@ -138,10 +149,11 @@ export function decodeCounted(bytes: Uint8Array, ids: Ids): SnapshotRecord {
 
 /** Undefined for what is no sound record: what is wrong with it, `decodeRecord` says. */
 function decodeParted(bytes: Uint8Array, ids: Ids): SnapshotRecord | undefined {
-  const read = readParted(bytes, shape, [{ name: 'packs', end: ']]' }]);
+  const read = readParted(bytes, reading, [{ name: 'packs', end: ']]' }]);
   const counted = read && readPacks(read.lists[0]!, ids);
   if (counted === undefined) return undefined;
-  const record = withPacks(read!.value as z.infer<typeof shape>, counted);
+  const record = withPacks(read!.value as SnapshotRecord, counted);
+  if ((record.previous === null) !== (record.sequence === 1)) return undefined;
   hashes.set(record, sha256Hex(bytes));
   return record;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { canonicalJson } from '../../core/canonical-json.ts';
 import { isUlid } from '../../core/ulid.ts';
+import { formatNewer } from './errors.ts';
 import { isDatasetName, isSha256, isTime } from './keys.ts';
 import { isBase64, verify } from './signing.ts';
 
@@ -12,20 +13,91 @@ export const time = z.string().refine(isTime);
 export const datasetName = z.string().refine(isDatasetName);
 export const publicKey = z.string().refine((text) => isBase64(text, 32));
 export const signature = z.string().refine((text) => isBase64(text, 64));
+export const algorithm = z.literal('ed25519');
+
+/** What a program must know before it deletes anything beside what says so, and before it reads that. Nothing yet. */
+const knownNeeds: ReadonlySet<string> = new Set();
+const need = z.string().regex(/^[a-z][a-z0-9-]{0,63}$/);
+const needs = z.array(need).max(100).refine(isSorted);
+export const requires = needs.refine((words) => words.every((word) => knownNeeds.has(word)));
+
+/** Each kind of object is signed under its own name, so that no signature stands for another kind. Ledger entries have DSSE's. */
+export type SignedKind = 'record' | 'generation' | 'endorsement' | 'announcement';
 
 /** As stored: canonical JSON and a newline, so that there is one byte string for one value. */
 export function jsonBytes(value: unknown): Uint8Array {
   return Buffer.from(`${canonicalJson(value)}\n`);
 }
 
-/** What is signed: the canonical JSON of everything but the signature, without a newline. */
-export function signedBytes(value: object): Uint8Array {
+/** What is signed: a line that names the kind, and the canonical JSON of everything but the signature, without a newline. */
+export function signedBytes(kind: SignedKind, value: object): Uint8Array {
   const { signature: _, ...unsigned } = value as { signature?: string };
-  return Buffer.from(canonicalJson(unsigned));
+  return Buffer.from(`lifeboat ${kind}\n${canonicalJson(unsigned)}`);
 }
 
-export function isSigned(value: { readonly writer: string; readonly signature: string }): boolean {
-  return verify(signedBytes(value), value.signature, value.writer);
+interface Signed {
+  readonly writer: string;
+  readonly signature: string;
+}
+
+export interface SignedReading {
+  readonly kind: SignedKind;
+  readonly shape: z.ZodType;
+  readonly damaged: (fact: { field: string }) => Error;
+  readonly forged: (fact: { writer: string }) => Error;
+}
+
+/**
+ * Bytes → the value, whose signature fits the writer that it names. Fields that the shape does not name are carried.
+ * @throws what `damaged` or `forged` make; `format-newer` for what was made, and signed, for later programs
+ */
+export function readSigned(bytes: Uint8Array, { kind, shape, damaged, forged }: SignedReading): unknown {
+  let value: Signed;
+  try {
+    value = readJson(bytes, shape, damaged) as Signed;
+  } catch (error) {
+    const needs = readEnvelope(kind, bytes)?.needs;
+    throw needs === undefined ? error : formatNewer({ what: `A signed ${kind}`, needs });
+  }
+  if (!verify(signedBytes(kind, value), value.signature, value.writer)) throw forged(value);
+  return value;
+}
+
+/** The same in every format, so that who made something for later programs is known without knowing these. */
+const envelope = z.looseObject({
+  algorithm,
+  format: count.min(1),
+  vault: ulid,
+  writer: publicKey,
+  signature,
+  requires: needs.exactOptional(),
+});
+
+export interface Envelope {
+  readonly vault: string;
+  readonly format: number;
+  /** Ed25519 public key, base64: the signature fits. */
+  readonly writer: string;
+  /** What this program does not know, as the end of a sentence: `format 2`. */
+  readonly needs?: string;
+}
+
+/** Undefined for what is not soundly signed. */
+export function readEnvelope(kind: SignedKind, bytes: Uint8Array): Envelope | undefined {
+  try {
+    const value = readJson(bytes, envelope, ({ field }) => new Error(field)) as z.infer<typeof envelope>;
+    const { vault, writer, format, requires: words = [] } = value;
+    if (!verify(signedBytes(kind, value), value.signature, writer)) return undefined;
+    const unknown = words.filter((word) => !knownNeeds.has(word));
+    if (format > 1) unknown.unshift(`format ${format}`);
+    return { vault, format, writer, ...(unknown.length > 0 && { needs: unknown.slice(0, 3).join(', ') }) };
+  } catch {
+    return undefined;
+  }
+}
+
+function isSorted(words: readonly string[]): boolean {
+  return words.every((word, at) => at === 0 || words[at - 1]! < word);
 }
 
 /** Bytes → the value that `shape` describes, or what `damaged` makes of the field that does not fit. Only canonical bytes pass. */

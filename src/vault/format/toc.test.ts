@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { packPlain } from '../../../test/support/build-vault.ts';
 import { expectHardy } from '../../../test/support/fuzz.ts';
+import { newUlid } from '../../core/ulid.ts';
 import { decodeIndexDelta, encodeIndexDelta } from './index-delta.ts';
+import { newSigningKey } from './signing.ts';
 import {
   CHUNK_ID_SIZE,
   decodeToc,
@@ -126,6 +128,8 @@ describe('padding', () => {
 });
 
 describe('an index delta', () => {
+  const vault = newUlid(1, randomBytes);
+  const { privateKey, publicKey } = newSigningKey();
   const id = (byte: string) => byte.repeat(32);
 
   test('reads back', () => {
@@ -140,26 +144,34 @@ describe('an index delta', () => {
     );
     fc.assert(
       fc.property(packs, (list) => {
-        expect(decodeIndexDelta(encodeIndexDelta({ packs: list }))).toEqual({ packs: list });
-        const sealedTo = list.map(({ id }) => id.slice(0, 32)).sort();
-        if (new Set(sealedTo).size < list.length) return;
-        expect(decodeIndexDelta(encodeIndexDelta({ packs: list, sealedTo }))).toEqual({ packs: list, sealedTo });
+        const sealedTo = [...new Set(list.map(({ id }) => id.slice(0, 32)))].sort();
+        const delta = { vault, packs: list, sealedTo };
+        const read = decodeIndexDelta(encodeIndexDelta(delta, privateKey));
+        expect(read).toEqual({ ...delta, writer: publicKey });
       }),
     );
   });
 
   test('is typed damage for any other bytes', () => {
     const delta = {
+      vault,
       packs: [
         { id: id('ab'), sizeBytes: 1234, kind: 'data', toc: example },
         { id: id('cd'), sizeBytes: 5, kind: 'meta', toc: example },
       ],
       sealedTo: ['11'.repeat(16), '22'.repeat(16)],
     } as const;
-    const bytes = encodeIndexDelta(delta);
+    const bytes = encodeIndexDelta(delta, privateKey);
     expectHardy(decodeIndexDelta, bytes, ['index-damaged']);
     for (const other of [Buffer.concat([bytes, Buffer.alloc(1)]), bytes.subarray(0, -1)]) {
       expect(() => decodeIndexDelta(other)).toThrow(expect.objectContaining({ code: 'index-damaged' }));
     }
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.nat(7), (at, bit) => {
+        const other = Buffer.from(bytes);
+        other[at]! ^= 1 << bit;
+        expect(() => decodeIndexDelta(other)).toThrow(expect.objectContaining({ code: 'index-damaged' }));
+      }),
+    );
   });
 });

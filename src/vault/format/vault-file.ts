@@ -20,7 +20,7 @@ export function encodeVaultFile(file: VaultFile): Uint8Array {
 /** Errors: `format-newer`, `vault-file-damaged`. */
 export function decodeVaultFile(bytes: Uint8Array): VaultFile {
   const newer = newerFormat(bytes);
-  if (newer !== undefined) throw formatNewer({ what: 'The vault', version: newer });
+  if (newer !== undefined) throw formatNewer({ what: 'The vault', needs: `format ${newer}` });
   return readJson(bytes, shape, vaultFileDamaged) as z.infer<typeof shape>;
 }
 

@@ -56,7 +56,7 @@ const SCHEMA = `
     name TEXT PRIMARY KEY, value TEXT NOT NULL, seal INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
 `;
-const VERSION = 4;
+const VERSION = 5;
 
 /**
  * Every row has a checksum of itself: SQLite has none, and one changed bit in an offset would make restore points that name

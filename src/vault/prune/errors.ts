@@ -20,6 +20,14 @@ export const pruneSuspect = defineError({
   hint: () => "Run 'lifeboat verify'. What a record needs is not known while it cannot be read, so everything stays.",
 });
 
+export const pruneNewer = defineError({
+  code: 'prune-newer',
+  exit: 2,
+  say: (fact: { key: string; why: string }) =>
+    `Nothing was deleted: what a newer Lifeboat needs is not known. ${fact.key}: ${fact.why}`,
+  hint: () => 'Upgrade Lifeboat on this machine, then prune.',
+});
+
 export const pruneUnwritten = defineError({
   code: 'prune-unwritten',
   exit: 2,

@@ -2,10 +2,12 @@ import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import { formatNewer } from '../format/errors.ts';
 import { parseKey } from '../format/keys.ts';
 import { createIdSet, type SomeIds } from '../id-set.ts';
 import type { Ids } from '../ids.ts';
 import type { Trust } from '../trust.ts';
+import type { Suspect } from '../vault.ts';
 import { createHeldPacks, type Held, type HeldPacks } from './held.ts';
 import { believed, Foreign, isOfTheDestination, plausible } from './view.ts';
 
@@ -67,11 +69,6 @@ export async function listPacks(destination: Destination, ids: Ids, run: Run): P
   return listing;
 }
 
-export interface Suspect {
-  readonly key: Key;
-  readonly why: string;
-}
-
 export interface RestRequest {
   readonly vault: string;
   readonly trust: Trust;
@@ -123,7 +120,9 @@ export async function listRest(
     } catch (error) {
       if (isOfTheDestination(error)) throw error;
       taken.add(parsed.generation);
-      if (!(error instanceof Foreign)) damaged({ key: trace.key, why: `in ${destination.name}: ${sentenceOf(error)}` });
+      if (error instanceof Foreign) continue;
+      const why = `in ${destination.name}: ${sentenceOf(error)}`;
+      damaged({ key: trace.key, why, ...(formatNewer.is(error) && { newer: true }) });
     }
   }
   const sound = plausible(generations.keys());

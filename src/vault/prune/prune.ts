@@ -3,11 +3,12 @@ import type { Run } from '../../core/run.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { objectExists } from '../../destinations/errors.ts';
 import { firstSound, traceOf } from '../../destinations/first-version.ts';
+import { announcedAt } from '../announced.ts';
 import { generationBytes, signGeneration } from '../format/generation.ts';
 import { generationKey } from '../format/keys.ts';
 import { recordHash } from '../format/record.ts';
 import { isStrange, type Trust } from '../trust.ts';
-import type { RestorePoint, VaultReader } from '../vault.ts';
+import type { RestorePoint, Suspect, VaultReader } from '../vault.ts';
 import {
   decideMarks,
   decideSweep,
@@ -19,8 +20,8 @@ import {
   type PrunePoint,
   type SweepPlan,
 } from './decide.ts';
-import { pruneMet, pruneSuspect, pruneUnwritten } from './errors.ts';
-import { listPacks, listRest, type Place, type Suspect } from './place.ts';
+import { pruneMet, pruneNewer, pruneSuspect, pruneUnwritten } from './errors.ts';
+import { listPacks, listRest, type Place } from './place.ts';
 import { removeWhole } from './remove.ts';
 import { allRules, type PruneRules } from './rules.ts';
 import { type Swept, sweep } from './sweep.ts';
@@ -74,7 +75,11 @@ export async function surveyVault({ vault, destinations, trust }: SurveyRequest,
     run,
     damaged: (found: Suspect) => void damaged.push(found),
   };
-  const places = await reached(listings, (listing) => listRest(listing, rest));
+  const places = await reached(listings, async (listing) => {
+    const place = await listRest(listing, rest);
+    suspect.push(...(await announcedAt(place.destination, vault.id, trust)));
+    return place;
+  });
   const found = await vault.restorePoints();
   suspect.push(...found.suspect);
   const known = new Set([...found.points.map(({ key }) => key), ...suspect.map(({ key }) => key)]);
@@ -89,6 +94,12 @@ export async function surveyVault({ vault, destinations, trust }: SurveyRequest,
 export function prunePointOf(point: RestorePoint): PrunePoint {
   const { key, record, destinations } = point;
   return { key, at: destinations, record, hash: recordHash(record), strange: isStrange(point) };
+}
+
+/** @throws `prune-newer`: no consent helps, for nobody can say what would be deleted */
+export function refuseNewer(found: readonly Suspect[]): void {
+  const newer = found.find((one) => one.newer);
+  if (newer !== undefined) throw pruneNewer(newer);
 }
 
 /** Gaps that no destination out of reach can explain: somebody took a record away. */

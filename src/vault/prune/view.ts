@@ -1,9 +1,11 @@
 import type { Destination } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
 import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import { formatNewer } from '../format/errors.ts';
 import { decodeGeneration, type Generation } from '../format/generation.ts';
 import { parseKey } from '../format/keys.ts';
 import { recordHash, type SnapshotRecord } from '../format/record.ts';
+import { readEnvelope } from '../format/signed-json.ts';
 import { isPruner, mayPrune, type Trust } from '../trust.ts';
 import { allRules, type PruneRules } from './rules.ts';
 
@@ -90,12 +92,24 @@ export class Foreign extends Error {}
 
 /** @throws `Foreign`, or what is wrong with it */
 export function believed(bytes: Uint8Array, vault: string, number: number, trust: Trust): Generation {
-  const generation = decodeGeneration(bytes);
+  const generation = decodedFor(bytes, trust);
   if (generation.vault !== vault || generation.generation !== number) throw new Error('it belongs elsewhere');
-  if (!isPruner(trust, generation.writer)) {
-    throw new Foreign(`it is signed by ${generation.writer}, which may not prune`);
-  }
+  if (!isPruner(trust, generation.writer)) throw foreign(generation.writer);
   return generation;
+}
+
+/** One that only later programs read is a matter for who heeds its signer. */
+function decodedFor(bytes: Uint8Array, trust: Trust): Generation {
+  try {
+    return decodeGeneration(bytes);
+  } catch (error) {
+    const signer = formatNewer.is(error) ? readEnvelope('generation', bytes)?.writer : undefined;
+    throw signer === undefined || isPruner(trust, signer) ? error : foreign(signer);
+  }
+}
+
+function foreign(signer: string): Foreign {
+  return new Foreign(`it is signed by ${signer}, which may not prune`);
 }
 
 /** Prunes count by one, and some are lost; whoever leaps would leave the others no numbers. */

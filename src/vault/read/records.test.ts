@@ -28,6 +28,7 @@ const unsigned: UnsignedRecord = {
   retention: { class: 'standard' },
   generation: 0,
   previous: null,
+  sequence: 1,
 };
 
 test('two places with two records under one name: suspect, and the place that keeps versions is believed', async () => {

@@ -2,16 +2,19 @@ import { sentenceOf } from '../../core/errors.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
 import { firstSound, standsInstead, type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import { formatNewer } from '../format/errors.ts';
 import { decodeCounted, parseRecordKey, recordHash, recordKey } from '../format/record.ts';
+import { readEnvelope } from '../format/signed-json.ts';
 import { sha256Hex } from '../hash.ts';
 import { createIds, type Ids } from '../ids.ts';
-import { type FoundRecord, isKnownWriter, type StoreClock, type Trust } from '../trust.ts';
+import { type FoundRecord, isKnownKey, isKnownWriter, type StoreClock, type Trust } from '../trust.ts';
+import type { Suspect } from '../vault.ts';
 import { type Damage, damageOf, spoiledDamage } from './objects.ts';
 
 export interface RecordsFound {
   readonly found: readonly FoundRecord[];
   /** Objects where a record should be, that are none of this vault's; and names under which two places hold two records. */
-  readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
+  readonly suspect: readonly Suspect[];
 }
 
 /** Small objects are mostly waiting. */
@@ -28,6 +31,8 @@ interface Outcome {
   /** More than one where places hold different records under one name; that of a place that keeps versions first. */
   readonly found: readonly FoundRecord[];
   readonly why: string;
+  /** Who signed the copies that only later programs read, where all that failed are such. */
+  readonly newerBy: readonly string[];
   readonly damage: readonly Damage[];
 }
 
@@ -80,7 +85,7 @@ export function recordReader(
   return async (trust: Trust = {}): Promise<RecordsFound> => {
     const copies = await list();
     const found: FoundRecord[] = [];
-    const suspect: { key: string; why: string }[] = [];
+    const suspect: Suspect[] = [];
     const queue = [...copies].sort(([a], [b]) => (a < b ? -1 : 1))[Symbol.iterator]();
     const line = async () => {
       for (const [key, holders] of queue) {
@@ -91,7 +96,9 @@ export function recordReader(
           found.push(chosen);
           for (const damage of contested(key, chosen, outcome.found)) onDamage(damage);
         }
-        if (why !== undefined) suspect.push({ key, why });
+        const isNewer = outcome.newerBy.some((writer) => isKnownKey(trust, writer));
+        if (why === undefined || (outcome.newerBy.length > 0 && !isNewer)) continue;
+        suspect.push({ key, why, ...(isNewer && { newer: true }) });
       }
     };
     await Promise.all(Array.from({ length: READERS }, line));
@@ -158,12 +165,23 @@ async function readRecord(vault: string, key: string, copies: readonly Copy[], i
   const damage: Damage[] = [];
   const found: (FoundRecord & { readonly destinations: string[]; readonly clocks: StoreClock[] })[] = [];
   let why = '';
+  let failures = 0;
+  const newerBy: string[] = [];
+  const decodeOrTell = (bytes: Uint8Array) => {
+    try {
+      return decodeCounted(bytes, ids);
+    } catch (error) {
+      const signed = formatNewer.is(error) ? readEnvelope('record', bytes) : undefined;
+      if (signed?.vault === vault) newerBy.push(signed.writer);
+      throw error;
+    }
+  };
   const decode = (bytes: Uint8Array) => {
     // Another copy of the same bytes says the same.
     const hash = sha256Hex(bytes);
     const known = found.find(({ record }) => recordHash(record) === hash);
     if (known !== undefined) return known.record;
-    const decoded = decodeCounted(bytes, ids);
+    const decoded = decodeOrTell(bytes);
     if (decoded.vault !== vault || recordKey(decoded) !== key) throw new Error('it belongs elsewhere');
     return decoded;
   };
@@ -181,10 +199,11 @@ async function readRecord(vault: string, key: string, copies: readonly Copy[], i
     } catch (error) {
       if (objectMissing.is(error) && copies.length > 1) continue;
       why = sentenceOf(error);
+      failures++;
       damage.push(damageOf(destination.name, key, error));
     }
   }
-  return { found, why, damage };
+  return { found, why, newerBy: newerBy.length < failures ? [] : newerBy, damage };
 }
 
 /** Where versions are kept, nobody could put another record in the place of the first. */

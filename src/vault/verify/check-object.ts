@@ -1,5 +1,6 @@
 import { ulidTime } from '../../core/ulid.ts';
 import type { Key } from '../../destinations/destination.ts';
+import { decodeAnnouncement } from '../format/announcement.ts';
 import { decodeEndorsement } from '../format/endorsement.ts';
 import { decodeGeneration } from '../format/generation.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
@@ -8,6 +9,7 @@ import { decodeLedgerEntry } from '../format/ledger.ts';
 import { decodeManifest } from '../format/manifest.ts';
 import { decodeRecord, recordKey } from '../format/record.ts';
 import { isSoundRescue } from '../format/rescue-script.ts';
+import { writerId } from '../format/signing.ts';
 import { decodeVaultFile } from '../format/vault-file.ts';
 import { sha256Hex } from '../hash.ts';
 import { openSmall } from '../small-objects.ts';
@@ -53,7 +55,8 @@ export async function checkObject(
     case 'index': {
       const opens = [...identities, ...(indexIdentity === undefined ? [] : [indexIdentity])];
       if (opens.length === 0) return {};
-      const { packs } = decodeIndexDelta(await openSmall(bytes, opens));
+      const { packs, vault: of, writer } = decodeIndexDelta(await openSmall(bytes, opens));
+      if (of !== vault || writerId(writer) !== parsed.writer) throw wrong('it belongs elsewhere');
       return { packs: packs.map(({ id }) => id) };
     }
     case 'generation': {
@@ -74,6 +77,11 @@ export async function checkObject(
       // Who signed it is no writer: whose it is only an identity tells.
       if (decodeEndorsement(bytes, key).vault !== vault) throw wrong('it belongs elsewhere');
       return {};
+    case 'announcement': {
+      const { vault: of, writer } = decodeAnnouncement(bytes, key);
+      if (of !== vault) throw wrong('it belongs elsewhere');
+      return { writer };
+    }
     case 'ledger':
       return { writer: decodeLedgerEntry(bytes, key).writer };
   }

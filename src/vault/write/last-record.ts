@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { recordBytes, recordKey, type SnapshotRecord } from '../format/record.ts';
-import { sha256Hex } from '../hash.ts';
+import { recordHash, recordKey, type SnapshotRecord } from '../format/record.ts';
 import type { IndexCache } from '../index/cache.ts';
 import type { WriterKeys } from '../writer-keys.ts';
 
@@ -10,23 +9,33 @@ import type { WriterKeys } from '../writer-keys.ts';
 export interface LastRecord {
   readonly key: string;
   readonly sha256: string;
+  readonly sequence: number;
 }
 
 /** Before the record is stored: whether it was is found out by the next run, should this one be killed. */
-export function announceRecord(index: IndexCache, { key, sha256 }: LastRecord): void {
-  index.set('pending record', `${sha256} ${key}`);
+export function announceRecord(index: IndexCache, { key, sha256, sequence }: LastRecord): void {
+  index.set('pending record', `${sha256} ${sequence} ${key}`);
 }
 
-export function noteRecord(index: IndexCache, { key, sha256 }: LastRecord): void {
-  index.set('last record hash', sha256);
+export function noteRecord(index: IndexCache, { key, sha256, sequence }: LastRecord): void {
+  index.set('last record link', `${sha256} ${sequence} ${key}`);
   index.set('last record', key);
+}
+
+/** The record that was noted last. */
+export function readLast(index: IndexCache): LastRecord | undefined {
+  return linkOf(index.get('last record link'));
+}
+
+function linkOf(text: string | undefined): LastRecord | undefined {
+  const [sha256, sequence, key] = text?.split(' ') ?? [];
+  return sha256 === undefined || key === undefined ? undefined : { key, sha256, sequence: Number(sequence) };
 }
 
 /** The record that was announced and never noted. */
 export function readPending(index: IndexCache): LastRecord | undefined {
-  const [sha256, key] = index.get('pending record')?.split(' ') ?? [];
-  if (sha256 === undefined || key === undefined || key === index.get('last record')) return undefined;
-  return { key, sha256 };
+  const pending = linkOf(index.get('pending record'));
+  return pending?.key === index.get('last record') ? undefined : pending;
 }
 
 /** The end of the chain of records that the writer `publicKey` signed. */
@@ -34,9 +43,9 @@ export function newestOf(records: readonly SnapshotRecord[], publicKey: string):
   const own = records.filter(({ writer }) => writer === publicKey);
   const followed = new Set(own.map(({ previous }) => previous));
   const ends = own
-    .map((record) => ({ id: record.id, key: recordKey(record), sha256: sha256Hex(recordBytes(record)) }))
+    .map((record) => ({ key: recordKey(record), sha256: recordHash(record), sequence: record.sequence }))
     .filter(({ sha256 }) => !followed.has(sha256));
-  return ends.sort((a, b) => (a.id < b.id ? -1 : 1)).at(-1);
+  return ends.sort((a, b) => a.sequence - b.sequence || (a.key < b.key ? -1 : 1)).at(-1);
 }
 
 /** The key of the record that this host wrote last, read beside a backup that may be running. Undefined when it cannot be told. */

@@ -6,7 +6,7 @@ import type { Problem, Run } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
 import type { Capture, CaptureFacts } from '../../sources/source.ts';
 import { printsOf } from '../age/recipient-print.ts';
-import { decodeIndexDelta, encodeIndexDelta, type IndexDelta, type IndexedPack } from '../format/index-delta.ts';
+import { decodeIndexDelta, encodeIndexDelta, type IndexedPack } from '../format/index-delta.ts';
 import { indexKey, manifestKey, packKey } from '../format/keys.ts';
 import { encodeManifest } from '../format/manifest.ts';
 import { parseRecordKey, recordBytes, recordKey, type SnapshotRecord, signRecord } from '../format/record.ts';
@@ -14,7 +14,7 @@ import { sha256Hex } from '../hash.ts';
 import { keepUse } from '../prune/sparse.ts';
 import { mayReuse, withdrawnOf } from '../prune/view.ts';
 import { sealSmall } from '../small-objects.ts';
-import { announceRecord, noteRecord } from './last-record.ts';
+import { announceRecord, noteRecord, readLast } from './last-record.ts';
 import type { SealedPack } from './pool.ts';
 import type { WriterSession } from './session.ts';
 import { type StoredBody, startStore } from './store.ts';
@@ -134,29 +134,31 @@ export async function writeRestorePoint(
  * Gathers finished packs and writes index deltas, so that the index can be rebuilt from the vault. Packs of a run that was
  * killed before it named them are named by the next one.
  */
-function deliverIndex({ keys, options, copies, index }: WriterSession, run: Run) {
+function deliverIndex({ vault, keys, options, copies, index }: WriterSession, run: Run) {
   const sealedTo = printsOf(options.recipients);
   let waiting: IndexedPack[] = [];
   let storedBytes = 0;
 
-  async function store(delta: IndexDelta): Promise<void> {
-    const object = await sealSmall(encodeIndexDelta(delta), [...options.recipients, keys.indexRecipient]);
+  const deltaOf = (packs: readonly IndexedPack[]) => encodeIndexDelta({ vault, packs, sealedTo }, keys.signingKey);
+
+  async function store(packs: readonly IndexedPack[], delta: Uint8Array): Promise<void> {
+    const object = await sealSmall(delta, [...options.recipients, keys.indexRecipient]);
     await copies.put(indexKey(keys.writer, newUlid(run.clock.now(), options.random)), object);
-    index.named(delta.packs.map(({ id }) => id));
+    index.named(packs.map(({ id }) => id));
     storedBytes += object.length;
   }
 
   async function flush(): Promise<void> {
     const packs = waiting;
     waiting = [];
-    if (packs.length > 0) await store({ packs, sealedTo });
+    if (packs.length > 0) await store(packs, deltaOf(packs));
   }
   return {
     async nameLeftovers(): Promise<void> {
-      for (const delta of index.unnamed()) await store(decodeIndexDelta(delta));
+      for (const delta of index.unnamed()) await store(decodeIndexDelta(delta).packs, delta);
     },
     async add(pack: IndexedPack): Promise<void> {
-      index.keepDelta(pack.id, encodeIndexDelta({ packs: [pack], sealedTo }));
+      index.keepDelta(pack.id, deltaOf([pack]));
       waiting.push(pack);
       if (waiting.length >= PACKS_PER_DELTA) await flush();
     },
@@ -201,6 +203,7 @@ async function commit(
   const withdrawn = withdrawnOf(now, stored.packs, index.hasPack);
   if (withdrawn.length > 0) throw packWithdrawn({ packs: withdrawn.length });
 
+  const last = readLast(index);
   const record = signRecord(
     {
       format: 1,
@@ -224,16 +227,17 @@ async function commit(
       problems: countByCode(problems),
       retention: request.retention,
       generation: now.number,
-      previous: index.get('last record hash') ?? null,
+      previous: last?.sha256 ?? null,
+      sequence: (last?.sequence ?? 0) + 1,
     },
     keys.signingKey,
   );
   const bytes = recordBytes(record);
   const key = recordKey(record);
   const sha256 = sha256Hex(bytes);
-  announceRecord(index, { key, sha256 });
+  announceRecord(index, { key, sha256, sequence: record.sequence });
   const heldBy = await copies.put(key, bytes, sha256);
-  noteRecord(index, { key, sha256 });
+  noteRecord(index, { key, sha256, sequence: record.sequence });
   const missingAt = [...copies.dropped].map(([destination, error]) => ({ destination, why: sentenceOf(error) }));
   const { expectations } = captured;
   const { unchanged: unchangedFiles } = stored.sizes;

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Destination } from '../../destinations/destination.ts';
+import { formatNewer } from '../format/errors.ts';
 import type { IndexCache } from '../index/cache.ts';
 import { type GenerationView, mustLookAnew, readView } from '../prune/view.ts';
 import type { Trust } from '../trust.ts';
@@ -34,9 +35,15 @@ export function generationReader(parts: SeenGenerationParts): () => Promise<Gene
       vault,
       trust,
       remembered: seen,
-      onFailure: (destination, error) => copies.drop(destination, error),
-      onSuspect: ({ name }, key, error) =>
-        run.problem({ code: 'generation-suspect', message: `${key} in ${name} is passed over: ${sentenceOf(error)}` }),
+      onFailure: (destination, error) => {
+        if (formatNewer.is(error)) throw error;
+        copies.drop(destination, error);
+      },
+      onSuspect: ({ name }, key, error) => {
+        // What it withdraws is not known, so nothing may be used again.
+        if (formatNewer.is(error)) throw error;
+        run.problem({ code: 'generation-suspect', message: `${key} in ${name} is passed over: ${sentenceOf(error)}` });
+      },
     });
     if (view.number > (seen?.number ?? 0)) {
       seen = view;

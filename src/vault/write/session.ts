@@ -5,8 +5,10 @@ import { newUlid } from '../../core/ulid.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
 import { printsOf } from '../age/recipient-print.ts';
+import { type Announced, announcedAt } from '../announced.ts';
 import { vaultFileOf } from '../copy/vault-file.ts';
 import { noDestination, vaultReplaced, vaultsDiffer } from '../errors.ts';
+import { formatNewer } from '../format/errors.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
 import { parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
 import { sha256Hex } from '../hash.ts';
@@ -139,6 +141,7 @@ async function begin(session: Session, found: FoundVaults, trust: Trust, run: Ru
     await run.step('rebuild index', () => rebuildIndex(session, found.vault !== undefined, run));
     index.set('loaded', 'yes');
   }
+  await refuseNewerFormat(session, trust);
   await settlePending(session);
   await lookAtAll(session, run);
   await session.generation();
@@ -157,8 +160,22 @@ async function begin(session: Session, found: FoundVaults, trust: Trust, run: Ru
   for (const destination of copies.active) index.set(`known ${destination.name}`, 'yes');
 }
 
+/** @throws `format-newer` where the vault has gone over to a format that this program does not write */
+async function refuseNewerFormat({ vault, copies }: Session, trust: Trust): Promise<void> {
+  for (const destination of [...copies.active]) {
+    let announced: readonly Announced[] = [];
+    try {
+      announced = await announcedAt(destination, vault, trust);
+    } catch (error) {
+      copies.drop(destination, error);
+    }
+    const newer = announced.find(({ isFormat }) => isFormat);
+    if (newer !== undefined) throw formatNewer({ what: 'The vault', needs: newer.needs });
+  }
+}
+
 /** The index of this writer from its deltas, and the end of its chain of records. */
-async function rebuildIndex({ index, keys, copies }: Session, isVault: boolean, run: Run): Promise<void> {
+async function rebuildIndex({ vault, index, keys, copies }: Session, isVault: boolean, run: Run): Promise<void> {
   const deltas = new Map<string, Destination[]>();
   for (const destination of [...copies.active]) {
     try {
@@ -174,6 +191,7 @@ async function rebuildIndex({ index, keys, copies }: Session, isVault: boolean, 
     for (const destination of holders) {
       try {
         const delta = decodeIndexDelta(await openSmall(await destination.get(key), [keys.indexIdentity]));
+        if (delta.vault !== vault || delta.writer !== keys.publicKey) throw new Error('another writer signed it');
         for (const pack of delta.packs) index.addPack(pack, [], delta.sealedTo);
         break;
       } catch (error) {

@@ -6,7 +6,7 @@ import { holdingsOf } from '../../../src/vault/copy/holdings.ts';
 import { planCopy } from '../../../src/vault/copy/plan.ts';
 import { withdrawnAt } from '../../../src/vault/copy/withdrawn.ts';
 import { indexKey, manifestKey, packKey, parseKey } from '../../../src/vault/format/keys.ts';
-import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../../src/vault/format/record.ts';
+import { recordBytes, recordKey, signRecord, type UnsignedRecord } from '../../../src/vault/format/record.ts';
 import { newSigningKey, writerId } from '../../../src/vault/format/signing.ts';
 import { sha256Hex } from '../../../src/vault/hash.ts';
 import type { PruneRules } from '../../../src/vault/prune/rules.ts';
@@ -14,6 +14,12 @@ import { type GenerationView, mayReuse, mustLookAnew, readView, withdrawnOf } fr
 import { type Actor, vaultId, type World } from './world.ts';
 
 /** A host that writes, with what its disk keeps. It follows the protocol by the functions that the real writer uses. */
+interface Pending {
+  readonly key: Key;
+  readonly hash: string;
+  readonly sequence: number;
+}
+
 export interface ModelWriter {
   readonly name: string;
   readonly privateKey: string;
@@ -33,7 +39,9 @@ export interface ModelWriter {
   lookedAt: number;
   remembered: GenerationView | undefined;
   lastHash: string | null;
-  pending: { readonly key: Key; readonly hash: string } | undefined;
+  /** Of the record that `lastHash` is of. */
+  sequence: number;
+  pending: Pending | undefined;
   running: Actor | undefined;
 }
 
@@ -54,6 +62,7 @@ export function newWriter(world: World, at: number): ModelWriter {
     lookedAt: 0,
     remembered: undefined,
     lastHash: null,
+    sequence: 0,
     pending: undefined,
     running: undefined,
   };
@@ -151,15 +160,11 @@ async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: Pr
   );
   const bytes = recordBytes(record);
   world.capturedMs.set(record.id, world.nowMs);
-  writer.pending = { key: recordKey(record), hash: sha256Hex(bytes) };
-  if ((await put(recordKey(record), bytes)).length > 0) writer.lastHash = sha256Hex(bytes);
+  writer.pending = { key: recordKey(record), hash: sha256Hex(bytes), sequence: record.sequence };
+  if ((await put(recordKey(record), bytes)).length > 0) follow(writer, writer.pending);
 }
 
-export function unsigned(
-  world: World,
-  writer: ModelWriter,
-  time: string,
-): Omit<SnapshotRecord, 'writer' | 'signature'> {
+export function unsigned(world: World, writer: ModelWriter, time: string): UnsignedRecord {
   return {
     format: 1,
     vault: vaultId,
@@ -178,7 +183,13 @@ export function unsigned(
     retention: { class: 'standard' },
     generation: 0,
     previous: writer.lastHash,
+    sequence: writer.sequence + 1,
   };
+}
+
+function follow(writer: ModelWriter, { hash, sequence }: Pending): void {
+  writer.lastHash = hash;
+  writer.sequence = sequence;
 }
 
 type Seen = ReturnType<World['seen']>;
@@ -189,7 +200,7 @@ async function settlePending(writer: ModelWriter, active: readonly Seen[]): Prom
   if (pending === undefined || pending.hash === writer.lastHash) return;
   for (const destination of active) {
     const bytes = await destination.get(pending.key).catch(() => undefined);
-    if (bytes !== undefined && sha256Hex(bytes) === pending.hash) writer.lastHash = pending.hash;
+    if (bytes !== undefined && sha256Hex(bytes) === pending.hash) follow(writer, pending);
   }
 }
 

@@ -1,0 +1,90 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
+import { startRun } from '../../src/core/run.ts';
+import { newUlid } from '../../src/core/ulid.ts';
+import { erase } from '../../src/operations/erase.ts';
+import { prune } from '../../src/operations/prune.ts';
+import { announcementKey, generationKey } from '../../src/vault/format/keys.ts';
+import { recordKey, type SnapshotRecord } from '../../src/vault/format/record.ts';
+import { jsonBytes, type SignedKind, signedBytes } from '../../src/vault/format/signed-json.ts';
+import { newSigningKey, publicKeyOf, sign, writerId } from '../../src/vault/format/signing.ts';
+import { stolenKey } from '../ransomware/forgeries.ts';
+import type { TestSystem } from '../support/system.ts';
+import { smallTree } from '../support/trees.ts';
+import { aSystem } from '../support/vault.ts';
+
+const run = () => startRun({ clock: systemClock });
+/** What a person consents to changes nothing here. */
+const request = { dryRun: false, allowLarge: true, allowFlood: true, allowMissing: true, retire: [] };
+
+async function pruned(system: TestSystem) {
+  using open = system.open();
+  return await prune(open, request, run());
+}
+
+async function erased(system: TestSystem, id: string) {
+  using open = system.open();
+  const vault = await open.vault(() => {});
+  return await erase(open, vault, { dataset: 'uploads', paths: [], points: [id], reason: 'x', identities: [] }, run());
+}
+
+/** As a later program would store it. */
+function later(kind: SignedKind, value: object, key: string): Uint8Array {
+  const { signature: _, ...whole } = { ...value, algorithm: 'ed25519', writer: publicKeyOf(key) } as SnapshotRecord;
+  return jsonBytes({ ...whole, signature: sign(signedBytes(kind, whole), key) });
+}
+
+test('what a known writer stored for later programs stops whoever deletes, and a later format whoever writes; strangers stop nobody', async () => {
+  const system = await aSystem();
+  smallTree(system.source());
+  const [first, second] = [await system.backUp(), await system.backUp()];
+  const { record } = second;
+  const own = stolenKey(system.config.stateDir);
+  const stranger = newSigningKey().privateKey;
+  const id = newUlid(Date.now(), system.open().random);
+  const put = (key: string, bytes: Uint8Array) => {
+    const file = join(system.at(), key);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, bytes);
+    return file;
+  };
+  const announced = (key: string, said: object) =>
+    [
+      announcementKey(writerId(publicKeyOf(key)), id),
+      later('announcement', { format: 1, vault: record.vault, requires: [], ...said }, key),
+    ] as const;
+  const newerRecord = { ...record, id, format: 2, packs: 'in another way' };
+  const newerPrune = { format: 2, vault: record.vault, generation: 1 };
+  const newer = { code: 'prune-newer', message: expect.stringMatching(/needs (format 2|logs), which/) };
+
+  for (const [key, bytes] of [
+    announced(own, { requires: ['logs'] }),
+    announced(own, { format: 2 }),
+    [recordKey({ ...record, id }), later('record', newerRecord, own)],
+    [recordKey({ ...record, id }), later('record', { ...record, id, requires: ['logs'] }, own)],
+    [generationKey(1), later('generation', newerPrune, own)],
+  ] as const) {
+    const file = put(key, bytes);
+    await expect(pruned(system), key).rejects.toMatchObject(newer);
+    if (!key.startsWith('gc/')) await expect(erased(system, first.record.id), key).rejects.toMatchObject(newer);
+    // What needs only to be known by who deletes is written beside.
+    const writes = await system.tryBackUp().catch((error: unknown) => error);
+    const stops = key.startsWith('gc/') || Buffer.from(bytes).includes('"format":2,"requires"');
+    expect(writes, key).toMatchObject(stops ? { code: 'format-newer' } : { failed: [] });
+    rmSync(file);
+  }
+
+  put(...announced(stranger, { format: 2 }));
+  put(
+    announcementKey(writerId(publicKeyOf(own)), id),
+    later('announcement', { format: 2, vault: record.vault }, stranger),
+  );
+  put(recordKey({ ...record, id }), later('record', newerRecord, stranger));
+  put(generationKey(7), later('generation', { ...newerPrune, generation: 7 }, stranger));
+  put('future/x', Buffer.from('junk'));
+  await system.backUp();
+  expect(await pruned(system)).toMatchObject({ generation: 1, suspect: [] });
+  await erased(system, first.record.id);
+}, 120_000);
