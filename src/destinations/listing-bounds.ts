@@ -18,9 +18,9 @@ const mostLarge = 2_000_000;
 const mostSmall = 250_000;
 
 export interface ListingGuard {
-  /** Counts names. @throws `destination-unreachable` where there are more than a vault has */
-  count(names: number): void;
-  /** Waits for a page of names and counts them. @throws the same, also where they come too slowly */
+  /** Waits for what brings no names by itself, such as the opening of a folder. @throws `destination-unreachable` where names come too slowly */
+  wait<Result>(work: () => Promise<Result>): Promise<Result>;
+  /** Waits for a page of names and counts them. @throws the same, also where there are more than a vault has */
   page<Page extends readonly unknown[] | undefined>(fetch: () => Promise<Page>): Promise<Page>;
 }
 
@@ -35,22 +35,28 @@ export function listingGuard(
   let since = 0;
   let waitedMs = 0;
   const refuse = (why: string) => destinationUnreachable({ destination: place.name, location: place.location, why });
-  const count = (more: number) => {
-    names += more;
-    if (names > mostNames) throw refuse(`its listing gave more than ${mostNames} names and was given up`);
+  const timed = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    if (waiting++ === 0) since = performance.now();
+    return work().finally(() => {
+      // Pages are waited for side by side; time passes once.
+      if (--waiting === 0) waitedMs += performance.now() - since;
+    });
+  };
+  const requirePace = () => {
+    if (waitedMs <= firstMs + (names / namesPerSecond) * 1000) return;
+    throw refuse(`its listing gave ${names} names in ${Math.ceil(waitedMs / 1000)} s and was given up`);
   };
   return {
-    count,
+    async wait(work) {
+      const result = await timed(work);
+      requirePace();
+      return result;
+    },
     async page(fetch) {
-      if (waiting++ === 0) since = performance.now();
-      const page = await fetch().finally(() => {
-        // Pages are waited for side by side; time passes once.
-        if (--waiting === 0) waitedMs += performance.now() - since;
-      });
-      count(page?.length ?? 0);
-      if (waitedMs > firstMs + (names / namesPerSecond) * 1000) {
-        throw refuse(`its listing gave ${names} names in ${Math.ceil(waitedMs / 1000)} s and was given up`);
-      }
+      const page = await timed(fetch);
+      names += page?.length ?? 0;
+      if (names > mostNames) throw refuse(`its listing gave more than ${mostNames} names and was given up`);
+      requirePace();
       return page;
     },
   };

@@ -2,6 +2,7 @@ import type { Destination } from './destination.ts';
 import { createLocal, openLocal } from './local/destination.ts';
 import type { DestinationOptions } from './options.ts';
 import { withDeadline } from './wrap/deadline.ts';
+import { withGivingUp } from './wrap/give-up.ts';
 import { withLimit } from './wrap/limit.ts';
 import { withRetry } from './wrap/retry.ts';
 
@@ -43,5 +44,5 @@ async function created(name: string, options: DestinationOptions): Promise<Desti
 }
 
 function hardened(destination: Destination): Destination {
-  return withDeadline(withRetry(withLimit(destination, mostAtOnce)));
+  return withGivingUp(withDeadline(withRetry(withLimit(destination, mostAtOnce))));
 }

@@ -1,4 +1,4 @@
-import type { Stats } from 'node:fs';
+import type { Dir, Stats } from 'node:fs';
 import { lstat, opendir } from 'node:fs/promises';
 import type { Listed } from '../destination.ts';
 import { isKey, isKeyComponent } from '../key.ts';
@@ -19,24 +19,38 @@ interface Walking {
 export async function* walk(walking: Walking, folder: string, depth = 0): AsyncGenerator<Listed> {
   if (depth > deepest) return;
   const folders: string[] = [];
-  const opened = await openFolder(walking.destination, walking.root, folder).catch(absentOrThrow);
+  const { destination, root, guard } = walking;
+  const opened = await guard.wait(() => openFolder(destination, root, folder).catch(absentOrThrow));
   if (opened === undefined) return;
   {
     await using held = opened;
-    let page: string[] = [];
-    // A walk that is left early closes the folder: `for await` does that.
-    for await (const { name } of await opendir(held.at('.'), { bufferSize: pageItems })) {
-      walking.guard.count(1);
-      // Every ext4 file system has lost+found at its top, closed to all but root.
-      if (!isKeyComponent(name) || (folder === '' && name === 'lost+found')) continue;
-      page.push(name);
-      if (page.length < pageItems) continue;
-      yield* await lookAt(held, folder, page, folders);
-      page = [];
+    await using names = await guard.wait(() => opendir(held.at('.'), { bufferSize: pageItems }));
+    for (let isMore = true; isMore; ) {
+      let found: readonly Listed[] = [];
+      // A disk can be slow on purpose: one that a program plays, or somebody's server.
+      const page = await guard.page(async () => {
+        const read = await readPage(names);
+        // Every ext4 file system has lost+found at its top, closed to all but root.
+        const ours = read.filter((name) => isKeyComponent(name) && !(folder === '' && name === 'lost+found'));
+        found = await lookAt(held, folder, ours, folders);
+        return read;
+      });
+      yield* found;
+      isMore = page.length > 0;
     }
-    yield* await lookAt(held, folder, page, folders);
   }
   for (const path of folders) yield* walk(walking, path, depth + 1);
+}
+
+/** Of `.` and `..` it tells nothing. None where there are no more. */
+async function readPage(folder: Dir): Promise<string[]> {
+  const names: string[] = [];
+  while (names.length < pageItems) {
+    const entry = await folder.read();
+    if (entry === null) break;
+    names.push(entry.name);
+  }
+  return names;
 }
 
 /** Sizes and times, a page at once. What is a folder joins `folders`. */

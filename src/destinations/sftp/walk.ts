@@ -30,11 +30,10 @@ export async function* walk(
 
 async function* walkFolder(walking: Walking, folder: string, depth: number): AsyncGenerator<readonly Listed[]> {
   if (depth > deepest) return;
-  const { session, root } = walking;
+  const { session, root, guard } = walking;
   const folders: string[] = [];
-  const handle = await session
-    .openFolder(root.at(folder))
-    .catch((error: unknown) => absentOrFile(error, walking, folder));
+  const open = () => session.openFolder(root.at(folder));
+  const handle = await guard.wait(() => open().catch((error: unknown) => absentOrFile(error, walking, folder)));
   if (handle === undefined) return;
   try {
     for await (const page of pagesOf(walking, handle)) {

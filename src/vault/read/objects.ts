@@ -30,6 +30,14 @@ export interface FetchOptions {
   readonly sizeBytes?: number | undefined;
 }
 
+/** Copies of each that could not be used: who failed goes last from then on, so that one bad place does not hold up every object. */
+const failures = new WeakMap<Destination, number>();
+
+function bestFirst(destinations: readonly Destination[]): readonly Destination[] {
+  const failed = (one: Destination) => failures.get(one) ?? 0;
+  return destinations.some(failed) ? [...destinations].sort((a, b) => failed(a) - failed(b)) : destinations;
+}
+
 /**
  * The bytes of an object that is named by its SHA-256, from the first destination that has them right. What was wrong with
  * the copies before it is told to `onDamage`. Where a copy is missing or wrong, and the place keeps versions, the sound one
@@ -44,7 +52,7 @@ export async function fetchSound(
 ): Promise<Uint8Array> {
   const options = { ...(signal && { signal }), ...(sizeBytes !== undefined && { mostBytes: sizeBytes }) };
   let last: unknown = objectDamaged({ destination: 'every destination', key, why: 'there is no copy' });
-  for (const destination of destinations) {
+  for (const destination of bestFirst(destinations)) {
     const fits = (bytes: Uint8Array) => {
       if (sha256Hex(bytes) === sha256) return bytes;
       const why = 'its bytes are not the ones that its name promises';
@@ -55,6 +63,7 @@ export async function fetchSound(
     } catch (error) {
       signal?.throwIfAborted();
       last = error;
+      failures.set(destination, (failures.get(destination) ?? 0) + 1);
       const first = await soundVersion(destination, key, error, fits, signal);
       onDamage(first === undefined ? damageOf(destination.name, key, error) : first.damage);
       if (first !== undefined) return first.bytes;

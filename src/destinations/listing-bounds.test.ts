@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import { listingGuard } from './listing-bounds.ts';
+
+const place = { name: 'disk', location: '/mnt/disk' };
+const late = () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setTimeout(resolve, 30);
+  return promise;
+};
+
+test('M3: a listing that keeps waiting between names is given up, whatever it waits for', async () => {
+  const bounds = { firstMs: 100, namesPerSecond: 100 };
+  const slow = { code: 'destination-unreachable', message: expect.stringContaining('was given up') };
+  const folders = async () => {
+    const guard = listingGuard(place, 'packs/', bounds);
+    for (let n = 0; n < 1000; n++) await guard.wait(late);
+  };
+  const names = async () => {
+    const guard = listingGuard(place, 'packs/', bounds);
+    for (let n = 0; n < 1000; n++) await guard.page(async () => late().then(() => ['one']));
+  };
+  await expect(folders()).rejects.toMatchObject(slow);
+  await expect(names()).rejects.toMatchObject(slow);
+});
+
+test('M3: what may come below a folder of records is less than what may come below packs', async () => {
+  const bounds = { firstMs: 60_000, namesPerSecond: 100 };
+  const page = Array.from({ length: 250_001 }, () => 'x');
+  await listingGuard(place, 'packs/', bounds).page(async () => page);
+  await listingGuard(place, '', bounds).page(async () => page);
+  await expect(listingGuard(place, 'snapshots/', bounds).page(async () => page)).rejects.toMatchObject({
+    message: expect.stringContaining('more than 250000 names'),
+  });
+});

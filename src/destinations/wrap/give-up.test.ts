@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { openMemory } from '../memory/destination.ts';
+import { withDeadline } from './deadline.ts';
+import { withFaults } from './fault.ts';
+import { withGivingUp } from './give-up.ts';
+
+const soon = { answerMs: 30, bytesPerSecond: 1e12 };
+const unreachable = { code: 'destination-unreachable' };
+
+test('M3: a place that hangs is asked no more once it was waited for in vain for so long, however many objects there are', async () => {
+  const hangs = withDeadline(withFaults(openMemory({ name: 'ram' }), [{ kind: 'hang' }]), soon);
+  let asked = 0;
+  const counted = {
+    ...hangs,
+    get: (...all: Parameters<typeof hangs.get>) => {
+      asked++;
+      return hangs.get(...all);
+    },
+  };
+  const place = withGivingUp(counted, { mostMs: 100, slowMs: 1000 });
+  for (let n = 0; n < 500; n++) await expect(place.get(`packs/${n}`)).rejects.toMatchObject(unreachable);
+  expect(asked).toBeLessThanOrEqual(5);
+  await expect(place.get('packs/1')).rejects.toMatchObject({ message: expect.stringContaining('is asked no more') });
+  await expect(Array.fromAsync(place.list(''))).rejects.toMatchObject(unreachable);
+});
+
+test('M3: what waits side by side is counted once, and what is merely missing is not counted', async () => {
+  const memory = openMemory({ name: 'ram' });
+  await memory.put('there', Buffer.from('x'));
+  const isBad = (key: string) => key.startsWith('bad');
+  const slow = {
+    ...memory,
+    get: async (...all: Parameters<typeof memory.get>) => {
+      if (isBad(all[0])) return await hangs.get(...all);
+      return memory.get(...all);
+    },
+  };
+  const hangs = withDeadline(withFaults(memory, [{ kind: 'hang' }]), soon);
+  const place = withGivingUp(slow, { mostMs: 10_000, slowMs: 5000 });
+  const bad = Array.from({ length: 1000 }, (_, n) => place.get(`bad/${n}`));
+  for (const one of await Promise.allSettled(bad)) expect(one.status).toBe('rejected');
+  await expect(place.get('absent')).rejects.toMatchObject({ code: 'object-missing' });
+  expect(Buffer.from(await place.get('there')).toString()).toBe('x');
+});
