@@ -19,7 +19,7 @@ import { parseMounts } from './mount-table.ts';
 import type { Namespaces } from './namespaces.ts';
 import { type Isolated, insideRoot, type Placement } from './protocol.ts';
 import { seccompFilter } from './seccomp.ts';
-import { quote, type Tree, type TreePlan, treeRoot, treeScript } from './tree.ts';
+import { quote, type Tree, type TreePlan, treeProgram, treeRoot } from './tree.ts';
 
 /** What one cell of a sandbox may see and do, besides what all may. Paths are absolute. */
 export interface CellOptions {
@@ -68,7 +68,7 @@ const pseudo = new Set([
 const sourceFolder = fileURLToPath(new URL('..', import.meta.url));
 
 /**
- * Starts a cell: a short-lived shell with our rights puts its file system together, gives the rights up for good, and becomes
+ * Starts a cell: a short-lived process with our rights puts its file system together, gives the rights up for good, and becomes
  * bubblewrap, which starts the agent. No process inside ever had a right over anything outside.
  * @throws `sandbox-failed`
  */
@@ -78,7 +78,14 @@ export async function startCell(options: CellOptions): Promise<Cell> {
   if (filter === undefined) throw sandboxFailed({ doing: 'be started', why: `there is no filter for ${process.arch}` });
   const folder = join(box, 'cells', name);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const files = { filter: join(folder, 'filter'), notes: join(folder, 'notes'), words: join(folder, 'words') };
+  const file = (name: string) => join(folder, name);
+  const files = {
+    tree: file('tree.pl'),
+    limits: file('limits.sh'),
+    words: file('words'),
+    filter: file('filter'),
+    notes: file('notes'),
+  };
   writeFileSync(files.filter, filter);
   writeFileSync(files.notes, '');
   const plan = planOf(options, files.notes);
@@ -94,40 +101,17 @@ export async function startCell(options: CellOptions): Promise<Cell> {
       .join(''),
     { mode: 0o600 },
   );
-  const script = join(folder, 'make.sh');
   const becomeNobody =
     footing === 'root'
       ? `nsenter --user=${quote(namespaces.user)} -- setpriv --inh-caps=+all -- setpriv --bounding-set=${bounding} -- `
       : '';
   const last = `exec ${becomeNobody}bwrap --args 8 -- ${command.map(quote).join(' ')} 8< ${quote(files.words)} 9< ${quote(files.filter)}`;
-  writeFileSync(script, `${treeScript(plan)}${limitLines(limits).join('\n')}\n${last}\n`, { mode: 0o600 });
-
-  const joinShared =
-    footing === 'root'
-      ? [`--net=${namespaces.network}`]
-      : [`--user=${namespaces.user}`, `--net=${namespaces.network}`, '--preserve-credentials'];
-  const words = [
-    'perl',
-    '-e',
-    closeOthers,
-    'nsenter',
-    ...joinShared,
-    '--',
-    'unshare',
-    '--mount',
-    '--propagation',
-    'private',
-    '--',
-    'sh',
-    script,
-  ];
-  const agent = await startAgent(words, footing);
+  writeFileSync(files.limits, `${limitLines(limits).join('\n')}\n${last}\n`, { mode: 0o600 });
+  writeFileSync(files.tree, treeProgram(plan), { mode: 0o600 });
+  const agent = await startAgent(['perl', files.tree, 'sh', files.limits], footing);
   return { agent, ...readNotes(files.notes) };
 }
 
-/** Lifeboat may have been started with more open than the usual three, and what is open is handed on by exec. */
-const closeOthers =
-  'use POSIX; opendir(D, "/proc/self/fd"); POSIX::close($_) for grep { /^\\d+$/ && $_ > 2 } readdir(D); exec(@ARGV) or die $!;';
 /**
  * A right that is no danger, which the agent has and what it starts has not: who has less cannot look into its memory, nor
  * write there.
@@ -210,6 +194,7 @@ function planOf(options: CellOptions, notes: string): TreePlan {
   return {
     footing,
     user: namespaces.user,
+    joined: footing === 'root' ? [namespaces.network] : [namespaces.user, namespaces.network],
     trees,
     links,
     shared: parts.map((part) => [join(box, part), `${insideRoot}/${part}`] as const),

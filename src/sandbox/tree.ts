@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path';
+import { sandboxFailed } from './errors.ts';
 import type { Isolated, Placement } from './protocol.ts';
 
 /** A folder of this host as a cell sees it: through an overlay, so that its sockets and pipes lead nowhere. */
@@ -16,6 +16,8 @@ export interface TreePlan {
   readonly footing: Isolated;
   /** Path to the user namespace. */
   readonly user: string;
+  /** Paths to the namespaces that its maker joins, in this order. */
+  readonly joined: readonly string[];
   /** Trees, an outer one before those in it. */
   readonly trees: readonly Tree[];
   /** Links at the top: name → target. */
@@ -36,113 +38,189 @@ export interface TreePlan {
 
 /** Where the cell's root is put together, in a mount namespace of its own. */
 export const treeRoot = '/run/root';
-const empty = '/run/empty';
-const nothing = '/run/nothing';
+
+/** mount(2), setns(2) and unshare(2), by the machine's numbers. Those that came later have the same one everywhere. */
+const systemCalls: Readonly<Record<string, readonly [number, number, number]>> = {
+  x64: [165, 308, 272],
+  arm64: [40, 268, 97],
+};
 
 /**
- * Makes a mount with ids as a user namespace has them (mount_setattr(2), MOUNT_ATTR_IDMAP): a file of number 33 here is number
- * 33's inside, and of an unprivileged number to everyone else. util-linux can do it since 2.39 only; perl is part of every Debian.
+ * The Perl program (perl is part of every Debian) that joins the namespaces, puts a cell's file system together below `treeRoot`,
+ * with all rights but before anything restored runs, and becomes the command of its arguments. It starts from nothing and takes
+ * in what is needed, so what nobody thought of stays out. A step that fails is noted and leaves its part out. One process does
+ * it all: some eighty mounts by mount(8) would take longer than a small restore.
+ * @throws `sandbox-failed`
  */
-const mapIds = `my ($from, $to, $space) = @ARGV; my $none = "";
-my $tree = syscall(428, -100, $from, 0x80101); die "open_tree: $!\\n" if $tree < 0;
-open(my $ids, "<", $space) or die "$!\\n";
-my $attributes = pack("QQQQ", 0x100000, 0, 0, fileno($ids));
-syscall(442, $tree, $none, 0x1000, $attributes, 32) == 0 or die "its file system cannot map ids: $!\\n";
-syscall(429, $tree, $none, -100, $to, 4) == 0 or die "move_mount: $!\\n";`;
-
-/**
- * The shell script that puts a cell's file system together below `treeRoot`, with all rights but before anything restored runs:
- * it starts from nothing and takes in what is needed, so what nobody thought of stays out. A step that fails is noted and
- * leaves its part out.
- */
-export function treeScript(plan: TreePlan): string {
+export function treeProgram(plan: TreePlan): string {
+  const numbers = systemCalls[process.arch];
+  if (numbers === undefined) throw sandboxFailed({ doing: 'be started', why: `nothing is known of ${process.arch}` });
   const lines = [
-    'set -u',
-    `NOTES=${quote(plan.notes)}; SPACE=${quote(plan.user)}; R=${treeRoot}; N=0`,
-    'mount -t tmpfs -o mode=755,size=64m,nosuid,nodev tmpfs /run || exit 1',
-    `mkdir -p $R ${empty} /run/low && : > ${nothing} && chmod 444 ${nothing} || exit 1`,
-    'note() { printf "%s\\t%s\\t%s\\n" "$1" "$2" "$(tr "\\n\\t" "  " < /run/said)" >> "$NOTES"; }',
-    `ids() { perl -e ${quote(mapIds)} "$1" "$2" "$SPACE"; }`,
-    ...functions(plan.footing),
-    'mkdir -p $R/proc $R/dev $R/sys $R/tmp $R/run $R/root; chmod 755 $R/root',
-    'mount -t tmpfs -o mode=1777,size=16m,nosuid,nodev tmpfs $R/run && mkdir $R/run/lock && chmod 1777 $R/run/lock || exit 1',
-    `mount -t tmpfs -o mode=1777,size=${plan.temporaryBytes},nosuid,nodev tmpfs $R/tmp || exit 1`,
-    ...plan.links.map(([name, target]) => `ln -s ${quote(target)} $R/${quote(name)}`),
+    `my ($MOUNT, $SETNS, $UNSHARE) = (${numbers.join(', ')});`,
+    `my ($SPACE, $MAPPED, $R) = (${literal(plan.user)}, ${plan.footing === 'root' ? 1 : 0}, ${literal(treeRoot)});`,
+    steps,
+    `begin(${[plan.notes, ...plan.joined].map(literal).join(', ')});`,
+    `tmpfs("$R/tmp", 6, ${literal(`mode=1777,size=${plan.temporaryBytes}`)}) or die "$said\\n";`,
+    ...plan.links.map(([name, target]) => `symlink(${literal(target)}, "$R/" . ${literal(name)});`),
     ...plan.trees.map((tree) => treeLine(tree)),
-    ...plan.shared.map(([from, to]) => `shared ${quote(from)} $R${quote(to)} || exit 1`),
-    ...plan.tools.map(([from, to]) => `tree yes ${quote(from)} $R${quote(to)} ${lower(from)} || exit 1`),
-    ...plan.places.flatMap((place) => placeLines(place)),
-    ...plan.masked.map((path) => `mask ${quote(path)} 2>/run/said || note mask ${quote(path)}`),
+    ...plan.shared.map(([from, to]) => `shared(${literal(from)}, $R . ${literal(to)}) or die "$said\\n";`),
+    ...plan.tools.map(
+      ([from, to]) => `tree(1, ${literal(from)}, $R . ${literal(to)}, ${lower(from)}) or die "$said\\n";`,
+    ),
+    ...plan.places.map(
+      ({ from, to, gone }) =>
+        `place(${[from === null ? 'undef' : literal(from), ...[to, ...gone].map(literal)].join(', ')});`,
+    ),
+    ...plan.masked.map((path) => `mask(${literal(path)}) or note('mask', ${literal(path)});`),
+    'exec(@ARGV) or die "$ARGV[0]: $!\\n";',
   ];
   return `${lines.join('\n')}\n`;
 }
 
-function functions(footing: Isolated): string[] {
-  const mapped = footing === 'root';
-  return [
-    // tree OWNED FROM TO AS-A-LOWER-FOLDER [LAYER]
-    'tree() {',
-    '  [ -d "$3" ] || mkdir -p "$3"; N=$((N+1)); L=$4',
-    mapped
-      ? '  if [ "$1" = yes ]; then mkdir /run/low/$N && ids "$2" /run/low/$N || return 1; L=/run/low/$N; fi'
-      : '  :',
-    `  O=nosuid,nodev${mapped ? '' : ',userxattr'}`,
-    `  if [ $# -lt 5 ]; then mount -t overlay -o "ro,$O,lowerdir=$L:${empty}" overlay "$3"`,
-    '  else mount -t overlay -o "$O,lowerdir=$L,upperdir=$5/changes,workdir=$5/work" overlay "$3"; fi',
-    '}',
-    mapped ? 'shared() { mkdir -p "$2" && ids "$1" "$2"; }' : 'shared() { mkdir -p "$2" && mount --bind "$1" "$2"; }',
-    mapped ? 'over() { ids "$1" "$2"; }' : 'over() { mount --bind "$1" "$2"; }',
-    // A link on the way would lead to the host's own path, where nothing may be covered: the path must be what it says.
-    'plain() {',
-    '  P=$R$1; [ ! -L "$P" ] || return 1',
-    `  while [ ! -d "$P" ]; do P=\${P%/*}; [ ! -L "$P" ] || return 1; done`,
-    // A folder that may not be entered is asked about in another way, which costs a process.
-    '  (cd -P "$P" 2>/dev/null && [ "$PWD" = "$P" ]) || [ "$(realpath -m "$R$1")" = "$R$1" ]',
-    '}',
-    'hide() {',
-    '  if [ -d "$R$1" ]; then mount -t tmpfs -o mode=755,size=64k,nosuid,nodev tmpfs "$R$1"',
-    `  elif [ -e "$R$1" ] || [ -L "$R$1" ]; then mount --bind ${nothing} "$R$1"; fi`,
-    '}',
-    'mask() {',
-    // Most of what is named is not here, and each look costs a process.
-    '  [ -e "$R$1" ] || [ -L "$R$1" ] || return 0',
-    '  plain "$1" || { echo a link is on the way >&2; return 1; }',
-    '  if [ -d "$R$1" ]; then mount -t tmpfs -o ro,mode=755,size=4k tmpfs "$R$1"; else hide "$1"; fi',
-    '}',
-  ];
+/** Each returns whether it went well; if not, `$said` is why. */
+const steps = String.raw`use strict;
+use POSIX ();
+my ($EMPTY, $NOTHING, $said, $lowers) = ('/run/empty', '/run/nothing', '', 0);
+my ($RDONLY, $BARE, $BIND, $PRIVATE) = (1, 6, 4096, 0x44000); # bare: neither set-uid programs nor devices
+my $notes;
+
+sub failed { $said = "$_[0]: $!"; return 0 }
+sub note { my ($kind, $path) = @_; (my $why = $said) =~ tr/\n\t/  /; syswrite($notes, "$kind\t$path\t$why\n") }
+
+# syscall takes a number for a number and a string for an address, and the string must not be a constant.
+sub mount {
+  my ($from, $to, $type, $flags, $options) = map { "$_" } @_;
+  return syscall($MOUNT, $from, $to, $type, $flags + 0, $options) == 0 || failed($to);
 }
+sub tmpfs { my ($to, $flags, $options) = @_; return mount('tmpfs', $to, 'tmpfs', $flags, $options) }
+
+sub folders {
+  for my $path (@_) {
+    my $at = '';
+    for my $part (grep { $_ ne '' } split m{/}, $path) { $at .= "/$part"; -d $at or mkdir $at or return failed($at) }
+  }
+  return 1;
+}
+
+sub begin {
+  my ($file, @joined) = @_;
+  umask 022;
+  # Lifeboat may have been started with more open than the usual three, and what is open is handed on by exec.
+  opendir(my $open, '/proc/self/fd') or die "/proc/self/fd: $!\n";
+  my @numbers = grep { /^\d+$/ && $_ > 2 } readdir $open;
+  closedir $open;
+  POSIX::close($_) for @numbers;
+  open($notes, '>>', $file) or die "$file: $!\n";
+  my @spaces = map { open(my $space, '<', $_) or die "$_: $!\n"; $space } @joined;
+  for my $space (@spaces) { syscall($SETNS, fileno($space), 0) == 0 or die "setns: $!\n" }
+  syscall($UNSHARE, 0x20000) == 0 or die "unshare: $!\n";
+  mount('none', '/', '', $PRIVATE, '') or die "$said\n";
+  tmpfs('/run', $BARE, 'mode=755,size=64m') && folders($R, $EMPTY, '/run/low') or die "$said\n";
+  open(my $nothing, '>', $NOTHING) && chmod 0444, $NOTHING or die "$NOTHING: $!\n";
+  folders(map { "$R/$_" } qw(proc dev sys tmp run root)) or die "$said\n";
+  tmpfs("$R/run", $BARE, 'mode=1777,size=16m') && folders("$R/run/lock") or die "$said\n";
+  chmod 01777, "$R/run/lock" or die "$R/run/lock: $!\n";
+}
+
+# A mount with ids as the user namespace has them (mount_setattr(2), MOUNT_ATTR_IDMAP): a file of number 33 here is number 33's
+# inside, and of an unprivileged number to everyone else.
+sub ids {
+  my ($from, $to) = map { "$_" } @_;
+  my $none = '';
+  my $tree = syscall(428, -100, $from, 0x80101);
+  return failed($from) if $tree < 0;
+  open(my $space, '<', $SPACE) or return failed($SPACE);
+  my $attributes = pack('QQQQ', 0x100000 | $BARE, 0, 0, fileno($space));
+  my $done = syscall(442, $tree, $none, 0x1000, $attributes, 32) == 0 || failed('its file system cannot map ids');
+  $done &&= syscall(429, $tree, $none, -100, $to, 4) == 0 || failed($to);
+  POSIX::close($tree);
+  return $done;
+}
+
+sub over { my ($from, $to) = @_; return $MAPPED ? ids($from, $to) : mount($from, $to, '', $BIND, '') }
+sub shared { my ($from, $to) = @_; return folders($to) && over($from, $to) }
+
+sub tree {
+  my ($owned, $from, $to, $lower, $layer) = @_;
+  folders($to) or return 0;
+  if ($owned && $MAPPED) {
+    $lower = '/run/low/' . ++$lowers;
+    folders($lower) && ids($from, $lower) or return 0;
+  }
+  my $own = $MAPPED ? '' : ',userxattr';
+  return defined $layer
+    ? mount('overlay', $to, 'overlay', $BARE, "lowerdir=$lower,upperdir=$layer/changes,workdir=$layer/work$own")
+    : mount('overlay', $to, 'overlay', $BARE | $RDONLY, "lowerdir=$lower:$EMPTY$own");
+}
+
+# A link on the way would lead to the host's own path, where nothing may be covered: the path must be what it says.
+sub plain {
+  my $at = $R;
+  for my $part (grep { $_ ne '' } split m{/}, $_[0]) { $at .= "/$part"; return 0 if -l $at }
+  return 1;
+}
+
+sub hide {
+  my $at = "$R$_[0]";
+  return tmpfs($at, $BARE, 'mode=755,size=64k') if -d $at;
+  return -e $at || -l $at ? mount($NOTHING, $at, '', $BIND, '') : 1;
+}
+
+sub mask {
+  my ($path) = @_;
+  my $at = "$R$path";
+  return 1 unless -e $at || -l $at;
+  unless (plain($path)) { $said = 'a link is on the way'; return 0 }
+  return -d $at ? tmpfs($at, $BARE | $RDONLY, 'mode=755,size=4k') : hide($path);
+}
+
+# Covers the production path with the restored copy; where that fails nothing of production is seen there.
+sub place {
+  my ($from, $to, @gone) = @_;
+  (my $folder = $to) =~ s{/[^/]*$}{};
+  my @beside = map { "$folder/$_" } @gone;
+  if (defined $from) {
+    return if put($from, $to, $folder, @beside);
+    note('place', $to);
+  }
+  plain($to) or return;
+  hide($_) for $to, @beside;
+}
+
+sub put {
+  my ($from, $to, $folder, @beside) = @_;
+  if (-l $from || !plain($to)) { $said = 'a link is on the way'; return 0 }
+  # An old write-ahead log beside a restored database would be replayed into it.
+  for my $path (map { "$R$_" } @beside) { unlink $path or return failed($path) if -e $path || -l $path }
+  if (-d $from) { folders("$R$to") or return 0 }
+  else {
+    folders("$R$folder") or return 0;
+    unless (-e "$R$to") { open(my $made, '>', "$R$to") or return failed($to) }
+  }
+  return over($from, "$R$to");
+}`;
 
 function treeLine({ path, layer, owned }: Tree): string {
   const words = [
-    owned ? 'yes' : 'no',
-    quote(path),
-    `$R${quote(path)}`,
+    owned ? '1' : '0',
+    literal(path),
+    `$R . ${literal(path)}`,
     lower(path),
-    ...(layer === undefined ? [] : [quote(layer)]),
+    ...(layer === undefined ? [] : [literal(layer)]),
   ];
   // The rest is a convenience: what cannot be taken in is not there, and an application that needs it says so.
-  const otherwise = owned ? `note tree ${quote(path)}` : ':';
-  return `tree ${words.join(' ')} 2>/run/said || ${otherwise}`;
-}
-
-/** Covers the production path with the restored copy; where that fails nothing of production is seen there. */
-function placeLines({ from, to, gone }: Placement): string[] {
-  const beside = gone.map((name) => quote(join(dirname(to), name)));
-  const hideAll = [quote(to), ...beside].map((path) => `hide ${path}`).join('; ');
-  if (from === null) return [`if plain ${quote(to)}; then ${hideAll}; fi`];
-  const [source, target, folder] = [quote(from), `$R${quote(to)}`, `$R${quote(dirname(to))}`];
-  // An old write-ahead log beside a restored database would be replayed into it.
-  const clear = gone.map((name) => `rm -f ${folder}/${quote(name)}`);
-  const make = `if [ -d ${source} ]; then mkdir -p ${target}; else mkdir -p ${folder} && { [ -e ${target} ] || : > ${target}; }; fi`;
-  const work = [`[ ! -L ${source} ]`, `plain ${quote(to)}`, ...clear, `{ ${make}; }`, `over ${source} ${target}`].join(
-    ' && ',
-  );
-  return [`{ ${work}; } 2>/run/said || { note place ${quote(to)}; if plain ${quote(to)}; then ${hideAll}; fi; }`];
+  const otherwise = owned ? ` or note('tree', ${literal(path)})` : '';
+  return `tree(${words.join(', ')})${otherwise};`;
 }
 
 /** As `lowerdir` of an overlay takes it: a comma, a colon or a backslash would end it. */
 function lower(path: string): string {
-  return quote(path.replace(/[\\,:]/g, '\\$&'));
+  return literal(path.replace(/[\\,:]/g, '\\$&'));
+}
+
+/** A string of Perl. */
+function literal(text: string): string {
+  return `'${text.replace(/[\\']/g, '\\$&')}'`;
 }
 
 /** One word of a shell. */

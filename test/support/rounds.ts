@@ -1,4 +1,4 @@
 /** Of a campaign that may go on for ever: how far `npm test` goes, and how far `npm run test:long`. */
 export function rounds({ short, long }: { readonly short: number; readonly long: number }): number {
-  return process.env['LIFEBOAT_TEST_LONG'] === undefined ? short : long;
+  return process.env.LIFEBOAT_TEST_LONG === undefined ? short : long;
 }
