@@ -34,9 +34,13 @@ export async function startAgent(words: readonly string[], footing: Footing): Pr
   const [program, ...rest] = words as [string, ...string[]];
   // Without a namespace that dies with it, the agent must outlive us for the moment in which it ends what it started.
   const dieWithUs = footing !== 'none';
-  // The system's own programs first: what makes a sandbox must not be something that an application put on the way.
-  const env = { PATH: `/usr/sbin:/usr/bin:/sbin:/bin:${process.env.PATH ?? ''}` };
-  const child = await startProcess(program, rest, { cwd: '/', env, input: orders, stdout: 'stream', dieWithUs });
+  const child = await startProcess(program, rest, {
+    cwd: '/',
+    env: makerEnv(),
+    input: orders,
+    stdout: 'stream',
+    dieWithUs,
+  });
   const agent = connect(child, footing, orders);
   try {
     await agent.call('hello', {}, { timeoutMs: 30_000 });
@@ -46,6 +50,11 @@ export async function startAgent(words: readonly string[], footing: Footing): Pr
     const said = child.tail().trim().split('\n').at(-1);
     throw said ? sandboxFailed({ doing: 'be started', why: said }, { cause: error }) : error;
   }
+}
+
+/** The system's own programs first: what makes a sandbox must not be something that an application put on the way. */
+export function makerEnv(): Readonly<Record<string, string>> {
+  return { PATH: `/usr/sbin:/usr/bin:/sbin:/bin:${process.env.PATH ?? ''}` };
 }
 
 function connect(child: RunningProcess, footing: Footing, orders: Queue): Agent {

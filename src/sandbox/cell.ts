@@ -12,7 +12,8 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Agent, agentFile, agentFlags, startAgent } from './agent-client.ts';
+import { startProcess } from '../process/start.ts';
+import { type Agent, agentFile, agentFlags, makerEnv, startAgent } from './agent-client.ts';
 import { sandboxFailed } from './errors.ts';
 import { type Limits, limitLines } from './limits.ts';
 import { parseMounts } from './mount-table.ts';
@@ -73,6 +74,29 @@ const sourceFolder = fileURLToPath(new URL('..', import.meta.url));
  * @throws `sandbox-failed`
  */
 export async function startCell(options: CellOptions): Promise<Cell> {
+  const command = [`${insideRoot}/.node/${basename(process.execPath)}`, ...agentFlags];
+  const { words, notes } = makerOf(options, [
+    ...command,
+    `${insideRoot}/.lifeboat/${agentFile.slice(sourceFolder.length)}`,
+  ]);
+  const agent = await startAgent(words, options.footing);
+  return { agent, ...readNotes(notes) };
+}
+
+/**
+ * Makes a cell as `startCell` does, in which nothing but `true` runs: whether this host can have any.
+ * @throws `sandbox-failed`
+ */
+export async function tryCell(options: CellOptions): Promise<void> {
+  const [program, ...rest] = makerOf(options, ['/usr/bin/true']).words as [string, ...string[]];
+  await using maker = await startProcess(program, rest, { cwd: '/', env: makerEnv(), stdout: 'tail' });
+  const { exitCode } = await maker.ended;
+  const why = maker.tail().trim().split('\n').at(-1) || `it ended with ${exitCode}`;
+  if (exitCode !== 0) throw sandboxFailed({ doing: 'be started', why });
+}
+
+/** What to run to be a cell in which `command` runs, and the file for what could not be done. */
+function makerOf(options: CellOptions, command: readonly string[]): { words: string[]; notes: string } {
   const { name, box, footing, namespaces, limits } = options;
   const filter = seccompFilter();
   if (filter === undefined) throw sandboxFailed({ doing: 'be started', why: `there is no filter for ${process.arch}` });
@@ -89,11 +113,6 @@ export async function startCell(options: CellOptions): Promise<Cell> {
   writeFileSync(files.filter, filter);
   writeFileSync(files.notes, '');
   const plan = planOf(options, files.notes);
-  const inside = {
-    node: `${insideRoot}/.node/${basename(process.execPath)}`,
-    agent: `${insideRoot}/.lifeboat/${agentFile.slice(sourceFolder.length)}`,
-  };
-  const command = [inside.node, ...agentFlags, inside.agent];
   writeFileSync(
     files.words,
     wrapping(options)
@@ -108,8 +127,7 @@ export async function startCell(options: CellOptions): Promise<Cell> {
   const last = `exec ${becomeNobody}bwrap --args 8 -- ${command.map(quote).join(' ')} 8< ${quote(files.words)} 9< ${quote(files.filter)}`;
   writeFileSync(files.limits, `${limitLines(limits).join('\n')}\n${last}\n`, { mode: 0o600 });
   writeFileSync(files.tree, treeProgram(plan), { mode: 0o600 });
-  const agent = await startAgent(['perl', files.tree, 'sh', files.limits], footing);
-  return { agent, ...readNotes(files.notes) };
+  return { words: ['perl', files.tree, 'sh', files.limits], notes: files.notes };
 }
 
 /**

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { sentenceOf } from '../core/errors.ts';
 import { findOnPath } from '../process/programs.ts';
 import { type Agent, agentFile, agentFlags, startAgent } from './agent-client.ts';
-import { type CellOptions, realPath, startCell } from './cell.ts';
+import { type CellOptions, realPath, startCell, tryCell } from './cell.ts';
 import { sandboxFailed, sandboxLimit, sandboxTooSmall } from './errors.ts';
 import { type Limits, limitHit, makeLimits, removeGroups, watchRoom } from './limits.ts';
 import { holdNamespaces } from './namespaces.ts';
@@ -57,7 +57,7 @@ export interface Sandbox extends AsyncDisposable {
   /** 0700, on the host. */
   readonly folder: string;
   readonly footing: Footing;
-  /** As far as it was tried: by a server's cell, then by the application's. */
+  /** As far as it was tried, by each cell when it is made: what nothing tried is not isolated. */
   readonly isolation: Isolation;
   /** Where restored data goes, on the host. */
   readonly restored: string;
@@ -65,7 +65,7 @@ export interface Sandbox extends AsyncDisposable {
   readonly sockets: { readonly outside: string; readonly inside: string };
   /** A path below `folder`, as it is seen inside. */
   inside(path: string): string;
-  /** The cell of database servers: their programs, their data, and nothing else of this host. */
+  /** The cell of database servers: their programs, their data, and nothing else of this host. Made with the first call. */
   servers(): Promise<Agent>;
   /**
    * The application's cell: the host's programs, its own folders with a layer that takes its changes, restored copies on their
@@ -195,7 +195,7 @@ async function forget(stateDir: string, entry: Registered): Promise<void> {
   await unregister(stateDir, entry.id);
 }
 
-/** A sandbox of cells. The cell of servers is started at once: it shows whether this host can have any. */
+/** A sandbox of cells. That one can be made on this host is tried at once. */
 async function openWith(
   footing: Isolated,
   options: SandboxOptions,
@@ -235,10 +235,14 @@ async function openWith(
     .filter((path) => !own.some((one) => one === path || one.startsWith(`${path}/`)))
     .map(realPath);
 
-  const open = async (cell: Pick<CellOptions, 'name' | 'parts' | 'workFolders' | 'layered' | 'places'>) => {
+  type Kind = Pick<CellOptions, 'name' | 'parts' | 'workFolders' | 'layered' | 'places'>;
+  const cellOf = (kind: Kind): CellOptions => {
     const self = process.getuid?.() ?? 0;
-    const number = cell.name === 'servers' && self === 0 ? 65534 : self;
-    const made = await startCell({ ...cell, box: folder, footing, namespaces, limits, masked, id: number });
+    const number = kind.name === 'servers' && self === 0 ? 65534 : self;
+    return { ...kind, box: folder, footing, namespaces, limits, masked, id: number };
+  };
+  const open = async (cell: Kind) => {
+    const made = await startCell(cellOf(cell));
     opened.push(agents.use(made.agent));
     notes.push(...made.notes);
     if (made.exposed.length > 0) failed = true;
@@ -249,14 +253,15 @@ async function openWith(
     }
     return made.agent;
   };
-  let servers: Agent;
+  const ofServers: Kind = { name: 'servers', parts: ['servers', 's'], workFolders: [], layered: [], places: [] };
   try {
-    servers = await open({ name: 'servers', parts: ['servers', 's'], workFolders: [], layered: [], places: [] });
+    await tryCell(cellOf({ ...ofServers, name: 'trial' }));
   } catch (error) {
     await agents[Symbol.asyncDispose]();
     removeGroups(limits.groups);
     throw error;
   }
+  let servers: Promise<Agent> | undefined;
   let application: Promise<Agent> | undefined;
   const release = held.move();
   return {
@@ -265,11 +270,14 @@ async function openWith(
     footing,
     get isolation() {
       const probes = [...probed.values()];
-      const reached = (network: boolean) => probes.some((one) => one.reached && isOfNetwork(one) === network);
+      const held = (network: boolean) => {
+        const tried = probes.filter((one) => isOfNetwork(one) === network);
+        return tried.length > 0 && tried.every((one) => !one.reached);
+      };
       return {
         footing,
-        network: !reached(true),
-        files: !failed && !reached(false),
+        network: held(true),
+        files: !failed && held(false),
         limits: limits.by,
         probes,
         notes: [...notes],
@@ -278,7 +286,10 @@ async function openWith(
     restored: join(folder, 'restored'),
     sockets: { outside: link ?? join(folder, 's'), inside: `${insideRoot}/s` },
     inside: (path) => path.replace(folder, insideRoot),
-    servers: async () => servers,
+    servers() {
+      servers ??= open(ofServers);
+      return servers;
+    },
     application(places) {
       application ??= open({
         name: 'application',

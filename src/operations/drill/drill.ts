@@ -120,8 +120,8 @@ async function prepare(
   const workFolders = [...(app === undefined ? [] : [app.directory]), ...besideDatabases];
   const seenFolders = [system.root, ...checks.flatMap((check) => (check.type === 'command' ? [check.directory] : []))];
   try {
-    return await run.step('prepare', () =>
-      openSandbox({
+    return await run.step('prepare', async () => {
+      const sandbox = await openSandbox({
         stateDir: parts.stateDir,
         id: rehearsal.id,
         made: new Date(rehearsal.startedMs).toISOString(),
@@ -130,8 +130,11 @@ async function prepare(
         seenFolders,
         hidden: hiddenFrom(parts),
         ...(options.namespaces === false ? { footings: [] } : {}),
-      }),
-    );
+      });
+      // What keeps a drill from production is shown by trying, also where nothing restored is started.
+      if (app === undefined) await sandbox.servers();
+      return sandbox;
+    });
   } catch (error) {
     run.signal.throwIfAborted();
     record(rehearsal, { id: 'sandbox', kind: 'restored' }, findingOf(error, 'a place to restore to'), 0, secrets);
