@@ -10,9 +10,9 @@ usage() {
 usage:
   rescue.sh list DIR
       the restore points in DIR, a folder that holds a vault's objects
-  rescue.sh restore DIR IDENTITY_FILE DATASET[@TIME_OR_ID] TARGET
+  rescue.sh restore DIR IDENTITY_FILE [SYSTEM/]DATASET[@TIME_OR_ID] TARGET
       restores one of them into TARGET, a new or empty folder. TIME may be cut short: @2026-11-21 is the
-      newest of that day. Without @ it is the newest of all.
+      newest of that day. Without @ it is the newest of all. SYSTEM may be left out where only one has such a dataset.
 Decrypted data is held in $TMPDIR (or /tmp) meanwhile: about 100 MiB.
 END
   exit 64
@@ -52,7 +52,7 @@ is_record() {
   [ -f "$1" ]
 }
 
-# Every record of $1 (a dataset, or * for all): its file, a tab, its one line of JSON; oldest first within a dataset.
+# Every record of $1 (system/dataset, or */* for all): its file, a tab, its one line of JSON; oldest first within a dataset.
 records() {
   local file line
   for file in "$vault"/snapshots/$1/*.json; do
@@ -67,9 +67,9 @@ list() {
   need_tools awk
   vault=$1
   [ -f "$vault/vault.json" ] || die "$vault holds no vault.json"
-  say 'dataset@time                                      id                          kind      entries         bytes'
-  records '*' | awk -F '\t' '
-    { n = split($1, part, "/"); name = part[n]; dataset = part[n - 1]
+  say 'system/dataset@time                               id                          kind      entries         bytes'
+  records '*/*' | awk -F '\t' '
+    { n = split($1, part, "/"); name = part[n]; dataset = part[n - 2] "/" part[n - 1]
       time = name; sub(/-[0-9A-Z]*\.json$/, "", time)
       id = name; sub(/\.json$/, "", id); sub(/^.*-/, "", id)
       kind = match($0, /"kind":"[a-z0-9-]*"/) ? substr($0, RSTART + 8, RLENGTH - 9) : "?"
@@ -79,11 +79,24 @@ list() {
       } else print dataset "@" time "  is not a sound record" }'
 }
 
-# Sets record, manifest_id, kind; writes the packs that the record names to $tmp/packs.
+# The dataset with the system that has it: restore points of two systems are never taken for each other's.
+with_system() {
+  local folder found=()
+  case $1 in */*) printf '%s' "$1"; return ;; esac
+  for folder in "$vault"/snapshots/*/"$1"; do
+    folder=${folder#"$vault"/snapshots/}
+    case $folder in '*'*|.*|*[!A-Za-z0-9._:+/-]*) ;; *) found+=("$folder") ;; esac
+  done
+  [ ${#found[@]} -le 1 ] || die "several systems have a dataset $1. Name one of them: ${found[*]}"
+  printf '%s' "${found[0]:-none/$1}"
+}
+
+# Sets record, manifest_id, kind; writes the packs that the record names to $tmp/packs, and what the manifest must say too to $tmp/ties.
 choose_record() {
   local dataset=${1%%@*} wanted='' file name found=''
   case $1 in *@*) wanted=${1#*@} ;; esac
-  case $dataset in ''|.*|*[!A-Za-z0-9._:+-]*) die "'$dataset' is no dataset" ;; esac
+  case $dataset in ''|.*|*/.*|*/*/*|*[!A-Za-z0-9._:+/-]*) die "'$dataset' is no dataset" ;; esac
+  dataset=$(with_system "$dataset")
   wanted=${wanted//[-:]/}
   for file in "$vault"/snapshots/"$dataset"/*.json; do
     name=${file##*/}
@@ -92,12 +105,19 @@ choose_record() {
   [ -n "$found" ] || die "no restore point '$1' in $vault. 'rescue.sh list $vault' shows them all"
   record=$found
   say "Restore point: $dataset, ${record##*/}"
-  records "$dataset" | awk -F '\t' -v wanted="$record" -v packs="$tmp/packs" '
+  records "$dataset" | awk -F '\t' -v wanted="$record" -v packs="$tmp/packs" -v ties="$tmp/ties" '
     $1 != wanted { next }
     { line = substr($0, length($1) + 2)
       if (!match(line, /"manifest":\["[0-9a-f]+",[0-9]+\]/)) exit 1
       manifest = substr(line, RSTART + 13, 64)
       kind = match(line, /"kind":"[a-z0-9-]*"/) ? substr(line, RSTART + 8, RLENGTH - 9) : "?"
+      n = split("vault system dataset kind id time writer previous", name, " ")
+      for (i = 1; i <= n; i++) {
+        if (!match(line, "\"" name[i] "\":(\"[A-Za-z0-9._:+/=-]*\"|null)[,}]")) exit 1
+        value = substr(line, RSTART + length(name[i]) + 3, RLENGTH - length(name[i]) - 4)
+        gsub(/"/, "", value)
+        print name[i] "\t" (value == "null" ? "-" : value) > ties
+      }
       printf "" > packs
       if (!match(line, /"packs":\[/)) exit 1
       line = substr(line, RSTART + 9)
@@ -126,12 +146,17 @@ read_manifest() {
     shown <"$tmp/raw.errors" >&2
     die "the manifest cannot be decrypted with $identity"
   }
-  id=${record##*-}
-  awk -F '\t' -v id="${id%.json}" '
-    NR == 1 && $0 != "lifeboat-manifest\t1" { exit }
-    $1 == "id" && ($2 "") == id { right = 1 }
+  # The name of the record is held against it too: it may have been put in another's place.
+  awk -F '\t' -v key="${record#"$vault"/snapshots/}" '
+    FNR == NR { wanted[$1] = $2 ""; n++; next }
+    FNR == 1 && $0 != "lifeboat-manifest\t1" { exit }
+    FNR > 1 && FNR <= n + 1 && ($1 in wanted) && ($2 "") == wanted[$1] { right++ }
     $1 == "end" { ended = 1 }
-    END { exit !(right && ended) }' "$tmp/manifest" || die 'the manifest is not one of format 1 for this restore point'
+    END {
+      time = wanted["time"]; gsub(/[-:]/, "", time)
+      here = wanted["system"] "/" wanted["dataset"] "/" time "-" wanted["id"] ".json"
+      exit !(right == n && ended && here == key) }' "$tmp/ties" "$tmp/manifest" ||
+    die 'the manifest is not one of format 1 for this restore point'
 }
 
 # Packs that are missing or whose bytes are not what their name says are named; what they hold is still tried.

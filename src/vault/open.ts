@@ -66,7 +66,7 @@ export async function openVault(
       if (dataset === undefined) return { points, suspect };
       return {
         points: points.filter(({ record }) => record.dataset === dataset),
-        suspect: suspect.filter(({ key }) => key.startsWith(`snapshots/${dataset}/`)),
+        suspect: suspect.filter(({ key }) => parseRecordKey(key)?.dataset === dataset),
       };
     },
     async open(point, identities) {

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { lifeboat, project } from '../cli/lifeboat.ts';
@@ -83,7 +83,8 @@ describe('P10: the configuration is a dataset of every vault', () => {
       { destinations: ['other', 'local'] },
       { destinations: ['other', 'local'] },
     ]);
-    rmSync(join(folder, 'other/snapshots/lifeboat-config'), { recursive: true });
+    const [system = ''] = readdirSync(join(folder, 'other/snapshots'));
+    rmSync(join(folder, 'other/snapshots', system, 'lifeboat-config'), { recursive: true });
     await backUp(folder);
     expect((await points(folder))[0]?.destinations).toEqual(['other', 'local']);
   });

@@ -113,7 +113,7 @@ test('a stranger who takes the id of a true restore point does not hold up its c
   const [point] = (await system.points()).filter(({ key }) => known.includes(key));
   const { writer: _, signature: __, ...unsigned } = point!.record;
   const namesake = signRecord({ ...unsigned, dataset: 'other' }, newSigningKey().privateKey);
-  mkdirSync(join(system.at('disk'), 'snapshots/other'));
+  mkdirSync(join(system.at('disk'), 'snapshots', namesake.system, 'other'));
   writeFileSync(join(system.at('disk'), recordKey(namesake)), recordBytes(namesake));
   await system.backUp();
   expect(recordsIn(system, 'nas')).toEqual(expect.arrayContaining(known));

@@ -100,7 +100,7 @@ test('a prune killed before its changes, and the next one ends what it began', {
 test('a backup stopped just before its record, over marks and sweeps (rustic docs#144)', {
   timeout: 240_000,
 }, async () => {
-  for (const stopBefore of ['manifests/', 'snapshots/uploads/']) {
+  for (const stopBefore of ['manifests/', 'snapshots/harbor/uploads/']) {
     const system = await started();
     const before = readFileSync(join(system.source(), 'data'));
     for (let time = 0; time < kept; time++) {

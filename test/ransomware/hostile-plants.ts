@@ -249,7 +249,14 @@ const disks = {
     return {};
   },
   async 'H1: a folder of the vault is a link'(attack) {
-    const folder = attack.random.pick(['snapshots', 'packs', 'ledger', 'index', 'manifests', `snapshots/${dataset}`]);
+    const folder = attack.random.pick([
+      'snapshots',
+      'packs',
+      'ledger',
+      'index',
+      'manifests',
+      `snapshots/harbor/${dataset}`,
+    ]);
     const beside = attack.random.below(2) === 0;
     attack.hostile.disk?.link(folder, beside ? `${folder.split('/').at(-1)}.moved` : attack.victim);
     return { toldThere: [folder], blinds: [folder] };

@@ -71,7 +71,7 @@ export async function makeTrueVault(): Promise<TrueVault> {
     await succeed(host, 'host', ['backup']);
     pictures.push(pictureOf(join(host, 'data')));
   }
-  const records = join(host, 'honest/snapshots', dataset);
+  const records = join(host, 'honest/snapshots/harbor', dataset);
   const points = readdirSync(records)
     .sort()
     .map((name) => decodeRecord(readFileSync(join(records, name))));

@@ -63,7 +63,7 @@ const bad: Readonly<Record<string, (hostile: string) => void>> = {
     symlinkSync(join(other, 'hostile/vault.json'), join(hostile, 'vault.json'));
   },
   'has records of 3 GB': (hostile) => {
-    const folder = join(hostile, 'snapshots/uploads');
+    const folder = join(hostile, 'snapshots/harbor/uploads');
     for (const name of readdirSync(folder)) truncateSync(join(folder, name), 3 * 2 ** 30);
   },
   'has packs of 1.5 GB': (hostile) => {

@@ -45,13 +45,16 @@ test('L: no name in a vault reaches the terminal as more than text, and none for
     return stdout + stderr;
   };
   for (const name of HOSTILE_NAMES) {
-    const folder = join(vault, 'snapshots', Buffer.from(name, 'latin1').toString('latin1'));
-    fs.mkdirSync(Buffer.from(folder, 'latin1'));
-    fs.writeFileSync(Buffer.from(`${folder}/20261121T000000000Z-01ARZ3NDEKTSV4RRFFQ69G5FAV.json`, 'latin1'), '{}\n');
+    for (const place of ['snapshots', 'snapshots/example']) {
+      // As a system's name, and as a dataset's.
+      const folder = join(vault, place, name, ...(place === 'snapshots' ? ['uploads'] : []));
+      fs.mkdirSync(Buffer.from(folder, 'latin1'), { recursive: true });
+      fs.writeFileSync(Buffer.from(`${folder}/20261121T000000000Z-01ARZ3NDEKTSV4RRFFQ69G5FAV.json`, 'latin1'), '{}\n');
+    }
   }
-  fs.mkdirSync(join(vault, 'snapshots/a\n'), { recursive: true });
-  fs.writeFileSync(join(vault, 'snapshots/a\n/20991231T000000000Z-01ARZ3NDEKTSV4RRFFQ69G5FAV.json'), '{}\n');
-  fs.writeFileSync(join(vault, 'snapshots/uploads/20991231T000000000Z-\x1b[2J.json'), '{}\n');
+  fs.mkdirSync(join(vault, 'snapshots/example/a\n'), { recursive: true });
+  fs.writeFileSync(join(vault, 'snapshots/example/a\n/20991231T000000000Z-01ARZ3NDEKTSV4RRFFQ69G5FAV.json'), '{}\n');
+  fs.writeFileSync(join(vault, 'snapshots/example/uploads/20991231T000000000Z-\x1b[2J.json'), '{}\n');
   const listed = told('list', vault);
   expect(listed).not.toMatch(OBEYED);
   expect(
@@ -60,7 +63,7 @@ test('L: no name in a vault reaches the terminal as more than text, and none for
       .split('\n')
       .slice(1)
       .map((line) => line.split('@')[0]),
-  ).toEqual(['uploads']);
+  ).toEqual(['example/uploads']);
 
   // Every pack is damaged, so every name is told of.
   for (const pack of fs.globSync('packs/*/*.age', { cwd: vault })) {

@@ -51,7 +51,7 @@ datasets: { tree: { type: files, path: ./tree, rpo: 1h, rto: 1h } }
   const own = fs.readFileSync(join(ROOT, 'rescue/rescue.sh'), 'utf8');
   expect(fs.readFileSync(script, 'utf8').slice(0, own.length)).toBe(own);
   expect(isSoundRescue(fs.readFileSync(script))).toBe(true);
-  const points = fs.readdirSync(join(vault, 'snapshots/tree')).map((name) => name.replace(/^.*-|\.json$/g, ''));
+  const points = fs.readdirSync(join(vault, 'snapshots/test/tree')).map((name) => name.replace(/^.*-|\.json$/g, ''));
   expect(points.length).toBe(2);
   for (const [at, id] of points.entries()) {
     const target = join(folder, id);

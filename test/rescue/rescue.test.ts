@@ -6,6 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { comparePaths, fromBytes, pathFromText, toBytes } from '../../src/core/paths.ts';
 import { generateIdentity } from '../../src/vault/age/identity.ts';
 import { manifestKey, packKey } from '../../src/vault/format/keys.ts';
+import { recordBytes, recordKey } from '../../src/vault/format/record.ts';
+import { newSigningKey } from '../../src/vault/format/signing.ts';
 import { buildVault, type NewEntry, writeObjects } from '../support/build-vault.ts';
 import { temporaryFolder } from '../support/temp.ts';
 
@@ -196,10 +198,10 @@ describe('rescue.sh, with nothing but bash, age, zstd, awk and coreutils', () =>
   test('lists restore points, and takes one by time, by part of a time and by id', async () => {
     const at = await treeVault();
     const list = at.list();
-    expect(list.stdout.split('\n').filter((line) => line.startsWith('uploads@'))).toEqual([
-      expect.stringMatching(/^uploads@20260102T030405\.678Z +[0-9A-Z]{26} +files +0 +0$/),
+    expect(list.stdout.split('\n').filter((line) => line.startsWith('example/uploads@'))).toEqual([
+      expect.stringMatching(/^example\/uploads@20260102T030405\.678Z +[0-9A-Z]{26} +files +0 +0$/),
       expect.stringMatching(
-        new RegExp(`^uploads@20260103T000000\\.000Z +${at.record.id} +files +${at.entries.length} +\\d+$`),
+        new RegExp(`^example/uploads@20260103T000000\\.000Z +${at.record.id} +files +${at.entries.length} +\\d+$`),
       ),
     ]);
     const small = at.restore('uploads@2026-01-02T03:04', join(at.folder, 'by-time'));
@@ -337,6 +339,40 @@ describe('a hostile list of files', () => {
     at.save();
     expect(at.restore('d').status).toBe(2);
     expect(fs.readdirSync(at.target)).toEqual([]);
+  });
+
+  test('keeps two systems apart, and takes no record that lies, is dated or is chained otherwise than its manifest says', async () => {
+    const at = await stage();
+    const commit = (system: string, dataset: string, day: number) =>
+      at.builder.commit({
+        ...{ system, dataset, kind: 'files', time: `2026-01-0${day}T00:00:00.000Z` },
+        entries: [file('of', Buffer.from(`${system} ${dataset} ${day}`))],
+      });
+    const first = await commit('lab', 'odd', 2);
+    await commit('lab', 'only', 2);
+    const theirs = await commit('lab3', 'odd', 3);
+    at.save();
+    const got = (point: string) => {
+      const target = join(at.folder, randomBytes(8).toString('hex'));
+      const run = at.restore(point, target);
+      return run.status === 0 ? fs.readFileSync(join(target, 'of'), 'utf8') : run.stderr;
+    };
+    expect(got('odd')).toMatch(/several systems have a dataset odd.*lab\/odd lab3\/odd/);
+    expect([got('lab/odd'), got('lab3/odd'), got('only')]).toEqual(['lab odd 2', 'lab3 odd 3', 'lab only 2']);
+    for (const [as, line] of [
+      [first, theirs],
+      [
+        { ...first, time: '2026-01-09T00:00:00.000Z' },
+        { ...first, time: '2026-01-09T00:00:00.000Z' },
+      ],
+      [first, { ...first, previous: 'ab'.repeat(32), sequence: 9 }],
+      [first, { ...first, writer: newSigningKey().publicKey }],
+    ] as const) {
+      fs.rmSync(at.vault, { recursive: true });
+      at.save();
+      fs.writeFileSync(join(at.vault, recordKey(as)), recordBytes(line));
+      expect(got('lab/odd')).toMatch(/not one of format 1 for this restore point/);
+    }
   });
 
   test('never makes rescue.sh write outside its target', async () => {

@@ -26,6 +26,7 @@ export interface VaultBuilder {
 }
 
 export interface NewPoint {
+  readonly system?: string;
   readonly dataset: string;
   readonly kind: string;
   readonly time: string;
@@ -151,14 +152,11 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
     objects,
     async commit(point) {
       const { packs, body, sizes, used } = await storeContents(point);
-      const { dataset, kind, time, facts = {}, expectations } = point;
+      const { system = 'example', dataset, kind, time, facts = {}, expectations } = point;
       const id = newUlid(Date.parse(time), random);
       await storeIndex(packs, Date.parse(time));
       const described = {
-        vault,
-        dataset,
-        kind,
-        id,
+        ...{ vault, system, dataset, kind, id, time, previous, writer: publicKeyOf(privateKey) },
         chunkKey,
         body,
         facts,
@@ -171,7 +169,7 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
         {
           format: 1,
           vault,
-          system: 'example',
+          system,
           dataset,
           kind,
           id,

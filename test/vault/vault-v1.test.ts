@@ -45,10 +45,10 @@ describe('a vault of format 1, written long ago', () => {
     expect(Object.fromEntries(Object.entries(counts).map(([type, list]) => [type, list.length]))).toEqual({
       vault: 1,
       rescue: 1,
-      pack: 7,
-      index: 3,
-      manifest: 3,
-      snapshot: 3,
+      pack: 8,
+      index: 4,
+      manifest: 4,
+      snapshot: 4,
       generation: 1,
       ledger: 2,
       endorsement: 1,
@@ -115,7 +115,7 @@ describe('a vault of format 1, written long ago', () => {
         'restore',
         VAULT,
         join(FIXTURE, 'identity.txt'),
-        `${record.dataset}@${record.id}`,
+        `${record.system}/${record.dataset}@${record.id}`,
         join(folder, record.id),
       ];
       const run = spawnSync('bash', [script!, ...args], { encoding: 'utf8' });

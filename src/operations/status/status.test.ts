@@ -276,7 +276,7 @@ describe('status', () => {
     rmSync(two, { recursive: true });
     mkdirSync(join(folder, 'state'), { recursive: true });
     expect(codes(await status())).toEqual(['destination-new']);
-    writeFileSync(join(one, 'snapshots/app-db/20261120T101600.001Z-01ARZ3NDEKTSV4RRFFQ69G5FAV.json'), '{}\n');
+    writeFileSync(join(one, 'snapshots/harbor/app-db/20261120T101600.001Z-01ARZ3NDEKTSV4RRFFQ69G5FAV.json'), '{}\n');
     const found = await status();
     expect(codes(found)).toContain('records-damaged');
     expect(found.answer.lossMs).toBe(0);

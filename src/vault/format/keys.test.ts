@@ -28,8 +28,8 @@ describe('object keys', () => {
       [manifestKey(id), { type: 'manifest', id }],
       [indexKey(writer, ulid), { type: 'index', writer, id: ulid }],
       [
-        snapshotKey('app-db', '2026-11-21T00:10:14.123Z', ulid),
-        { type: 'snapshot', dataset: 'app-db', time: '2026-11-21T00:10:14.123Z', id: ulid },
+        snapshotKey('shop', 'app-db', '2026-11-21T00:10:14.123Z', ulid),
+        { type: 'snapshot', system: 'shop', dataset: 'app-db', time: '2026-11-21T00:10:14.123Z', id: ulid },
       ],
       [generationKey(12), { type: 'generation', generation: 12 }],
       [ledgerKey(ulid), { type: 'ledger', id: ulid }],
@@ -54,8 +54,11 @@ describe('object keys', () => {
       `packs/ab/${id}.age/x`,
       `packs/ab/${id.toUpperCase()}.age`,
       `packs/ab/${id}.age.tmp`,
-      `snapshots/.x/20261121T001014.123Z-${ulid}.json`,
-      `snapshots/x/20260230T001014.123Z-${ulid}.json`,
+      `snapshots/x/20261121T001014.123Z-${ulid}.json`,
+      `snapshots/x/x/x/20261121T001014.123Z-${ulid}.json`,
+      `snapshots/../x/20261121T001014.123Z-${ulid}.json`,
+      `snapshots/x/.x/20261121T001014.123Z-${ulid}.json`,
+      `snapshots/x/x/20260230T001014.123Z-${ulid}.json`,
       'gc/01.json',
       'gc/-1.json',
       `endorsements/${ulid}.json`,
@@ -71,8 +74,9 @@ describe('object keys', () => {
   });
 
   test('are not built from names that would leave their folder', () => {
-    expect(() => snapshotKey('../x', '2026-11-21T00:10:14.123Z', ulid)).toThrow(TypeError);
-    expect(() => snapshotKey('x', '2026-11-21', ulid)).toThrow(TypeError);
+    expect(() => snapshotKey('x', '../x', '2026-11-21T00:10:14.123Z', ulid)).toThrow(TypeError);
+    expect(() => snapshotKey('x', 'x', '2026-11-21', ulid)).toThrow(TypeError);
+    expect(() => snapshotKey('a/b', 'x', '2026-11-21T00:10:14.123Z', ulid)).toThrow(TypeError);
     expect(() => packKey('../../x')).toThrow(TypeError);
     expect(() => indexKey('..', ulid)).toThrow(TypeError);
     expect(() => endorsementKey('..', ulid)).toThrow(TypeError);

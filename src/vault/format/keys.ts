@@ -10,7 +10,13 @@ export type ParsedKey =
   | { readonly type: 'pack'; readonly id: string }
   | { readonly type: 'manifest'; readonly id: string }
   | { readonly type: 'index'; readonly writer: string; readonly id: string }
-  | { readonly type: 'snapshot'; readonly dataset: string; readonly time: string; readonly id: string }
+  | {
+      readonly type: 'snapshot';
+      readonly system: string;
+      readonly dataset: string;
+      readonly time: string;
+      readonly id: string;
+    }
   | { readonly type: 'generation'; readonly generation: number }
   | { readonly type: 'ledger'; readonly id: string }
   | { readonly type: 'endorsement'; readonly endorser: string; readonly id: string }
@@ -18,7 +24,8 @@ export type ParsedKey =
 
 const HEX_256 = /^[0-9a-f]{64}$/;
 const WRITER = /^[0-9a-f]{32}$/;
-const DATASET = /^[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}$/;
+/** Of systems and datasets. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}$/;
 const RECORD_NAME = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.(\d{3})Z-([0-9A-Z]{26})\.json$/;
 const GENERATION_NAME = /^(0|[1-9]\d{0,14})\.json$/;
 
@@ -38,9 +45,9 @@ export function indexKey(writer: string, ulid: string): string {
 }
 
 /** `time`: ISO 8601, UTC, with milliseconds. */
-export function snapshotKey(dataset: string, time: string, ulid: string): string {
-  need(isDatasetName(dataset) && isTime(time) && isUlid(ulid), 'snapshot');
-  return `snapshots/${dataset}/${time.replace(/[-:]/g, '')}-${ulid}.json`;
+export function snapshotKey(system: string, dataset: string, time: string, ulid: string): string {
+  need(isName(system) && isName(dataset) && isTime(time) && isUlid(ulid), 'snapshot');
+  return `snapshots/${system}/${dataset}/${time.replace(/[-:]/g, '')}-${ulid}.json`;
 }
 
 export function generationKey(generation: number): string {
@@ -70,8 +77,9 @@ export function isSha256(text: string): boolean {
   return HEX_256.test(text);
 }
 
-export function isDatasetName(text: string): boolean {
-  return DATASET.test(text);
+/** Whether `text` may be the name of a system, or of a dataset. */
+export function isName(text: string): boolean {
+  return NAME.test(text);
 }
 
 /** Whether `text` is a real UTC moment as `Date.toISOString` writes it. */
@@ -85,9 +93,10 @@ export function isTime(text: string): boolean {
 export function parseKey(key: string): ParsedKey | undefined {
   if (key === VAULT_KEY) return { type: 'vault' };
   if (key === RESCUE_KEY) return { type: 'rescue' };
-  const parts = key.split('/', 4);
-  const [folder, first = '', second = ''] = parts;
+  const parts = key.split('/', 5);
+  const [folder, first = '', second = '', third = ''] = parts;
   if (parts.length === 2) return parseFlat(folder, first);
+  if (parts.length === 4 && folder === 'snapshots') return parseSnapshot(first, second, third);
   if (parts.length !== 3) return undefined;
   if (folder === 'packs' || folder === 'manifests') return parseHashed(folder, first, second);
   if (folder === 'index') {
@@ -98,11 +107,9 @@ export function parseKey(key: string): ParsedKey | undefined {
     const id = stem(second, '.json');
     return WRITER.test(first) && isUlid(id) ? { type: 'endorsement', endorser: first, id } : undefined;
   }
-  if (folder === 'format') {
-    const id = stem(second, '.json');
-    return WRITER.test(first) && isUlid(id) ? { type: 'announcement', writer: first, id } : undefined;
-  }
-  return folder === 'snapshots' ? parseSnapshot(first, second) : undefined;
+  const id = stem(second, '.json');
+  const isAnnouncement = folder === 'format' && WRITER.test(first) && isUlid(id);
+  return isAnnouncement ? { type: 'announcement', writer: first, id } : undefined;
 }
 
 function parseFlat(folder: string | undefined, name: string): ParsedKey | undefined {
@@ -118,12 +125,12 @@ function parseHashed(folder: 'packs' | 'manifests', fan: string, name: string): 
   return { type: folder === 'packs' ? 'pack' : 'manifest', id };
 }
 
-function parseSnapshot(dataset: string, name: string): ParsedKey | undefined {
+function parseSnapshot(system: string, dataset: string, name: string): ParsedKey | undefined {
   const match = RECORD_NAME.exec(name);
-  if (match === null || !isDatasetName(dataset)) return undefined;
+  if (match === null || !isName(system) || !isName(dataset)) return undefined;
   const [, year, month, day, hour, minute, second, milli, id = ''] = match;
   const time = `${year}-${month}-${day}T${hour}:${minute}:${second}.${milli}Z`;
-  return isTime(time) && isUlid(id) ? { type: 'snapshot', dataset, time, id } : undefined;
+  return isTime(time) && isUlid(id) ? { type: 'snapshot', system, dataset, time, id } : undefined;
 }
 
 function hashedKey(folder: string, id: string): string {

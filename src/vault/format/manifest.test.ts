@@ -3,16 +3,21 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { expectHardy } from '../../../test/support/fuzz.ts';
 import { newUlid } from '../../core/ulid.ts';
-import { decodeManifest, type Extent, encodeManifest, type Manifest } from './manifest.ts';
+import { decodeManifest, differsFrom, type Extent, encodeManifest, type Manifest } from './manifest.ts';
+import { newSigningKey } from './signing.ts';
 
 const pack = 'ab'.repeat(32);
 const vault = newUlid(1, randomBytes);
 
 const example: Manifest = {
   vault,
+  system: 'harbor',
   dataset: 'app-db',
   kind: 'postgres',
   id: newUlid(2, randomBytes),
+  time: '2026-11-21T00:10:14.123Z',
+  writer: newSigningKey().publicKey,
+  previous: 'ef'.repeat(32),
   chunkKey: new Uint8Array(32).fill(0xc4),
   body: { sizeBytes: 30, sha256: 'cd'.repeat(32), extents: [{ pack, offset: 5, length: 30 }] },
   facts: { database: 'harbor', odd: 'tab\t, newline\n, Ü 😀', ratio: 0.5, nested: { list: [1, null, true] } },
@@ -33,12 +38,16 @@ describe('a manifest', () => {
 
   test('is lines that awk can read, whatever its texts hold', () => {
     const lines = Buffer.from(encodeManifest(example)).toString().split('\n');
-    expect(lines.slice(0, 9)).toEqual([
+    expect(lines.slice(0, 13)).toEqual([
       'lifeboat-manifest\t1',
       `vault\t${vault}`,
+      'system\tharbor',
       'dataset\tapp-db',
       'kind\tpostgres',
       `id\t${example.id}`,
+      'time\t2026-11-21T00:10:14.123Z',
+      `writer\t${example.writer}`,
+      `previous\t${'ef'.repeat(32)}`,
       `chunk-key\t${'c4'.repeat(32)}`,
       `body\t${'cd'.repeat(32)}\t30`,
       `extent\t${pack}\t5\t30`,
@@ -62,10 +71,38 @@ describe('a manifest', () => {
     );
   });
 
+  test('belongs to one record: whatever ties them, changed, is seen', () => {
+    expect(differsFrom(example, example)).toBeUndefined();
+    const others: Partial<Manifest>[] = [
+      { vault: newUlid(3, randomBytes) },
+      { system: 'other' },
+      { dataset: 'other' },
+      { kind: 'files' },
+      { id: newUlid(3, randomBytes) },
+      { time: '2026-11-22T00:10:14.123Z' },
+      { writer: newSigningKey().publicKey },
+      { previous: null },
+    ];
+    for (const other of others) expect(differsFrom({ ...example, ...other }, example)).toBe(Object.keys(other)[0]);
+  });
+
+  test('of later programs may have lines after the problems, which are passed over', () => {
+    const text = Buffer.from(encodeManifest(example)).toString();
+    expect(decodeManifest(Buffer.from(text.replace(/end\n$/, 'moment\tx\ty\nend\n')))).toEqual(example);
+    for (const line of ['Moment\tx\n', 'moment\n', '\n', 'moment\tx']) {
+      const odd = Buffer.from(text.replace(/end\n$/, `${line}end\n`));
+      expect(() => decodeManifest(odd)).toThrow(expect.objectContaining({ code: 'manifest-damaged' }));
+    }
+  });
+
   test('that no reader would take is not made', () => {
     const wrong: Partial<Manifest>[] = [
       { body: { ...example.body, sizeBytes: 31 } },
       { dataset: '../x' },
+      { system: '../x' },
+      { time: '2026-11-21' },
+      { writer: 'x' },
+      { previous: '' },
       { kind: 'a\nb' },
       { chunkKey: new Uint8Array(31) },
       { vault: 'x' },

@@ -3,7 +3,8 @@ import type { Expectations } from '../../core/expectations.ts';
 import { isUlid } from '../../core/ulid.ts';
 import { formatNewer, manifestDamaged } from './errors.ts';
 import { readCount, readExtent } from './extents.ts';
-import { isDatasetName, isSha256 } from './keys.ts';
+import { isName, isSha256, isTime } from './keys.ts';
+import { isBase64 } from './signing.ts';
 
 /**
  * The manifest of one restore point: how to find and check its body, and what a restore and a drill must know. The *body* is
@@ -12,9 +13,16 @@ import { isDatasetName, isSha256 } from './keys.ts';
  */
 export interface Manifest {
   readonly vault: string;
+  readonly system: string;
   readonly dataset: string;
   readonly kind: string;
   readonly id: string;
+  /** UTC, ISO 8601 with milliseconds. */
+  readonly time: string;
+  /** Ed25519 public key, base64. */
+  readonly writer: string;
+  /** SHA-256 (hex) of the record before, null for the first: with it no other record than its own can name this manifest. */
+  readonly previous: string | null;
   /** Under which the chunk ids of this writer are made: HMAC-SHA-256 key, 32 bytes. Here, because a reader checks ids. */
   readonly chunkKey: Uint8Array;
   readonly body: { readonly sizeBytes: number; readonly sha256: string; readonly extents: readonly Extent[] };
@@ -40,9 +48,13 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
   const lines = [
     INTRO,
     `vault\t${manifest.vault}`,
+    `system\t${manifest.system}`,
     `dataset\t${manifest.dataset}`,
     `kind\t${manifest.kind}`,
     `id\t${manifest.id}`,
+    `time\t${manifest.time}`,
+    `writer\t${manifest.writer}`,
+    `previous\t${manifest.previous ?? '-'}`,
     `chunk-key\t${Buffer.from(manifest.chunkKey).toString('hex')}`,
     `body\t${body.sha256}\t${body.sizeBytes}`,
     ...body.extents.map((extent) => `extent\t${extent.pack ?? '-'}\t${extent.offset}\t${extent.length}`),
@@ -60,9 +72,14 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
 export function decodeManifest(bytes: Uint8Array): Manifest {
   const lines = manifestLines(bytes);
   const vault = lines.one('vault', isUlid);
-  const dataset = lines.one('dataset', isDatasetName);
+  const system = lines.one('system', isName);
+  const dataset = lines.one('dataset', isName);
   const kind = lines.one('kind', (text) => NAME.test(text));
   const id = lines.one('id', isUlid);
+  const time = lines.one('time', isTime);
+  const writer = lines.one('writer', (text) => isBase64(text, 32));
+  const before = lines.one('previous', (text) => text === '-' || isSha256(text));
+  const previous = before === '-' ? null : before;
   const chunkKey = new Uint8Array(Buffer.from(lines.one('chunk-key', isSha256), 'hex'));
   const body = readBody(lines);
   const facts = lines.json('facts', z.record(z.string(), z.unknown()));
@@ -71,7 +88,8 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
     : undefined;
   const problems = lines.json('problems', problemsShape);
   lines.end();
-  return { vault, dataset, kind, id, chunkKey, body, facts, ...(expectations && { expectations }), problems };
+  const of = { vault, system, dataset, kind, id, time, writer, previous };
+  return { ...of, chunkKey, body, facts, ...(expectations && { expectations }), problems };
 }
 
 const expectationsShape = z.object({
@@ -87,6 +105,20 @@ const expectationsShape = z.object({
 });
 
 const problemsShape = z.array(z.object({ code: z.string(), message: z.string() }));
+
+/** What a manifest and its record say alike. */
+const shared = ['vault', 'system', 'dataset', 'kind', 'id', 'time', 'writer', 'previous'] as const;
+
+/**
+ * The first of the things that tie a manifest to its record and are not the same; undefined where all are. Without this whoever
+ * signs, or hides records, could show an old state as a new one.
+ */
+export function differsFrom(
+  record: Pick<Manifest, (typeof shared)[number]>,
+  manifest: Manifest,
+): (typeof shared)[number] | undefined {
+  return shared.find((name) => manifest[name] !== record[name]);
+}
 
 interface Lines {
   /** The next line, not yet taken. */

@@ -103,6 +103,7 @@ describe('a snapshot record', () => {
     const cases: [Partial<Record<keyof UnsignedRecord, unknown>>, string][] = [
       [{ time: '2026-02-30T00:00:00.000Z' }, 'time'],
       [{ dataset: 'a/b' }, 'dataset'],
+      [{ system: '../b' }, 'system'],
       [{ packs: unsigned.packs.toReversed() }, 'packs'],
       [{ packs: [unsigned.packs[0], unsigned.packs[0]] }, 'packs'],
       [{ manifest: ['x', 1] }, 'manifest.0'],
@@ -128,9 +129,14 @@ describe('a snapshot record', () => {
 
   test('lies under a key that a tired person can read, and that names it', () => {
     const record = signRecord(unsigned, privateKey);
-    expect(recordKey(record)).toBe(`snapshots/app-db/20261121T001014.123Z-${record.id}.json`);
-    expect(parseRecordKey(recordKey(record))).toEqual({ dataset: 'app-db', time: record.time, id: record.id });
-    expect(parseRecordKey('snapshots/app-db/x.json')).toBeUndefined();
+    expect(recordKey(record)).toBe(`snapshots/harbor/app-db/20261121T001014.123Z-${record.id}.json`);
+    expect(parseRecordKey(recordKey(record))).toMatchObject({
+      system: 'harbor',
+      dataset: 'app-db',
+      time: record.time,
+      id: record.id,
+    });
+    expect(parseRecordKey('snapshots/harbor/app-db/x.json')).toBeUndefined();
   });
 });
 

@@ -3,13 +3,13 @@ import { sha256Hex } from '../hash.ts';
 import type { Ids } from '../ids.ts';
 import { readPacks, withPacks } from './counted-packs.ts';
 import { recordDamaged, recordForged } from './errors.ts';
-import { parseKey, snapshotKey } from './keys.ts';
+import { type ParsedKey, parseKey, snapshotKey } from './keys.ts';
 import { readParted } from './parted.ts';
 import {
   algorithm,
   count,
-  datasetName,
   jsonBytes,
+  name,
   publicKey,
   readSigned,
   requires,
@@ -83,8 +83,8 @@ const shape = z.looseObject({
   format: z.literal(1),
   requires,
   vault: ulid,
-  system: text,
-  dataset: datasetName,
+  system: name,
+  dataset: name,
   kind: text,
   id: ulid,
   time,
@@ -165,13 +165,13 @@ export function recordHash(record: SnapshotRecord): string {
   return hashes.get(record) ?? sha256Hex(recordBytes(record));
 }
 
-/** `snapshots/<dataset>/<time>-<id>.json` */
-export function recordKey(record: Pick<SnapshotRecord, 'dataset' | 'time' | 'id'>): string {
-  return snapshotKey(record.dataset, record.time, record.id);
+/** `snapshots/<system>/<dataset>/<time>-<id>.json` */
+export function recordKey(record: Pick<SnapshotRecord, 'system' | 'dataset' | 'time' | 'id'>): string {
+  return snapshotKey(record.system, record.dataset, record.time, record.id);
 }
 
-/** Dataset, time (ISO 8601) and id that a record's key names; undefined when it is no such key. */
-export function parseRecordKey(key: string): { dataset: string; time: string; id: string } | undefined {
+/** System, dataset, time (ISO 8601) and id that a record's key names; undefined when it is no such key. */
+export function parseRecordKey(key: string): Extract<ParsedKey, { type: 'snapshot' }> | undefined {
   const parsed = parseKey(key);
-  return parsed?.type === 'snapshot' ? { dataset: parsed.dataset, time: parsed.time, id: parsed.id } : undefined;
+  return parsed?.type === 'snapshot' ? parsed : undefined;
 }

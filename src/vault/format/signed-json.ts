@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { canonicalJson } from '../../core/canonical-json.ts';
 import { isUlid } from '../../core/ulid.ts';
 import { formatNewer } from './errors.ts';
-import { isDatasetName, isSha256, isTime } from './keys.ts';
+import { isName, isSha256, isTime } from './keys.ts';
 import { isBase64, verify } from './signing.ts';
 
 /** Fields that several plaintext objects have. */
@@ -10,7 +10,8 @@ export const count = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER)
 export const sha256 = z.string().refine(isSha256);
 export const ulid = z.string().refine(isUlid);
 export const time = z.string().refine(isTime);
-export const datasetName = z.string().refine(isDatasetName);
+/** Of a system or a dataset. */
+export const name = z.string().refine(isName);
 export const publicKey = z.string().refine((text) => isBase64(text, 32));
 export const signature = z.string().refine((text) => isBase64(text, 64));
 export const algorithm = z.literal('ed25519');

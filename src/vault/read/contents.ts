@@ -7,7 +7,7 @@ import { contentDamaged, entryMissing, unsafeEntry } from '../errors.ts';
 import type { LocatedEntry } from '../format/entries.ts';
 import { newEntryReader } from '../format/entry-lines.ts';
 import { manifestKey, packKey } from '../format/keys.ts';
-import { decodeManifest, type Extent, type Manifest } from '../format/manifest.ts';
+import { decodeManifest, differsFrom, type Extent, type Manifest } from '../format/manifest.ts';
 import { openSmall } from '../small-objects.ts';
 import type { RestorePoint } from '../vault.ts';
 import { extractEntries } from './extract.ts';
@@ -30,9 +30,10 @@ export async function openContents(point: RestorePoint, options: ContentsOptions
   const { destinations, onDamage } = options;
   const object = await fetchSound(destinations, manifestKey(manifestId), manifestId, onDamage, { sizeBytes });
   const manifest = decodeManifest(await openSmall(object, options.identities));
-  const { vault, dataset, id } = point.record;
-  if (manifest.vault !== vault || manifest.dataset !== dataset || manifest.id !== id) {
-    throw contentDamaged({ what: `The manifest of ${dataset}`, why: 'it belongs to another restore point' });
+  const odd = differsFrom(point.record, manifest);
+  if (odd !== undefined) {
+    const why = `it belongs to another restore point, by its ${odd}`;
+    throw contentDamaged({ what: `The manifest of ${point.record.dataset}`, why });
   }
   const packSizes = new Map(point.record.packs);
   const packs = packReader(options, packSizes);

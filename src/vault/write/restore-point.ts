@@ -181,12 +181,20 @@ async function commit(
   const clock = clockProblems(session, request.timeMs);
   for (const problem of clock) run.problem(problem);
   const problems = [...captured.problems, ...stored.problems, ...clock];
+  const last = readLast(index);
+  const of = {
+    vault,
+    system: options.system,
+    dataset: request.dataset,
+    kind: request.kind,
+    id,
+    time: new Date(request.timeMs).toISOString(),
+    previous: last?.sha256 ?? null,
+  };
   const manifest = await sealSmall(
     encodeManifest({
-      vault,
-      dataset: request.dataset,
-      kind: request.kind,
-      id,
+      ...of,
+      writer: keys.publicKey,
       chunkKey: keys.chunkKey,
       body: stored.body,
       facts: captured.facts,
@@ -203,16 +211,10 @@ async function commit(
   const withdrawn = withdrawnOf(now, stored.packs, index.hasPack);
   if (withdrawn.length > 0) throw packWithdrawn({ packs: withdrawn.length });
 
-  const last = readLast(index);
   const record = signRecord(
     {
       format: 1,
-      vault,
-      system: options.system,
-      dataset: request.dataset,
-      kind: request.kind,
-      id,
-      time: new Date(request.timeMs).toISOString(),
+      ...of,
       committed: new Date(run.clock.now()).toISOString(),
       tool: options.tool,
       versions: request.versions,
@@ -227,7 +229,6 @@ async function commit(
       problems: countByCode(problems),
       retention: request.retention,
       generation: now.number,
-      previous: last?.sha256 ?? null,
       sequence: (last?.sequence ?? 0) + 1,
     },
     keys.signingKey,
