@@ -254,6 +254,18 @@ describe('a capture', () => {
     expect(error.message).toContain('public.a has 10 rows, the dump lacks it');
   });
 
+  test('pg-01: an index on a function with unqualified names keeps nobody from it, and its rows are counted', async () => {
+    await server.createDatabase('shops');
+    await server.script(
+      `CREATE EXTENSION earthdistance CASCADE; CREATE TABLE shops (id int, lat float8, lon float8);
+       CREATE INDEX ON shops USING gist (ll_to_earth(lat, lon)); INSERT INTO shops VALUES (1, 48.2, 16.3), (2, 48, 16);`,
+      'shops',
+    );
+    const contents = await contentsOf(await source(server.urlOf('shops')).capture(run));
+    const expected = expect.objectContaining({ table: 'public.shops', rows: 2 });
+    expect(contents.expectations?.tables).toContainEqual(expected);
+  });
+
   test('P15: excluded tables keep their definition, lose their rows, and say why', async () => {
     const adapter = source(server.urlOf('harbor'), {
       exclude: [

@@ -14,6 +14,8 @@ export interface Connection extends AsyncDisposable {
   readonly direct: boolean;
   /** @throws `postgres-query-failed`, with the server's error as its cause. */
   query<R extends object = Row>(sql: string, values?: readonly unknown[]): Promise<R[]>;
+  /** Runs a `COPY … TO STDOUT` and lets its rows go. @returns how many they were */
+  countCopied(sql: string): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -85,21 +87,27 @@ async function openSession(address: ServerAddress, signal?: AbortSignal): Promis
   signal?.addEventListener('abort', onAbort, { once: true });
   let closed = false;
   let direct = false;
+  const ask = async (sql: string, values: readonly unknown[]) => {
+    signal?.throwIfAborted();
+    try {
+      return await client.query(sql, values.length === 0 ? undefined : [...values]);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw queryFailed({ database: address.database, why: sentenceOf(error) }, { cause: error });
+    }
+  };
   const connection: Connection = {
     address,
     get direct() {
       return direct;
     },
     async query<R extends object>(sql: string, values: readonly unknown[] = []) {
-      signal?.throwIfAborted();
-      try {
-        const result = await client.query(sql, values.length === 0 ? undefined : [...values]);
-        // Several statements at once give several results; nobody asks for rows of those.
-        return (Array.isArray(result) ? [] : result.rows) as R[];
-      } catch (error) {
-        signal?.throwIfAborted();
-        throw queryFailed({ database: address.database, why: sentenceOf(error) }, { cause: error });
-      }
+      const result = await ask(sql, values);
+      // Several statements at once give several results; nobody asks for rows of those.
+      return (Array.isArray(result) ? [] : result.rows) as R[];
+    },
+    async countCopied(sql) {
+      return (await ask(sql, [])).rowCount ?? 0;
     },
     async close() {
       if (closed) return;

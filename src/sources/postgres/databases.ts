@@ -63,7 +63,8 @@ export async function applyProperties(admin: Connection, name: string, facts: Da
     `ALTER DATABASE ${database} RESET ALL`,
     ...settings,
   ];
-  if (facts.privileges !== null) {
+  if (facts.privileges === null) statements.push(`GRANT CONNECT, TEMPORARY ON DATABASE ${database} TO PUBLIC`);
+  else {
     statements.push(`REVOKE ALL ON DATABASE ${database} FROM PUBLIC, ${quoteName(facts.owner)}`);
     for (const { grantee, privilege, grantable } of facts.privileges) {
       const to = grantee === '' ? 'PUBLIC' : quoteName(grantee);

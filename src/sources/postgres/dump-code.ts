@@ -8,19 +8,29 @@ import type { DumpEntry } from './dump-toc.ts';
  * @returns the entries that may run code, for people
  */
 export function codeIn(entries: readonly DumpEntry[]): string[] {
+  return [
+    ...unreadable(entries),
+    ...entries.filter((entry) => !preamble.includes(entry.kind) && mayRunCode(entry)).map(showEntry),
+  ];
+}
+
+/** What lets all words of a dump mean something else than they seem to, for people. */
+export function unreadable(entries: readonly DumpEntry[]): string[] {
   const absent = preamble.filter((wanted) => !entries.some(({ kind }) => kind === wanted));
-  const unread = absent.map((kind) => `a dump without ${kind}, which means something else`);
-  const found = entries.filter(mayRunCode).map(({ kind, namespace, tag }) => {
-    const name = namespace === '' ? tag : `${namespace}.${tag}`;
-    return `${kind} ${Buffer.from(name, 'latin1').toString('utf8')}`;
-  });
-  return [...unread, ...found];
+  const changed = entries.filter((entry) => preamble.includes(entry.kind) && mayRunCode(entry));
+  return [...absent.map((kind) => `a dump without ${kind}, which means something else`), ...changed.map(showEntry)];
+}
+
+/** For people. */
+export function showEntry({ kind, namespace, tag }: DumpEntry): string {
+  const name = namespace === '' ? tag : `${namespace}.${tag}`;
+  return `${kind} ${Buffer.from(name, 'latin1').toString('utf8')}`;
 }
 
 /** Without these the same words mean something else. */
 const preamble = ['ENCODING', 'STDSTRINGS', 'SEARCHPATH'];
 
-function mayRunCode(entry: DumpEntry): boolean {
+export function mayRunCode(entry: DumpEntry): boolean {
   const { kind, definition, drop, tag } = entry;
   // Data without a COPY is a script, whatever the kind.
   if (entry.hasData && kind !== 'TABLE DATA' && kind !== 'BLOBS') return true;
@@ -179,7 +189,7 @@ function callsNothingElse(statement: string): boolean {
 }
 
 /** The statements of a script, each with its quoted parts as `q` and its blanks as one; undefined where quotes stay open. */
-function statementsIn(script: string): string[] | undefined {
+export function statementsIn(script: string): string[] | undefined {
   const bare = script.replaceAll(
     /--[^\n]*|\/\*[\s\S]*?\*\/|\$([A-Za-z_]\w*)?\$[\s\S]*?\$\1\$|\b[eE]'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"/g,
     (part) => (/^(--|\/\*)/.test(part) ? ' ' : 'q'),

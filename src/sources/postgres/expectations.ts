@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Expectations, TableExpectation } from '../../core/expectations.ts';
 import { columnChecksum } from './column-checksum.ts';
-import { type Connection, showTable } from './connection.ts';
+import { type Connection, quoteName, showTable } from './connection.ts';
 import { DumpBroken, type DumpReader, dumpReader } from './dump-reader.ts';
 import { columnsOf, type DumpEntry } from './dump-toc.ts';
 import { rowChecksum, textChecksum } from './row-checksum.ts';
@@ -21,6 +21,10 @@ export interface Relation {
   /** Inherits columns, not as a partition: a restore may give them another order. */
   readonly inherits: boolean;
   readonly unlogged: boolean;
+  /** A query on it makes the planner run what its indexes or statistics call, as whoever asks. */
+  readonly evaluates: boolean;
+  /** A column whose text is short, and made by PostgreSQL itself. */
+  readonly shortColumn: string | null;
 }
 
 export async function listRelations(connection: Connection): Promise<Relation[]> {
@@ -29,7 +33,11 @@ export async function listRelations(connection: Connection): Promise<Relation[]>
       EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') AS "ofExtension",
       EXISTS (SELECT FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent
         WHERE i.inhrelid = c.oid AND p.relkind <> 'p') AS inherits,
-      relpersistence = 'u' AS unlogged
+      relpersistence = 'u' AS unlogged,
+      EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND (indexprs IS NOT NULL OR indpred IS NOT NULL))
+        OR EXISTS (SELECT FROM pg_statistic_ext s WHERE stxrelid = c.oid AND to_jsonb(s)->>'stxexprs' IS NOT NULL) AS evaluates,
+      (SELECT attname FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+        AND atttypid < 16384 ORDER BY attlen < 0, attlen, attnum LIMIT 1) AS "shortColumn"
     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
     WHERE relkind IN ('r', 'p', 'f') AND relpersistence <> 't' AND nspname !~ '^pg_' AND nspname <> 'information_schema'
     ORDER BY 2, 3`);
@@ -37,7 +45,8 @@ export async function listRelations(connection: Connection): Promise<Relation[]>
 
 /**
  * Counts the rows of every table, in the session's snapshot. Reads the table itself: an index that lacks rows must not lead the
- * count astray, and a plain scan runs beside the dump's own, which has the pages in memory.
+ * count astray, and a plain scan runs beside the dump's own, which has the pages in memory. Where a query would run functions
+ * that others wrote, rows are copied out and counted, as pg_dump does: COPY plans nothing.
  */
 export async function countRows(
   connection: Connection,
@@ -50,20 +59,29 @@ export async function countRows(
   );
   await connection.query([...plain, 'SET LOCAL max_parallel_workers_per_gather = 0'].join(';'));
   const tables = relations.filter(({ kind, ofExtension }) => kind === 'r' && !ofExtension);
+  const queried = tables.filter(({ evaluates }) => !evaluates);
   // Many small tables: one round trip for a batch of them.
   const batchSize = 50;
-  for (let at = 0; at < tables.length; at += batchSize) {
-    const batch = tables.slice(at, at + batchSize);
+  for (let at = 0; at < queried.length; at += batchSize) {
+    const batch = queried.slice(at, at + batchSize);
     const selects = batch.map(
-      ({ oid, schema, name }) =>
-        `SELECT '${oid}' AS oid, count(*)::text AS rows FROM ONLY "${schema.replaceAll('"', '""')}"."${name.replaceAll('"', '""')}"`,
+      (table) => `SELECT '${table.oid}' AS oid, count(*)::text AS rows FROM ONLY ${nameOf(table)}`,
     );
     for (const { oid, rows } of await connection.query<{ oid: string; rows: string }>(selects.join(' UNION ALL '))) {
       counts.set(oid, Number(rows));
     }
-    onCounted(at + batch.length);
+    onCounted(counts.size);
+  }
+  for (const table of tables.filter(({ evaluates }) => evaluates)) {
+    const column = table.shortColumn === null ? '' : `(${quoteName(table.shortColumn)})`;
+    counts.set(table.oid, await connection.countCopied(`COPY ${nameOf(table)} ${column} TO STDOUT`));
+    onCounted(counts.size);
   }
   return counts;
+}
+
+function nameOf({ schema, name }: Relation): string {
+  return `${quoteName(schema)}.${quoteName(name)}`;
 }
 
 /** What a dump holds, read from it as it passes by. */

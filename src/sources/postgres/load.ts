@@ -1,13 +1,17 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Run } from '../../core/run.ts';
 import type { Tool } from '../../process/find-tool.ts';
 import { startProcess } from '../../process/start.ts';
 import { dumpPath } from './capture.ts';
-import { codeIn } from './dump-code.ts';
+import { type Connection, connect } from './connection.ts';
+import { codeIn, showEntry, unreadable } from './dump-code.ts';
+import { ownersIn, partsOf } from './dump-parts.ts';
 import { DumpBroken, type DumpReader, dumpReader } from './dump-reader.ts';
 import { type DumpEntry, DumpUnknown } from './dump-toc.ts';
 import { dumpBroken, dumpRunsCode } from './errors.ts';
+import { closeLoader, handOver, type Loader, makeLoader } from './loader.ts';
 import type { Restoring } from './restore.ts';
 import { findClient } from './tools.ts';
 import { type ServerAddress, toolEnvironment } from './url.ts';
@@ -15,49 +19,109 @@ import { type ServerAddress, toolEnvironment } from './url.ts';
 /** Picks entries of the dump, by their number. */
 type Choose = (entries: readonly DumpEntry[]) => ReadonlySet<number>;
 
+export interface LoadOptions {
+  readonly noTablespaces: boolean;
+  /** The URL's role is a superuser. */
+  readonly isSuper: boolean;
+  /** See `makeLoader`. */
+  readonly onRole: (role: string) => void;
+}
+
 /**
- * Loads the dump into an empty database, in two passes. Definitions and rows come from the stream, in its order, nothing is
- * stored on the way. Indexes, constraints and triggers need no rows from the dump: only its head, a small file, from which
- * pg_restore builds several at a time. Between the two the stream was read to its end, where its SHA-256 is compared.
+ * Loads the dump into an empty database, in passes. Rows come from the stream, in its order, nothing is stored on the way.
+ * Definitions, indexes, constraints and triggers need only its head, a small file, from which pg_restore builds several at a
+ * time. Before those that need rows the stream was read to its end, where its SHA-256 is compared.
+ *
+ * Code of the dump is not a superuser's to run: where there is some, a role of its own loads it (`makeLoader`), and the superuser
+ * makes only what runs nothing, before that role comes and after it has gone.
  * @returns the size of the dump
  */
 export async function loadDump(
   work: Restoring,
   inside: ServerAddress,
   choose: Choose | undefined,
-  { noTablespaces }: { noTablespaces: boolean },
+  { noTablespaces, isSuper, onRole }: LoadOptions,
 ): Promise<number> {
-  const { options, run } = work;
+  const { options, run, admin, facts } = work;
   const pgRestore = await restoreProgram(work);
   const folder = await mkdtemp(join(tmpdir(), 'lifeboat-restore-'));
   try {
     await using dump = await openDump(work);
-    demandNoCode(work, codeIn(dump.entries));
-    const common = ['--exit-on-error', '--no-password', `--dbname=${conninfo(inside.database)}`];
-    if (noTablespaces) common.push('--no-tablespaces');
-    await using list = choose === undefined ? undefined : await writeList(choose(dump.entries), dump.entries);
-    if (list !== undefined) common.push(`--use-list=${list.path}`);
-    const environment = { ...toolEnvironment(inside, { direct: true }), signal: run.signal };
-    await using rows = await startProcess(pgRestore.path, [...common, '--section=pre-data', '--section=data'], {
-      ...environment,
-      input: dump.stream(),
-      stdout: 'tail',
-    });
-    await rows.completed();
-    const sizeBytes = await dump.finish();
-
+    const { entries } = dump;
+    const chosen = choose?.(entries) ?? new Set(entries.map(({ dumpId }) => dumpId));
     const head = join(folder, 'head.pgdump');
     await writeFile(head, dump.head, { mode: 0o600 });
     const jobs = `--jobs=${options.jobs ?? Math.min(4, availableParallelism())}`;
-    await using indexes = await startProcess(pgRestore.path, [...common, '--section=post-data', jobs, head], {
-      ...environment,
-      stdout: 'tail',
-    });
-    await indexes.completed();
+    const restore = async (as: ServerAddress, part: ReadonlySet<number>, words: readonly string[], rows = false) => {
+      if (![...part].some((id) => chosen.has(id))) return;
+      await using list = await writeList(new Set([...part].filter((id) => chosen.has(id))), entries);
+      const args = ['--exit-on-error', '--no-password', `--dbname=${conninfo(as.database)}`, `--use-list=${list.path}`];
+      if (noTablespaces) args.push('--no-tablespaces');
+      await using program = await startProcess(pgRestore.path, [...args, ...words, ...(rows ? [] : [head])], {
+        ...toolEnvironment(as, { direct: true }),
+        signal: run.signal,
+        stdout: 'tail',
+        ...(rows ? { input: dump.stream() } : {}),
+      });
+      await program.completed();
+    };
+    /** Definitions and rows, then what is built from rows. */
+    const restoreAll = async (
+      as: ServerAddress,
+      part: ReadonlySet<number>,
+      words: readonly string[],
+    ): Promise<number> => {
+      await restore(as, part, [...words, '--section=pre-data']);
+      await restore(as, part, [...words, '--section=data'], true);
+      const sizeBytes = await dump.finish();
+      await restore(as, part, [...words, '--section=post-data', jobs]);
+      return sizeBytes;
+    };
+
+    const code = work.mayRunCode ? [] : codeIn(entries);
+    if (code.length === 0) {
+      const sizeBytes = await restoreAll(inside, chosen, []);
+      await analyze(inside, run);
+      return sizeBytes;
+    }
+    const parts = partsOf(entries);
+    const owners = await decoded(admin, ownersIn(entries, parts), facts.encoding);
+    const several = owners.length > 1 ? [`what is of several owners (${owners.join(', ')})`] : [];
+    demandNoCode(work, isSuper ? [...unreadable(entries), ...parts.beyond.map(showEntry), ...several] : code);
+    await restore(inside, parts.first, ['--no-owner']);
+    await using session = await connect(inside, run.signal);
+    const loader = await makeLoader(admin, session, { tablespaces: noTablespaces ? [] : facts.tablespaces, onRole });
+    if (loader === undefined) demandNoCode(work, code);
+    const { address } = loader as Loader;
+    const sizeBytes = await restoreAll(address, parts.loaded, ['--no-owner']);
+    await restore(address, parts.rowSecurity, ['--no-owner']);
+    await analyze(address, run);
+    await closeLoader(admin, loader as Loader);
+    await handOver(admin, session, loader as Loader, owners[0] ?? facts.owner);
+    await restore(inside, parts.rights, []);
+    await restore(inside, parts.eventTriggers, []);
     return sizeBytes;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** A database without statistics answers, but slowly: nobody should find that out after a disaster. */
+async function analyze(as: ServerAddress, run: Run): Promise<void> {
+  await run.step('analyze', async () => {
+    await using connection = await connect(as, run.signal);
+    await connection.query('ANALYZE');
+  });
+}
+
+/** Names in a dump are in the database's encoding, which only the server knows. */
+async function decoded(admin: Connection, names: readonly string[], encoding: string): Promise<string[]> {
+  if (encoding === 'SQL_ASCII') return names.map((name) => Buffer.from(name, 'latin1').toString('utf8'));
+  const rows = await admin.query<{ text: string }>(
+    'SELECT convert_from(bytes, $2) AS text FROM unnest($1::bytea[]) WITH ORDINALITY AS s (bytes, at) ORDER BY at',
+    [names.map((name) => Buffer.from(name, 'latin1')), encoding],
+  );
+  return rows.map(({ text }) => text);
 }
 
 /** @throws `postgres-dump-runs-code` */

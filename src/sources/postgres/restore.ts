@@ -87,22 +87,18 @@ export async function restoreBeside(
   const { noTablespaces, isSuper, problems } = await checkTarget(work);
   const name = await freeName(admin, database, `__lifeboat_${run.clock.now().toString(36)}`);
   problems.push(...(await leftovers(admin, database)));
-  let roles: readonly string[] = [];
+  const roles: string[] = [];
   let created = false;
   try {
     const made = await run.step('roles', () => createMissingRoles(admin, facts));
-    roles = made.roles;
+    roles.push(...made.roles);
     problems.push(...made.problems);
     await createDatabase(admin, name, facts, { version, noTablespaces, closed: isSuper });
     created = true;
     await relaxDatabase(admin, name);
     const inside = withDatabase(address, name);
-    const bytes = await run.step('load', () => loadDump(work, inside, choose, { noTablespaces }));
-    await run.step('analyze', async () => {
-      await using connection = await connect(inside, run.signal);
-      // A database without statistics answers, but slowly: nobody should find that out after a disaster.
-      await connection.query('ANALYZE');
-    });
+    const onRole = (role: string) => void roles.push(role);
+    const bytes = await run.step('load', () => loadDump(work, inside, choose, { noTablespaces, isSuper, onRole }));
     await applyProperties(admin, name, facts);
     problems.push(...(await run.step('publish', () => publish(name))));
     return { database, bytes, problems };
