@@ -66,9 +66,17 @@ function tables(shape: Readonly<Record<string, string>>): { table: string; reaso
 
 export function buildDrill(shape: DrillShape, system: string, context: ReferenceContext): DrillConfig {
   const { app } = shape;
+  const { memory, processes, openFiles, disk, files } = shape.limits;
   return {
     everyMs: shape.every,
     writers: buildWriters(shape.writers, system),
+    limits: {
+      ...(memory !== undefined && { memoryBytes: memory }),
+      ...(processes !== undefined && { processes }),
+      ...(openFiles !== undefined && { openFiles }),
+      ...(disk !== undefined && { diskBytes: disk }),
+      ...(files !== undefined && { files }),
+    },
     checks: Object.entries(shape.checks).map(([id, check]) => buildCheck(id, check, context)),
     skip: Object.entries(shape.skip).map(([what, reason]) => ({ what, reason })),
     ...(app && {

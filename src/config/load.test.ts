@@ -65,7 +65,7 @@ describe('a good configuration', () => {
     });
     expect(system.datasets.uploads).toMatchObject({ rpoMs: 3_600_000, rtoMs: 3_600_000 });
     expect(system.destinations.local).toMatchObject({ type: 'local', path: join(folder, 'backups') });
-    expect(system.drill).toEqual({ everyMs: 7 * 86_400_000, writers: [], checks: [], skip: [] });
+    expect(system.drill).toEqual({ everyMs: 7 * 86_400_000, writers: [], limits: {}, checks: [], skip: [] });
     expect(system).toMatchObject({ name: 'harbor', environment: 'production', root: folder, file, warnings: [] });
     expect(system.stateDir).toMatch(/^\/state\/harbor-[0-9a-f]{8}$/);
     expect(system.digest).toMatch(/^[0-9a-f]{64}$/);
@@ -128,10 +128,12 @@ describe('a good configuration', () => {
     mail: { type: command, run: ./check.sh }
     fresh: { type: freshness, dataset: app-db, query: SELECT max(created) FROM invoices, within: 1h }
   skip: { mail: no mail server in a drill }
+  limits: { memory: 2 GiB, processes: 500, files: 1000 }
 `,
       { DEMO_PASSWORD: 'open "sesame"' },
     );
-    const { app, checks, skip } = system.drill;
+    const { app, checks, skip, limits } = system.drill;
+    expect(limits).toEqual({ memoryBytes: 2 * 2 ** 30, processes: 500, files: 1000 });
     expect(await app?.ready.expand({ PORT: '81' })).toBe('http://127.0.0.1:81/health');
     expect(app?.directory).toBe(folder);
     expect(app?.env.SESSION_SECRET?.shown).toBe('****');

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { parseCondition } from '../core/condition.ts';
 import { parseDuration } from '../core/duration.ts';
 import { LifeboatError } from '../core/errors.ts';
+import { parseSize } from '../core/size.ts';
 import { referenceMistake } from './references.ts';
 
 /**
@@ -35,6 +36,7 @@ export const duration = notation(parseDuration, 'a duration', '15m').refine(
   (ms) => ms > 0,
   'must be longer than nothing',
 );
+export const size = notation(parseSize, 'a size', '2 GiB');
 export const condition = notation(parseCondition, 'a condition', '">= 1"');
 export const text = z.string().min(1, 'must not be empty');
 export const path = text

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: hints show how references are written
 import { z } from 'zod';
 import { destination } from './destination-schema.ts';
-import { condition, duration, name, object, path, reason, template, templates, text } from './notations.ts';
+import { condition, duration, name, object, path, reason, size, template, templates, text } from './notations.ts';
 import { retention } from './retention-schema.ts';
 
 /** The shape of `lifeboat.yaml`. The published JSON Schema is generated from this. */
@@ -121,6 +121,8 @@ const writer = z.union([key, object({ key, systems: z.array(name).min(1, 'needs 
   error: 'is not the key of a writer: 44 characters of base64, or { key: …, systems: [ … ] }',
 });
 
+const count = (least: number) => z.int().min(least).optional();
+
 const drill = object({
   every: duration.prefault('7 days'),
   writers: z.array(writer).default([]),
@@ -131,6 +133,13 @@ const drill = object({
     directory: path.optional(),
     env: templates,
   }).optional(),
+  limits: object({
+    memory: size.optional(),
+    processes: count(16),
+    openFiles: count(256),
+    disk: size.optional(),
+    files: count(0),
+  }).prefault({}),
   checks: z.record(z.string().min(1).max(80), check).default({}),
   skip: z.record(text, reason).default({}),
 }).prefault({});

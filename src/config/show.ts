@@ -1,5 +1,6 @@
 import { formatDuration } from '../core/duration.ts';
 import { intervalFor } from '../core/objectives.ts';
+import { formatSize } from '../core/size.ts';
 import type { Check, DatasetConfig, System } from './system.ts';
 
 /** The whole configuration as plain values, defaults filled in. References stay references: no secret is looked up. */
@@ -15,6 +16,7 @@ export function showable(system: System): object {
     datasets: Object.fromEntries(Object.entries(datasets).map(([key, dataset]) => [key, showDataset(dataset)])),
     drill: {
       every: formatDuration(drill.everyMs),
+      limits: showLimits(drill.limits),
       app: drill.app && readable(drill.app),
       checks: Object.fromEntries(drill.checks.map((check) => [check.id, showCheck(check)])),
       skip: Object.fromEntries(drill.skip.map(({ what, reason }) => [what, reason])),
@@ -25,6 +27,14 @@ export function showable(system: System): object {
 /** `backupEvery` is no key of the file: it follows from the RPO. */
 function showDataset({ name: _, ...dataset }: DatasetConfig): object {
   return { ...Object(readable(dataset)), backupEvery: formatDuration(intervalFor(dataset.rpoMs)) };
+}
+
+function showLimits({ memoryBytes, diskBytes, ...counts }: System['drill']['limits']): object {
+  return {
+    ...(memoryBytes !== undefined && { memory: formatSize(memoryBytes) }),
+    ...(diskBytes !== undefined && { disk: formatSize(diskBytes) }),
+    ...counts,
+  };
 }
 
 function showCheck({ id: _, ...check }: Check): unknown {

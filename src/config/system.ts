@@ -194,6 +194,15 @@ export interface DrillConfig {
   readonly everyMs: number;
   /** Whose drills prove something, and no other's; none: every known writer's. */
   readonly writers: readonly KnownWriter[];
+  /** What a drill may use of its host at most; what is absent is chosen by what the host has. */
+  readonly limits: {
+    readonly memoryBytes?: number;
+    readonly processes?: number;
+    readonly openFiles?: number;
+    /** Beside the restored data, as `files`. */
+    readonly diskBytes?: number;
+    readonly files?: number;
+  };
   readonly app?: AppConfig;
   /** In the order of the file. */
   readonly checks: readonly Check[];

@@ -73,6 +73,13 @@ interface PlaceEvidence {
   readonly filesIsolated: boolean;
   /** What trying to get out showed: `tcp 192.0.2.1:443: ENETUNREACH`. */
   readonly tried: readonly string[];
+  /** What it was held to, how, and which of it was hit: `memory`, 2147483648, `cgroup-v2`, false. */
+  readonly limits: ReadonlyArray<{
+    readonly of: string;
+    readonly most: number;
+    readonly by: string;
+    readonly hit: boolean;
+  }>;
   readonly versions: Readonly<Record<string, string>>;
 }
 

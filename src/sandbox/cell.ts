@@ -184,7 +184,7 @@ function wrapping({ footing, id, limits }: CellOptions): string[] {
       '--dev',
       '/dev',
     ],
-    ...['--perms', '1777', '--size', String(limits.sharedMemoryBytes), '--tmpfs', '/dev/shm'],
+    ...['--perms', '1777', '--size', String(limits.temporaryBytes), '--tmpfs', '/dev/shm'],
     ...['--ro-bind', '/proc/sys', '/proc/sys', '--ro-bind-try', '/proc/sysrq-trigger', '/proc/sysrq-trigger'],
     ...hidden,
     ...hiddenFolders,
@@ -216,7 +216,7 @@ function planOf(options: CellOptions, notes: string): TreePlan {
     trees,
     links,
     shared: parts.map((part) => [join(box, part), `${insideRoot}/${part}`] as const),
-    temporaryBytes: limits.sharedMemoryBytes,
+    temporaryBytes: limits.temporaryBytes,
     tools: [
       [dirname(process.execPath), `${insideRoot}/.node`],
       [sourceFolder, `${insideRoot}/.lifeboat`],

@@ -21,8 +21,8 @@ export const sandboxNotIsolated = defineError({
 export const sandboxLimit = defineError({
   code: 'sandbox-limit',
   exit: 2,
-  say: (fact: { why: string }) => `What ran in the sandbox was ended: ${fact.why}.`,
-  hint: () => 'Drill on a larger machine, or look at what the application does when it starts.',
+  say: (fact: { why: string; next: string }) => `What ran in the sandbox was ended: ${fact.why}.`,
+  hint: (fact) => `${fact.next}.`,
 });
 
 export const sandboxFailed = defineError({

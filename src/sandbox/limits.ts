@@ -1,180 +1,134 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
-import { join } from 'node:path';
-import { quote } from './tree.ts';
+import { type Groups, joinLines, makeGroups, memoryLeft } from './groups.ts';
 
-/** What a sandbox may use of this host, so that a bomb in restored code ends the drill and not the host. */
+/** What a drill may be given, as a person wrote it; the rest is chosen from what this host has. */
+export interface LimitsAsked {
+  readonly memoryBytes?: number;
+  readonly processes?: number;
+  readonly openFiles?: number;
+  /** Beside the restored data. */
+  readonly diskBytes?: number;
+  /** Beside the restored data. */
+  readonly files?: number;
+}
+
+/** What all cells of a sandbox together may use of this host, so that a bomb in restored code ends the drill and not the host. */
 export interface Limits {
-  /** What holds the limits of memory and processes. */
-  readonly by: 'cgroup-v2' | 'cgroup-v1' | 'rlimits';
+  /** Absent: memory and processes are held by looking, and by limits of each process. */
+  readonly groups?: Groups;
   readonly memoryBytes: number;
+  /** Threads count. */
   readonly processes: number;
   readonly openFiles: number;
-  readonly sharedMemoryBytes: number;
-  /** Free room on the disk at which the drill ends. */
+  /** At which the kernel refuses one process more of them. */
+  readonly refusedAt: { readonly processes: number; readonly openFiles: number };
+  /** Of each folder in memory: /tmp, /dev/shm. */
+  readonly temporaryBytes: number;
+  /** With the restored data. */
+  readonly diskBytes: number;
+  readonly files: number;
+  /** Free room on the disk at which the drill ends, whoever took it. */
   readonly leastFreeBytes: number;
-  /** Folders of the control groups, to be removed in the end. */
-  readonly groups: readonly string[];
 }
 
-const root = '/sys/fs/cgroup';
+/** What one drill was held to, and how: for the evidence. */
+export interface HeldLimit {
+  readonly of: 'memory' | 'processes' | 'open-files' | 'temporary-files' | 'disk' | 'files';
+  readonly most: number;
+  /** `watch`: Lifeboat looks every now and then, and ends the sandbox. */
+  readonly by: 'cgroup-v2' | 'cgroup-v1' | 'rlimit' | 'tmpfs' | 'watch';
+  readonly hit: boolean;
+}
 
-/** Makes the control groups, where this host lets us. */
-export async function makeLimits(id: string, folder: string): Promise<Limits> {
-  const memoryBytes = Math.floor(availableMemory() * 0.8);
-  const { bavail, bsize } = await statfs(folder);
-  const common = {
-    memoryBytes,
-    processes: 1024 + 256 * availableParallelism(),
-    openFiles: 65_536,
-    sharedMemoryBytes: Math.floor(memoryBytes / 4),
-    leastFreeBytes: Math.min(1 << 30, Math.floor((bavail * bsize) / 20)),
+/** A limit that was hit, as `sandbox-limit` says it. */
+export interface Hit {
+  /** Absent: the host ran out of memory, which no limit of ours says. */
+  readonly of?: HeldLimit['of'];
+  readonly why: string;
+  readonly next: string;
+}
+
+/**
+ * The kernel counts refusals of control groups only. What is held without is ended by us at the limit, and refused by the kernel
+ * a good deal later: whoever is refused something must have been seen before.
+ */
+const kernelLater = 4;
+const usualBytes = 4 * 2 ** 30;
+const usualFiles = 250_000;
+
+/** Makes the control groups, where this host lets us. `needs`: what the restored data takes. */
+export async function makeLimits(
+  id: string,
+  folder: string,
+  needs: { readonly bytes: number; readonly files: number },
+  asked: LimitsAsked,
+): Promise<Limits> {
+  const memoryBytes = asked.memoryBytes ?? Math.floor(Math.min(memoryOf('MemAvailable') / 2, memoryLeft() / 2));
+  const processes = asked.processes ?? 1024 + 256 * availableParallelism();
+  const openOnHost = Number(readFileSync('/proc/sys/fs/file-max', 'utf8'));
+  const openFiles = asked.openFiles ?? Math.min(65_536, Math.floor(openOnHost / 4));
+  const refusedAt = {
+    processes: Math.min(processes * kernelLater, ownLimit('processes')),
+    // Nothing is used up faster.
+    openFiles: Math.min(Number(readFileSync('/proc/sys/fs/nr_open', 'utf8')), ownLimit('open files')),
   };
-  const name = `lifeboat-drill-${id}`;
-  const settings = (memory: string): ReadonlyArray<readonly [string, number]> => [
-    [memory, memoryBytes],
-    ['pids.max', common.processes],
-  ];
-  if (isController(root, 'memory') && isController(root, 'pids')) {
-    const group = join(root, name);
-    if (tryGroup(group, settings('memory.max'))) return { ...common, by: 'cgroup-v2', groups: [group] };
-  }
-  const [memory, pids] = [join(root, 'memory', name), join(root, 'pids', name)];
-  if (existsSync(join(root, 'memory')) && existsSync(join(root, 'pids'))) {
-    const made =
-      tryGroup(memory, [['memory.limit_in_bytes', memoryBytes]]) && tryGroup(pids, [['pids.max', common.processes]]);
-    if (made) return { ...common, by: 'cgroup-v1', groups: [memory, pids] };
-    removeGroups([memory, pids]);
-  }
-  return { ...common, by: 'rlimits', groups: [] };
-}
-
-function isController(folder: string, name: string): boolean {
-  try {
-    return readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8').split(/\s+/).includes(name);
-  } catch {
-    return false;
-  }
-}
-
-function tryGroup(folder: string, settings: ReadonlyArray<readonly [string, number]>): boolean {
-  try {
-    mkdirSync(folder);
-    for (const [file, value] of settings) writeFileSync(join(folder, file), String(value));
-    return true;
-  } catch {
-    removeGroups([folder]);
-    return false;
-  }
-}
-
-/** Their processes are gone by then; a group that something is still in stays, and `gc` tries again. */
-export function removeGroups(groups: readonly string[]): void {
-  for (const group of groups) {
-    try {
-      rmdirSync(group);
-    } catch {
-      // It was never made, or is not empty yet.
-    }
-  }
-}
-
-/** Ends what still runs in the groups, and waits for nothing. */
-export function killGroups(groups: readonly string[]): void {
-  for (const group of groups) {
-    for (const pid of processesIn(group)) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // Gone already.
-      }
-    }
-  }
-}
-
-function processesIn(group: string): number[] {
-  try {
-    return readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
-  } catch {
-    return [];
-  }
+  const { bavail, bsize, ffree } = await statfs(folder);
+  const freeBytes = bavail * bsize;
+  const leastFreeBytes = Math.min(1 << 30, Math.floor(freeBytes / 20));
+  const groups = makeGroups(id, memoryBytes, processes);
+  return {
+    ...(groups !== undefined && { groups }),
+    memoryBytes,
+    processes: groups === undefined ? Math.min(processes, Math.floor(refusedAt.processes / 2)) : processes,
+    openFiles: Math.min(openFiles, Math.floor(refusedAt.openFiles / 2)),
+    refusedAt,
+    temporaryBytes: Math.floor(memoryBytes / 4),
+    diskBytes: Math.min(needs.bytes + (asked.diskBytes ?? needs.bytes + usualBytes), freeBytes - leastFreeBytes),
+    files: Math.min(needs.files + (asked.files ?? needs.files + usualFiles), ffree || Number.POSITIVE_INFINITY),
+    leastFreeBytes,
+  };
 }
 
 /** Lines of a shell that bind it and what it becomes to the limits. Memory runs out for what is inside before anybody else. */
-export function limitLines({ groups, processes, openFiles, by, memoryBytes }: Limits): string[] {
+export function limitLines({ groups, refusedAt: { processes, openFiles } }: Limits): string[] {
   return [
-    ...groups.map((group) => `echo $$ > ${quote(join(group, 'cgroup.procs'))} || exit 1`),
+    ...(groups === undefined ? [] : joinLines(groups)),
     'echo 1000 > /proc/self/oom_score_adj 2>/dev/null',
     'ulimit -c 0',
     // Not ulimit: shells know different letters for processes.
-    `prlimit --pid $$ --nofile=${openFiles}:${openFiles} 2>/dev/null`,
-    ...(by === 'rlimits'
-      ? [`prlimit --pid $$ --nproc=${processes}:${processes} --data=${memoryBytes}:${memoryBytes} || exit 1`]
-      : []),
+    `prlimit --pid $$ --nofile=${openFiles}:${openFiles} || exit 1`,
+    ...(groups === undefined ? [`prlimit --pid $$ --nproc=${processes}:${processes} || exit 1`] : []),
   ];
 }
 
-/** Which limit was hit since the groups were made, if any. */
-export function limitHit({ groups }: Limits): string | undefined {
-  for (const group of groups) {
-    if (counted(group, 'pids.events', 'max') > 0) return 'it started more processes than it may';
-    if (counted(group, 'memory.events', 'oom_kill') > 0 || counted(group, 'memory.oom_control', 'oom_kill') > 0) {
-      return 'it took more memory than it may';
-    }
-  }
-  return undefined;
+export function heldLimits(limits: Limits, hit: HeldLimit['of'] | undefined): HeldLimit[] {
+  const group = limits.groups?.by;
+  const held = (of: HeldLimit['of'], most: number, by: HeldLimit['by']) => ({ of, most, by, hit: of === hit });
+  return [
+    held('memory', limits.memoryBytes, group ?? 'watch'),
+    held('processes', limits.processes, group ?? 'rlimit'),
+    held('open-files', limits.openFiles, 'rlimit'),
+    held('temporary-files', limits.temporaryBytes, 'tmpfs'),
+    held('disk', limits.diskBytes, 'watch'),
+    held('files', limits.files, 'watch'),
+  ];
 }
 
-function counted(group: string, file: string, name: string): number {
-  try {
-    const line = readFileSync(join(group, file), 'utf8')
-      .split('\n')
-      .find((one) => one.startsWith(`${name} `));
-    return Number(line?.split(' ')[1] ?? 0);
-  } catch {
-    return 0;
-  }
+/** What we are ourselves held to: not even every root may go beyond. */
+function ownLimit(of: 'processes' | 'open files'): number {
+  const hard = new RegExp(`^Max ${of} +\\S+ +(\\d+)`, 'm').exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+  return hard === undefined ? Number.POSITIVE_INFINITY : Number(hard);
 }
 
-const lookEveryMs = 200;
-
-/**
- * Looks every now and then whether the disk under `folder` or the memory of this host runs out, and calls `over` once, with why.
- * What writes to a restored copy cannot be held by a quota everywhere.
- */
-export function watchRoom(folder: string, limits: Limits, over: (why: string) => void): Disposable {
-  let busy = false;
-  const timer = setInterval(() => {
-    if (busy) return;
-    busy = true;
-    void statfs(folder)
-      .then(({ bavail, bsize, ffree, files }) => {
-        if (bavail * bsize < limits.leastFreeBytes) end('it filled the disk');
-        else if (files > 0 && ffree < Math.min(1000, files / 100)) end('it used up the inodes of the disk');
-        else if (limits.by === 'rlimits' && availableMemory() < totalmem() / 20) end('it took the memory of this host');
-      })
-      .catch(() => {})
-      .finally(() => {
-        busy = false;
-      });
-  }, lookEveryMs);
-  timer.unref();
-  const end = (why: string) => {
-    clearInterval(timer);
-    over(why);
-  };
-  return { [Symbol.dispose]: () => clearInterval(timer) };
+/** What to do about a limit that may be raised. */
+export function raise(key: string): string {
+  return `Raise drill.limits.${key} in lifeboat.yaml, or look at what the application does when it starts`;
 }
 
-function availableMemory(): number {
-  const line = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'));
+/** A line of /proc/meminfo, in bytes. */
+export function memoryOf(name: 'MemAvailable' | 'Shmem'): number {
+  const line = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(readFileSync('/proc/meminfo', 'utf8'));
   return line === null ? totalmem() : Number(line[1]) * 1024;
-}
-
-/** Groups of a drill that was killed, by its name. */
-export function groupsNamed(id: string): string[] {
-  const name = `lifeboat-drill-${id}`;
-  const places = [root, ...(existsSync(root) ? readdirSync(root).map((one) => join(root, one)) : [])];
-  return places.map((place) => join(place, name)).filter((path) => existsSync(path));
 }

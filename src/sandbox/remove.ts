@@ -3,7 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { runCommand } from '../process/run.ts';
-import { groupsNamed, killGroups, removeGroups } from './limits.ts';
+import { groupsNamed, removeGroups } from './groups.ts';
 import { parseMounts } from './mount-table.ts';
 import { isAlive, type Registered, registered, unregister } from './registry.ts';
 
@@ -43,12 +43,10 @@ export async function collectGarbage(
 /** Ends its processes, takes off its mounts and removes its folder. Safe to repeat. */
 export async function removeSandbox(sandbox: Registered): Promise<void> {
   // What a drill starts ends with it, however it ends. Should something have stayed, its groups still know it.
-  const groups = groupsNamed(sandbox.id);
-  killGroups(groups);
+  await removeGroups(groupsNamed(sandbox.id));
   await unmountBelow(sandbox.folder);
   if (sandbox.link !== undefined) await rm(sandbox.link, { force: true });
   await removeTree(sandbox.folder);
-  removeGroups(groups);
 }
 
 /** Mounts live in the sandbox's own namespace and go with it. Should one ever be ours, removing files through it is worse. */

@@ -5,8 +5,8 @@ import { sentenceOf } from '../core/errors.ts';
 import { findOnPath } from '../process/programs.ts';
 import { type Agent, agentFile, agentFlags, startAgent } from './agent-client.ts';
 import { type CellOptions, realPath, startCell, tryCell } from './cell.ts';
-import { sandboxFailed, sandboxLimit, sandboxTooSmall } from './errors.ts';
-import { type Limits, limitHit, makeLimits, removeGroups, watchRoom } from './limits.ts';
+import { sandboxFailed, sandboxTooSmall } from './errors.ts';
+import { type HeldLimit, type LimitsAsked, makeLimits } from './limits.ts';
 import { holdNamespaces } from './namespaces.ts';
 import {
   type Footing,
@@ -19,6 +19,7 @@ import {
 } from './protocol.ts';
 import { folderName, identify, type Registered, register, registryFolder, unregister } from './registry.ts';
 import { removeSandbox } from './remove.ts';
+import { watchLimits } from './watch.ts';
 import { isOfNetwork, listenOnHost, ownActs, waysOut } from './ways-out.ts';
 
 export interface SandboxOptions {
@@ -29,6 +30,10 @@ export interface SandboxOptions {
   readonly made: string;
   /** What will be written to it at most, roughly. */
   readonly needsBytes: number;
+  /** How many files that will be, roughly. */
+  readonly needsFiles: number;
+  /** Chosen by what this host has, where absent. */
+  readonly limits?: LimitsAsked;
   /** Where the application may write: it sees what is there, its changes stay in the sandbox. Absolute. */
   readonly workFolders: readonly string[];
   /** Folders that it may see, with everybody's rights only; none when absent. */
@@ -46,8 +51,8 @@ export interface Isolation {
   readonly network: boolean;
   /** True when nothing hidden could be seen, and nothing that would undo the sandbox could be done. */
   readonly files: boolean;
-  /** What holds memory and processes: `cgroup-v2`, `cgroup-v1`, `rlimits`, or `none`. */
-  readonly limits: Limits['by'] | 'none';
+  /** None without namespaces. */
+  readonly limits: readonly HeldLimit[];
   readonly probes: readonly Probed[];
   readonly notes: readonly string[];
 }
@@ -72,8 +77,8 @@ export interface Sandbox extends AsyncDisposable {
    * production paths. Made once, with the first call's places; the notes of `isolation` name those that could not be.
    */
   application(places: readonly Placement[]): Promise<Agent>;
-  /** @throws `sandbox-limit` when a limit was hit */
-  checkLimits(): void;
+  /** Looks at what it used. @returns `sandbox-limit` when a limit was ever hit */
+  limitHit(): Promise<Error | undefined>;
 }
 
 /** Room beside the data: logs, a server's own files, the application's changes. */
@@ -205,13 +210,12 @@ async function openWith(
   const { folder, link, id } = entry;
   using held = new DisposableStack();
   const namespaces = held.use(await holdNamespaces(footing, id));
-  const limits = await makeLimits(id, folder);
-  const over = new AbortController();
+  const needs = { bytes: options.needsBytes, files: options.needsFiles };
+  const limits = await makeLimits(id, folder, needs, options.limits ?? {});
   const opened: Agent[] = [];
-  held.use(
-    watchRoom(folder, limits, (why) => {
-      over.abort(sandboxLimit({ why }));
-      for (const agent of opened) agent.kill(over.signal.reason);
+  const watch = held.use(
+    watchLimits(folder, limits, (why) => {
+      for (const agent of opened) agent.kill(why);
     }),
   );
   const agents = new AsyncDisposableStack();
@@ -242,8 +246,11 @@ async function openWith(
     return { ...kind, box: folder, footing, namespaces, limits, masked, id: number };
   };
   const open = async (cell: Kind) => {
+    const hit = await watch.look();
+    if (hit !== undefined) throw hit;
     const made = await startCell(cellOf(cell));
     opened.push(agents.use(made.agent));
+    watch.add(made.agent.pid);
     notes.push(...made.notes);
     if (made.exposed.length > 0) failed = true;
     const paths = masked.map((path): ProbeTarget => ({ kind: 'path', path }));
@@ -258,7 +265,6 @@ async function openWith(
     await tryCell(cellOf({ ...ofServers, name: 'trial' }));
   } catch (error) {
     await agents[Symbol.asyncDispose]();
-    removeGroups(limits.groups);
     throw error;
   }
   let servers: Promise<Agent> | undefined;
@@ -278,7 +284,7 @@ async function openWith(
         footing,
         network: held(true),
         files: !failed && held(false),
-        limits: limits.by,
+        limits: watch.held,
         probes,
         notes: [...notes],
       };
@@ -300,16 +306,12 @@ async function openWith(
       });
       return application;
     },
-    checkLimits() {
-      over.signal.throwIfAborted();
-      const why = limitHit(limits);
-      if (why !== undefined) throw sandboxLimit({ why });
-    },
+    limitHit: () => watch.look(),
     async [Symbol.asyncDispose]() {
       release[Symbol.dispose]();
       await agents[Symbol.asyncDispose]();
+      await watch.ended();
       await forget(options.stateDir, entry);
-      removeGroups(limits.groups);
     },
   };
 }
@@ -328,7 +330,7 @@ async function openWithout(options: SandboxOptions, entry: Registered, refused: 
         footing: 'none' as const,
         network: false,
         files: false,
-        limits: 'none' as const,
+        limits: [],
         probes: [],
         notes: [...notes],
       };
@@ -341,7 +343,7 @@ async function openWithout(options: SandboxOptions, entry: Registered, refused: 
       notes.push(...places.map(({ to }) => `${to}: nothing is placed there without namespaces`));
       return agent;
     },
-    checkLimits() {},
+    limitHit: async () => undefined,
     async [Symbol.asyncDispose]() {
       await agent[Symbol.asyncDispose]();
       await forget(options.stateDir, entry);

@@ -11,6 +11,7 @@ const box = await openSandbox({
   id,
   made: new Date().toISOString(),
   needsBytes: 0,
+  needsFiles: 0,
   workFolders: [],
   hidden: [stateDir],
   ...(namespaces === 'without' && { footings: [] }),

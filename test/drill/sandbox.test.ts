@@ -24,6 +24,7 @@ async function place(change: Partial<SandboxOptions> = {}): Promise<Place> {
     id: newUlid(Date.now(), randomBytes),
     made: new Date().toISOString(),
     needsBytes: 0,
+    needsFiles: 0,
     workFolders: [join(folder, 'app')],
     hidden: [stateDir, join(folder, 'backups'), join(folder, 'key.txt')],
     ...change,

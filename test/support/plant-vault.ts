@@ -159,7 +159,7 @@ export function evidence(system: string, { id, started, verdict, datasets, rtoMs
       left: left.map((dataset) => ({ dataset, reason: 'not chosen for this drill' })),
       selection: 'newest',
     },
-    place: { isolation: 'none', networkIsolated: true, filesIsolated: true, tried: [], versions: {} },
+    place: { isolation: 'none', networkIsolated: true, filesIsolated: true, tried: [], limits: [], versions: {} },
     objectives: datasets.map((dataset) => ({
       dataset,
       rpoMs: 0,

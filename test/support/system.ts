@@ -180,7 +180,7 @@ export function configOf(
       }),
     ),
     datasets: Object.fromEntries(datasets.map((name) => [name, files(name)])),
-    drill: { everyMs: 86_400_000, writers: [], checks: [], skip: [] },
+    drill: { everyMs: 86_400_000, writers: [], limits: {}, checks: [], skip: [] },
     warnings: [],
   };
 }

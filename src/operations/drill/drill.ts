@@ -12,7 +12,7 @@ import { type Found, findPoints, scopeOf } from './choose.ts';
 import { findingOf } from './faults.ts';
 import { conclude } from './outcome.ts';
 import type { Drill, DrillOptions, DrillOutcome, DrillParts, Rehearsal } from './parts.ts';
-import { record, timed } from './results.ts';
+import { record, recordLimitHit, timed } from './results.ts';
 import { execute } from './steps.ts';
 
 /**
@@ -52,6 +52,7 @@ export async function rehearse(parts: DrillParts, options: DrillOptions, run: Ru
       await execute(rehearsal, drill, found, run);
       await timed(rehearsal, 'check', () => checkConfiguration(rehearsal, drill!, run));
       recordIsolation(rehearsal, drill);
+      await recordLimitHit(rehearsal, drill);
     }
   } finally {
     rtoMs = rehearsal.elapsed();
@@ -126,6 +127,8 @@ async function prepare(
         id: rehearsal.id,
         made: new Date(rehearsal.startedMs).toISOString(),
         needsBytes: needsBytes(found),
+        needsFiles: needsFiles(found),
+        limits: system.drill.limits,
         workFolders,
         seenFolders,
         hidden: hiddenFrom(parts),
@@ -182,6 +185,10 @@ function needsBytes(found: Found): number {
   for (const { record } of found.points.values())
     sum += record.sizes.logical * (record.kind === 'postgres' ? 2.5 : 1.2);
   return Math.ceil(sum);
+}
+
+function needsFiles(found: Found): number {
+  return [...found.points.values()].reduce((sum, { record }) => sum + record.sizes.entries, 0);
 }
 
 /** @returns whether everything is gone */

@@ -1,4 +1,5 @@
 import { type LifeboatError, sentenceOf } from '../../core/errors.ts';
+import { sandboxLimit } from '../../sandbox/errors.ts';
 import type { Finding } from './parts.ts';
 
 /** Errors that tell of the place of the drill, not of the backup or the plan. */
@@ -35,6 +36,7 @@ export function isFaultOfThePlace(error: unknown): boolean {
 
 /** What a check that threw has to say. */
 export function findingOf(error: unknown, expected: string): Finding {
-  const message = sentenceOf(error) || String(error);
+  const sentence = sentenceOf(error) || String(error);
+  const message = sandboxLimit.is(error) ? `${sentence} ${error.hint}` : sentence;
   return { verdict: isFaultOfThePlace(error) ? 'error' : 'fail', looked: 0, expected, actual: 'an error', message };
 }

@@ -133,6 +133,7 @@ function evidenceOf(outcome: Omit<DrillOutcome, 'evidence'>, ended: Ended): Dril
       filesIsolated: sandbox?.isolation.files ?? false,
       // Paths of this host stay here: what was tried, and how many of each held.
       tried: triedOf(sandbox),
+      limits: sandbox?.isolation.limits ?? [],
       versions: Object.assign(
         { node: process.versions.node },
         ...[...(drill?.copies.values() ?? [])].map((one) => one.versions),

@@ -193,71 +193,116 @@ int victim(int count, char **places) {
   }
 }
 
-/* ---- bombs: each stops by itself before it would hurt a machine without limits, and says so ---- */
+/*
+ * ---- bombs: each takes until it is refused, and then is gone at once with what it took, as a careless program would be. One that took
+ * more than a bomb needs stops by itself, before it would hurt a machine without limits, and says so.
+ */
 
-static int forks(void) {
-  int made = 0;
-  signal(SIGCHLD, SIG_IGN);
-  for (; made < conf_number("forks"); made++) {
+static void *hold(void *unused) { for (;;) pause(); }
+
+static long forks(long most) {
+  long made = 0;
+  for (; made < most; made++) {
     pid_t child = fork();
     if (child < 0) break;
-    if (child == 0) { alarm(20); pause(); _exit(0); }
+    if (child == 0) { prctl(PR_SET_PDEATHSIG, SIGKILL); for (;;) pause(); }
   }
-  int limit = conf_number("forks");
-  printf("forks made %d of %d | %s\n", made, limit, made < limit ? "stopped" : "NOT STOPPED");
-  return made < limit;
+  return made;
 }
 
-static int memory(const char *kind) {
-  size_t step = 64 << 20, limit = (size_t)conf_number("memory-mib") << 20, had = 0;
-  for (; had < limit; had += step) {
+static long threads(long most) {
+  long made = 0;
+  pthread_attr_t small;
+  pthread_t thread;
+  pthread_attr_init(&small);
+  pthread_attr_setstacksize(&small, 65536);
+  while (made < most && !pthread_create(&thread, &small, hold, 0)) made++;
+  return made;
+}
+
+/* MiB, touched: of its own, of files without a name, or shared with a child that nobody waits for. */
+static long memory(const char *kind, long most) {
+  size_t step = 1 << 20;
+  long had = 0;
+  for (; had < most; had++) {
     int fd = strcmp(kind, "memfd") ? -1 : memfd_create("bomb", 0);
-    if (!strcmp(kind, "memfd") && (fd < 0 || ftruncate(fd, step))) break;
-    char *piece = mmap(0, step, PROT_READ | PROT_WRITE, fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+    if (!strcmp(kind, "memfd")) {
+      static char block[1 << 20];
+      if (fd < 0 || write(fd, block, step) != (ssize_t)step) break;
+      continue;
+    }
+    char *piece = mmap(0, step, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | (strcmp(kind, "shared") ? MAP_PRIVATE : MAP_SHARED), -1, 0);
     if (piece == MAP_FAILED) break;
     memset(piece, 1, step);
   }
-  printf("%s filled %zu MiB of %zu | %s\n", kind, had >> 20, limit >> 20, had < limit ? "stopped" : "NOT STOPPED");
-  return had < limit;
+  return had;
 }
 
-static int disk(const char *kind) {
-  const char *home = getenv("HOME"), *temporary = getenv("TMPDIR");
-  const char *places[] = { home, temporary, "/tmp", "/var/tmp", "/dev/shm", beside("."), "/run" };
+/* Many processes, of which none takes much. */
+static long crowd(long most) {
+  for (int i = 0; i < 20; i++) if (fork() == 0) { memory("memory", most / 20); for (;;) pause(); }
+  while (wait(0) > 0);
+  return 0;
+}
+
+/* MiB in one file; without a name when it ends in `-unnamed`. */
+static long file(const char *folder, int unnamed, long most) {
+  char path[4096];
   static char block[1 << 20];
-  size_t limit = conf_number("disk-mib");
-  int through = 0;
-  (void)kind;
-  for (int i = 0; i < 7; i++) {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/bomb-%d", places[i] ? places[i] : "/tmp", getpid());
+  snprintf(path, sizeof path, "%s/bomb", folder);
+  int fd = open(path, O_WRONLY | O_CREAT, 0600);
+  if (unnamed) unlink(path);
+  memset(block, 1, sizeof block);
+  long had = 0;
+  while (fd >= 0 && had < most && write(fd, block, sizeof block) == sizeof block) had++;
+  return had;
+}
+
+static long many_files(long most) {
+  char path[4096];
+  long made = 0;
+  for (; made < most; made++) {
+    if (made % 1000 == 0) { snprintf(path, sizeof path, "%s/%ld", getenv("HOME"), made / 1000); if (mkdir(path, 0700)) break; }
+    snprintf(path, sizeof path, "%s/%ld/%ld", getenv("HOME"), made / 1000, made);
     int fd = open(path, O_WRONLY | O_CREAT, 0600);
-    size_t had = 0;
-    while (fd >= 0 && had < limit && write(fd, block, sizeof block) == sizeof block) had++;
-    int error = errno;
-    printf("%d=%zuMiB:%s ", i, had, had < limit ? strerrorname_np(error) : "NOT-STOPPED");
-    if (had >= limit) through++;
-    unlink(path);
+    if (fd < 0) break;
     close(fd);
   }
-  printf("| %s\n", through ? "NOT STOPPED" : "stopped");
-  return !through;
+  return made;
 }
 
-static int descriptors_bomb(void) {
-  int had = 0;
-  struct rlimit limit = { 1 << 20, 1 << 20 };
+static long descriptors(int copies, long most) {
+  long had = 0;
+  struct rlimit limit;
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-  for (int i = 0; i < 64; i++) if (fork() == 0) { for (;;) if (open("/dev/null", O_RDONLY) < 0) { alarm(5); pause(); } }
-  while (had < 1 << 20 && open("/dev/null", O_RDONLY) >= 0) had++;
-  printf("descriptors %d | %s\n", had, had < 1 << 20 ? "stopped" : "NOT STOPPED");
-  return had < 1 << 20;
+  while (had < most && (copies ? dup(1) : open("/dev/null", O_RDONLY)) >= 0) had++;
+  /* A thousand take a millisecond. Only who still has them when somebody looks is seen. */
+  sleep(5);
+  return had;
+}
+
+/* Many processes, of which none has many. */
+static long crowded_descriptors(void) {
+  for (int i = 0; i < 40; i++) if (fork() == 0) { descriptors(1, 900); for (;;) pause(); }
+  while (wait(0) > 0);
+  return 0;
 }
 
 int bomb(const char *kind) {
   alarm(60);
-  int stopped = !strcmp(kind, "forks") ? forks() : !strcmp(kind, "descriptors") ? descriptors_bomb() : !strcmp(kind, "disk") ? disk(kind) : memory(kind);
+  signal(SIGCHLD, SIG_DFL);
+  signal(SIGPIPE, SIG_DFL);
+  long most = conf_number(kind), had =
+    !strcmp(kind, "forks") ? forks(most) : !strcmp(kind, "threads") ? threads(most)
+    : !strcmp(kind, "crowd") ? crowd(most) : !strcmp(kind, "descriptors") ? descriptors(0, most)
+    : !strcmp(kind, "copies") ? descriptors(1, most) : !strcmp(kind, "crowded-descriptors") ? crowded_descriptors()
+    : !strcmp(kind, "disk") ? file(getenv("HOME"), 0, most) : !strcmp(kind, "unnamed") ? file(getenv("HOME"), 1, most)
+    : !strcmp(kind, "tmp") ? file("/tmp", 1, most) : !strcmp(kind, "shm") ? file("/dev/shm", 0, most)
+    : !strcmp(kind, "files") ? many_files(most) : memory(kind, most);
+  printf("%s took %ld of %ld | %s\n", kind, had, most, had < most ? "stopped" : "NOT STOPPED");
   fflush(stdout);
   /* An application that is refused memory, processes or room has failed: whose fault it was the drill must tell. */
-  return stopped ? 1 : 9;
+  return had < most ? 1 : 9;
 }

@@ -13,7 +13,6 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -68,7 +67,17 @@ export function compile(folder: string): void {
   build('evil.so', ['evil.c'], '-shared', '-fPIC');
 }
 
+/** What a bomb takes before it stops by itself: processes, descriptors, files, or MiB. */
+export const mostOfBombs = {
+  ...{ forks: 6000, threads: 6000, memory: 2000, shared: 2000, memfd: 2000, crowd: 2000, tmp: 2000, shm: 2000 },
+  ...{ disk: 3000, unnamed: 3000, files: 400_000, descriptors: 1e6, copies: 1e6, 'crowded-descriptors': 36_000 },
+};
+
 export interface HostileOptions {
+  /** `drill.limits`, as YAML. */
+  readonly limits?: string;
+  /** As root only: no control groups can be made. */
+  readonly withoutGroups?: boolean;
   /** As root only: on a small disk of its own, so that no real one need be filled to see a bomb end. */
   readonly small?: boolean;
 }
@@ -78,7 +87,7 @@ const smallDiskMib = 400;
 export async function setHostileStage(
   who: Who,
   programs: string,
-  { small = false }: HostileOptions = {},
+  { small = false, limits = '{}', withoutGroups = false }: HostileOptions = {},
 ): Promise<HostileStage> {
   const base = await makeTemporaryFolder({ open: true });
   const at = (...names: string[]) => join(base.path, ...names);
@@ -110,7 +119,9 @@ export async function setHostileStage(
   if (isRoot) execFileSync('chown', ['-R', `${userId + 1}:${userId + 1}`, otherHome]);
   else chmodSync(otherHome, 0);
   const environment = `production-${daily.recipient.slice(-20)}`;
-  const { command, program } = await commandOf(who, at('product'));
+  const { command: plain, program } = await commandOf(who, at('product'));
+  const hideGroups = ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none /sys/fs/cgroup && exec "$0" "$@"'];
+  const command = withoutGroups ? [...hideGroups, ...plain] : plain;
   const writeFacts = (stateDir: string) =>
     writeFileSync(
       at('app/attack.conf'),
@@ -126,9 +137,7 @@ export async function setHostileStage(
         'key lifeboat-corpus',
         `agent ${program}/src/sandbox/agent.ts`,
         `node ${process.execPath}`,
-        `memory-mib ${Math.floor(totalmem() / 2 ** 20)}`,
-        `disk-mib ${2 * smallDiskMib}`,
-        'forks 6000',
+        ...Object.entries(mostOfBombs).map(([kind, most]) => `${kind} ${most}`),
         '',
       ].join('\n'),
     );
@@ -159,7 +168,7 @@ export async function setHostileStage(
     return { stdout: stdout.toString(), stderr: stderr.toString() };
   };
   const configure = (checks: Readonly<Record<string, string>>, app: boolean) =>
-    writeFileSync(at('lifeboat.yaml'), configuration(daily.recipient, checks, app));
+    writeFileSync(at('lifeboat.yaml'), configuration(daily.recipient, checks, app, limits));
 
   const ids: string[] = [];
   configure({}, false);
@@ -224,7 +233,12 @@ async function commandOf(who: Who, aside: string): Promise<{ command: string[]; 
   return { command: [...bound, ...drop, join(aside, 'bin/lifeboat')], program: aside };
 }
 
-function configuration(recipient: string, checks: Readonly<Record<string, string>>, app: boolean): string {
+function configuration(
+  recipient: string,
+  checks: Readonly<Record<string, string>>,
+  app: boolean,
+  limits: string,
+): string {
   return [
     'version: 1',
     'system: corpus',
@@ -233,6 +247,7 @@ function configuration(recipient: string, checks: Readonly<Record<string, string
     'datasets:',
     '  app: { type: files, path: ./app, rpo: 1h }',
     'drill:',
+    `  limits: ${limits}`,
     ...(app
       ? [
           '  app:',
