@@ -8,7 +8,7 @@ import { defineCommand, many, value } from './command.ts';
 import { noteDamage } from './damage-note.ts';
 import { usageWrong } from './errors.ts';
 import { exitCodes } from './exit.ts';
-import { type Style, table } from './output.ts';
+import { firstOf, type Style, table } from './output.ts';
 
 /** What is listed when no moment is given. */
 const newest = 100;
@@ -66,5 +66,5 @@ function auditText({ entries, more, troubles, here }: AuditReport, nowMs: number
   ]);
   const lines = rows.length === 0 ? ['Nothing is noted.'] : [table(rows)];
   if (more) lines.push(style.dim(`The newest ${newest}; --since shows older ones.`));
-  return [...lines, ...troubles.map((trouble) => style.warn(`! ${trouble}`))].join('\n');
+  return [...lines, ...firstOf(troubles).map((trouble) => style.warn(`! ${trouble}`))].join('\n');
 }

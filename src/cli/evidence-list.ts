@@ -6,7 +6,7 @@ import { hearingOf } from '../operations/ledger/hearing.ts';
 import { defineCommand } from './command.ts';
 import { noteDamage } from './damage-note.ts';
 import { exitCodes } from './exit.ts';
-import { type Style, table } from './output.ts';
+import { firstOf, type Style, table } from './output.ts';
 
 export const evidenceList = defineCommand({
   description: `What proves that backups come back, newest first: every drill with its verdict and every restore, failures too. Needs no
@@ -57,5 +57,5 @@ function listText({ entries, doubtful, doubtfulCount, troubles }: EvidenceList, 
     );
     if (doubtfulCount > doubtful.length) lines.push(`  and ${doubtfulCount - doubtful.length} more`);
   }
-  return [...lines, ...troubles.map((trouble) => style.warn(`! ${trouble}`))].join('\n');
+  return [...lines, ...firstOf(troubles).map((trouble) => style.warn(`! ${trouble}`))].join('\n');
 }

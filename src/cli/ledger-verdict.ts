@@ -1,6 +1,6 @@
 import { countOf } from '../core/size.ts';
 import type { VerifiedLedger } from '../operations/ledger/verify.ts';
-import type { Style } from './output.ts';
+import { firstOf, type Style } from './output.ts';
 
 const mostStrangers = 10;
 
@@ -18,8 +18,8 @@ export function ledgerVerdict(
       ...some.map((one) => `  ${signed(one)}`),
     );
   if (strangers.length > some.length) lines.push(`  and by ${strangers.length - some.length} more`);
-  for (const { message } of problems) lines.push(style.bad(`✗ ${message}`));
-  for (const trouble of troubles) lines.push(style.warn(`! ${trouble}`));
+  for (const message of firstOf(problems.map((problem) => problem.message))) lines.push(style.bad(`✗ ${message}`));
+  for (const trouble of firstOf(troubles)) lines.push(style.warn(`! ${trouble}`));
   const all = countOf(entries, 'entry', 'entries');
   return [ok ? style.good(`The ledger holds: ${all}.`) : style.bad(`The ledger does not hold: ${all}.`), ...lines].join(
     '\n',

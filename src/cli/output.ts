@@ -153,3 +153,9 @@ function widthOf(cell: string): number {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: colours have no width
   return [...cell.replace(/\x1b\[\d+m/g, '')].length;
 }
+
+/** Whoever may add objects may add any number: the first of what is told, and how many more there are. */
+export function firstOf(lines: readonly string[], most = 20): string[] {
+  const more = lines.length - most;
+  return more <= 1 ? [...lines] : [...lines.slice(0, most), `and ${more} more like these (all of them with --json)`];
+}

@@ -10,7 +10,7 @@ import { type Trace, traceOf, tracesUnder } from '../destinations/first-version.
 import { isKeptSmall, type KeptRestorePoint, lockNeeds } from '../vault/keep/decide.ts';
 import { type KeptLocks, keepLocks } from '../vault/keep/keep.ts';
 import { openVault } from '../vault/open.ts';
-import { isDoubtful, isKnownWriter } from '../vault/trust.ts';
+import { isDoubtful, isKnownWriter, isOurs } from '../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../vault/vault.ts';
 import { trustOf, trustToRemove } from './known-writers.ts';
 import { noteInLedger } from './ledger/audit.ts';
@@ -80,7 +80,7 @@ interface Own extends KeptRestorePoint {
 /** What retention keeps, but for what strangers put there. A forged end moves nothing: the policy decides, not the record. */
 async function keptPoints(system: OpenSystem, vault: VaultReader) {
   const found = await vault.restorePoints();
-  const { objects, troubles } = await readLedger(vault.destinations);
+  const { objects, troubles } = await readLedger(vault.destinations, (writer) => isOurs(vault.trust, writer));
   const ledger = foldLedger(objects, vault.id, trustToRemove(system.config, vault), found.points);
   const plan = planFor(system.config, found, { ledger, nowMs: system.clock.now() });
   const stays = new Map(

@@ -39,7 +39,7 @@ export function trustOf(config: System, vault: string): Trust {
     ...(config.drill.writers.length > 0 && { drillers: keysOf(counting(config.drill.writers)) }),
   };
   const known = writers.length > 0 ? [...writers, ...accepted] : met;
-  return known === undefined ? decide : { writers: keysOf([...known, ...pruners, ...own]), ...decide };
+  return known === undefined ? decide : { writers: keysOf([...known, ...own]), ...decide };
 }
 
 /**

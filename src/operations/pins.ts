@@ -1,4 +1,5 @@
 import type { Run } from '../core/run.ts';
+import { isOurs } from '../vault/trust.ts';
 import type { VaultReader } from '../vault/vault.ts';
 import { noteInLedger } from './ledger/audit.ts';
 import { readLedger } from './ledger/read.ts';
@@ -20,7 +21,8 @@ export interface PinRequest {
 export async function readPruneLedger(vault: VaultReader): Promise<PruneLedger> {
   const { id, trust, destinations } = vault;
   const { points } = await vault.restorePoints();
-  return foldLedger((await readLedger(destinations)).objects, id, trust, points);
+  const { objects } = await readLedger(destinations, (writer) => isOurs(trust, writer));
+  return foldLedger(objects, id, trust, points);
 }
 
 /** Keeps a restore point until its pin ends or is taken away: every host sees it. @throws `restore-point-unknown` */

@@ -4,7 +4,7 @@ import { ledgerKey } from '../vault/format/keys.ts';
 import { type LedgerObject, type LedgerRecord, verifyLedger } from '../vault/format/ledger.ts';
 import { recordHash } from '../vault/format/record.ts';
 import { writerId } from '../vault/format/signing.ts';
-import { isKnownKey, isKnownWriter, isOurs, isPruner, mayPrune, type Trust } from '../vault/trust.ts';
+import { isKnownWriter, isOurs, isPruner, mayPrune, type Trust } from '../vault/trust.ts';
 import type { RestorePoint } from '../vault/vault.ts';
 import { dataLost, foldAcceptances } from './anomalies/acceptances.ts';
 import { readable } from './ledger/read.ts';
@@ -68,14 +68,15 @@ export function foldLedger(
   const retired = new Map<string, number>();
   const entries = readableEntries(objects, vault);
   for (const { id, kind, body, time, writer } of entries) {
-    if (!isKnownKey(trust, writer)) {
+    if (!isOurs(trust, writer)) {
       if (kind === 'pin' && pinBodyOf(body)?.action === 'pin') strangePins.push(ledgerKey(id));
       continue;
     }
     const decides = (of: string) => may((system) => mayPrune(trust, writer, system), of, isPruner(trust, writer));
     if (kind === 'pin') {
       const pin = pinBodyOf(body);
-      if (pin === undefined || !may((system) => isKnownWriter(trust, writer, system), pin.point, true)) continue;
+      const mayPin = (system: string) => isKnownWriter(trust, writer, system) || mayPrune(trust, writer, system);
+      if (pin === undefined || !may(mayPin, pin.point, true)) continue;
       pinning.push({ id, body: pin, decides: decides(pin.point) });
     } else if (kind === 'erase') {
       for (const point of eraseBody.safeParse(body).data?.points ?? []) if (decides(point)) erased.add(point);

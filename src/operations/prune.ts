@@ -14,7 +14,7 @@ import type { Place } from '../vault/prune/place.ts';
 import { type Pruned, pruneVault, refuseNewer, surveyVault, unexplainedGaps } from '../vault/prune/prune.ts';
 import { sparsePacks } from '../vault/prune/sparse.ts';
 import type { Swept } from '../vault/prune/sweep.ts';
-import { isStrange } from '../vault/trust.ts';
+import { isOurs, isStrange } from '../vault/trust.ts';
 import type { RestorePoint, Suspect, VaultReader } from '../vault/vault.ts';
 import { writerKeys } from '../vault/writer-keys.ts';
 import { keepBeforePrune } from './keep.ts';
@@ -186,7 +186,7 @@ async function openKnown(config: System, opened: readonly Destination[]): Promis
 
 /** What the ledger says, and what of it could not be fetched at all: a pin may be among that. */
 async function ledgerOf(config: System, vault: VaultReader, opened: readonly Destination[], run: Run) {
-  const { objects, unlisted, unread, troubles } = await readLedger(opened);
+  const { objects, unlisted, unread, troubles } = await readLedger(opened, (writer) => isOurs(vault.trust, writer));
   if (unlisted.length > 0) {
     for (const message of troubles) run.problem({ code: 'ledger-unread', message });
   }

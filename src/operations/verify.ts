@@ -6,6 +6,7 @@ import { parseKey } from '../vault/format/keys.ts';
 import { forgetPacks } from '../vault/index/forget.ts';
 import { type GenerationView, readView } from '../vault/prune/view.ts';
 import type { Damage } from '../vault/read/objects.ts';
+import { isOurs } from '../vault/trust.ts';
 import type { VaultReader } from '../vault/vault.ts';
 import type { DamagedObject, Healers } from '../vault/verify/heal.ts';
 import { type Verified, verifyVault } from '../vault/verify/verify.ts';
@@ -92,7 +93,8 @@ async function healersOf(system: OpenSystem): Promise<Healers> {
 async function prunesOf(vault: VaultReader): Promise<{ removed: ReadonlySet<string>; pruned: GenerationView }> {
   const { id, trust, destinations } = vault;
   const { points } = await vault.restorePoints();
-  const { removed } = foldLedger((await readLedger(destinations)).objects, id, trust, points);
+  const { objects } = await readLedger(destinations, (writer) => isOurs(trust, writer));
+  const { removed } = foldLedger(objects, id, trust, points);
   const passOver = () => {};
   const pruned = await readView(destinations, { vault: id, trust, onFailure: passOver, onSuspect: passOver });
   return { removed, pruned };

@@ -12,7 +12,7 @@ export type Keys = ReadonlyMap<string, ReadonlySet<string>>;
 export interface Trust {
   /** Absent: everyone's, for every system, as on a machine that meets the vault for the first time. */
   readonly writers?: Keys;
-  /** Of these, who may say that something goes. Absent: every known one. */
+  /** Who may say that something goes, and nothing else unless it is a known writer too. Absent: every known one. */
   readonly pruners?: Keys;
   /** Who may sign what drills prove, known writer or not. Absent: every known one. */
   readonly drillers?: Keys;
@@ -29,14 +29,15 @@ export function isKnownKey({ writers }: Trust, writer: string): boolean {
 
 export function mayPrune(trust: Trust, writer: string, system: string): boolean {
   const { pruners } = trust;
-  return isKnownWriter(trust, writer, system) && (pruners === undefined || pruners.get(writer)?.has(system) === true);
+  return pruners === undefined ? isKnownWriter(trust, writer, system) : pruners.get(writer)?.has(system) === true;
 }
 
 /** Whether it may for any system: what it says of another's does not count all the same. */
 export function isPruner(trust: Trust, writer: string): boolean {
-  return isKnownKey(trust, writer) && (trust.pruners === undefined || trust.pruners.has(writer));
+  return trust.pruners === undefined ? isKnownKey(trust, writer) : trust.pruners.has(writer);
 }
 
+/** Also whether it may say that a loss was meant: then the next drill proves what is left. */
 export function mayProve(trust: Trust, writer: string, system: string): boolean {
   const { drillers } = trust;
   return drillers === undefined ? isKnownWriter(trust, writer, system) : drillers.get(writer)?.has(system) === true;
@@ -44,7 +45,7 @@ export function mayProve(trust: Trust, writer: string, system: string): boolean 
 
 /** Whether it is of the vault's people at all: what others sign stays where they put it, and is told of once. */
 export function isOurs(trust: Trust, writer: string): boolean {
-  return isKnownKey(trust, writer) || trust.drillers?.has(writer) === true;
+  return [trust.pruners, trust.drillers].some((keys) => keys?.has(writer)) || isKnownKey(trust, writer);
 }
 
 /** The keys of a configuration, or of this host's memory, together. */

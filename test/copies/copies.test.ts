@@ -70,9 +70,9 @@ describe('lifeboat copy', () => {
     await expectWhole(system, 'nas');
     expect((await copy(system)).filled[1]).toMatchObject({ objects: 0, behind: undefined });
     using open = system.open();
-    const kinds = (await readLedger((await open.destinations({ create: false })).opened)).objects.map(
-      ({ key, bytes }) => decodeLedgerEntry(bytes, key).kind,
-    );
+    const { opened } = await open.destinations({ create: false });
+    const { objects: entries } = await readLedger(opened, () => true);
+    const kinds = entries.map(({ key, bytes }) => decodeLedgerEntry(bytes, key).kind);
     expect(kinds.filter((kind) => kind === 'copy')).toHaveLength(1);
     // The writer finds out by itself: nothing is sent twice.
     const { record } = await system.backUp();

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
+import { dayMs } from '../../src/core/duration.ts';
 import type { DrillEvidence } from '../../src/core/evidence.ts';
 import type { Destination } from '../../src/destinations/destination.ts';
 import { openDestination } from '../../src/destinations/registry.ts';
@@ -12,7 +13,7 @@ import { verifyEvidence } from '../../src/operations/ledger/verify.ts';
 import type { OpenSystem } from '../../src/operations/system.ts';
 import { openVault } from '../../src/vault/open.ts';
 import { makeTemporaryFolder, type TemporaryFolder } from '../support/temp.ts';
-import { type Stage, setStage } from './stage.ts';
+import { clockAhead, type Stage, setStage } from './stage.ts';
 
 let folder: TemporaryFolder;
 let stage: Stage;
@@ -111,6 +112,12 @@ describe('V7: the evidence of drills', () => {
   test('drills that end at the same time still make one chain', async () => {
     await Promise.all([stage.drill({ namespaces: false }), stage.drill({ namespaces: false })]);
     expect(await verifyEvidence(destinations, {})).toMatchObject({ ok: true, entries: 5, problems: [] });
+  });
+
+  test('H10: by a clock that was set back, a backup is not called fresh: how much would be lost is not known', async () => {
+    const { outcome, evidence } = await stage.drill({ namespaces: false, clock: clockAhead(-2 * dayMs) });
+    expect(evidence.objectives.map(({ rpoMeasuredMs }) => rpoMeasuredMs)).toEqual([null, null]);
+    expect(outcome.objectivesMet).toBe(false);
   });
 
   test('that does not exist is told apart from an empty ledger', async () => {

@@ -24,6 +24,7 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: 'libc6-dev', programs: [], files: ['/usr/include/stdio.h'] },
   { name: 'locales', programs: [], files: ['/usr/share/i18n/locales/es_AR'] },
   { name: 'mount', programs: ['mount', 'umount'] },
+  { name: 'openssl', programs: ['openssl'] },
   { name: 'openssh-client', programs: ['ssh-keygen', 'ssh-agent', 'ssh-add', 'ssh-keyscan'] },
   { name: 'openssh-server', programs: ['sshd'] },
   { name: 'pgbouncer', programs: ['pgbouncer'] },

@@ -7,11 +7,14 @@ import { type AcceptBody, dataLost } from '../../src/operations/anomalies/accept
 import { ledgerKey, VAULT_KEY } from '../../src/vault/format/keys.ts';
 import { encodeLedgerEntry } from '../../src/vault/format/ledger.ts';
 import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
-import { newSigningKey } from '../../src/vault/format/signing.ts';
+import { newSigningKey, type SigningKey } from '../../src/vault/format/signing.ts';
 import { encodeVaultFile } from '../../src/vault/format/vault-file.ts';
 
 /** A vault of records and evidence only, whose times and sizes a test chooses: for what reads no contents. */
 export interface PlantedVault {
+  readonly id: string;
+  /** What makes its restore points, and signs where a test names no other. */
+  readonly keys: SigningKey;
   point(point: PlantedPoint): SnapshotRecord;
   drill(drill: PlantedDrill): void;
   accept(acceptance: PlantedAcceptance): void;
@@ -36,8 +39,14 @@ export interface PlantedDrill {
   readonly datasets: readonly string[];
   readonly rtoMs: number;
   readonly left?: readonly string[];
-  /** Signed by someone who made no restore point. */
-  readonly stranger?: boolean;
+  /** By dataset. */
+  readonly points?: Readonly<Record<string, string>>;
+  /** Recipients whose key opened it all. */
+  readonly opened?: readonly string[];
+  /** The private key that signs it. */
+  readonly by?: string;
+  /** By the clock of the destinations; now when absent. */
+  readonly storedMs?: number;
 }
 
 export interface PlantedAcceptance {
@@ -45,14 +54,15 @@ export interface PlantedAcceptance {
   readonly point: string;
   readonly atMs: number;
   readonly untilMs?: number;
-  /** Signed by someone who made no restore point. */
-  readonly stranger?: boolean;
+  /** The private key that signs it. */
+  readonly by?: string;
 }
 
 const usualSizes = { logical: 5_000_000, entries: 3 };
 
 export function plantVault(system: string, folders: readonly string[]): PlantedVault {
-  const { privateKey } = newSigningKey();
+  const keys = newSigningKey();
+  const { privateKey } = keys;
   const vault = newUlid(0, randomBytes);
   let previous: string | null = null;
   let sequence = 0;
@@ -65,14 +75,17 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
       utimesSync(file, storedMs / 1000, storedMs / 1000);
     }
   };
-  const enter = (kind: 'drill' | 'accept', id: string, atMs: number, body: object, stranger: boolean) => {
+  const enter = (kind: 'drill' | 'accept', atMs: number, body: object, by = privateKey, storedMs?: number) => {
+    const id = newUlid(atMs, randomBytes);
     const time = new Date(atMs).toISOString();
     const entry = { format: 1, vault, id, kind, time, previous: null, sequence: 1, sealed: null } as const;
     const record = { ...entry, body: body as Record<string, unknown> };
-    put(ledgerKey(id), encodeLedgerEntry(record, stranger ? newSigningKey().privateKey : privateKey));
+    put(ledgerKey(id), encodeLedgerEntry(record, by), folders, storedMs);
   };
   put(VAULT_KEY, encodeVaultFile({ format: 1, vault, created: '2026-01-01T00:00:00.000Z' }));
   return {
+    id: vault,
+    keys,
     point({ dataset, timeMs, at, packs = [], problems = {}, storedMs = timeMs, sizes = usualSizes }) {
       const time = new Date(timeMs).toISOString();
       const record = signRecord(
@@ -103,17 +116,15 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
       put(recordKey(record), bytes, at, storedMs);
       return record;
     },
-    drill({ atMs, verdict, datasets, rtoMs, left = [], stranger = false }) {
-      const id = newUlid(atMs, randomBytes);
-      const body = evidence(system, { id, started: new Date(atMs).toISOString(), verdict, datasets, rtoMs, left });
-      enter('drill', id, atMs, body, stranger);
+    drill({ by, storedMs, ...drill }) {
+      enter('drill', drill.atMs, evidenceOf(system, drill), by, storedMs);
     },
-    accept({ dataset, point, atMs, untilMs, stranger = false }) {
+    accept({ dataset, point, atMs, untilMs, by }) {
       const until = untilMs === undefined ? null : new Date(untilMs).toISOString();
       const now = { bytes: 0, entries: 1 };
       const said = { dataset, point, reason: 'planted', until, before: null, now };
       const body: AcceptBody = { action: 'accept', system, code: dataLost, ...said };
-      enter('accept', newUlid(atMs, randomBytes), atMs, body, stranger);
+      enter('accept', atMs, body, by);
     },
   };
 }
@@ -122,17 +133,25 @@ function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-export interface ToldDrill {
+export interface ToldDrill extends Pick<PlantedDrill, 'verdict' | 'datasets' | 'rtoMs' | 'points' | 'opened'> {
   readonly id: string;
   readonly started: string;
-  readonly verdict: PlantedDrill['verdict'];
-  readonly datasets: readonly string[];
-  readonly rtoMs: number;
   readonly left: readonly string[];
 }
 
+/** What the entry of a drill says that was at that moment. */
+export function evidenceOf(
+  system: string,
+  { atMs, left = [], ...told }: Omit<PlantedDrill, 'by' | 'storedMs'>,
+): DrillEvidence {
+  return evidence(system, { ...told, left, id: newUlid(atMs, randomBytes), started: new Date(atMs).toISOString() });
+}
+
 /** What an entry says of a drill that never was. */
-export function evidence(system: string, { id, started, verdict, datasets, rtoMs, left }: ToldDrill): DrillEvidence {
+export function evidence(
+  system: string,
+  { id, started, verdict, datasets, rtoMs, left, points = {}, opened }: ToldDrill,
+): DrillEvidence {
   return {
     drill: {
       id,
@@ -149,7 +168,7 @@ export function evidence(system: string, { id, started, verdict, datasets, rtoMs
       datasets: datasets.map((dataset) => ({
         dataset,
         kind: 'files',
-        restorePoint: null,
+        restorePoint: points[dataset] ?? null,
         time: null,
         manifestSha256: null,
         logicalBytes: 0,
@@ -159,6 +178,7 @@ export function evidence(system: string, { id, started, verdict, datasets, rtoMs
       left: left.map((dataset) => ({ dataset, reason: 'not chosen for this drill' })),
       selection: 'newest',
     },
+    ...(opened && { identity: { kind: 'daily', opened } }),
     place: { isolation: 'none', networkIsolated: true, filesIsolated: true, tried: [], limits: [], versions: {} },
     objectives: datasets.map((dataset) => ({
       dataset,

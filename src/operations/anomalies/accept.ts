@@ -1,13 +1,15 @@
 import { type Loss, type Measured, weigh } from '../../core/anomalies.ts';
 import type { Run } from '../../core/run.ts';
 import { newestOrNone } from '../../vault/newest.ts';
+import { mayProve } from '../../vault/trust.ts';
 import type { VaultReader } from '../../vault/vault.ts';
 import { noSuchDataset } from '../errors.ts';
+import { publicKeyHere } from '../known-writers.ts';
 import { noteInLedger } from '../ledger/audit.ts';
 import { noSuchPoint } from '../prune-errors.ts';
 import type { OpenSystem } from '../system.ts';
 import { type Acceptance, type AcceptBody, dataLost } from './acceptances.ts';
-import { notAccepted, nothingToAccept } from './errors.ts';
+import { acceptanceNotHeard, notAccepted, nothingToAccept } from './errors.ts';
 import { readCounts } from './known-counts.ts';
 import { openCounts, withCounts } from './open-counts.ts';
 import { readSettled } from './settled.ts';
@@ -34,7 +36,7 @@ export interface Accepted {
 
 /**
  * Says that what a dataset lost up to a restore point was meant: from now on that one is what later ones are held against, so a further
- * loss fails again. @throws `dataset-unknown`, `restore-point-unknown`, `nothing-to-accept`
+ * loss fails again. @throws `dataset-unknown`, `restore-point-unknown`, `nothing-to-accept`, `acceptance-not-heard`
  */
 export async function acceptLoss(
   system: OpenSystem,
@@ -43,6 +45,7 @@ export async function acceptLoss(
   run: Run,
 ): Promise<Accepted> {
   const { config } = system;
+  demandHeard(system, vault);
   const datasetConfig = config.datasets[dataset];
   if (datasetConfig === undefined) throw noSuchDataset({ dataset, known: Object.keys(config.datasets) });
   const found = await vault.restorePoints();
@@ -84,13 +87,21 @@ export async function acceptLoss(
   return { point: last.record.id, fullest: weighed.since.id, losses: weighed.losses };
 }
 
-/** Ends every acceptance of a dataset, or that of one restore point, by name. @throws `not-accepted` */
+/** Where drills count from some machines only, so do acceptances: another's would be no more than words. @throws `acceptance-not-heard` */
+function demandHeard({ config }: OpenSystem, { id, trust }: VaultReader): void {
+  const here = publicKeyHere(config, id);
+  if (trust.drillers === undefined || (here !== undefined && mayProve(trust, here, config.name))) return;
+  throw acceptanceNotHeard({ system: config.name });
+}
+
+/** Ends every acceptance of a dataset, or that of one restore point, by name. @throws `not-accepted`, `acceptance-not-heard` */
 export async function withdrawAcceptance(
   system: OpenSystem,
   vault: VaultReader,
   { dataset, point }: { readonly dataset: string; readonly point?: string },
   run: Run,
 ): Promise<readonly Acceptance[]> {
+  demandHeard(system, vault);
   const { acceptances } = await readSettled(system, vault, [dataset]);
   const ended = acceptances.filter((one) => one.dataset === dataset && (point === undefined || one.point === point));
   if (ended.length === 0) throw notAccepted({ dataset });

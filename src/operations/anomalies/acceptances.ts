@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Destination } from '../../destinations/destination.ts';
 import type { LedgerRecord } from '../../vault/format/ledger.ts';
-import { isKnownWriter } from '../../vault/trust.ts';
+import { mayProve } from '../../vault/trust.ts';
 import { openLedgerCache } from '../ledger/cache.ts';
 import { newestEntries } from '../ledger/read.ts';
 import { type Hearing, standingOf } from '../ledger/standing.ts';
@@ -93,7 +93,7 @@ export async function readAcceptances(
 ): Promise<Acceptance[]> {
   const { trust, system, nowMs } = hearing;
   using cache = openLedgerCache(stateDir, { create: false });
-  const isOurs = (writer: string) => isKnownWriter(trust, writer, system);
+  const isOurs = (writer: string) => mayProve(trust, writer, system);
   const entries: { record: LedgerRecord; storedMs: number }[] = [];
   for await (const { record, storedMs } of newestEntries(destinations, { kinds, most: mostRead, cache, isOurs })) {
     if (record !== undefined) entries.push({ record, storedMs });

@@ -14,3 +14,11 @@ export const notAccepted = defineError({
   say: (fact: { dataset: string }) => `Nothing is accepted for ${fact.dataset}.`,
   hint: () => "Run 'lifeboat status' or 'lifeboat audit --kind accept' to see what is.",
 });
+
+export const acceptanceNotHeard = defineError({
+  code: 'acceptance-not-heard',
+  exit: 64,
+  say: (fact: { system: string }) =>
+    `What this machine accepts does not count: drill.writers names the machines whose word on ${fact.system} does.`,
+  hint: () => 'Accept it on the machine that drills.',
+});

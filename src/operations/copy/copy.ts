@@ -15,6 +15,7 @@ import { vaultReplaced, vaultsDiffer } from '../../vault/errors.ts';
 import { VAULT_KEY } from '../../vault/format/keys.ts';
 import { decodeVaultFile } from '../../vault/format/vault-file.ts';
 import { openVault } from '../../vault/open.ts';
+import { isOurs } from '../../vault/trust.ts';
 import type { VaultReader } from '../../vault/vault.ts';
 import { lockCopier } from '../../vault/write/lock.ts';
 import { trustOf } from '../known-writers.ts';
@@ -154,7 +155,8 @@ async function readVault(system: OpenSystem, sources: readonly Destination[]): P
   const holders = new Set(vault.destinations.map(({ name }) => name));
   const spreads = await spreadRule(vault);
   const { points } = await vault.restorePoints();
-  const { removed } = foldLedger((await readLedger(sources)).objects, vault.id, vault.trust, points);
+  const { objects } = await readLedger(sources, (writer) => isOurs(vault.trust, writer));
+  const { removed } = foldLedger(objects, vault.id, vault.trust, points);
   return { id: vault.id, holders, reader: vault, spreads, wanted: await wantedBy(vault, spreads), removed };
 }
 

@@ -2,6 +2,7 @@ import { locationOf } from '../../config/locations.ts';
 import type { DestinationConfig } from '../../config/system.ts';
 import { bucketProvider, serverProvider } from '../../core/providers.ts';
 import { newestOrNone } from '../../vault/newest.ts';
+import { isOurs } from '../../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 import { readLedger } from '../ledger/read.ts';
 import { foldLedger } from '../prune-ledger.ts';
@@ -46,7 +47,8 @@ export async function costOf(
   { className }: { readonly className?: string },
 ): Promise<CostReport> {
   const { points, suspect } = await vault.restorePoints();
-  const ledger = foldLedger((await readLedger(vault.destinations)).objects, vault.id, vault.trust, points);
+  const { objects } = await readLedger(vault.destinations, (writer) => isOurs(vault.trust, writer));
+  const ledger = foldLedger(objects, vault.id, vault.trust, points);
   const { kept } = planFor(system.config, { points, suspect }, { ledger });
   const nowMs = system.clock.now();
   const answering = new Set(vault.destinations.map(({ name }) => name));

@@ -14,6 +14,7 @@ import { judge } from '../../core/verdict.ts';
 import { redactor } from '../../process/redact.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
 import { passedOverEvidence } from '../../vault/newest.ts';
+import { aheadToleranceMs } from '../../vault/trust.ts';
 import { type Found, timeOf } from './choose.ts';
 import { openedWith } from './opened-with.ts';
 import type { Drill, DrillOptions, DrillOutcome, DrillParts, Rehearsal } from './parts.ts';
@@ -76,11 +77,13 @@ function objectivesOf({ rehearsal, parts, found, drill }: Ended): ObjectiveEvide
     const point = found.points.get(dataset);
     const newest = drill?.newest.get(dataset);
     const from = newest ?? (point === undefined ? undefined : timeOf(point));
+    // From a moment that is still to come nothing can be measured: a clock is or was wrong.
+    const ageMs = from === undefined ? Number.NaN : rehearsal.startedMs - from;
     const back = drill?.copies.has(dataset) ? rehearsal.backAfterMs.get(dataset) : undefined;
     return {
       dataset,
       rpoMs: config?.rpoMs ?? 0,
-      rpoMeasuredMs: from === undefined ? null : Math.max(0, Math.round(rehearsal.startedMs - from)),
+      rpoMeasuredMs: ageMs >= -aheadToleranceMs ? Math.max(0, Math.round(ageMs)) : null,
       rpoFrom: newest !== undefined ? 'newest-record' : point !== undefined ? 'restore-point' : 'nothing',
       rtoMs: config?.rtoMs ?? 0,
       rtoMeasuredMs: back === undefined ? null : Math.round(back),

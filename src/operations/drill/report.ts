@@ -76,11 +76,18 @@ function phases(outcome: DrillOutcome): string {
 }
 
 function objectiveLine(one: DrillOutcome['objectives'][number], mark: Marking): string {
-  const loss = one.rpoMeasuredMs === null ? 'everything' : roughDuration(one.rpoMeasuredMs);
+  const loss = lossOf(one);
   const from = one.rpoFrom === 'newest-record' ? ' by its newest record' : '';
   const back = one.rtoMeasuredMs === null ? 'never' : `after ${formatDuration(one.rtoMeasuredMs)}`;
   const text = `  ${one.dataset}: lost ${loss}${from} (RPO ${roughDuration(one.rpoMs)}), back ${back} (RTO ${roughDuration(one.rtoMs)})`;
   return isMet(one) ? text : mark.bad(`${text}: objective missed`);
+}
+
+function lossOf({ rpoMeasuredMs, rpoFrom }: DrillOutcome['objectives'][number]): string {
+  if (rpoMeasuredMs !== null) return roughDuration(rpoMeasuredMs);
+  return rpoFrom === 'nothing'
+    ? 'everything'
+    : 'an unknown time (its data is dated after now: a clock is or was wrong)';
 }
 
 function isolationLine({ isolation }: DrillOutcome, mark: Marking): string {

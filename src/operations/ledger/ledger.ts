@@ -166,7 +166,7 @@ async function fillGaps({ destinations, trust = {} }: LedgerParts, cache: Ledger
   const names = behindOf(cache);
   const lagging = destinations.filter(({ name }) => names.includes(name));
   if (lagging.length === 0 || destinations.length < 2) return;
-  const { objects } = await readLedger(destinations);
+  const { objects } = await readLedger(destinations, (writer) => isOurs(trust, writer));
   const still = new Set(names);
   for (const destination of lagging) {
     try {

@@ -13,13 +13,16 @@ export interface Hearing {
   readonly nowMs: number;
 }
 
+/** What moves the measure that data is held against. */
+const proving: ReadonlySet<string> = new Set(['drill', 'accept']);
+
 /** Whether an entry of this vault counts for the system that is asked about. `storedMs`: the latest that any store's clock shows. */
 export function standingOf(
   { record, storedMs }: { readonly record: LedgerRecord; readonly storedMs: number },
   { vault, system, trust, nowMs }: Hearing,
 ): Standing {
   const { kind, writer } = record;
-  const counts = kind === 'drill' ? mayProve(trust, writer, system) : isKnownWriter(trust, writer, system);
+  const counts = proving.has(kind) ? mayProve(trust, writer, system) : isKnownWriter(trust, writer, system);
   if (record.vault !== vault || !counts) return 'stranger';
   // A store that shows a time before the vault was made has no clock to speak of.
   const latestMs = storedMs < ulidTime(vault) - aheadToleranceMs ? nowMs : Math.min(nowMs, storedMs);

@@ -28,7 +28,9 @@ export async function verifyEvidence(
   destinations: readonly Destination[],
   trust: LedgerTrust,
 ): Promise<VerifiedLedger> {
-  const { objects, troubles } = await readLedger(destinations);
+  const { isOurs, writers } = trust;
+  const isHeard = isOurs ?? ((writer: string) => writers?.includes(writer) ?? true);
+  const { objects, troubles } = await readLedger(destinations, isHeard);
   return judged(objects, troubles, trust);
 }
 

@@ -10,6 +10,7 @@ import { countOf } from '../../core/size.ts';
 import { type CopyFacts, judgePlacement } from '../../core/three-two-one.ts';
 import { choiceOrNone, countsAgainst, newestOrNone, type PassedOver, passedOverWords } from '../../vault/newest.ts';
 import { spoiledCodes } from '../../vault/read/objects.ts';
+import { isStrange } from '../../vault/trust.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
 import { type Acceptance, dataLost } from '../anomalies/acceptances.ts';
 import { lossHelp, lossSentence, nothingToCompare } from '../anomalies/words.ts';
@@ -270,7 +271,8 @@ function systemTroubles(system: System, facts: StatusFacts): StatusTrouble[] {
   }
   troubles.push(...drillTroubles(system, facts));
   const known = new Set([...Object.keys(system.datasets), configurationDataset]);
-  const strange = new Set(facts.points.map((point) => point.record.dataset).filter((name) => !known.has(name)));
+  const believed = facts.points.filter((point) => !isStrange(point));
+  const strange = new Set(believed.map(({ record }) => record.dataset).filter((name) => !known.has(name)));
   for (const name of strange) {
     const message = `The vault has restore points of ${name}, which the configuration does not name: nothing new is taken of it.`;
     troubles.push(warning('dataset-not-configured', message, `lifeboat list ${name}`));

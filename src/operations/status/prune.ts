@@ -8,7 +8,7 @@ import { writerId } from '../../vault/format/signing.ts';
 import { pruneMet, pruneSuspect } from '../../vault/prune/errors.ts';
 import type { Generations } from '../../vault/prune/generations.ts';
 import { graceMs } from '../../vault/prune/rules.ts';
-import { isStrange } from '../../vault/trust.ts';
+import { isOurs, isStrange } from '../../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 import { openLedgerCache } from '../ledger/cache.ts';
 import { newestEntries } from '../ledger/read.ts';
@@ -79,9 +79,10 @@ async function newestOf(generations: Generations): Promise<Look['newest']> {
 async function readDecisions({ config, vault, points }: PruneSources): Promise<PruneLedger> {
   using cache = openLedgerCache(config.stateDir, { create: false });
   const objects: LedgerObject[] = [];
-  const options = { kinds: decisions, most: mostRead, cache };
-  for await (const { key, bytes } of newestEntries(vault.destinations, options)) {
-    if (bytes !== undefined) objects.push({ key, bytes });
+  const heard = (writer: string) => isOurs(vault.trust, writer);
+  const options = { kinds: decisions, most: mostRead, cache, isOurs: heard };
+  for await (const { key, bytes, record } of newestEntries(vault.destinations, options)) {
+    if (bytes !== undefined && record !== undefined && heard(record.writer)) objects.push({ key, bytes });
   }
   // Nothing is removed by what is said here, so everyone who is known may have said it.
   return foldLedger(objects, vault.id, vault.trust, points);

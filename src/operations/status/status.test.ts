@@ -6,6 +6,7 @@ import { temporaryFolder } from '../../../test/support/temp.ts';
 import type { DestinationHealth, RunRecord } from '../../catalog/catalog.ts';
 import { loadSystem } from '../../config/load.ts';
 import { dayMs, hourMs, minuteMs } from '../../core/duration.ts';
+import { newSigningKey } from '../../vault/format/signing.ts';
 import { planFor } from '../retention-plan.ts';
 import { openSystem } from '../system.ts';
 import type { SystemStatus } from './status.ts';
@@ -149,7 +150,13 @@ describe('status', () => {
     const { vault, status } = await harbor();
     vault.point({ dataset: 'app-db', timeMs: now });
     vault.point({ dataset: 'uploads', timeMs: now });
-    vault.drill({ atMs: now, verdict: 'proved', datasets: ['app-db', 'uploads'], rtoMs: 1, stranger: true });
+    vault.drill({
+      atMs: now,
+      verdict: 'proved',
+      datasets: ['app-db', 'uploads'],
+      rtoMs: 1,
+      by: newSigningKey().privateKey,
+    });
     const found = await status();
     expect(found.proof).toBeNull();
     expect(codes(found)).toEqual(['never-proved', 'evidence-strange']);
@@ -333,7 +340,7 @@ describe('the retention plan', () => {
     vault.point({ dataset: 'uploads', timeMs: now - 2 * dayMs });
     const sizes = { logical: 0, entries: 1 };
     const { id } = vault.point({ dataset: 'uploads', timeMs: now - dayMs, sizes });
-    vault.accept({ dataset: 'uploads', point: id, atMs: now - hourMs, stranger: true });
+    vault.accept({ dataset: 'uploads', point: id, atMs: now - hourMs, by: newSigningKey().privateKey });
     vault.accept({ dataset: 'uploads', point: id, atMs: now - hourMs, untilMs: now - minuteMs });
     const before = await status();
     expect(codes(before)).toContain('uploads data-lost');

@@ -9,6 +9,7 @@ import { sha256Hex } from '../hash.ts';
 import { createIds, type Ids } from '../ids.ts';
 import { type FoundRecord, isKnownKey, isKnownWriter, type StoreClock, type Trust } from '../trust.ts';
 import type { Suspect } from '../vault.ts';
+import { byteGate } from './byte-gate.ts';
 import { type Damage, damageOf, spoiledDamage } from './objects.ts';
 
 export interface RecordsFound {
@@ -143,22 +144,6 @@ function stateOf(copies: readonly Copy[]): string {
     ...trace.versions.map(({ version }) => version),
   ]);
   return JSON.stringify(parts);
-}
-
-/** Lets so much work on at once as its bytes allow; a piece that is larger than that works alone. */
-function byteGate(most: number) {
-  let held = 0;
-  const waiting: (() => void)[] = [];
-  return async <Result>(sizeBytes: number, work: () => Promise<Result>): Promise<Result> => {
-    while (held > 0 && held + sizeBytes > most) await new Promise<void>((go) => waiting.push(go));
-    held += sizeBytes;
-    try {
-      return await work();
-    } finally {
-      held -= sizeBytes;
-      for (const go of waiting.splice(0)) go();
-    }
-  };
 }
 
 async function readRecord(vault: string, key: string, copies: readonly Copy[], ids: Ids): Promise<Outcome> {
