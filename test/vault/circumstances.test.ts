@@ -64,7 +64,7 @@ describe('the circumstances of a backup', () => {
     for (const name of ['first', 'second']) smallTree(system.source(name));
     const wrap = (destination: Destination) =>
       withFaults(destination, [
-        { kind: 'error-before', verb: 'put', key: /^snapshots\/first/, error: new Error('a bug') },
+        { kind: 'error-before', verb: 'put', key: /^snapshots\/[^/]+\/first/, error: new Error('a bug') },
       ]);
     const first = await system.tryBackUp({ wrap }).catch((error: unknown) => error);
     expect(first).toBeInstanceOf(Error);
