@@ -1,7 +1,10 @@
 import { statfsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { formatCount, formatSize } from '../core/size.ts';
 import { runCommand } from '../process/run.ts';
 import { type Hit, type Limits, raise } from './limits.ts';
+import { parts } from './protocol.ts';
 import { deletedBytesOf } from './usage.ts';
 
 /**
@@ -46,8 +49,12 @@ function tooMany(of: 'disk' | 'files', most: string): Hit {
 /** What lies in the folder. Where not all of it can be looked at, it is taken to hold all that is gone from the disk. */
 async function measure(folder: string, unit: string, gone: number, beside: number): Promise<number> {
   try {
-    const { stdout } = await runCommand('du', ['--summarize', '--one-file-system', unit, '--', folder]);
-    return Number.parseInt(stdout.toString(), 10) + beside;
+    // An overlay's own folder of work is closed to its owner too, and to the application out of reach.
+    const layers = (await readdir(join(folder, 'layers'))).map((name) => join('layers', name, 'changes'));
+    const folders = [...parts, ...layers].map((name) => join(folder, name));
+    const { stdout } = await runCommand('du', ['--summarize', '--total', '--one-file-system', unit, '--', ...folders]);
+    const total = stdout.toString().trimEnd().split('\n').at(-1)?.split('\t')[0];
+    return Number(total) + beside;
   } catch {
     return gone;
   }

@@ -43,18 +43,23 @@ export function usageOf(cells: readonly number[]): Usage {
   return { tasks, openFiles, memoryBytes, temporaryBytes, ...(full && { full }) };
 }
 
-/** Bytes of memory, of what several share its part for each, and what nobody has a name for. Takes longer. */
-export function exactMemoryOf(cells: readonly number[]): number {
-  let own = 0;
+/**
+ * Bytes of memory: of what several share its part for each, and what lies in folders (`temporaryBytes`) or has no name. Takes
+ * longer.
+ */
+export function exactMemoryOf(cells: readonly number[], temporaryBytes: number): number {
+  let [own, mapped] = [0, 0];
   const unnamed = new Map<number, number>();
   for (const one of processesOf(cells)) {
     const rollup = content(`${one}/smaps_rollup`);
     own += 1024 * (numberIn(rollup, 'Pss_Anon') + numberIn(rollup, 'SwapPss'));
+    mapped += 1024 * numberIn(rollup, 'Pss_Shmem');
     for (const { path, name } of openOf(one)) {
       if (name.startsWith('/memfd:')) noteSize(path, unnamed);
     }
   }
-  return own + sumOf(unnamed);
+  // What is mapped may lie there as well: it is not counted twice.
+  return own + Math.max(mapped, temporaryBytes + sumOf(unnamed));
 }
 
 /** Bytes on disk of files that have no name any more and are still open. */

@@ -115,7 +115,7 @@ function usedIn(cells: readonly number[], limits: Limits, sharedBefore: number):
   const grown = memoryOf('Shmem') - sharedBefore > limits.memoryBytes / 4;
   // Forked processes count what they share each for itself: before it is too much it is counted exactly, which takes longer.
   if (memoryBytes + temporaryBytes < limits.memoryBytes && !grown) return undefined;
-  return exactMemoryOf(cells) + temporaryBytes >= limits.memoryBytes ? said.memory(limits) : undefined;
+  return exactMemoryOf(cells, temporaryBytes) >= limits.memoryBytes ? said.memory(limits) : undefined;
 }
 
 function hostIsShort({ memoryBytes }: Limits): Hit | undefined {

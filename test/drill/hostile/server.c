@@ -299,7 +299,7 @@ int bomb(const char *kind) {
     : !strcmp(kind, "crowd") ? crowd(most) : !strcmp(kind, "descriptors") ? descriptors(0, most)
     : !strcmp(kind, "copies") ? descriptors(1, most) : !strcmp(kind, "crowded-descriptors") ? crowded_descriptors()
     : !strcmp(kind, "disk") ? file(getenv("HOME"), 0, most) : !strcmp(kind, "unnamed") ? file(getenv("HOME"), 1, most)
-    : !strcmp(kind, "tmp") ? file("/tmp", 1, most) : !strcmp(kind, "shm") ? file("/dev/shm", 0, most)
+    : !strcmp(kind, "tmp") ? file("/tmp", 0, most) : !strcmp(kind, "shm") ? file("/dev/shm", 0, most)
     : !strcmp(kind, "files") ? many_files(most) : memory(kind, most);
   printf("%s took %ld of %ld | %s\n", kind, had, most, had < most ? "stopped" : "NOT STOPPED");
   fflush(stdout);
