@@ -89,7 +89,12 @@ export async function startCell(options: CellOptions): Promise<Cell> {
  */
 export async function tryCell(options: CellOptions): Promise<void> {
   const [program, ...rest] = makerOf(options, ['/usr/bin/true']).words as [string, ...string[]];
-  await using maker = await startProcess(program, rest, { cwd: '/', env: makerEnv(), stdout: 'tail' });
+  await using maker = await startProcess(program, rest, {
+    cwd: '/',
+    env: makerEnv(),
+    stdout: 'tail',
+    deadlineMs: 30_000,
+  });
   const { exitCode } = await maker.ended;
   const why = maker.tail().trim().split('\n').at(-1) || `it ended with ${exitCode}`;
   if (exitCode !== 0) throw sandboxFailed({ doing: 'be started', why });

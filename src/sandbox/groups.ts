@@ -41,11 +41,13 @@ export function makeGroups(id: string, memoryBytes: number, processes: number): 
   return undefined;
 }
 
-/** Bytes that our own groups still leave; infinite where none limits us. */
+/** Bytes that our own groups still leave; infinite where none limits us. What is kept of files goes when room is needed. */
 export function memoryLeft(): number {
   const left = (folder: string, most: string, used: string) => {
     const limit = Number(content(join(folder, most)) || 'none');
-    return Number.isFinite(limit) ? limit - Number(content(join(folder, used)) || 0) : Number.POSITIVE_INFINITY;
+    const kept = content(join(folder, 'memory.stat')).matchAll(/^(?:in)?active_file (\d+)$/gm);
+    const files = [...kept].reduce((sum, [, bytes]) => sum + Number(bytes), 0);
+    return Number.isFinite(limit) ? limit - Number(content(join(folder, used)) || 0) + files : Number.POSITIVE_INFINITY;
   };
   return Math.min(
     ...placesOfVersion2().map((folder) => left(folder, 'memory.max', 'memory.current')),

@@ -56,6 +56,8 @@ export interface Hit {
  */
 const kernelLater = 4;
 const usualBytes = 4 * 2 ** 30;
+/** An application starts in less seldom. */
+const leastBytes = 2 ** 28;
 const usualFiles = 250_000;
 
 /** Makes the control groups, where this host lets us. `needs`: what the restored data takes. */
@@ -65,7 +67,8 @@ export async function makeLimits(
   needs: { readonly bytes: number; readonly files: number },
   asked: LimitsAsked,
 ): Promise<Limits> {
-  const memoryBytes = asked.memoryBytes ?? Math.floor(Math.min(memoryOf('MemAvailable') / 2, memoryLeft() / 2));
+  const memoryBytes =
+    asked.memoryBytes ?? Math.max(leastBytes, Math.floor(Math.min(memoryOf('MemAvailable'), memoryLeft()) / 2));
   const processes = asked.processes ?? 1024 + 256 * availableParallelism();
   const openOnHost = Number(readFileSync('/proc/sys/fs/file-max', 'utf8'));
   const openFiles = asked.openFiles ?? Math.min(65_536, Math.floor(openOnHost / 4));

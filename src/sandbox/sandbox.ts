@@ -242,7 +242,7 @@ async function openWith(
   type Kind = Pick<CellOptions, 'name' | 'parts' | 'workFolders' | 'layered' | 'places'>;
   const cellOf = (kind: Kind): CellOptions => {
     const self = process.getuid?.() ?? 0;
-    const number = kind.name === 'servers' && self === 0 ? 65534 : self;
+    const number = kind.name !== 'application' && self === 0 ? 65534 : self;
     return { ...kind, box: folder, footing, namespaces, limits, masked, id: number };
   };
   const open = async (cell: Kind) => {

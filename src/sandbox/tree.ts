@@ -142,6 +142,7 @@ sub shared { my ($from, $to) = @_; return folders($to) && over($from, $to) }
 
 sub tree {
   my ($owned, $from, $to, $lower, $layer) = @_;
+  unless (plain($from) && plain($to)) { $said = 'a link is on the way'; return 0 }
   folders($to) or return 0;
   if ($owned && $MAPPED) {
     $lower = '/run/low/' . ++$lowers;
@@ -153,9 +154,9 @@ sub tree {
     : mount('overlay', $to, 'overlay', $BARE | $RDONLY, "lowerdir=$lower:$EMPTY$own");
 }
 
-# A link on the way would lead to the host's own path, where nothing may be covered: the path must be what it says.
+# A link on the way would lead elsewhere, on the host too: the path must be what it says.
 sub plain {
-  my $at = $R;
+  my $at = '';
   for my $part (grep { $_ ne '' } split m{/}, $_[0]) { $at .= "/$part"; return 0 if -l $at }
   return 1;
 }
@@ -170,7 +171,7 @@ sub mask {
   my ($path) = @_;
   my $at = "$R$path";
   return 1 unless -e $at || -l $at;
-  unless (plain($path)) { $said = 'a link is on the way'; return 0 }
+  unless (plain($at)) { $said = 'a link is on the way'; return 0 }
   return -d $at ? tmpfs($at, $BARE | $RDONLY, 'mode=755,size=4k') : hide($path);
 }
 
@@ -183,13 +184,13 @@ sub place {
     return if put($from, $to, $folder, @beside);
     note('place', $to);
   }
-  plain($to) or return;
+  plain("$R$to") or return;
   hide($_) for $to, @beside;
 }
 
 sub put {
   my ($from, $to, $folder, @beside) = @_;
-  if (-l $from || !plain($to)) { $said = 'a link is on the way'; return 0 }
+  if (-l $from || !plain("$R$to")) { $said = 'a link is on the way'; return 0 }
   # An old write-ahead log beside a restored database would be replayed into it.
   for my $path (map { "$R$_" } @beside) { unlink $path or return failed($path) if -e $path || -l $path }
   if (-d $from) { folders("$R$to") or return 0 }

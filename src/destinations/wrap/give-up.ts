@@ -25,7 +25,11 @@ export function withGivingUp(destination: Destination, { mostMs, slowMs }: Waste
     const why = `it was waited for in vain for ${Math.ceil(wastedMs / 1000)} s in all, and is asked no more`;
     throw destinationUnreachable({ destination: destination.name, location: destination.location, why });
   };
-  const isWaste = (error: unknown, tookMs: number) => destinationUnreachable.is(error) || tookMs > slowMs;
+  // A disk that cannot read one file may well read the next, and be the only one.
+  const isOfMedium = (error: unknown) =>
+    error instanceof Error && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EIO';
+  const isWaste = (error: unknown, tookMs: number) =>
+    !isOfMedium(error) && (destinationUnreachable.is(error) || tookMs > slowMs);
 
   async function hoping<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     requireHope();
@@ -42,7 +46,7 @@ export function withGivingUp(destination: Destination, { mostMs, slowMs }: Waste
     }
   }
 
-  /** All that a listing took counts once it fails, also where names had come before. */
+  /** What a listing took counts once it fails, also where names had come before; of a long one that was answered, not all. */
   async function* hopingEach<T>(items: () => AsyncIterable<T>): AsyncGenerator<T> {
     requireHope();
     const iterator = items()[Symbol.asyncIterator]();
@@ -57,7 +61,7 @@ export function withGivingUp(destination: Destination, { mostMs, slowMs }: Waste
         yield next.value;
       }
     } catch (error) {
-      if (isWaste(error, waitedMs)) wastedMs += waitedMs;
+      if (isWaste(error, waitedMs)) wastedMs += Math.min(waitedMs, slowMs);
       throw error;
     } finally {
       await iterator.return?.();

@@ -135,8 +135,13 @@ async function prepare(
         ...(options.namespaces === false ? { footings: [] } : {}),
       });
       // What keeps a drill from production is shown by trying, also where nothing restored is started.
-      if (app === undefined) await sandbox.servers();
-      return sandbox;
+      try {
+        if (app === undefined) await sandbox.servers();
+        return sandbox;
+      } catch (error) {
+        await sandbox[Symbol.asyncDispose]();
+        throw error;
+      }
     });
   } catch (error) {
     run.signal.throwIfAborted();

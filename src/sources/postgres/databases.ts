@@ -5,6 +5,7 @@ import { type Connection, quoteName, quoteText, sqlState } from './connection.ts
 import { localeMissing } from './errors.ts';
 import type { DatabaseFacts } from './facts.ts';
 import { setClause } from './globals.ts';
+import { loaderPattern } from './loader.ts';
 import type { ServerVersion } from './tools.ts';
 
 /**
@@ -165,10 +166,14 @@ export async function leftovers(admin: Connection, database: string): Promise<re
     'SELECT datname AS name FROM pg_database WHERE starts_with(datname::text, $1) ORDER BY 1',
     [prefix],
   );
-  return found.map(({ name }) => {
-    const message = `Database ${name} was left by a restore that did not end. If none is running: DROP DATABASE ${quoteName(name)};`;
+  const loaders = await admin.query<{ name: string }>('SELECT rolname AS name FROM pg_roles WHERE rolname ~ $1', [
+    loaderPattern,
+  ]);
+  const left = (what: string, { name }: { readonly name: string }) => {
+    const message = `${what} ${name} was left by a restore that did not end. If none is running: DROP ${what.toUpperCase()} ${quoteName(name)};`;
     return { code: 'restore-left-over', message };
-  });
+  };
+  return [...found.map((one) => left('Database', one)), ...loaders.map((one) => left('Role', one))];
 }
 
 /** PostgreSQL cuts names after 63 bytes. */

@@ -44,6 +44,18 @@ describe('H6: in a dump that somebody else wrote', () => {
     entry('FUNCTION', "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1';", {
       drop: "DROP FUNCTION public.f();\nCOPY x TO PROGRAM 'id';",
     }),
+    ...['DROP TABLE public.t ADD CHECK (public.ok(i) = i), ;', 'DROP FUNCTION public.f() OWNER TO shop, ADD x;'].map(
+      (drop) => entry('FUNCTION', "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1';", { drop }),
+    ),
+    entry('FUNCTION', "CREATE FUNCTION public.f() RETURNS int LANGUAGE plpgsql security definer AS 'x';"),
+    entry('FUNCTION', "CREATE FUNCTION public.f(LANGUAGE sql.t) RETURNS int language internal AS 'be_lo_export';"),
+    entry('FUNCTION', 'CREATE FUNCTION public.f() RETURNS int LANGUAGE sql language"internal" AS \'be_lo_export\';'),
+    entry('ACL', 'GRANT ALL ON FUNCTION lo_export(oid, text) TO shop;'),
+    entry('ACL', 'GRANT ALL ON FUNCTION public.f(integer), lo_export(oid, text) TO shop;'),
+    entry('ACL', 'GRANT SELECT ON TABLE pg_authid TO shop;'),
+    entry('ACL', 'GRANT ALL ON ALL TABLES IN SCHEMA public TO shop;'),
+    entry('PUBLICATION', 'ALTER TABLE public.t ADD CONSTRAINT x CHECK ((i)::public.d IS NOT NULL);'),
+    entry('SCHEMA', 'CREATE SCHEMA s CREATE TABLE public.t (i int);'),
     entry('MATERIALIZED VIEW DATA', 'REFRESH MATERIALIZED VIEW public.v;'),
     entry('EVENT TRIGGER', 'CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION public.f();'),
     entry('CAST', 'CREATE CAST (public.a AS int) WITH FUNCTION public.f(public.a) AS IMPLICIT;'),
@@ -52,6 +64,28 @@ describe('H6: in a dump that somebody else wrote', () => {
     entry('A KIND OF TOMORROW', 'SELECT 1;'),
   ])('$kind: $definition $copy $drop', (one) => {
     expect(codeIn([...preamble, one])).toEqual([`${one.kind} public.t`]);
+  });
+
+  test.each([
+    entry(
+      'FUNCTION',
+      'CREATE FUNCTION public."f 1"(a integer, VARIADIC b "text"[]) RETURNS int\n    LANGUAGE sql\n    AS $$SELECT 1$$;\n',
+      {
+        drop: 'DROP FUNCTION public."f 1"(a integer, VARIADIC b "text"[]);\n',
+      },
+    ),
+    entry(
+      'ACL',
+      'REVOKE ALL ON FUNCTION public.f(a integer) FROM PUBLIC;\nGRANT ALL ON FUNCTION public.f(a integer) TO "Shop";\n',
+    ),
+    entry('ACL', 'GRANT SELECT(id),UPDATE(id) ON TABLE public.t TO reader WITH GRANT OPTION;\n'),
+    entry('ACL', 'GRANT USAGE ON SCHEMA public TO reader;\n'),
+    entry('ACL', 'GRANT ALL ON LARGE OBJECT 16400 TO reader;\n'),
+    entry('PUBLICATION', "CREATE PUBLICATION p WITH (publish = 'insert, update');\n"),
+    entry('PUBLICATION TABLE', 'ALTER PUBLICATION p ADD TABLE ONLY public.t;\n'),
+    entry('SCHEMA', 'CREATE SCHEMA "Odd name";\n'),
+  ])('what pg_dump writes of $kind is none', (one) => {
+    expect(codeIn([...preamble, one])).toEqual([]);
   });
 
   test.each(preamble)('nothing of $kind said: words would mean something else', (absent) => {

@@ -41,11 +41,17 @@ export function mayRunCode(entry: DumpEntry): boolean {
   const exact = exactly.get(kind);
   if (exact !== undefined) return !exact.test(definition);
   const statements = statementsIn(definition);
-  if (statements === undefined || (statementsIn(drop)?.length ?? 2) > 1) return true;
+  const dropping = statementsIn(drop);
+  if (statements === undefined || dropping === undefined || dropping.length > 1) return true;
+  // pg_restore makes the statement that sets the owner of these out of the one that drops them.
+  const ofArguments = new RegExp(`^DROP ${kind} ${name}\\([^()]*\\)$`);
+  if (/^(FUNCTION|PROCEDURE)$/.test(kind) && !dropping.every((one) => ofArguments.test(one))) return true;
   if (/^(ACL|DEFAULT ACL)$/.test(kind) && /pg_catalog|information_schema/i.test(definition)) return true;
   const form = forms.get(kind);
   if (form !== undefined) return !statements.every((statement) => form.test(statement));
   if (!evaluated.has(kind)) return true;
+  const own = ownForms.get(kind);
+  if (own !== undefined && !statements.every((statement) => own.test(statement))) return true;
   return !statements.every((statement) => isDefinition.test(statement) && callsNothingElse(statement));
 }
 
@@ -70,6 +76,13 @@ function isPlainCopy(copy: string): boolean {
 
 /** A name in a statement whose quoted parts are `q`. */
 const name = String.raw`[\w$.]+`;
+const qualified = String.raw`[\w$]+\.[\w$]+`;
+
+/** With its maker's rights, and in no language but these, in whatever letters either is written. */
+function inKnownLanguage(kind: 'FUNCTION' | 'PROCEDURE'): RegExp {
+  const another = String.raw`\bLANGUAGE(?! (?:plpgsql|sql)(?![\w$.]))`;
+  return new RegExp(`^(?!.* SECURITY DEFINER)(?!.*${another})CREATE ${kind} .* LANGUAGE (plpgsql|sql)\\b`, 'i');
+}
 /** Definitions that nobody evaluates while the dump is loaded. */
 const forms: ReadonlyMap<string, RegExp> = new Map([
   ['VIEW', /^(CREATE (OR REPLACE )?VIEW|ALTER VIEW) /],
@@ -81,10 +94,16 @@ const forms: ReadonlyMap<string, RegExp> = new Map([
       `^(CREATE (CONSTRAINT )?TRIGGER |ALTER TABLE ${name} (DISABLE|ENABLE( ALWAYS| REPLICA)?) TRIGGER ${name}$)`,
     ),
   ],
-  ['FUNCTION', /^(?!.* SECURITY DEFINER)CREATE FUNCTION .* LANGUAGE (plpgsql|sql)\b/],
-  ['PROCEDURE', /^(?!.* SECURITY DEFINER)CREATE PROCEDURE .* LANGUAGE (plpgsql|sql)\b/],
+  ['FUNCTION', inKnownLanguage('FUNCTION')],
+  ['PROCEDURE', inKnownLanguage('PROCEDURE')],
   ['COMMENT', /^COMMENT ON /],
-  ['ACL', /^(GRANT|REVOKE) [A-Za-z, ()q\w]* ON (TABLE|SEQUENCE|SCHEMA|FUNCTION|PROCEDURE|TYPE|LARGE OBJECT|DATABASE) /],
+  // One thing each, with its schema: a name without one is PostgreSQL's own.
+  [
+    'ACL',
+    new RegExp(
+      String.raw`^(?!.* ON .* ON )(GRANT|REVOKE) [A-Za-z, ()q\w]* ON ((TABLE|SEQUENCE|TYPE) ${qualified}|(FUNCTION|PROCEDURE) ${qualified}\([^()]*\)|(SCHEMA|DATABASE) [\w$]+|LARGE OBJECT \d+) (TO|FROM) `,
+    ),
+  ],
   ['DEFAULT ACL', /^ALTER DEFAULT PRIVILEGES /],
 ]);
 
@@ -92,6 +111,13 @@ const evaluated: ReadonlySet<string> = new Set([
   ...['SCHEMA', 'TABLE', 'TABLE ATTACH', 'SEQUENCE', 'SEQUENCE OWNED BY', 'DEFAULT', 'TYPE', 'DOMAIN', 'COLLATION'],
   ...['INDEX', 'INDEX ATTACH', 'CONSTRAINT', 'CHECK CONSTRAINT', 'FK CONSTRAINT', 'STATISTICS', 'ROW SECURITY'],
   ...['PUBLICATION', 'PUBLICATION TABLE', 'PUBLICATION TABLES IN SCHEMA'],
+]);
+/** What a superuser makes beside what others made: of its own kind only. */
+const ownForms: ReadonlyMap<string, RegExp> = new Map([
+  ['SCHEMA', new RegExp(`^CREATE SCHEMA ${name}( AUTHORIZATION ${name})?$`)],
+  ['PUBLICATION', /^(CREATE|ALTER) PUBLICATION /],
+  ['PUBLICATION TABLE', /^ALTER PUBLICATION /],
+  ['PUBLICATION TABLES IN SCHEMA', /^ALTER PUBLICATION /],
 ]);
 const isDefinition =
   /^(CREATE (UNLOGGED TABLE|TABLE|SCHEMA|SEQUENCE|TYPE|DOMAIN|COLLATION|(UNIQUE )?INDEX|STATISTICS|PUBLICATION)|ALTER (TABLE|SEQUENCE|INDEX|STATISTICS|PUBLICATION)) (?!.*\b(SELECT|EXECUTE|AS \(*TABLE|INPUT|SUBTYPE_DIFF|CANONICAL|OPERATOR)\b)/i;

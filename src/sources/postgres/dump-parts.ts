@@ -24,12 +24,26 @@ export function partsOf(entries: readonly DumpEntry[]): Parts {
     ...{ first: new Set(), loaded: new Set(), rowSecurity: new Set(), rights: new Set(), eventTriggers: new Set() },
   };
   const beyond: DumpEntry[] = [];
+  const tables = new Set(entries.filter(({ kind }) => !kind.endsWith(' DATA')).map(nameOf));
   for (const entry of entries) {
-    const part = partOf(entry);
+    // Rows of an extension's own table, which is not the loader's: some make the server do things.
+    const isForeign = entry.kind === 'TABLE DATA' && !tables.has(nameOf(entry));
+    const part = isForeign ? undefined : partOf(entry);
     if (part === undefined) beyond.push(entry);
     else parts[part].add(entry.dumpId);
   }
+  // What is said of a thing comes after it.
+  for (const entry of entries) {
+    if (!/^(COMMENT|SECURITY LABEL)$/.test(entry.kind) || !entry.dependsOn.some((id) => parts.rights.has(id))) continue;
+    parts.loaded.delete(entry.dumpId);
+    if (mayRunCode(entry)) beyond.push(entry);
+    else parts.rights.add(entry.dumpId);
+  }
   return { ...parts, beyond };
+}
+
+function nameOf({ namespace, tag }: DumpEntry): string {
+  return `${namespace}.${tag}`;
 }
 
 const ofSuperusers =
@@ -50,13 +64,15 @@ function partOf(entry: DumpEntry): Part | undefined {
   // Often a superuser's, and nothing that is loaded calls them.
   if (kind === 'FUNCTION' && statementsIn(definition)?.every((one) => /\) RETURNS event_trigger /.test(one)))
     return safely('rights');
-  if (kind === 'FUNCTION' && /\bLEAKPROOF\b/.test(statementsIn(definition)?.join(' ') ?? 'LEAKPROOF')) return undefined;
+  const ofMasters = /\bLEAKPROOF\b|\bLANGUAGE (c|internal|q|\w+u)\b/i;
+  if (/^(FUNCTION|PROCEDURE)$/.test(kind) && ofMasters.test(statementsIn(definition)?.join(' ') ?? 'LEAKPROOF'))
+    return undefined;
   return kind === 'ROW SECURITY' ? 'rowSecurity' : 'loaded';
 }
 
 const name = String.raw`[\w$.]+`;
 const eventTrigger = new RegExp(
-  `^(CREATE EVENT TRIGGER ${name} ON ${name} (WHEN TAG IN \\([q, ]+\\) )?EXECUTE (FUNCTION|PROCEDURE) ${name}\\(\\)|ALTER EVENT TRIGGER ${name} (DISABLE|ENABLE( ALWAYS| REPLICA)?))$`,
+  `^(CREATE EVENT TRIGGER ${name} ON (?!login )${name} (WHEN TAG IN \\([q, ]+\\) )?EXECUTE (FUNCTION|PROCEDURE) ${name}\\(\\)|ALTER EVENT TRIGGER ${name} (DISABLE|ENABLE( ALWAYS| REPLICA)?))$`,
 );
 
 function isEventTrigger(definition: string): boolean {

@@ -86,6 +86,12 @@ export async function loadDump(
     }
     const parts = partsOf(entries);
     const owners = await decoded(admin, ownersIn(entries, parts), facts.encoding);
+    const publics = entries.filter(({ kind, tag, owner }) => kind === 'SCHEMA' && tag === 'public' && owner !== '');
+    const [ownerOfPublic] = await decoded(
+      admin,
+      publics.map(({ owner }) => owner),
+      facts.encoding,
+    );
     const several = owners.length > 1 ? [`what is of several owners (${owners.join(', ')})`] : [];
     demandNoCode(work, isSuper ? [...unreadable(entries), ...parts.beyond.map(showEntry), ...several] : code);
     await restore(inside, parts.first, ['--no-owner']);
@@ -97,7 +103,7 @@ export async function loadDump(
     await restore(address, parts.rowSecurity, ['--no-owner']);
     await analyze(address, run);
     await closeLoader(admin, loader as Loader);
-    await handOver(admin, session, loader as Loader, owners[0] ?? facts.owner);
+    await handOver(admin, session, loader as Loader, owners[0] ?? facts.owner, ownerOfPublic);
     await restore(inside, parts.rights, []);
     await restore(inside, parts.eventTriggers, []);
     return sizeBytes;

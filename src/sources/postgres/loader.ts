@@ -31,8 +31,10 @@ export async function makeLoader(
   const password = randomBytes(24).toString('base64url');
   const [who, database] = [quoteName(role), quoteName(inside.address.database)];
   onRole(role);
+  // It may change its password, and not until when it counts: also what a killed restore leaves lets nobody in for long.
+  const [until] = await admin.query<{ text: string }>("SELECT (now() + interval '7 days')::text AS text");
   const rights = [
-    `CREATE ROLE ${who} LOGIN NOINHERIT PASSWORD ${quoteText(scramVerifier(password))}`,
+    `CREATE ROLE ${who} LOGIN NOINHERIT PASSWORD ${quoteText(scramVerifier(password))} VALID UNTIL ${quoteText(until?.text ?? 'now')}`,
     `REVOKE ALL ON DATABASE ${database} FROM PUBLIC`,
     `GRANT CONNECT, CREATE, TEMPORARY ON DATABASE ${database} TO ${who}`,
     `ALTER DATABASE ${database} CONNECTION LIMIT -1`,
@@ -86,12 +88,28 @@ export async function closeLoader(admin: Connection, { role }: Pick<Loader, 'rol
   throw new Error(`sessions of ${role} did not end`);
 }
 
+/** Those that other restores use, or left. */
+export const loaderPattern = '^lifeboat_load_[0-9a-f]{16}$';
+
+/** Ends what a restore that failed left of it on the server, and its rights there, with which it could not be dropped. */
+export async function disownLoaders(admin: Connection, roles: readonly string[]): Promise<void> {
+  const found = await admin.query<{ name: string }>(
+    'SELECT rolname AS name FROM pg_roles WHERE rolname = ANY($1) AND rolname ~ $2',
+    [roles, loaderPattern],
+  );
+  for (const { name } of found) {
+    await closeLoader(admin, { role: name });
+    await admin.query(`DROP OWNED BY ${quoteName(name)}`);
+  }
+}
+
 /** Gives everything to its owner, by statements of the catalog that run nothing, and forgets the role. */
 export async function handOver(
   admin: Connection,
   inside: Connection,
   { role }: Pick<Loader, 'role'>,
   owner: string,
+  ownerOfPublic: string | undefined,
 ): Promise<void> {
   const [who, whose] = [quoteName(role), quoteName(owner)];
   const [publics] = await inside.query<{ owner: string }>(
@@ -105,7 +123,7 @@ export async function handOver(
     [who],
   );
   await runAll(inside, [
-    `ALTER SCHEMA public OWNER TO ${quoteName(publics?.owner ?? owner)}`,
+    `ALTER SCHEMA public OWNER TO ${quoteName(ownerOfPublic ?? publics?.owner ?? owner)}`,
     ...relations.map(({ name }) => `ALTER TABLE ${name} OWNER TO ${whose}`),
   ]);
   await inside.query(`REASSIGN OWNED BY ${who} TO ${whose}; DROP OWNED BY ${who}`);

@@ -4,6 +4,7 @@ import { type Connection, quoteName, sqlState } from './connection.ts';
 import { extensionMissing, restoreRightsMissing } from './errors.ts';
 import type { DatabaseFacts } from './facts.ts';
 import { createRoles, withheld } from './globals.ts';
+import { disownLoaders } from './loader.ts';
 import type { Restoring } from './restore.ts';
 import { showServer } from './url.ts';
 
@@ -97,5 +98,6 @@ export async function createMissingRoles(
 }
 
 export async function dropRoles(admin: Connection, roles: readonly string[]): Promise<void> {
+  await disownLoaders(admin, roles);
   if (roles.length > 0) await admin.query(`DROP ROLE IF EXISTS ${roles.map(quoteName).join(', ')}`);
 }
