@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { rounds } from '../support/rounds.ts';
 import { complaintsOf, mixOf, titleOf } from './hostile-mix.ts';
 import { kinds, makeTrueVault, type TrueVault } from './hostile-store.ts';
 
-/**
- * A dozen of the mixes; `npm run test:long` tries a hundred, and takes away each mend. One mix: `-t 'mix 7 '`.
- */
-const count = 12;
+/** One mix for each kind of place; `npm run test:long` plays a hundred. One of them: `-t 'mix 7 '`. */
+const count = rounds({ short: kinds.length, long: 100 });
 
 describe('hostile store: every restore point from before comes back, nothing is silent, every command ends', () => {
   let truth: TrueVault;
