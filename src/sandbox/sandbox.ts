@@ -276,14 +276,14 @@ async function openWith(
     footing,
     get isolation() {
       const probes = [...probed.values()];
-      const held = (network: boolean) => {
+      const holds = (network: boolean) => {
         const tried = probes.filter((one) => isOfNetwork(one) === network);
         return tried.length > 0 && tried.every((one) => !one.reached);
       };
       return {
         footing,
-        network: held(true),
-        files: !failed && held(false),
+        network: holds(true),
+        files: !failed && holds(false),
         limits: watch.held,
         probes,
         notes: [...notes],

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { destinationUnreachable } from '../errors.ts';
 import { openMemory } from '../memory/destination.ts';
 import { withDeadline } from './deadline.ts';
 import { withFaults } from './fault.ts';
@@ -22,6 +24,38 @@ test('M3: a place that hangs is asked no more once it was waited for in vain for
   expect(asked).toBeLessThanOrEqual(5);
   await expect(place.get('packs/1')).rejects.toMatchObject({ message: expect.stringContaining('is asked no more') });
   await expect(Array.fromAsync(place.list(''))).rejects.toMatchObject(unreachable);
+});
+
+test('a disk that cannot read some files is asked for the next ones all the same', async () => {
+  const memory = openMemory({ name: 'ram' });
+  await memory.put('sound', Buffer.from('x'));
+  const cause = Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' });
+  const failing = {
+    ...memory,
+    get: async (...all: Parameters<typeof memory.get>) => {
+      if (all[0] === 'sound') return memory.get(...all);
+      await sleep(5);
+      throw destinationUnreachable({ destination: 'ram', location: 'here', why: 'i/o error' }, { cause });
+    },
+  };
+  const place = withGivingUp(failing, { mostMs: 1, slowMs: 1 });
+  for (let n = 0; n < 5; n++) await expect(place.get(`bad/${n}`)).rejects.toMatchObject({ cause });
+  expect(Buffer.from(await place.get('sound')).toString()).toBe('x');
+});
+
+test('a listing that fails at the end of many answers does not count as if none had come', async () => {
+  const memory = openMemory({ name: 'ram' });
+  await memory.put('sound', Buffer.from('x'));
+  async function* list() {
+    for (let n = 0; n < 20; n++) {
+      await sleep(10);
+      yield { key: `packs/${n}`, sizeBytes: 1, modifiedMs: 0 };
+    }
+    throw destinationUnreachable({ destination: 'ram', location: 'here', why: 'it hung up' });
+  }
+  const place = withGivingUp({ ...memory, list }, { mostMs: 100, slowMs: 50 });
+  await expect(Array.fromAsync(place.list(''))).rejects.toMatchObject(unreachable);
+  expect(Buffer.from(await place.get('sound')).toString()).toBe('x');
 });
 
 test('M3: what waits side by side is counted once, and what is merely missing is not counted', async () => {

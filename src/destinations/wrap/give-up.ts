@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Destination } from '../destination.ts';
 import { destinationUnreachable } from '../errors.ts';
+import { wrapVerbs } from './verbs.ts';
 
 export interface Waste {
   /** Waiting in vain for one place, over everything that a command asks of it. */
@@ -12,8 +13,8 @@ export interface Waste {
 const usual: Waste = { mostMs: 5 * 60_000, slowMs: 60_000 };
 
 /**
- * Asks a place no more that was waited for in vain too long: each request has its deadline, and a vault has any number of objects.
- * Whoever has another place goes on with that one; whoever has none is told within minutes.
+ * Bounds how long a place is waited for in vain in all: a deadline bounds one request only, and a vault has any number of objects.
+ * Once that is over the place is asked no more. Whoever has another place goes on with that one; whoever has none is told within minutes.
  */
 export function withGivingUp(destination: Destination, { mostMs, slowMs }: Waste = usual): Destination {
   let wastedMs = 0;
@@ -28,8 +29,12 @@ export function withGivingUp(destination: Destination, { mostMs, slowMs }: Waste
   // A disk that cannot read one file may well read the next, and be the only one.
   const isOfMedium = (error: unknown) =>
     error instanceof Error && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EIO';
-  const isWaste = (error: unknown, tookMs: number) =>
-    !isOfMedium(error) && (destinationUnreachable.is(error) || tookMs > slowMs);
+  const note = (error: unknown, waitedMs: number, countedMs = waitedMs) => {
+    if (isOfMedium(error) || !(destinationUnreachable.is(error) || waitedMs > slowMs)) return;
+    const now = performance.now();
+    wastedMs += Math.min(countedMs, now - countedTo);
+    countedTo = now;
+  };
 
   async function hoping<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     requireHope();
@@ -37,19 +42,14 @@ export function withGivingUp(destination: Destination, { mostMs, slowMs }: Waste
     try {
       return await work();
     } catch (error) {
-      const ended = performance.now();
-      if (!signal?.aborted && isWaste(error, ended - began)) {
-        wastedMs += ended - Math.max(began, countedTo);
-        countedTo = ended;
-      }
+      if (!signal?.aborted) note(error, performance.now() - began);
       throw error;
     }
   }
 
-  /** What a listing took counts once it fails, also where names had come before; of a long one that was answered, not all. */
-  async function* hopingEach<T>(items: () => AsyncIterable<T>): AsyncGenerator<T> {
+  async function* hopingEach<T>(begin: () => AsyncIterable<T>): AsyncGenerator<T> {
     requireHope();
-    const iterator = items()[Symbol.asyncIterator]();
+    const iterator = begin()[Symbol.asyncIterator]();
     let waitedMs = 0;
     try {
       for (;;) {
@@ -61,31 +61,13 @@ export function withGivingUp(destination: Destination, { mostMs, slowMs }: Waste
         yield next.value;
       }
     } catch (error) {
-      if (isWaste(error, waitedMs)) wastedMs += Math.min(waitedMs, slowMs);
+      // Also where names had come before it failed; of a long listing that was answered for the most part, not all.
+      note(error, waitedMs, Math.min(waitedMs, slowMs));
       throw error;
     } finally {
       await iterator.return?.();
     }
   }
 
-  const { history } = destination;
-  return {
-    ...destination,
-    ...(history && {
-      history: {
-        listVersions: (prefix) => hopingEach(() => history.listVersions(prefix)),
-        versionsOf: (key) => hoping(() => history.versionsOf(key)),
-        getVersion: (key, version, range, options) =>
-          hoping(() => history.getVersion(key, version, range, options), options?.signal),
-        lockOf: (key, version) => hoping(() => history.lockOf(key, version)),
-        extendLock: (key, version, untilMs) => hoping(() => history.extendLock(key, version, untilMs)),
-      },
-    }),
-    put: (key, body, options) => hoping(() => destination.put(key, body, options), options?.signal),
-    get: (key, range, options) => hoping(() => destination.get(key, range, options), options?.signal),
-    stat: (key) => hoping(() => destination.stat(key)),
-    list: (prefix) => hopingEach(() => destination.list(prefix)),
-    delete: (key, version) => hoping(() => destination.delete(key, version)),
-    freeBytes: () => hoping(() => destination.freeBytes()),
-  };
+  return wrapVerbs(destination, { one: hoping, each: hopingEach });
 }

@@ -1,4 +1,5 @@
 import type { Destination } from '../destination.ts';
+import { wrapVerbs } from './verbs.ts';
 
 /** At most `most` verbs at once; the others wait in turn. A listing counts only while it fetches, not while it is read. */
 export function withLimit(destination: Destination, most: number): Destination {
@@ -18,8 +19,8 @@ export function withLimit(destination: Destination, most: number): Destination {
     }
   }
 
-  async function* limitedEach<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
-    const iterator = items[Symbol.asyncIterator]();
+  async function* limitedEach<T>(begin: () => AsyncIterable<T>): AsyncGenerator<T> {
+    const iterator = begin()[Symbol.asyncIterator]();
     try {
       for (;;) {
         const next = await limited(() => iterator.next());
@@ -31,26 +32,7 @@ export function withLimit(destination: Destination, most: number): Destination {
     }
   }
 
-  const { history } = destination;
-  return {
-    ...destination,
-    ...(history && {
-      history: {
-        listVersions: (prefix) => limitedEach(history.listVersions(prefix)),
-        versionsOf: (key) => limited(() => history.versionsOf(key)),
-        getVersion: (key, version, range, options) =>
-          limited(() => history.getVersion(key, version, range, options), options?.signal),
-        lockOf: (key, version) => limited(() => history.lockOf(key, version)),
-        extendLock: (key, version, untilMs) => limited(() => history.extendLock(key, version, untilMs)),
-      },
-    }),
-    put: (key, body, options) => limited(() => destination.put(key, body, options), options?.signal),
-    get: (key, range, options) => limited(() => destination.get(key, range, options), options?.signal),
-    stat: (key) => limited(() => destination.stat(key)),
-    list: (prefix) => limitedEach(destination.list(prefix)),
-    delete: (key, version) => limited(() => destination.delete(key, version)),
-    freeBytes: () => limited(() => destination.freeBytes()),
-  };
+  return wrapVerbs(destination, { one: limited, each: limitedEach });
 }
 
 /** Waits until a place is handed over. Who is aborted leaves the queue and takes none. */

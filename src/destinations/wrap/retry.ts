@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Destination } from '../destination.ts';
 import { destinationUnreachable } from '../errors.ts';
+import { wrapVerbs } from './verbs.ts';
 
 export interface RetryPolicy {
   /** How often a verb is tried in all. */
@@ -61,24 +62,5 @@ export function withRetry(destination: Destination, policy: Partial<RetryPolicy>
     }
   }
 
-  const { history } = destination;
-  return {
-    ...destination,
-    ...(history && {
-      history: {
-        listVersions: (prefix) => retriedFirst(() => history.listVersions(prefix)),
-        versionsOf: (key) => retried(() => history.versionsOf(key)),
-        getVersion: (key, version, range, options) =>
-          retried(() => history.getVersion(key, version, range, options), options?.signal),
-        lockOf: (key, version) => retried(() => history.lockOf(key, version)),
-        extendLock: (key, version, untilMs) => retried(() => history.extendLock(key, version, untilMs)),
-      },
-    }),
-    put: (key, body, options) => retried(() => destination.put(key, body, options), options?.signal),
-    get: (key, range, options) => retried(() => destination.get(key, range, options), options?.signal),
-    stat: (key) => retried(() => destination.stat(key)),
-    list: (prefix) => retriedFirst(() => destination.list(prefix)),
-    delete: (key, version) => retried(() => destination.delete(key, version)),
-    freeBytes: () => retried(() => destination.freeBytes()),
-  };
+  return wrapVerbs(destination, { one: retried, each: retriedFirst });
 }

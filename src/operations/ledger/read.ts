@@ -17,9 +17,9 @@ const mostStrange = 10_000;
 const strangeMark = 'by ';
 /** Before what a listing shows of an entry that nobody can read: until that changes it is not fetched again. */
 const damagedMark = 'damaged ';
-/** Entries that are fetched at once, */
+/** Entries that are fetched at once. */
 const READERS = 16;
-/** and their bytes. An entry of ours has some thousands; a stranger's may have as many as any may. */
+/** Bytes of entries that are fetched at once: one of ours has some thousands, a stranger's may have as many as any may. */
 const mostBytes = 16 * 1024 * 1024;
 /** Of strangers', so much is held of a whole ledger. */
 const mostStrangeBytes = 64 * 1024 * 1024;

@@ -18,24 +18,23 @@ export function announceRecord(index: IndexCache, { key, sha256, sequence }: Las
 }
 
 export function noteRecord(index: IndexCache, { key, sha256, sequence }: LastRecord): void {
-  index.set('last record link', `${sha256} ${sequence} ${key}`);
-  index.set('last record', key);
+  index.set('last record', `${sha256} ${sequence} ${key}`);
 }
 
 /** The record that was noted last. */
 export function readLast(index: IndexCache): LastRecord | undefined {
-  return linkOf(index.get('last record link'));
+  return parse(index.get('last record'));
 }
 
-function linkOf(text: string | undefined): LastRecord | undefined {
+function parse(text: string | undefined): LastRecord | undefined {
   const [sha256, sequence, key] = text?.split(' ') ?? [];
   return sha256 === undefined || key === undefined ? undefined : { key, sha256, sequence: Number(sequence) };
 }
 
 /** The record that was announced and never noted. */
 export function readPending(index: IndexCache): LastRecord | undefined {
-  const pending = linkOf(index.get('pending record'));
-  return pending?.key === index.get('last record') ? undefined : pending;
+  const pending = parse(index.get('pending record'));
+  return pending?.key === readLast(index)?.key ? undefined : pending;
 }
 
 /** The end of the chain of records that the writer `publicKey` signed. */
@@ -56,7 +55,7 @@ export function lastRecordOf(stateDir: string, keys: Pick<WriterKeys, 'vault' | 
     using db = new DatabaseSync(file, { readOnly: true });
     const get = (name: string) => db.prepare('SELECT value FROM facts WHERE name = ?').get(name)?.value;
     if (get('identity') !== `${keys.vault} ${keys.writer}`) return undefined;
-    return get('last record') as string | undefined;
+    return parse(get('last record') as string | undefined)?.key;
   } catch {
     // The index is a cache: without it a chain's end is not known, and everything else is verified all the same.
     return undefined;

@@ -247,7 +247,7 @@ async function commit(
 
 /** The order of restore points is that of their times: a clock that goes back puts the newest behind older ones. */
 function clockProblems({ index }: WriterSession, timeMs: number): Problem[] {
-  const last = parseRecordKey(index.get('last record') ?? '');
+  const last = parseRecordKey(readLast(index)?.key ?? '');
   if (last === undefined || timeMs >= Date.parse(last.time)) return [];
   const message = `This host's clock was set back: it wrote a restore point of ${last.time} before this one.`;
   return [{ code: 'clock-set-back', message }];

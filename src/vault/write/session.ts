@@ -22,7 +22,7 @@ import { vaultOfKeys, type WriterKeys, writerKeys } from '../writer-keys.ts';
 import { catchUp } from './catch-up.ts';
 import { countBuffersApart } from './collector.ts';
 import { type Copies, copiesTo, putConfirmed } from './copies.ts';
-import { newestOf, noteRecord, readPending } from './last-record.ts';
+import { newestOf, noteRecord, readLast, readPending } from './last-record.ts';
 import { lockWriter } from './lock.ts';
 import type { StoreWorkerData } from './messages.ts';
 import type { PackSizes } from './packing.ts';
@@ -242,7 +242,7 @@ async function settlePending({ index, copies }: Session): Promise<void> {
  * behind, or set back to an older copy of itself.
  */
 async function lookAtAll({ index, copies }: Session, run: Run): Promise<void> {
-  const last = index.get('last record');
+  const last = readLast(index)?.key;
   let isThere = last === undefined;
   for (const destination of [...copies.active]) {
     try {
