@@ -1,6 +1,5 @@
 import { lstatSync } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
-import { systemClock } from '../../core/clock.ts';
 import type { Entry } from '../../core/entry.ts';
 import { type BytePath, pathFromText, showPath } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
@@ -11,6 +10,7 @@ import { compileExcludes, type ExcludeRule } from './excludes.ts';
 import { startNamesChecksum } from './names-checksum.ts';
 import { leadsOut } from './outward-links.ts';
 import { startProblems } from './problems.ts';
+import { settle } from './settled.ts';
 import { type MutableEntry, type WalkEvents, walk } from './walk.ts';
 import { openXattrReader, type XattrReader } from './xattrs.ts';
 
@@ -71,8 +71,8 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
     const message = `${showPath(link.path)} leads to ${showPath(target)}, which no dataset holds: what is there was not backed up.`;
     problems.add('link-leads-out', message);
   };
-  const now = systemClock.now;
-  const batches = () => walk({ ...options, excludes: compileExcludes(rules), now, events });
+  const settledUntil = await settle(root, options.oneFileSystem, run.clock, run.signal);
+  const batches = () => walk({ ...options, excludes: compileExcludes(rules), settledUntil, events });
 
   async function* entries(): AsyncGenerator<Entry, void, undefined> {
     let done = 0;

@@ -32,17 +32,6 @@ function deviceOf(rdev: bigint): { major: number; minor: number } {
   };
 }
 
-/** The kernel's clock for files ticks every 1–10 ms. */
-const TICK_MS = 50n;
-
-/**
- * Whether a file changed so lately that it may change again within the same tick of the file system's clock, which no later
- * look could see. Such a file gets no fingerprint and is read again next time.
- */
-export function isRecent(found: fs.BigIntStats, nowMs: number): boolean {
-  return found.ctimeMs > BigInt(Math.floor(nowMs)) - TICK_MS;
-}
-
 const uid = process.geteuid?.() ?? 0;
 const groups = new Set([process.getegid?.() ?? 0, ...(process.getgroups?.() ?? [])]);
 

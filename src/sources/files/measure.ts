@@ -1,6 +1,5 @@
 import { lstatSync } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
-import { systemClock } from '../../core/clock.ts';
 import type { Expectations } from '../../core/expectations.ts';
 import { type BytePath, pathFromText } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
@@ -10,6 +9,7 @@ import type { Contents, Measurement } from '../source.ts';
 import { compareEntries } from './compare.ts';
 import { compileExcludes } from './excludes.ts';
 import { startNamesChecksum } from './names-checksum.ts';
+import { nothingSettled } from './settled.ts';
 import { type WalkEvents, walk } from './walk.ts';
 
 const silent: WalkEvents = {
@@ -35,8 +35,13 @@ export async function measureFiles(
   const split = path.lastIndexOf('/');
   const place = isFolder ? { root: path } : { root: path.slice(0, split), only: path.slice(split + 1) };
   const names = startNamesChecksum();
-  const nothing = { excludes: compileExcludes([]), cacheFolders: false, oneFileSystem: false };
-  for (const batch of walk({ ...place, ...nothing, now: systemClock.now, events: silent })) {
+  const nothing = {
+    excludes: compileExcludes([]),
+    cacheFolders: false,
+    oneFileSystem: false,
+    settledUntil: nothingSettled,
+  };
+  for (const batch of walk({ ...place, ...nothing, events: silent })) {
     run.signal.throwIfAborted();
     for (const entry of batch) names.add(isFolder ? entry : { type: 'file', path: '' });
     // An interruption is heard between two batches.

@@ -4,8 +4,9 @@ import { type BytePath, showPath } from '../../core/paths.ts';
 import { datasetVanished } from '../errors.ts';
 import { workPrefix } from '../exchange.ts';
 import { codeOf, isGone, onDisk } from '../file-system.ts';
-import { entryOf, isRecent, permits } from './entry-of.ts';
+import { entryOf, permits } from './entry-of.ts';
 import type { Excludes } from './excludes.ts';
+import type { SettledUntil } from './settled.ts';
 
 /** What a walk has to say besides its entries. */
 export interface WalkEvents {
@@ -25,8 +26,8 @@ export interface WalkOptions {
   readonly excludes: Excludes;
   readonly cacheFolders: boolean;
   readonly oneFileSystem: boolean;
-  /** Milliseconds since 1970: a file that changed just now gets no fingerprint. */
-  readonly now: () => number;
+  /** A file that changed later gets no fingerprint, and is read again next time. */
+  readonly settledUntil: SettledUntil;
   readonly events: WalkEvents;
 }
 
@@ -42,6 +43,8 @@ interface Folder {
   /** Path of its contents' names: '' for the root, else ending with `/`. */
   readonly prefix: BytePath;
   readonly names: readonly BytePath[];
+  readonly device: bigint;
+  readonly settledMs: bigint;
   next: number;
 }
 
@@ -54,9 +57,9 @@ export function* walk(options: WalkOptions): Generator<MutableEntry[], void, und
   const rootFound = fs.lstatSync(onDisk(root), { bigint: true });
   const links: Surroundings['links'] = new Map();
   const first = options.only === undefined ? list(root, '', options) : [options.only];
-  const stack: Folder[] = [{ prefix: '', names: first ?? [], next: 0 }];
+  const settledMs = options.settledUntil(root);
+  const stack: Folder[] = [{ prefix: '', names: first ?? [], device: rootFound.dev, settledMs, next: 0 }];
   let batch: MutableEntry[] = [];
-  let nowMs = options.now();
 
   while (stack.length > 0) {
     const folder = stack.at(-1)!;
@@ -78,7 +81,7 @@ export function* walk(options: WalkOptions): Generator<MutableEntry[], void, und
       events.excluded(rule);
       continue;
     }
-    const entry = makeEntry(`${root}/${path}`, path, found, { links, nowMs, events });
+    const entry = makeEntry(`${root}/${path}`, path, found, { root, links, settledMs: folder.settledMs, events });
     if (entry === undefined) continue;
     batch.push(entry);
     if (isFolder) {
@@ -89,13 +92,14 @@ export function* walk(options: WalkOptions): Generator<MutableEntry[], void, und
         );
       } else {
         const names = list(`${root}/${path}`, path, options);
-        if (names !== undefined) stack.push({ prefix: `${path}/`, names, next: 0 });
+        const same = found.dev === folder.device;
+        const settledMs = same ? folder.settledMs : options.settledUntil(`${root}/${path}`);
+        if (names !== undefined) stack.push({ prefix: `${path}/`, names, device: found.dev, settledMs, next: 0 });
       }
     }
     if (batch.length >= BATCH) {
       yield batch;
       batch = [];
-      nowMs = options.now();
     }
   }
   if (batch.length > 0) yield batch;
@@ -156,17 +160,24 @@ function isCacheFolder(folder: BytePath): boolean {
 }
 
 interface Surroundings {
+  readonly root: BytePath;
   /** Files with further names: `device:inode` → the first name, and how many are still to come. */
-  readonly links: Map<string, { first: BytePath; left: number }>;
-  readonly nowMs: number;
+  readonly links: Map<string, FirstName>;
+  readonly settledMs: bigint;
   readonly events: WalkEvents;
+}
+
+interface FirstName {
+  readonly path: BytePath;
+  readonly born: bigint;
+  left: number;
 }
 
 function makeEntry(
   file: BytePath,
   path: BytePath,
   found: fs.BigIntStats,
-  { links, nowMs, events }: Surroundings,
+  { root, links, settledMs, events }: Surroundings,
 ): MutableEntry | undefined {
   if (found.isSymbolicLink()) {
     try {
@@ -183,18 +194,32 @@ function makeEntry(
   }
   if (found.nlink > 1n) {
     const key = `${found.dev}:${found.ino}`;
-    const link = links.get(key);
-    if (link === undefined) {
-      if (links.size < MAX_LINKS) links.set(key, { first: path, left: Number(found.nlink) - 1 });
-    } else {
-      if (--link.left === 0) links.delete(key);
-      return { ...entryOf(path, found), type: 'hardlink', target: link.first };
+    const first = links.get(key);
+    if (first !== undefined && isSameFile(`${root}/${first.path}`, first, found)) {
+      if (--first.left === 0) links.delete(key);
+      return { ...entryOf(path, found), type: 'hardlink', target: first.path };
     }
+    const left = Number(found.nlink) - 1;
+    if (first !== undefined || links.size < MAX_LINKS) links.set(key, { path, born: found.birthtimeNs, left });
   }
-  const fingerprint = isRecent(found, nowMs) ? undefined : fingerprintOf(found);
+  const fingerprint = found.ctimeMs >= settledMs ? undefined : fingerprintOf(found);
   const content = { from: 'file', file, ...(fingerprint !== undefined && { fingerprint }) } as const;
   const entry = { ...entryOf(path, found), type: 'file', sizeBytes: Number(found.size), content } as const;
   return found.blocks * 512n < found.size ? { ...entry, sparse: true } : entry;
+}
+
+/**
+ * Whether the first name still leads to the very file that `found` is of. An inode's number alone is used again as soon as its last
+ * name is gone: a further file with it would be stored as the first one's bytes. (borg#1297)
+ */
+function isSameFile(file: BytePath, first: FirstName, found: fs.BigIntStats): boolean {
+  if (first.born !== found.birthtimeNs) return false;
+  try {
+    const now = fs.lstatSync(onDisk(file), { bigint: true });
+    return now.ino === found.ino && now.dev === found.dev && now.birthtimeNs === found.birthtimeNs;
+  } catch {
+    return false;
+  }
 }
 
 /**
