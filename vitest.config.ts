@@ -6,7 +6,8 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, '**/*.long.test.ts'],
-    globalSetup: ['test/support/setup.ts', 'test/support/ceph-shared.ts'],
+    globalSetup: ['test/support/setup.ts', 'test/support/ceph-shared.ts', 'test/support/compile-cache.ts'],
+    setupFiles: ['test/support/compile.ts'],
     reporters: ['default', reportSkips, seeThreats()],
     // A bound for what hangs, not a verdict on how fast a machine is: six others may be at work on it.
     testTimeout: 300_000,

@@ -11,7 +11,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.long.test.ts', ...campaigns],
     env: { LIFEBOAT_TEST_LONG: 'yes' },
-    globalSetup: ['test/support/setup.ts', 'test/support/ceph-shared.ts'],
+    globalSetup: ['test/support/setup.ts', 'test/support/ceph-shared.ts', 'test/support/compile-cache.ts'],
+    setupFiles: ['test/support/compile.ts'],
     reporters: ['default', reportSkips],
     testTimeout: 3_600_000,
     hookTimeout: 300_000,

@@ -2,9 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { inject, onTestFinished } from 'vitest';
 import type { Fault } from '../../src/destinations/wrap/fault.ts';
-import { compileCache } from './compile-cache.ts';
 import type { TestSystem } from './system.ts';
 
 export interface Death {
@@ -24,7 +23,7 @@ export async function backUpKilled(system: TestSystem, { faults = [], afterMs }:
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program], {
     stdio: ['pipe', 'pipe', 'inherit'],
     // Starting is most of what a killed run does.
-    env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
+    env: { ...process.env, NODE_COMPILE_CACHE: inject('compileCache') },
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   const { folder, config, identity, packSizes } = system;

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished } from 'vitest';
-import { compileCache } from './compile-cache.ts';
+import { expect, inject, onTestFinished } from 'vitest';
 import type { TestSystem } from './system.ts';
 import type { VaultWork } from './vault-process.ts';
 
@@ -19,7 +18,7 @@ export function start(system: TestSystem, work: VaultWork['work'], more: Partial
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program], {
     stdio: 'pipe',
     // Starting is most of what a killed run does.
-    env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
+    env: { ...process.env, NODE_COMPILE_CACHE: inject('compileCache') },
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   const { folder, config, identity, packSizes } = system;
