@@ -12,10 +12,15 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     interruption.abort();
   });
 }
-// A reader that went away, such as `head`, is not an error.
+/**
+ * Who reads what is said does not decide over the work: what nobody takes any more is dropped. Only an answer that could not be
+ * written is a failure, unless its reader went away, such as `head`.
+ */
+const unwritten: { answer?: NodeJS.ErrnoException } = {};
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code !== 'EPIPE') unwritten.answer ??= error;
 });
+process.stderr.on('error', () => {});
 
 const { runProgram } = await import('./cli/program.ts');
 const exit = await runProgram(process.argv.slice(2), {
@@ -26,7 +31,15 @@ const exit = await runProgram(process.argv.slice(2), {
   version: version(),
 });
 // A handle that someone forgot to close must not keep the process; what was written must still reach a pipe.
-process.stdout.write('', () => process.stderr.write('', () => process.exit(exit)));
+// What went wrong with the last of it is told one turn later.
+process.stdout.write('', () => setImmediate(() => void end()));
+
+async function end(): Promise<void> {
+  if (unwritten.answer === undefined) return void process.stderr.write('', () => process.exit(exit));
+  const { answerLost } = await import('./cli/failure.ts');
+  const { exit: lost, text } = answerLost(unwritten.answer);
+  process.stderr.write(text, () => process.exit(lost));
+}
 
 function version(): string {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {

@@ -53,6 +53,14 @@ export const unexpected = defineError({
     'Restore points that were complete before are not touched. Run it again with LIFEBOAT_DEBUG=1 and report what it prints.',
 });
 
+export const answerUnwritten = defineError({
+  code: 'answer-unwritten',
+  exit: 2,
+  say: (fact: { why: string }) =>
+    `The work has ended, and its answer could not be written to standard output: ${fact.why}.`,
+  hint: () => "Make room where standard output goes. 'lifeboat status' says what was done.",
+});
+
 export const interrupted = defineError({
   code: 'interrupted',
   exit: 130,

@@ -1,5 +1,5 @@
 import { LifeboatError, sentenceOf } from '../core/errors.ts';
-import { interrupted, unexpected } from './errors.ts';
+import { answerUnwritten, interrupted, unexpected } from './errors.ts';
 import { type ExitCode, exitCodes } from './exit.ts';
 import { printable, styleOf, toJson } from './output.ts';
 
@@ -36,4 +36,10 @@ export function failureText({ error, step }: Failure, color: boolean, debug: boo
     for (let at: unknown = error; at instanceof Error; at = at.cause) lines.push(at.stack ?? String(at));
   }
   return printable(lines.join('\n'), color);
+}
+
+/** When the work has ended and what it had to say did not reach standard output. */
+export function answerLost(thrown: unknown): { readonly exit: ExitCode; readonly text: string } {
+  const error = answerUnwritten({ why: sentenceOf(thrown) });
+  return { exit: error.exit, text: `${failureText({ error, exit: error.exit }, false, false)}\n` };
 }

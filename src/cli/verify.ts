@@ -14,6 +14,8 @@ interface VerifyReport {
   readonly part: VerifyOutcome['part'];
   readonly objects: number;
   readonly objectsRead: number;
+  /** Of them, those that none of the given identities opens: only their bytes were compared. */
+  readonly objectsClosed: number;
   readonly bytesRead: number;
   readonly findings: ReadonlyArray<{
     readonly destination: string;
@@ -57,7 +59,8 @@ function parsePart(text: string): { part: number; parts: number } {
 }
 
 function reportOf(outcome: VerifyOutcome): VerifyReport {
-  const { sound, part, objects, objectsRead, bytesRead, leaving, suspect, doubtful, unreachable } = outcome;
+  const { sound, part, objects, objectsRead, objectsClosed, bytesRead, leaving, suspect, doubtful, unreachable } =
+    outcome;
   const findings = outcome.findings.map(({ destination, key, kind, why, healed, restorePoints }) => ({
     destination,
     key,
@@ -66,7 +69,8 @@ function reportOf(outcome: VerifyOutcome): VerifyReport {
     healed,
     restorePoints: restorePoints.map(idOf),
   }));
-  return { sound, part, objects, objectsRead, bytesRead, findings, leaving, suspect, doubtful, unreachable };
+  const counts = { objects, objectsRead, objectsClosed, bytesRead };
+  return { sound, part, ...counts, findings, leaving, suspect, doubtful, unreachable };
 }
 
 function idOf({ record: { dataset, id, time } }: RestorePoint) {
@@ -74,12 +78,18 @@ function idOf({ record: { dataset, id, time } }: RestorePoint) {
 }
 
 function verifyText(report: VerifyReport, nowMs: number, style: Style): string {
-  const { sound, part, objects, objectsRead, bytesRead, findings, leaving, suspect, doubtful, unreachable } = report;
+  const { sound, part, objects, objectsRead, bytesRead, findings, suspect, doubtful, unreachable } = report;
   const read = part === 'all' ? 'everything' : `part ${part.part} of ${part.parts}`;
   const what = `${countOf(objects, 'object')} compared, ${read} read (${countOf(objectsRead, 'object')}, ${formatSize(bytesRead)})`;
   const lines = [sound ? `${style.good('✓')} Sound: ${what}.` : `${style.bad('✗')} Not sound: ${what}.`];
-  if (leaving > 0) {
-    const points = countOf(leaving, 'restore point is', 'restore points are');
+  if (report.objectsClosed > 0) {
+    const closed = countOf(report.objectsClosed, 'object is', 'objects are');
+    lines.push(
+      style.dim(`  ${closed} sealed to other keys than the one given: their bytes are right, inside nobody looked.`),
+    );
+  }
+  if (report.leaving > 0) {
+    const points = countOf(report.leaving, 'restore point is', 'restore points are');
     lines.push(style.dim(`  ${points} on the way out by a prune: what only they need was not looked for.`));
   }
   for (const { destination, key, kind, why, healed, restorePoints } of findings) {

@@ -51,7 +51,7 @@ export async function verify(system: OpenSystem, request: VerifyRequest, run: Ru
     const verified = await verifyVault(vault, {
       depth: request.all ? 'all' : part,
       identities: request.identities,
-      ...(keys && { indexIdentity: keys.indexIdentity, indexWriter: keys.writer }),
+      ...(keys && { ownIndex: { writer: keys.writer, identity: keys.indexIdentity } }),
       ...(lastRecord !== undefined && { lastRecord }),
       ...(await run.step('prunes', () => prunesOf(vault))),
       rescue: system.rescue(),

@@ -94,3 +94,13 @@ describe('a recipient is removed', () => {
     await expect(removed.readBack(record.id)).rejects.toMatchObject({ code: 'no-identity-fits' });
   });
 });
+
+test('verify-false-damage: what was sealed before a key was added is not damaged because that key does not open it', async () => {
+  await system.backUp();
+  const after = withRecipients([added.recipient], added.identity);
+  await after.backUp();
+  const { sound, findings, objectsClosed } = await after.verify();
+  expect({ sound, findings }).toEqual({ sound: true, findings: [] });
+  expect(objectsClosed).toBeGreaterThan(0);
+  expect((await after.verify({}, [system.identity, added.identity])).objectsClosed).toBe(0);
+});

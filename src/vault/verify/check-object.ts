@@ -1,5 +1,6 @@
 import { ulidTime } from '../../core/ulid.ts';
 import type { Key } from '../../destinations/destination.ts';
+import { noIdentityFits } from '../age/errors.ts';
 import { decodeAnnouncement } from '../format/announcement.ts';
 import { decodeEndorsement } from '../format/endorsement.ts';
 import { decodeGeneration } from '../format/generation.ts';
@@ -20,13 +21,15 @@ export interface CheckedObject {
   readonly writer?: string;
   /** The packs that a delta of the index names, where a key opens it. */
   readonly packs?: readonly string[];
+  /** It is whole, and sealed to other keys than those that were given: nothing but its bytes was compared. */
+  readonly isClosed?: true;
 }
 
 export interface ObjectKeys {
   /** Also decrypts and decompresses what is read. */
   readonly identities: readonly string[];
-  /** Opens this host's own index deltas. */
-  readonly indexIdentity?: string;
+  /** This host as a writer: its id, and what opens its own index deltas. */
+  readonly ownIndex?: { readonly writer: string; readonly identity: string };
 }
 
 /** Throws what is wrong with an object by itself. Whether its writer is a known one is for the caller to judge. */
@@ -35,7 +38,7 @@ export async function checkObject(
   key: Key,
   parsed: ParsedKey,
   bytes: Uint8Array,
-  { identities, indexIdentity }: ObjectKeys,
+  { identities, ownIndex }: ObjectKeys,
 ): Promise<CheckedObject> {
   // Only its sentence is used, in a finding that names the object.
   const wrong = (why: string) => new Error(why);
@@ -44,20 +47,27 @@ export async function checkObject(
     case 'manifest':
       if (sha256Hex(bytes) !== parsed.id) throw wrong('its bytes are not the ones that its name promises');
       if (identities.length === 0) return {};
-      if (parsed.type === 'pack') await checkPack(bytes, identities);
-      else decodeManifest(await openSmall(bytes, identities));
-      return {};
+      return unlessClosed(async () => {
+        if (parsed.type === 'pack') await checkPack(bytes, identities);
+        else decodeManifest(await openSmall(bytes, identities));
+        return {};
+      });
     case 'snapshot': {
       const record = decodeRecord(bytes);
       if (recordKey(record) !== key || record.vault !== vault) throw wrong('it belongs elsewhere');
       return { writer: record.writer };
     }
     case 'index': {
-      const opens = [...identities, ...(indexIdentity === undefined ? [] : [indexIdentity])];
+      const isOwn = ownIndex?.writer === parsed.writer;
+      const opens = isOwn ? [...identities, ownIndex.identity] : identities;
       if (opens.length === 0) return {};
-      const { packs, vault: of, writer } = decodeIndexDelta(await openSmall(bytes, opens));
-      if (of !== vault || writerId(writer) !== parsed.writer) throw wrong('it belongs elsewhere');
-      return { packs: packs.map(({ id }) => id) };
+      const read = async () => {
+        const { packs, vault: of, writer } = decodeIndexDelta(await openSmall(bytes, opens));
+        if (of !== vault || writerId(writer) !== parsed.writer) throw wrong('it belongs elsewhere');
+        return { packs: packs.map(({ id }) => id) };
+      };
+      // What stands among this host's own and does not open for it, it did not write.
+      return isOwn ? await read() : await unlessClosed(read);
     }
     case 'generation': {
       const { generation, vault: of, writer } = decodeGeneration(bytes);
@@ -84,5 +94,15 @@ export async function checkObject(
     }
     case 'ledger':
       return { writer: decodeLedgerEntry(bytes, key).writer };
+  }
+}
+
+/** Recipients come and go, and other hosts have keys of their own: that a key does not open something is no damage to it. */
+async function unlessClosed(read: () => Promise<CheckedObject>): Promise<CheckedObject> {
+  try {
+    return await read();
+  } catch (error) {
+    if (noIdentityFits.is(error)) return { isClosed: true };
+    throw error;
   }
 }

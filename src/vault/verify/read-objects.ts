@@ -5,7 +5,7 @@ import { objectMissing } from '../../destinations/errors.ts';
 import { firstSound, type Trace } from '../../destinations/first-version.ts';
 import { type ParsedKey, parseKey } from '../format/keys.ts';
 import { verifyLedger } from '../format/ledger.ts';
-import { checkObject, type ObjectKeys } from './check-object.ts';
+import { type CheckedObject, checkObject, type ObjectKeys } from './check-object.ts';
 import type { Finding, Holdings } from './survey.ts';
 
 /** Which packs are read: none but what structure needs, those of part `part` of `parts`, or all. */
@@ -23,10 +23,12 @@ export interface ReadRequest extends ObjectKeys {
 export interface ObjectsRead {
   objects: number;
   bytes: number;
+  /** Of them, those that none of the given identities opens. */
+  closed: number;
   /** Sound objects, by who signed them. */
   readonly signed: Map<Key, string>;
-  /** Packs that the index deltas name, by their writer's id; deltas that no key opens make theirs unknown. */
-  readonly indexed: Map<string, Set<string>>;
+  /** Packs that the index deltas name, by their writer's id; a delta that no key opens makes theirs unknown. */
+  readonly indexed: Map<string, Set<string> | 'unknown'>;
 }
 
 /** Reading several objects side by side keeps disk and processor busy; each is at most a pack. */
@@ -40,7 +42,7 @@ export async function readObjects(
   findings: Finding[],
 ): Promise<ObjectsRead> {
   const { vault, depth, run } = request;
-  const read: ObjectsRead = { objects: 0, bytes: 0, signed: new Map(), indexed: new Map() };
+  const read: ObjectsRead = { objects: 0, bytes: 0, closed: 0, signed: new Map(), indexed: new Map() };
   const damaged = new Set(
     findings
       .filter(({ kind, ...at }) => at.destination === destination.name && kind === 'damaged')
@@ -65,12 +67,13 @@ export async function readObjects(
       );
       read.objects++;
       read.bytes += bytes.length;
+      if (value.isClosed) read.closed++;
       run.progress({ label: destination.name, doneBytes: read.bytes, totalBytes });
       if (spoiled?.kind === 'overwritten') find(key, 'overwritten', spoiled.why);
       if (value.writer !== undefined) read.signed.set(key, value.writer);
       if (parsed.type === 'ledger' && value.writer !== undefined && request.isHeard(value.writer))
         ledger.push({ key, bytes });
-      if (parsed.type === 'index') noteIndexed(read, parsed.writer, value.packs);
+      if (parsed.type === 'index') noteIndexed(read, parsed.writer, value);
     } catch (error) {
       run.signal.throwIfAborted();
       const kind = objectMissing.is(error) ? 'missing' : isUnreachable(error) ? 'unreachable' : 'damaged';
@@ -87,9 +90,10 @@ export async function readObjects(
   return read;
 }
 
-function noteIndexed({ indexed }: ObjectsRead, writer: string, packs: readonly string[] | undefined): void {
-  if (packs === undefined) return;
+function noteIndexed({ indexed }: ObjectsRead, writer: string, { packs, isClosed }: CheckedObject): void {
   const known = indexed.get(writer) ?? new Set();
+  if (isClosed) indexed.set(writer, 'unknown');
+  if (packs === undefined || known === 'unknown') return;
   for (const pack of packs) known.add(pack);
   indexed.set(writer, known);
 }

@@ -15,9 +15,8 @@ export interface VerifyOptions {
   readonly depth: Depth;
   /** Also decrypts and decompresses what is read. */
   readonly identities: readonly string[];
-  /** Opens this host's own index deltas; and the id of the writer that it is. */
-  readonly indexIdentity?: string;
-  readonly indexWriter?: string;
+  /** This host as a writer: its id, and what opens its own index deltas. */
+  readonly ownIndex?: { readonly writer: string; readonly identity: string };
   /** The newest record that this host stored: nothing else in a vault tells that the last link of a chain is gone. */
   readonly lastRecord?: Key;
   /** SHA-256 (hex) of records that were pruned: that a chain names them is no gap. */
@@ -47,12 +46,14 @@ export interface Verified {
   readonly points: readonly RestorePoint[];
   readonly objects: number;
   readonly objectsRead: number;
+  /** Of them, those that none of the given identities opens: only their bytes were compared. */
+  readonly objectsClosed: number;
   readonly bytesRead: number;
 }
 
 /** Compares every destination with what the signed records say, bypassing every cache. Heals from sound copies. */
 export async function verifyVault(vault: VaultReader, options: VerifyOptions): Promise<Verified> {
-  const { run, identities, indexIdentity, depth, pruned, removed = new Set() } = options;
+  const { run, identities, ownIndex, depth, pruned, removed = new Set() } = options;
   const findings: Finding[] = [];
   const { points, suspect } = await run.step('records', () => vault.restorePoints());
   const known = points.filter(({ record }) => isKnownWriter(vault.trust, record.writer, record.system));
@@ -61,7 +62,7 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
   const leaving = new Set(known.filter(isLeaving));
   const ours = known.filter((point) => !leaving.has(point));
   const needed = neededObjects(ours);
-  const tally = { objects: 0, objectsRead: 0, bytesRead: 0 };
+  const tally = { objects: 0, objectsRead: 0, objectsClosed: 0, bytesRead: 0 };
   const held = new Map<Destination, Holdings>();
 
   for (const destination of vault.destinations) {
@@ -78,7 +79,7 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     depth,
     run,
     isHeard,
-    ...(indexIdentity !== undefined && { indexIdentity }),
+    ...(ownIndex !== undefined && { ownIndex }),
   };
   const signed = new Map<Key, string>();
   const reads = new Map<string, ObjectsRead>();
@@ -87,6 +88,7 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
       readObjects(destination, holdings, request, findings),
     );
     tally.objectsRead += read.objects;
+    tally.objectsClosed += read.closed;
     tally.bytesRead += read.bytes;
     for (const [key, writer] of read.signed) signed.set(key, writer);
     reads.set(destination.name, read);
@@ -101,7 +103,7 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
   const belongs = (key: Key) => !strange.has(key) && !isOver(key, leaving, pruned);
   compareSmallObjects(held, options.lastRecord, belongs, findings);
   const readable = new Set(
-    identities.length > 0 ? ours.map(({ record }) => writerId(record.writer)) : [options.indexWriter],
+    identities.length > 0 ? ours.map(({ record }) => writerId(record.writer)) : [ownIndex?.writer],
   );
   for (const [destination, read] of reads) compareIndex(destination, ours, readable, read, findings);
   const links = missingLinks(known)
@@ -175,6 +177,7 @@ function compareIndex(
   for (const writer of readable) {
     if (writer === undefined) continue;
     const packs = indexed.get(writer) ?? new Set();
+    if (packs === 'unknown') continue;
     const key = `index/${writer}/`;
     if (findings.some((finding) => finding.destination === destination && finding.key.startsWith(key))) continue;
     const needed = new Set(
