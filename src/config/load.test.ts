@@ -76,6 +76,37 @@ describe('a good configuration', () => {
     expect(load(text).warnings.map((warning) => warning.code)).toEqual(['one-recipient', 'one-destination']);
   });
 
+  test.each([
+    ['{ type: sql, dataset: app-db, query: "select count(*) from invoices where 0", expect: not empty }', '0 meets'],
+    ['{ type: sql, dataset: app-db, query: select count(*) from invoices, expect: ">= 0" }', '0 meets'],
+    ['{ type: sql, dataset: app-db, query: select 1, expect: "= 1" }', 'reads no table'],
+    ['{ type: sql, dataset: app-db, query: select null, expect: empty }', 'reads no table'],
+    ['{ type: sql, dataset: app-db, query: "select count(\'from x\')", expect: ">= 1" }', 'reads no table'],
+    ['{ type: sql, dataset: app-db, query: select name from users, expect: matches /.*/ }', 'nothing meets'],
+    ['{ type: freshness, dataset: app-db, query: "select now()", within: 1h }', 'reads no table'],
+    ['{ type: command, run: false | cat }', 'only the last part decides'],
+    ['{ type: command, run: "./verify.sh || true" }', 'its last word'],
+    ['{ type: http, steps: [{ path: / }, { path: /x, expect: { status: 200 } }] }', 'something went wrong would pass'],
+  ])('drill-05: warns of a check that hardly anything could fail: %s', (check, why) => {
+    const app = 'app: { start: x, ready: "http://127.0.0.1:${PORT}/" }';
+    const { warnings } = load(`${minimal}drill:\n  ${app}\n  checks:\n    weak one: ${check}\n`);
+    expect(warnings).toEqual([{ code: 'check-weak', message: expect.stringMatching(`'weak one'.*${why}`) }]);
+  });
+
+  test.each([
+    '{ type: sql, dataset: app-db, query: select count(*) from invoices, expect: ">= 1" }',
+    '{ type: sql, dataset: app-db, query: select count(*) from invoices where total < 0, expect: "= 0" }',
+    '{ type: sql, dataset: app-db, query: select name from users limit 1, expect: not empty }',
+    '{ type: sql, dataset: app-db, query: select check_ledger(), expect: "= ok" }',
+    '{ type: command, run: "grep -c . log | grep -q 12" }',
+    '{ type: command, run: "set -o pipefail; ./verify.sh | tail -3" }',
+    '{ type: command, run: "test -s a || exit 1" }',
+    '{ type: http, steps: [{ path: /login, method: POST, expect: { status: 303 } }, { path: /x }] }',
+  ])('drill-05: and not of one that asks for something: %s', (check) => {
+    const app = 'app: { start: x, ready: "http://127.0.0.1:${PORT}/" }';
+    expect(load(`${minimal}drill:\n  ${app}\n  checks:\n    it: ${check}\n`).warnings).toEqual([]);
+  });
+
   test('warns of plain http to a host that is not this one', () => {
     const at = (endpoint: string) => {
       const s3 = `  bucket: { type: s3, bucket: harbor, endpoint: "${endpoint}" }\n`;

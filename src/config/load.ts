@@ -18,6 +18,7 @@ import { ownFiles } from './own-files.ts';
 import { configSchema } from './schema.ts';
 import type { System } from './system.ts';
 import { usesOf } from './uses.ts';
+import { weakCheckWarnings } from './weak-checks.ts';
 
 /**
  * Reads and checks a configuration file. Looks at the file system only for real paths; makes nothing and looks up no secret.
@@ -44,6 +45,7 @@ export function parseSystem(bytes: Buffer, file: string, env: Readonly<Record<st
   const datasets = mapValues(shape.datasets, (config, name) => buildDataset(name, config, context, shape));
   refuseNesting(destinations, datasets);
 
+  const drill = buildDrill(shape.drill, shape.system, context);
   return {
     name: shape.system,
     environment: shape.environment,
@@ -60,11 +62,12 @@ export function parseSystem(bytes: Buffer, file: string, env: Readonly<Record<st
     },
     destinations,
     datasets,
-    drill: buildDrill(shape.drill, shape.system, context),
+    drill,
     warnings: [
       ...warningsOf(shape.vault.recipients, Object.keys(shape.destinations)),
       ...storageClassWarnings(destinations),
       ...unencryptedWarnings(destinations),
+      ...weakCheckWarnings(drill.checks),
     ],
   };
 }

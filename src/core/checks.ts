@@ -22,6 +22,8 @@ export interface CheckResult {
   readonly looked: number;
   /** Set where nothing to look at is right: an empty table recorded as empty. */
   readonly emptyIsRight?: boolean;
+  /** An empty database would pass too: that nothing is wrong shows by itself not that anything is there. */
+  readonly passesOnNothing?: boolean;
   readonly expected: string;
   readonly actual: string;
   /** One sentence for a tired person; names the table, file or request. */

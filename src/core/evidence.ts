@@ -22,6 +22,7 @@ export interface DrillEvidence {
   readonly scope: {
     readonly datasets: readonly DatasetEvidence[];
     readonly left: ReadonlyArray<{ readonly dataset: string; readonly reason: string }>;
+    /** `newestSelected`, or which moment was chosen. */
     readonly selection: string;
   };
   /** With which keys everything was opened; absent in evidence of older versions. */
@@ -43,6 +44,9 @@ export interface DrillEvidence {
   /** Requirements of frameworks that such a record is asked for under. */
   readonly controls: readonly string[];
 }
+
+/** What a drill without `--at` takes. */
+export const newestSelected = 'newest';
 
 interface DatasetEvidence {
   readonly dataset: string;

@@ -17,3 +17,16 @@ export interface TableExpectation {
   readonly checksum?: string;
   readonly reason?: string;
 }
+
+/** A table or file that came back, or its definition, and that nothing is compared of. */
+export interface NotCompared {
+  readonly table: string;
+  /** Why, for people. */
+  readonly reason: string;
+}
+
+/** What a capture's facts name under `notCompared`: nobody looked at it, and a drill does not either. */
+export function notComparedIn({ notCompared }: Readonly<Record<string, unknown>>): readonly NotCompared[] {
+  if (!Array.isArray(notCompared)) return [];
+  return notCompared.filter((one) => typeof one?.table === 'string' && typeof one.reason === 'string');
+}

@@ -30,7 +30,7 @@ export function judge(datasets: readonly string[], checks: readonly CheckResult[
 
 /** Whether `check` by itself shows that data came back: it compared data, found it right, and there was data to compare. */
 function isProof(check: CheckResult): boolean {
-  return isDataCheck(check) && check.verdict === 'pass' && !isHollow(check);
+  return isDataCheck(check) && check.verdict === 'pass' && !isHollow(check) && check.passesOnNothing !== true;
 }
 
 function isHollow(check: CheckResult): boolean {

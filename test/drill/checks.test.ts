@@ -80,6 +80,13 @@ describe('references', () => {
     );
   });
 
+  test('drill-05: files of a type that nobody knows are named, with what was not looked at', async () => {
+    const { verdict, message } = await check(values('orphan.txt', 'b.pdf'));
+    expect(verdict).toBe('pass');
+    expect(message).toContain('Of 1 the type is not checked, only that there is something in them: .txt.');
+    expect((await check(values('orphan.txt'), { opens: false })).message).not.toContain('type');
+  });
+
   test('no reference at all passes only where that was allowed', async () => {
     expect(await check('')).toMatchObject({ verdict: 'fail', looked: 0 });
     expect(await check('', { mayBeEmpty: true })).toMatchObject({ verdict: 'pass', emptyIsRight: true });
@@ -154,6 +161,11 @@ describe('freshness', () => {
     expect(await check(60_000, none)).toMatchObject({ verdict: 'fail', looked: 0 });
     expect(await check(60_000, { ...none, mayBeEmpty: true })).toMatchObject({ verdict: 'pass', emptyIsRight: true });
     expect(await check(60_000, { query: "select 'soon'" })).toMatchObject({ verdict: 'fail', looked: 1 });
+    for (const future of ['2099-01-01', '2026-11-20 12:16:00', '4070908800', 'infinity', '1795176960000000']) {
+      const finding = await check(Number.MAX_SAFE_INTEGER, { query: `select '${future}'` });
+      expect(finding, `drill-04: ${future}`).toMatchObject({ verdict: 'fail' });
+      expect(finding, future).not.toHaveProperty('newestMs');
+    }
   });
 });
 

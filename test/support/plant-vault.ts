@@ -39,6 +39,8 @@ export interface PlantedDrill {
   readonly datasets: readonly string[];
   readonly rtoMs: number;
   readonly left?: readonly string[];
+  /** Of which moment; the newest when absent. */
+  readonly selection?: string;
   /** By dataset. */
   readonly points?: Readonly<Record<string, string>>;
   /** Recipients whose key opened it all. */
@@ -133,7 +135,8 @@ function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-export interface ToldDrill extends Pick<PlantedDrill, 'verdict' | 'datasets' | 'rtoMs' | 'points' | 'opened'> {
+export interface ToldDrill
+  extends Pick<PlantedDrill, 'verdict' | 'datasets' | 'rtoMs' | 'points' | 'opened' | 'selection'> {
   readonly id: string;
   readonly started: string;
   readonly left: readonly string[];
@@ -150,7 +153,7 @@ export function evidenceOf(
 /** What an entry says of a drill that never was. */
 export function evidence(
   system: string,
-  { id, started, verdict, datasets, rtoMs, left, points = {}, opened }: ToldDrill,
+  { id, started, verdict, datasets, rtoMs, left, points = {}, opened, selection = 'newest' }: ToldDrill,
 ): DrillEvidence {
   return {
     drill: {
@@ -176,7 +179,7 @@ export function evidence(
         passedOver: null,
       })),
       left: left.map((dataset) => ({ dataset, reason: 'not chosen for this drill' })),
-      selection: 'newest',
+      selection,
     },
     ...(opened && { identity: { kind: 'daily', opened } }),
     place: { isolation: 'none', networkIsolated: true, filesIsolated: true, tried: [], limits: [], versions: {} },

@@ -21,11 +21,9 @@ export async function compare(config: DatasetConfig, source: Source, contents: C
     const { expectations, facts } = contents;
     const recorded = expectations ?? { algorithm: 'none', tables: [] };
     const { actual, integrity } = await source.measure(where, recorded, run, contents);
-    const why =
-      typeof facts.expectationsAbsent === 'string' ? facts.expectationsAbsent : 'it is of an earlier version.';
     const findings = [
       ...integrity.map((one) => ({ ...checkIntegrity(one), name: `${one.name}: ` })),
-      { ...checkExpectations(expectations, expectations && actual, why), name: '' },
+      { ...checkExpectations(expectations, expectations && actual, facts), name: '' },
     ];
     const bad = findings.filter(({ verdict }) => verdict === 'fail');
     const last = findings.at(-1)!;

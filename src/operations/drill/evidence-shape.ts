@@ -9,6 +9,7 @@ const drill = z.looseObject({
   scope: z.looseObject({
     datasets: z.array(z.looseObject({ dataset: z.string() })),
     left: z.array(z.looseObject({ dataset: z.string(), reason: z.string() })),
+    selection: z.string(),
   }),
   identity: z.looseObject({ kind: z.enum(['daily', 'escrow']), opened: z.array(z.string()) }).optional(),
   objectives: z.array(z.looseObject({ dataset: z.string(), rtoMeasuredMs: z.number().nullable() })),

@@ -6,6 +6,7 @@ import {
   type DrillEvidence,
   drillControls,
   isMet,
+  newestSelected,
   type ObjectiveEvidence,
 } from '../../core/evidence.ts';
 import type { Run } from '../../core/run.ts';
@@ -34,7 +35,7 @@ interface Ended {
 
 /** Judges a drill that ended, and leaves its evidence. */
 export async function conclude(ended: Ended): Promise<DrillOutcome> {
-  const { rehearsal, parts, found, drill, sandbox, notes, run } = ended;
+  const { rehearsal, parts, options, found, drill, sandbox, notes, run } = ended;
   const { verdict, why } = judge(rehearsal.scope.datasets, rehearsal.results);
   const objectives = objectivesOf(ended);
   const outcome: Omit<DrillOutcome, 'evidence'> = {
@@ -50,6 +51,7 @@ export async function conclude(ended: Ended): Promise<DrillOutcome> {
     objectivesMet: objectives.every(isMet),
     datasets: datasetsOf(ended),
     left: rehearsal.scope.left,
+    selection: options.atMs === undefined ? newestSelected : `newest not younger than ${iso(options.atMs)}`,
     isolation: sandbox?.isolation ?? null,
     identity: await openedWith(parts, found, verdict === 'proved', run),
     plan: rehearsal.plan,
@@ -127,7 +129,7 @@ function evidenceOf(outcome: Omit<DrillOutcome, 'evidence'>, ended: Ended): Dril
     scope: {
       datasets: outcome.datasets,
       left: outcome.left,
-      selection: options.atMs === undefined ? 'newest' : `newest not younger than ${iso(options.atMs)}`,
+      selection: outcome.selection,
     },
     identity: outcome.identity,
     place: {

@@ -93,6 +93,7 @@ export interface DrillOutcome {
   readonly objectivesMet: boolean;
   readonly datasets: DrillEvidence['scope']['datasets'];
   readonly left: DrillEvidence['scope']['left'];
+  readonly selection: DrillEvidence['scope']['selection'];
   readonly isolation: Isolation | null;
   readonly identity: NonNullable<DrillEvidence['identity']>;
   readonly plan: RecoveryPlan;

@@ -1,6 +1,6 @@
 import type { CheckResult } from '../../core/checks.ts';
 import { formatDuration, roughDuration } from '../../core/duration.ts';
-import { isMet } from '../../core/evidence.ts';
+import { isMet, newestSelected } from '../../core/evidence.ts';
 import { countOf, formatSize } from '../../core/size.ts';
 import type { DrillOutcome } from './parts.ts';
 
@@ -38,7 +38,8 @@ function headline(outcome: DrillOutcome, mark: Marking): string {
   const { verdict, checks, datasets, left } = outcome;
   // A drill of a part must not be read as a proof of the whole.
   const part = left.length === 0 ? '' : `${datasets.map(({ dataset }) => dataset).join(', ')} of `;
-  const system = `${part}${outcome.system}`;
+  const moment = outcome.selection === newestSelected ? '' : ', as of the moment that was chosen,';
+  const system = `${part}${outcome.system}${moment}`;
   const passed = checks.filter((check) => check.verdict === 'pass').length;
   const counts = `${passed} of ${countOf(checks.length, 'check')} passed`;
   switch (verdict) {

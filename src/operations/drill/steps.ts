@@ -71,10 +71,9 @@ async function take(
       const measured = rehearsal.measured.get(dataset);
       if (copy === undefined || measured === undefined) return;
       const { expectations, facts } = copy.contents;
-      const why = typeof facts.expectationsAbsent === 'string' ? facts.expectationsAbsent : 'take a new backup.';
       const mayBeEmpty = drill.parts.system.datasets[dataset]?.mayBeEmpty !== undefined;
       await conduct(`${dataset}/expectations`, 'expectations', dataset, async () =>
-        unlessEmpty(checkExpectations(expectations, expectations && measured.actual, why), expectations, mayBeEmpty),
+        unlessEmpty(checkExpectations(expectations, expectations && measured.actual, facts), copy.contents, mayBeEmpty),
       );
       const began = run.clock.elapsed();
       const loss = await checkHistory(copy, drill, history, run).catch((error: unknown) => {

@@ -288,13 +288,14 @@ function systemTroubles(system: System, facts: StatusFacts): StatusTrouble[] {
 
 function drillTroubles(system: System, facts: StatusFacts): StatusTrouble[] {
   const { nowMs, proofs } = facts;
-  const { proved, last } = proofs;
+  const { proved, last, fault } = proofs;
   const troubles: StatusTrouble[] = [];
   if (isBlind(facts)) return troubles;
-  if (last && last.outcome.verdict !== 'proved') {
-    const when = formatMoment(Date.parse(last.drill.started), nowMs);
-    const said = last.outcome.verdict === 'failed' ? 'failed' : 'could not find out whether the backups are good';
-    troubles.push(bad(`drill-${last.outcome.verdict}`, `The last drill (${when}) ${said}.`, 'lifeboat evidence list'));
+  if (fault) {
+    const when = formatMoment(Date.parse(fault.drill.started), nowMs);
+    const said = fault.outcome.verdict === 'failed' ? 'failed' : 'could not find out whether the backups are good';
+    const which = fault === last ? 'The last drill' : 'What has not been drilled again since: the drill';
+    troubles.push(bad(`drill-${fault.outcome.verdict}`, `${which} (${when}) ${said}.`, 'lifeboat evidence list'));
   }
   if (!proved) {
     const what = proofs.byDataset.size === 0 ? 'these backups' : 'all datasets together';

@@ -1,4 +1,4 @@
-import type { DrillEvidence } from '../../core/evidence.ts';
+import { type DrillEvidence, newestSelected } from '../../core/evidence.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { mayProve } from '../../vault/trust.ts';
 import { drillBodyOf } from '../drill/evidence-shape.ts';
@@ -8,8 +8,10 @@ import { type Hearing, standingOf } from '../ledger/standing.ts';
 
 /** What the ledger says of the newest drills of a system. */
 export interface Proofs {
-  /** The newest drill, whatever came of it. */
+  /** The newest drill, whatever came of it. Here as below, one of a chosen moment says nothing of what there is now. */
   readonly last?: DrillEvidence;
+  /** The newest that was not proved, unless every dataset that failed in it was looked at again since. */
+  readonly fault?: DrillEvidence;
   /** The newest that was proved and left out no dataset but those that the configuration leaves out. */
   readonly proved?: DrillEvidence;
   /** The newest proved drill that had the dataset in its scope. */
@@ -46,7 +48,9 @@ export async function readProofs(
   const strange: string[] = [];
   const byDataset = new Map<string, DrillEvidence>();
   let last: DrillEvidence | undefined;
+  let fault: DrillEvidence | undefined;
   let proved: DrillEvidence | undefined;
+  const lookedAt = new Set<string>();
   using cache = openLedgerCache(stateDir, { create: false });
   let seen = 0;
   const isOurs = (writer: string) => mayProve(hearing.trust, writer, hearing.system);
@@ -65,11 +69,29 @@ export async function readProofs(
     const evidence = drillBodyOf(record?.body);
     if (evidence === undefined) doubtful.push(key);
     if (evidence?.drill.system !== hearing.system) continue;
+    if (evidence.scope.selection !== newestSelected) continue;
     last ??= evidence;
+    const isWhole = evidence.scope.left.every(({ dataset }) => leftOut.has(dataset));
+    if (evidence.outcome.verdict !== 'proved' && blamed(evidence).some((what) => !lookedAt.has(what)))
+      fault ??= evidence;
+    if (evidence.outcome.verdict !== 'inconclusive') {
+      for (const { dataset } of evidence.scope.datasets) lookedAt.add(dataset);
+      if (isWhole) lookedAt.add(application);
+    }
     if (evidence.outcome.verdict !== 'proved') continue;
-    if (evidence.scope.left.every(({ dataset }) => leftOut.has(dataset))) proved ??= evidence;
+    if (isWhole) proved ??= evidence;
     for (const { dataset } of evidence.scope.datasets) if (!byDataset.has(dataset)) byDataset.set(dataset, evidence);
     if (proved && datasets.every((dataset) => byDataset.has(dataset))) break;
   }
-  return { byDataset, doubtful, strange, ...(last && { last }), ...(proved && { proved }) };
+  return { byDataset, doubtful, strange, ...(last && { last }), ...(fault && { fault }), ...(proved && { proved }) };
+}
+
+/** No dataset has this name. */
+const application = '';
+
+/** Whose checks did not pass; where none says so, all that was in the drill. */
+function blamed({ checks, scope }: DrillEvidence): string[] {
+  const bad = checks.filter(({ verdict }) => verdict === 'fail' || verdict === 'error');
+  if (bad.length > 0) return bad.map(({ dataset }) => dataset ?? application);
+  return scope.datasets.map(({ dataset }) => dataset);
 }

@@ -108,6 +108,25 @@ describe('status', () => {
     expect(codes(found)).toEqual(['drill-failed']);
   });
 
+  test('drill-03: neither a proof of an older moment nor one of another dataset hides that the newest failed', async () => {
+    const { vault, status } = await harbor();
+    for (const dataset of ['app-db', 'uploads']) vault.point({ dataset, timeMs: now - minuteMs });
+    const both = ['app-db', 'uploads'];
+    vault.drill({ atMs: now - 4 * hourMs, verdict: 'failed', datasets: both, rtoMs: 1 });
+    const chosen = { verdict: 'proved', datasets: both, rtoMs: 1, selection: 'newest not younger than …' } as const;
+    vault.drill({ atMs: now - 3 * hourMs, ...chosen });
+    const found = await status();
+    expect(found).toMatchObject({ ok: false, proof: null, lastDrill: { verdict: 'failed' } });
+    expect(found.datasets.map(({ provedAt }) => provedAt)).toEqual([null, null]);
+    expect(codes(found)).toEqual(['drill-failed', 'never-proved']);
+    vault.drill({ atMs: now - 2 * hourMs, verdict: 'proved', datasets: ['uploads'], left: ['app-db'], rtoMs: 1 });
+    expect(codes(await status())).toContain('drill-failed');
+    // The place failed, which says nothing of the data.
+    vault.drill({ atMs: now - 1.5 * hourMs, verdict: 'inconclusive', datasets: both, rtoMs: 1 });
+    vault.drill({ atMs: now - hourMs, verdict: 'proved', datasets: ['app-db'], left: ['uploads'], rtoMs: 1 });
+    expect(codes(await status())).not.toContain('drill-failed');
+  });
+
   test('a proof that is old, slow, or of half the datasets is not enough', async () => {
     const { vault, status } = await harbor();
     vault.point({ dataset: 'app-db', timeMs: now });

@@ -175,7 +175,7 @@ test('a damaged page is captured as it is, and said', async () => {
   fs.writeSync(file, Buffer.alloc(4096, 0x55), 0, 4096, 4096 * 8);
   fs.closeSync(file);
   const { captured } = await contentsOf(await source.capture(newRun()));
-  expect(captured.problems).toMatchObject([{ code: 'sqlite-damaged' }]);
+  expect(captured.problems).toMatchObject([{ code: 'sqlite-damaged' }, { code: 'sqlite-not-compared' }]);
 });
 
 test('Q22: what is no database is told from what is encrypted', async () => {

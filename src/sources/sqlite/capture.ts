@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { backup, type DatabaseSync } from 'node:sqlite';
@@ -35,7 +36,8 @@ const STEP_PAGES = 4096;
  */
 export async function captureSqlite(path: string, workFolder: string, run: Run): Promise<Capture> {
   const found = await stat(path, { bigint: true });
-  using source = await openSnapshot(path, run);
+  using snapshot = await openSnapshot(path, run);
+  const source = snapshot.database;
   const facts = factsOf(source, path);
   const sizeBytes = facts.pageSize * facts.pageCount;
   const folder = await makeWorkFolder(workFolder, sizeBytes);
@@ -45,11 +47,12 @@ export async function captureSqlite(path: string, workFolder: string, run: Run):
   try {
     if (facts.pageCount > 0) {
       await copyPages(source, copy, run);
+      if (snapshot.withoutLocks) await demandUntouched(path, found);
       const copied = (await stat(copy)).size;
       if (copied !== sizeBytes) {
         throw copyIncomplete({ path, expected: `${sizeBytes} bytes`, actual: `${copied} bytes` });
       }
-      const look = { path: copy, isCopy: true, integrity: 'quick', foreignKeys: false, expectations: true } as const;
+      const look = { path: copy, isCopy: true, integrity: 'quick', data: true } as const;
       looking = lookInto(look, AbortSignal.any([run.signal, stop.signal]));
       looking.catch(() => {});
     }
@@ -79,12 +82,17 @@ export async function captureSqlite(path: string, workFolder: string, run: Run):
       const problems: Problem[] = (looked?.integrity ?? [])
         .filter(({ ok }) => !ok)
         .map(({ detail }) => ({ code: 'sqlite-damaged', message: `${path} is damaged as it stands: ${detail}.` }));
-      const expectations = looked?.expectations ?? { algorithm: 'sqlite-rowtext-1', tables: [] };
+      const expectations = looked?.data?.expectations ?? { algorithm: 'sqlite-rowtext-1', tables: [] };
+      const { foreignKeys, notCompared = [] } = looked?.data ?? {};
       const schema = expectations.tables.find(({ table }) => table === 'sqlite_schema');
       if ((schema?.rows ?? 0) !== expectedSchema) {
         throw copyIncomplete({ path, expected: `${expectedSchema} objects`, actual: `${schema?.rows ?? 0}` });
       }
-      return { facts: { ...facts }, expectations, problems };
+      for (const { table, reason } of notCompared) {
+        const message = `The rows of ${table} are in the backup and could not be counted here (${reason}): no drill can compare them.`;
+        problems.push({ code: 'sqlite-not-compared', message });
+      }
+      return { facts: { ...facts, notCompared, ...(foreignKeys && { foreignKeys }) }, expectations, problems };
     },
     async [Symbol.asyncDispose]() {
       stop.abort();
@@ -92,6 +100,17 @@ export async function captureSqlite(path: string, workFolder: string, run: Run):
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * A database on a read-only file system is read without locks: there can be none. Whoever writes it through another mount has
+ * changed it, or has a log beside it.
+ */
+async function demandUntouched(path: string, before: BigIntStats): Promise<void> {
+  const now = await stat(path, { bigint: true });
+  const log = await stat(`${path}-wal`).catch(() => undefined);
+  if (now.mtimeNs === before.mtimeNs && now.size === before.size && log === undefined) return;
+  throw copyIncomplete({ path, expected: 'nobody to write it on a read-only file system', actual: 'somebody who did' });
 }
 
 async function copyPages(source: DatabaseSync, copy: string, run: Run): Promise<void> {

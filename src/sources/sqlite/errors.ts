@@ -29,6 +29,15 @@ export const databaseUnreadable = defineError({
     "See what its own check says: sqlite3 FILE 'PRAGMA integrity_check'. Earlier restore points are untouched.",
 });
 
+export const logUnread = defineError({
+  code: 'sqlite-log-unread',
+  exit: 2,
+  say: (fact: { path: string }) =>
+    `${fact.path} lies on a read-only file system, and ${fact.path}-wal beside it holds commits that only a program that may write can apply.`,
+  hint: (fact) =>
+    `Mount it for writing, or copy ${fact.path} and ${fact.path}-wal together to a folder that can be written and protect that copy.`,
+});
+
 export const workFolderTooSmall = defineError({
   code: 'sqlite-no-room-for-copy',
   exit: 2,

@@ -1,5 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
 import { sentenceOf } from '../../core/errors.ts';
+import { countOf } from '../../core/size.ts';
 import type { Measurement } from '../source.ts';
 import { quoteName } from './row-checksums.ts';
 
@@ -42,27 +44,57 @@ function checkTables(database: DatabaseSync, name: string): Finding {
   return { name, ok: defects.length === 0, looked: tables.length - unchecked.length, detail };
 }
 
-export function checkForeignKeys(database: DatabaseSync): Finding {
-  const name = 'foreign_key_check';
-  const looked = Number(
-    database
-      .prepare("SELECT count(*) AS n FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) WHERE t.type = 'table'")
-      .get()?.n ?? 0,
-  );
-  try {
-    let count = 0;
-    const named: string[] = [];
-    for (const row of database.prepare('PRAGMA foreign_key_check').iterate()) {
-      count++;
-      if (named.length < QUOTED)
-        named.push(`${row.table} row ${row.rowid ?? '?'} refers to a missing row of ${row.parent}`);
+/** SQLite enforces no reference unless an application asks for it, so many a sound database has some that lead nowhere. */
+const foreignKeys = z.object({
+  keys: z.number(),
+  /** How many rows of a table refer to rows of `parent` that are not there. */
+  dangling: z.array(z.object({ table: z.string(), parent: z.string(), rows: z.number() })),
+  /** A key that names what nothing can refer to, or that takes the application to compare. */
+  uncheckable: z.array(z.object({ table: z.string(), why: z.string() })),
+});
+export type ForeignKeys = z.infer<typeof foreignKeys>;
+type Dangling = ForeignKeys['dangling'][number];
+
+/** As a capture recorded them; undefined where it did not. */
+export function recordedKeys(facts: Readonly<Record<string, unknown>> = {}): ForeignKeys | undefined {
+  return foreignKeys.safeParse(facts.foreignKeys).data;
+}
+
+export function foreignKeysOf(database: DatabaseSync): ForeignKeys {
+  const keysOf = "SELECT t.name FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) WHERE t.type = 'table'";
+  const referring = textsOf(database, keysOf);
+  const dangling: ForeignKeys['dangling'] = [];
+  const uncheckable: ForeignKeys['uncheckable'] = [];
+  for (const table of new Set(referring)) {
+    try {
+      const counts = new Map<string, number>();
+      for (const { parent } of database.prepare(`PRAGMA foreign_key_check(${quoteName(table)})`).iterate())
+        counts.set(String(parent), (counts.get(String(parent)) ?? 0) + 1);
+      for (const [parent, rows] of counts) dangling.push({ table, parent, rows });
+    } catch (error) {
+      uncheckable.push({ table, why: sentenceOf(error) });
     }
-    const more = count > named.length ? `, and ${count - named.length} more` : '';
-    return { name, ok: count === 0, looked, detail: count === 0 ? 'ok' : named.join(', ') + more };
-  } catch (error) {
-    // A key that names a table or column that is not there: the application could never have used it.
-    return { name, ok: false, looked, detail: sentenceOf(error) };
   }
+  return { keys: referring.length, dangling, uncheckable };
+}
+
+/** The copy's references held against the source's: what dangled there may dangle here, and nothing else. */
+export function checkForeignKeys(found: ForeignKeys, recorded: ForeignKeys | undefined): Finding {
+  const has = (one: Dangling) =>
+    recorded?.dangling.some((was) => was.table === one.table && was.parent === one.parent && was.rows === one.rows);
+  const fails = (one: ForeignKeys['uncheckable'][number]) =>
+    recorded?.uncheckable.some((was) => was.table === one.table);
+  const news = [
+    ...found.dangling.filter((one) => !has(one)).map(inWords),
+    ...found.uncheckable.filter((one) => !fails(one)).map(({ table, why }) => `${table}: ${why}`),
+  ];
+  const same = [...found.dangling.map(inWords), ...found.uncheckable.map(({ table, why }) => `${table}: ${why}`)];
+  const detail = news.length > 0 ? quote(news) : same.length > 0 ? `as in the source: ${quote(same)}` : 'ok';
+  return { name: 'foreign_key_check', ok: news.length === 0, looked: found.keys, detail };
+}
+
+function inWords({ table, parent, rows }: Dangling): string {
+  return `${countOf(rows, 'row')} of ${table} ${rows === 1 ? 'refers' : 'refer'} to a missing row of ${parent}`;
 }
 
 function textsOf(database: DatabaseSync, sql: string): string[] {

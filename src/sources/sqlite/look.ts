@@ -1,5 +1,6 @@
-import type { Expectations } from '../../core/expectations.ts';
+import type { Expectations, NotCompared } from '../../core/expectations.ts';
 import type { Measurement } from '../source.ts';
+import type { ForeignKeys } from './integrity.ts';
 import { inThread } from './thread.ts';
 
 export interface Look {
@@ -8,13 +9,17 @@ export interface Look {
   readonly isCopy: boolean;
   /** `quick` skips the comparison of indexes with their tables. */
   readonly integrity: 'quick' | 'full';
-  readonly foreignKeys: boolean;
-  readonly expectations: boolean;
+  /** References between tables, rows and definitions. */
+  readonly data: boolean;
 }
 
 export interface Looked {
   readonly integrity: Measurement['integrity'];
-  readonly expectations?: Expectations;
+  readonly data?: {
+    readonly foreignKeys: ForeignKeys;
+    readonly expectations: Expectations;
+    readonly notCompared: readonly NotCompared[];
+  };
 }
 
 /** Reads a whole database. */

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
-import { checkForeignKeys, checkIntegrity } from './integrity.ts';
+import { checkIntegrity, foreignKeysOf } from './integrity.ts';
 import type { Look, Looked } from './look.ts';
 import { openCopy } from './open.ts';
 import { expectationsOf } from './row-checksums.ts';
@@ -11,7 +11,7 @@ database.exec('PRAGMA trusted_schema = OFF');
 // One snapshot for all that is asked.
 database.exec('BEGIN');
 const looked: Looked = {
-  integrity: [checkIntegrity(database, look.integrity), ...(look.foreignKeys ? [checkForeignKeys(database)] : [])],
-  ...(look.expectations && { expectations: expectationsOf(database) }),
+  integrity: [checkIntegrity(database, look.integrity)],
+  ...(look.data && { data: { foreignKeys: foreignKeysOf(database), ...expectationsOf(database) } }),
 };
 parentPort?.postMessage(looked);

@@ -1,16 +1,30 @@
-import { open } from 'node:fs/promises';
+import { access, constants, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
-import { databaseBusy, databaseUnreadable, notADatabase } from './errors.ts';
+import { databaseBusy, databaseUnreadable, logUnread, notADatabase } from './errors.ts';
 
 /** SQLite's result codes; extended ones carry the plain one in their low byte. */
-const code = { busy: 5, locked: 6, notADatabase: 26, readonlyRecovery: 264, readonlyRollback: 776 } as const;
+const code = {
+  busy: 5,
+  locked: 6,
+  cannotOpen: 14,
+  notADatabase: 26,
+  readonlyRecovery: 264,
+  readonlyRollback: 776,
+} as const;
 
 const BUSY_DEADLINE_MS = 60_000;
 const BUSY_PAUSE_MS = 20;
+
+export interface Snapshot extends Disposable {
+  readonly database: DatabaseSync;
+  /** Nothing keeps others from writing meanwhile: on a read-only file system there are no locks to take. */
+  readonly withoutLocks: boolean;
+}
 
 /**
  * A connection that holds one snapshot: everything read through it is of one moment, until it is closed.
@@ -18,7 +32,7 @@ const BUSY_PAUSE_MS = 20;
  * Never open a live database's file in this process by other means than SQLite: closing any descriptor of it drops the locks
  * of all (POSIX), and with them the application's protection from us and ours from it.
  */
-export async function openSnapshot(path: string, run: Run): Promise<DatabaseSync> {
+export async function openSnapshot(path: string, run: Run): Promise<Snapshot> {
   const started = run.clock.elapsed();
   // Read-only first: then SQLite does not checkpoint when it closes, which on a version with the WAL-reset bug (Q1) could
   // corrupt a database that the application writes at the same instant.
@@ -30,7 +44,7 @@ export async function openSnapshot(path: string, run: Run): Promise<DatabaseSync
       database?.exec('BEGIN');
       // The snapshot begins with the first read.
       database?.prepare('SELECT count(*) FROM sqlite_schema').get();
-      if (database !== undefined) return database;
+      if (database !== undefined) return snapshotOf(database, false);
       throw databaseUnreadable({ path, why: 'it cannot be opened' });
     } catch (error) {
       database?.close();
@@ -41,9 +55,29 @@ export async function openSnapshot(path: string, run: Run): Promise<DatabaseSync
         const waitedMs = run.clock.elapsed() - started;
         if (waitedMs > BUSY_DEADLINE_MS) throw databaseBusy({ path, waitedMs }, { cause: error });
         await sleep(BUSY_PAUSE_MS, undefined, { signal: run.signal });
-      } else throw await explained(path, error);
+      } else if ((found & 0xff) === code.cannotOpen && (await isReadOnlyPlace(path))) return await openUnwritable(path);
+      else throw await explained(path, error);
     }
   }
+}
+
+/** Reading a database with a write-ahead log takes a file beside it, which a read-only file system does not let anyone make. */
+async function isReadOnlyPlace(path: string): Promise<boolean> {
+  const refused = await access(dirname(path), constants.W_OK).catch((error: unknown) => error);
+  return (refused as NodeJS.ErrnoException | undefined)?.code === 'EROFS';
+}
+
+async function openUnwritable(path: string): Promise<Snapshot> {
+  const log = await stat(`${path}-wal`).catch(() => undefined);
+  if ((log?.size ?? 0) > 0) throw logUnread({ path });
+  const database = openCopy(path);
+  database.exec('BEGIN');
+  database.prepare('SELECT count(*) FROM sqlite_schema').get();
+  return snapshotOf(database, true);
+}
+
+function snapshotOf(database: DatabaseSync, withoutLocks: boolean): Snapshot {
+  return { database, withoutLocks, [Symbol.dispose]: () => database.close() };
 }
 
 function tryOpen(path: string, readOnly: boolean): DatabaseSync {

@@ -75,7 +75,7 @@ export async function placeOf(text: string, name: string): Promise<string> {
 /** The bytes are those that were backed up, whatever the check says: so a defect is told, and not in the way. */
 async function checked(path: string, sizeBytes: number, run: Run): Promise<Problem[]> {
   if (sizeBytes === 0) return [];
-  const look = { path, isCopy: true, integrity: 'full', foreignKeys: false, expectations: false } as const;
+  const look = { path, isCopy: true, integrity: 'full', data: false } as const;
   const { integrity } = await lookInto(look, run.signal);
   return integrity
     .filter(({ ok }) => !ok)

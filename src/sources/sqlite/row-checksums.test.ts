@@ -11,7 +11,9 @@ function open(sql: string): DatabaseSync {
 
 function checksums(sql: string): Record<string, string | undefined> {
   using database = open(sql);
-  return Object.fromEntries(expectationsOf(database).tables.map(({ table, checksum }) => [table, checksum]));
+  return Object.fromEntries(
+    expectationsOf(database).expectations.tables.map(({ table, checksum }) => [table, checksum]),
+  );
 }
 
 const sum = (sql: string) => checksums(`CREATE TABLE t (a, b); ${sql}`).t;
@@ -86,7 +88,7 @@ describe('the checksum of a table', () => {
         .map((row) => JSON.stringify(Object.values(row)))
         .sort()
         .join();
-      return { canonical, table: expectationsOf(database).tables.find(({ table }) => table === 't')! };
+      return { canonical, table: expectationsOf(database).expectations.tables.find(({ table }) => table === 't')! };
     };
     fc.assert(
       fc.property(rows, rows, (left, right) => {
@@ -115,7 +117,7 @@ test('tables with any name, shape and number of columns are counted', () => {
           `CREATE TABLE ${quoteName(table)} (${list.join(', ')}, PRIMARY KEY (${list[0]})) ${withoutRowid ? 'WITHOUT ROWID' : ''};
          INSERT INTO ${quoteName(table)} (${list[0]}) VALUES (1), ('x')`,
         );
-        const found = expectationsOf(database).tables.at(-1);
+        const found = expectationsOf(database).expectations.tables.at(-1);
         expect(found?.reason).toBeUndefined();
         expect(found).toMatchObject({ rows: 2, checksum: expect.stringMatching(/^[0-9a-f]{32}$/) });
       },
@@ -127,7 +129,7 @@ test('tables with any name, shape and number of columns are counted', () => {
 test('a table as wide as SQLite allows', () => {
   const columns = Array.from({ length: 2000 }, (_, at) => `c${at}`);
   using database = open(`CREATE TABLE wide (${columns.join(', ')}); INSERT INTO wide (c1999) VALUES ('last')`);
-  expect(expectationsOf(database).tables.at(-1)).toMatchObject({
+  expect(expectationsOf(database).expectations.tables.at(-1)).toMatchObject({
     table: 'wide',
     rows: 1,
     checksum: expect.any(String),
@@ -151,8 +153,12 @@ test('definitions count, views and virtual tables do not, the tables behind thos
 
 test('generated columns do not hinder, also when they use a function that only the application has', () => {
   using database = open('CREATE TABLE t (a, b AS (a * 2) VIRTUAL, c AS (a * 3) STORED); INSERT INTO t VALUES (1), (2)');
-  expect(expectationsOf(database).tables.at(-1)).toMatchObject({ rows: 2, checksum: expect.any(String) });
+  expect(expectationsOf(database).expectations.tables.at(-1)).toMatchObject({ rows: 2, checksum: expect.any(String) });
   database.function('secret', { deterministic: true }, (value) => value);
   database.exec('CREATE TABLE u (a, b AS (secret(a)) VIRTUAL); INSERT INTO u VALUES (1)');
-  expect(expectationsOf(database).tables.at(-1)).toMatchObject({ table: 'u', rows: 1, checksum: expect.any(String) });
+  expect(expectationsOf(database).expectations.tables.at(-1)).toMatchObject({
+    table: 'u',
+    rows: 1,
+    checksum: expect.any(String),
+  });
 });

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { sentenceOf } from '../../core/errors.ts';
-import type { Expectations, TableExpectation } from '../../core/expectations.ts';
+import type { Expectations, NotCompared, TableExpectation } from '../../core/expectations.ts';
 
 /**
  * `sqlite-rowtext-1`. Per table the exact number of rows and the sum, over rows, of the SHA-256 of the row's text, in four
@@ -11,21 +11,23 @@ import type { Expectations, TableExpectation } from '../../core/expectations.ts'
  *
  * Every table with pages of its own counts: WITHOUT ROWID ones, SQLite's own (sqlite_sequence), the shadow tables of virtual
  * ones. Virtual tables themselves do not (their module may not be here), nor virtual generated columns (they are computed).
- * `sqlite_schema` stands for all definitions: its rows are type, name, table and SQL of each object.
+ * `sqlite_schema` stands for all definitions: its rows are type, name, table and SQL of each object. A table that cannot even be
+ * counted here is not among them: it is in `notCompared`.
  */
-export function expectationsOf(database: DatabaseSync): Expectations {
+export function expectationsOf(database: DatabaseSync): { expectations: Expectations; notCompared: NotCompared[] } {
   const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 ORDER BY name");
   const names = tables.all().map((row) => String(row.name));
+  const measured = [
+    checksumRows(database, 'sqlite_schema', ['type', 'name', 'tbl_name', 'sql'].map(quoteName)),
+    ...names.map((name) => measureTable(database, name)),
+  ];
   return {
-    algorithm: 'sqlite-rowtext-1',
-    tables: [
-      checksumRows(database, 'sqlite_schema', ['type', 'name', 'tbl_name', 'sql'].map(quoteName)),
-      ...names.map((name) => measureTable(database, name)),
-    ],
+    expectations: { algorithm: 'sqlite-rowtext-1', tables: measured.flatMap((one) => ('rows' in one ? [one] : [])) },
+    notCompared: measured.flatMap((one) => ('rows' in one ? [] : [one])),
   };
 }
 
-function measureTable(database: DatabaseSync, name: string): TableExpectation {
+function measureTable(database: DatabaseSync, name: string): TableExpectation | NotCompared {
   const columns = database
     .prepare('SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (0, 3) ORDER BY cid')
     .all(name)
@@ -33,7 +35,11 @@ function measureTable(database: DatabaseSync, name: string): TableExpectation {
   return checksumRows(database, name, columns);
 }
 
-function checksumRows(database: DatabaseSync, name: string, columns: readonly string[]): TableExpectation {
+function checksumRows(
+  database: DatabaseSync,
+  name: string,
+  columns: readonly string[],
+): TableExpectation | NotCompared {
   const table = displayName(name);
   const lanes = new Uint32Array(4);
   let rows = 0;
@@ -46,10 +52,17 @@ function checksumRows(database: DatabaseSync, name: string, columns: readonly st
       rows++;
     }
   } catch (error) {
-    // A row whose text is longer than SQLite allows, or a damaged page: the rows may still be counted.
-    return { table, rows: countRows(database, name) ?? rows, reason: sentenceOf(error) };
+    // A row whose text is longer than SQLite allows, or a damaged page: the rows may still be counted. A count that failed is none.
+    const counted = countRows(database, name);
+    return { table, reason: reasonOf(error), ...(counted !== undefined && { rows: counted }) };
   }
   return { table, rows, checksum: Array.from(lanes, (lane) => lane.toString(16).padStart(8, '0')).join('') };
+}
+
+/** SQLite's planner has no words for a key that it cannot compare. */
+function reasonOf(error: unknown): string {
+  const sentence = sentenceOf(error);
+  return sentence === 'no query solution' ? "its key has a collation of the application's own" : sentence;
 }
 
 function countRows(database: DatabaseSync, name: string): number | undefined {

@@ -9,6 +9,7 @@ import { codeOf } from '../file-system.ts';
 import type { Inspection, Source } from '../source.ts';
 import { captureSqlite, factsOf } from './capture.ts';
 import { dangersOf, lastWriterOf, networkProblems } from './dangers.ts';
+import { checkForeignKeys, recordedKeys } from './integrity.ts';
 import { lookInto } from './look.ts';
 import { openSnapshot } from './open.ts';
 import { restoreSqlite, wasPlaced } from './restore.ts';
@@ -40,14 +41,15 @@ export function sqliteSource(options: SqliteOptions): Source {
         ? restoreSqlite(contents, target, path, run)
         : restoreTables(contents, target, { home: path, workFolder }, run),
     wasPlaced: (mark, contents) => wasPlaced(mark, contents, path),
-    async measure(where, expected, run) {
+    async measure(where, expected, run, contents) {
       if ((await stat(where)).size === 0) {
         return { actual: { algorithm: expected.algorithm, tables: [] }, integrity: [] };
       }
-      const look = { path: where, isCopy: false, integrity: 'full', foreignKeys: true, expectations: true } as const;
-      const { integrity, expectations } = await lookInto(look, run.signal);
-      if (expectations === undefined) throw new Error('asked for expectations, got none');
-      return { actual: expectations, integrity };
+      const look = { path: where, isCopy: false, integrity: 'full', data: true } as const;
+      const { integrity, data } = await lookInto(look, run.signal);
+      if (data === undefined) throw new Error('asked for rows, got none');
+      const references = checkForeignKeys(data.foreignKeys, recordedKeys(contents?.facts));
+      return { actual: data.expectations, integrity: [...integrity, references] };
     },
   };
 }
@@ -55,7 +57,8 @@ export function sqliteSource(options: SqliteOptions): Source {
 /** @throws `dataset-vanished`, `dataset-unreadable`, `restore-interrupted`, `sqlite-…` */
 async function inspectSqlite(path: string, run: Run): Promise<Inspection> {
   const sizeBytes = await findFile(path);
-  using database = await openSnapshot(path, run);
+  using snapshot = await openSnapshot(path, run);
+  const { database } = snapshot;
   const facts = factsOf(database, path);
   const version = String(database.prepare('SELECT sqlite_version() AS v').get()?.v);
   const writer = await lastWriterOf(path, run.signal);

@@ -5,7 +5,7 @@ import type { Expectations, TableExpectation } from '../../../core/expectations.
 import type { RestorePoint } from '../../../vault/vault.ts';
 import { checkAge } from './age.ts';
 import { checkExpectations } from './expectations.ts';
-import { isWhatItsNameSays } from './file-types.ts';
+import { isWhatItsNameSays, unknownType } from './file-types.ts';
 import { readTime } from './freshness.ts';
 import { startPathSet } from './path-set.ts';
 
@@ -29,13 +29,15 @@ describe('expectations', () => {
       fc.property(anyTables, anyTables, (want, have) => {
         const sort = (tables: TableExpectation[]) => [...tables].sort((a, b) => (a.table < b.table ? -1 : 1));
         const equal = JSON.stringify(sort(want)) === JSON.stringify(sort(have));
-        expect(checkExpectations(recorded(...want), recorded(...have), '').verdict).toBe(equal ? 'pass' : 'fail');
+        expect(checkExpectations(recorded(...want), recorded(...have), {}).verdict).toBe(equal ? 'pass' : 'fail');
       }),
     );
   });
 
   test('that are absent are no pass, and no reason is made up for them', () => {
-    const finding = checkExpectations(undefined, undefined, 'the backup was taken by an older version.');
+    const finding = checkExpectations(undefined, undefined, {
+      expectationsAbsent: 'the backup was taken by an older version.',
+    });
     expect(finding).toMatchObject({ verdict: 'skip', looked: 0 });
     expect(finding.reason).toBeUndefined();
     expect(finding.message).toContain('older version');
@@ -43,23 +45,23 @@ describe('expectations', () => {
 
   test('made in another way are not compared', () => {
     const other = { algorithm: 'sqlite-rowtext-2', tables: [orders] };
-    expect(checkExpectations(recorded(orders), other, '')).toMatchObject({ verdict: 'fail', looked: 0 });
+    expect(checkExpectations(recorded(orders), other, {})).toMatchObject({ verdict: 'fail', looked: 0 });
   });
 
   test('of tables without a checksum say that they compare counts alone', () => {
     const bare = { table: 'orders', rows: 3, reason: 'no text form' };
-    const finding = checkExpectations(recorded(bare), recorded(orders), '');
+    const finding = checkExpectations(recorded(bare), recorded(orders), {});
     expect(finding).toMatchObject({ verdict: 'pass', message: expect.stringMatching(/1 of them by count alone/) });
   });
 
   test('of nothing pass with nothing, and say that this is right', () => {
-    expect(checkExpectations(recorded(), recorded(), '')).toMatchObject({
+    expect(checkExpectations(recorded(), recorded(), {})).toMatchObject({
       verdict: 'pass',
       looked: 0,
       emptyIsRight: true,
     });
     const drafts = { table: 'drafts', rows: 0 };
-    expect(checkExpectations(recorded(drafts, orders), recorded(orders, drafts), '').emptyIsRight).toBe(false);
+    expect(checkExpectations(recorded(drafts, orders), recorded(orders, drafts), {}).emptyIsRight).toBe(false);
   });
 });
 
@@ -111,8 +113,20 @@ describe('the type of a file', () => {
     expect(is('a.webp', 'RIFF\x04\0\0\0WEBP')).toBe(true);
     expect(is('a.webp', 'RIFF\xff\0\0\0WEBP')).toBe(false);
     expect(is('a.gif', 'GIF89a…')).toBe(true);
-    expect(is('a.svg', '<html>')).toBe(true);
     expect(is('no ending', '')).toBe(true);
+  });
+
+  test('drill-05: is no page that a server gave instead of the file', () => {
+    const page = '\ufeff <!DOCTYPE html><html><body>502 Bad Gateway</body></html>';
+    for (const type of ['csv', 'tsv', 'json', 'xml', 'svg', 'avif', 'webm', 'psd', 'wav', '7z', 'rtf'])
+      expect(is(`a.${type}`, Buffer.from(page)), type).toBe(false);
+    expect(is('a.svg', '<?xml version="1.0"?>\n<!-- x --><svg xmlns="…">')).toBe(true);
+    expect(is('a.json', ' [1]')).toBe(true);
+    expect(is('a.csv', 'a;b\n')).toBe(true);
+    expect(is('a.xml', Buffer.from('\ufeff<feed>', 'utf16le'))).toBe(true);
+    expect(['a.txt', 'a.BIN', 'a', 'a.pdf', 'x.constructor'].map(unknownType)).toEqual([
+      ...['.txt', '.bin', 'without an ending', undefined, '.constructor'],
+    ]);
   });
 
   test('is never an exception, however short or wild the bytes', () => {

@@ -1,5 +1,10 @@
 import { isTable } from '../../../core/anomalies.ts';
-import type { Expectations, TableExpectation } from '../../../core/expectations.ts';
+import {
+  type Expectations,
+  type NotCompared,
+  notComparedIn,
+  type TableExpectation,
+} from '../../../core/expectations.ts';
 import { countOf, formatCount } from '../../../core/size.ts';
 import type { Finding } from '../parts.ts';
 
@@ -10,9 +15,10 @@ const named = 10;
 export function checkExpectations(
   recorded: Expectations | undefined,
   actual: Expectations | undefined,
-  whyAbsent: string,
+  facts: Readonly<Record<string, unknown>>,
 ): Finding {
   if (recorded === undefined || actual === undefined) {
+    const whyAbsent = typeof facts.expectationsAbsent === 'string' ? facts.expectationsAbsent : 'take a new backup.';
     return {
       verdict: 'skip',
       looked: 0,
@@ -30,7 +36,12 @@ export function checkExpectations(
       message: `Recorded with ${recorded.algorithm}, measured with ${actual.algorithm}: they cannot be compared.`,
     };
   }
-  const differences = compare(recorded.tables, actual.tables);
+  const notCompared = notComparedIn(facts);
+  const left = new Set(notCompared.map(({ table }) => table));
+  const differences = compare(
+    recorded.tables,
+    actual.tables.filter(({ table }) => !left.has(table) || recorded.tables.some((one) => one.table === table)),
+  );
   const rows = total(recorded.tables);
   const looked = total(actual.tables);
   const expected = inWords(recorded.tables);
@@ -39,7 +50,7 @@ export function checkExpectations(
     const message = `${differences.slice(0, named).join(' ')}${more}`;
     return { verdict: 'fail', looked, expected, actual: inWords(actual.tables), message };
   }
-  const counted = recorded.tables.filter((table) => table.checksum === undefined).length;
+  const counted = recorded.tables.filter((one) => one.checksum === undefined && !left.has(one.table)).length;
   const byCount = counted === 0 ? '' : `; ${counted} of them by count alone`;
   return {
     verdict: 'pass',
@@ -48,8 +59,18 @@ export function checkExpectations(
     emptyIsRight: rows === 0,
     expected,
     actual: inWords(actual.tables),
-    message: `As recorded: ${expected}${byCount}.`,
+    message: `As recorded: ${expected}${byCount}.${notComparedWords(notCompared)}`,
   };
+}
+
+/** ` Not compared: public.logs (excluded: only logs).` */
+export function notComparedWords(tables: readonly NotCompared[]): string {
+  if (tables.length === 0) return '';
+  const more = tables.length > named ? `, and ${tables.length - named} more` : '';
+  return ` Not compared: ${tables
+    .slice(0, named)
+    .map(({ table, reason }) => `${table} (${reason})`)
+    .join(', ')}${more}.`;
 }
 
 function compare(recorded: readonly TableExpectation[], actual: readonly TableExpectation[]): string[] {

@@ -38,6 +38,28 @@ const mp3: Rule = ({ head }) =>
 const ogg: Rule = ({ head }) => head.toString('latin1', 0, 4) === 'OggS';
 const sqlite: Rule = ({ head }) => head.toString('latin1', 0, 16) === 'SQLite format 3\0';
 
+const riff =
+  (kind: string): Rule =>
+  ({ head }) =>
+    head.toString('latin1', 0, 4) === 'RIFF' && head.toString('latin1', 8, 12) === kind;
+const starting =
+  (hex: string): Rule =>
+  ({ head }) =>
+    begins(head, hex);
+const matroska = starting('1a45dfa3');
+/** Text without a form of its own: at least not the page that a server gives instead of a file. */
+const text: Rule = ({ head }) => !/^\s*<(!doctype html|html|head)\b/i.test(textOf(head));
+const json: Rule = (file) => /^\s*[[{"\d\-tfn]/.test(textOf(file.head));
+const xml: Rule = (file) => text(file) && /^\s*</.test(textOf(file.head));
+const svg: Rule = (file) => xml(file) && /<svg\b/i.test(textOf(file.head));
+
+function textOf(head: Buffer): string {
+  const isWide = begins(head, 'fffe') || begins(head, 'feff');
+  return isWide
+    ? head.toString('latin1', 2, 2050).replaceAll('\0', '')
+    : head.toString('utf8', 0, 2048).replace(/^\ufeff/, '');
+}
+
 const rules: Readonly<Record<string, Rule>> = {
   pdf,
   png,
@@ -66,11 +88,41 @@ const rules: Readonly<Record<string, Rule>> = {
   mp3,
   ogg,
   sqlite,
+  csv: text,
+  tsv: text,
+  json,
+  xml,
+  svg,
+  avif: media,
+  heif: media,
+  webm: matroska,
+  mkv: matroska,
+  psd: starting('38425053'),
+  wav: riff('WAVE'),
+  avi: riff('AVI '),
+  flac: starting('664c6143'),
+  '7z': starting('377abcaf271c'),
+  rar: starting('526172211a07'),
+  bz2: starting('425a68'),
+  xz: starting('fd377a585a00'),
+  ico: starting('00000100'),
+  rtf: starting('7b5c7274'),
 };
+
+/** The type that a file's name claims and whose bytes we do not know, as it is told; undefined for one that is looked at. */
+export function unknownType(name: string): string | undefined {
+  const type = typeOf(name);
+  return Object.hasOwn(rules, type) ? undefined : type === '' ? 'without an ending' : `.${type}`;
+}
+
+function typeOf(name: string): string {
+  return /\.([a-z0-9]+)$/i.exec(name)?.[1]?.toLowerCase() ?? '';
+}
 
 /** Whether the file is of the type that its name claims; true for types that we do not know. */
 export function isWhatItsNameSays(name: string, file: FileEnds): boolean {
-  const rule = rules[/\.([a-z0-9]+)$/i.exec(name)?.[1]?.toLowerCase() ?? ''];
+  const type = typeOf(name);
+  const rule = Object.hasOwn(rules, type) ? rules[type] : undefined;
   if (rule === undefined) return true;
   const view = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {

@@ -1,6 +1,7 @@
 import { holdsNothing, rowsOf } from '../../../core/anomalies.ts';
-import type { Expectations } from '../../../core/expectations.ts';
+import { notComparedIn } from '../../../core/expectations.ts';
 import type { Run } from '../../../core/run.ts';
+import type { Contents } from '../../../sources/source.ts';
 import type { RestorePoint } from '../../../vault/vault.ts';
 import { noteCounts, readCounts } from '../../anomalies/known-counts.ts';
 import { openCounts, withCounts } from '../../anomalies/open-counts.ts';
@@ -8,6 +9,7 @@ import { readSettled, type SettledPoints } from '../../anomalies/settled.ts';
 import { measuredPoints, settledOf, weighPoints } from '../../anomalies/weigh.ts';
 import { lossHelp, lossSentence, nothingToCompare } from '../../anomalies/words.ts';
 import type { Copy, Drill, DrillParts, Finding } from '../parts.ts';
+import { notComparedWords } from './expectations.ts';
 
 /** What a drill knows of what was before; the ledger is read once, when the first dataset is back. */
 export interface History {
@@ -22,14 +24,19 @@ export function historyOf({ vault, system }: DrillParts, points: readonly Restor
 }
 
 /** An empty copy equals an empty original, and that proves nothing: unless the configuration says why it may be empty. */
-export function unlessEmpty(finding: Finding, recorded: Expectations | undefined, mayBeEmpty: boolean): Finding {
+export function unlessEmpty(
+  finding: Finding,
+  { expectations: recorded, facts }: Pick<Contents, 'expectations' | 'facts'>,
+  mayBeEmpty: boolean,
+): Finding {
   if (finding.verdict !== 'pass' || recorded === undefined || mayBeEmpty || !holdsNothing(recorded)) return finding;
+  const notCompared = notComparedIn(facts);
   return {
     verdict: 'error',
     looked: 0,
     expected: 'data to compare',
     actual: finding.actual,
-    message: nothingToCompare,
+    message: notCompared.length === 0 ? nothingToCompare : `No row of it was compared.${notComparedWords(notCompared)}`,
   };
 }
 

@@ -27,12 +27,16 @@ export type ToReferencesWorker =
   | { readonly type: 'count-orphans' };
 
 export type FromReferencesWorker =
-  /** What is wrong, one sentence for each file with which something is. */
-  | { readonly type: 'inspected'; readonly troubles: readonly string[] }
+  /** What is wrong, one sentence for each file with which something is; and of which types nobody knows what they should look like. */
+  | { readonly type: 'inspected'; readonly troubles: readonly string[]; readonly unknown: UnknownTypes }
   | { readonly type: 'orphans'; readonly count: number; readonly example?: string };
+
+/** By the ending of the name, how many files are only known not to be empty. */
+type UnknownTypes = Readonly<Record<string, number>>;
 
 interface Tally {
   looked: number;
+  readonly unknown: Map<string, number>;
   faults: number;
   readonly troubles: string[];
 }
@@ -50,7 +54,7 @@ export async function checkReferences(
 ): Promise<Finding> {
   const late = AbortSignal.timeout(check.timeoutMs);
   const inTime = AbortSignal.any([signal, late]);
-  const tally: Tally = { looked: 0, faults: 0, troubles: [] };
+  const tally: Tally = { looked: 0, unknown: new Map(), faults: 0, troubles: [] };
   const expected = `every reference of ${database.dataset} opens in ${files.dataset}`;
   await using examiner = startExaminer({ ...files, opens: check.opens }, inTime);
   try {
@@ -81,7 +85,9 @@ async function examineRows(
     const read = readerOf(check, columns, homes);
     const references = rows.flatMap((row) => read(row) ?? []);
     if (references.length === 0) continue;
-    const troubles = await examiner.inspect(references);
+    const { troubles, unknown } = await examiner.inspect(references);
+    for (const [type, count] of Object.entries(unknown))
+      tally.unknown.set(type, (tally.unknown.get(type) ?? 0) + count);
     tally.looked += references.length;
     tally.faults += troubles.length;
     tally.troubles.push(...troubles.slice(0, named - tally.troubles.length));
@@ -101,7 +107,7 @@ function unsound(check: ReferencesCheck, { looked, faults, troubles }: Tally, ex
   return { verdict: 'fail', looked, expected, actual: `${formatCount(faults)} ${fail}`, message };
 }
 
-function sound({ looked }: Tally, orphans: Orphans, expected: string): Finding {
+function sound({ looked, unknown }: Tally, orphans: Orphans, expected: string): Finding {
   const unreferenced = countOf(orphans.count, 'file');
   const example = orphans.example === undefined ? '' : `, for example ${orphans.example}`;
   const rest = orphans.count === 0 ? '' : ` No reference names ${unreferenced}${example}.`;
@@ -110,14 +116,23 @@ function sound({ looked }: Tally, orphans: Orphans, expected: string): Finding {
     looked,
     expected,
     actual: `${formatCount(looked)} open, ${unreferenced} unreferenced`,
-    message: `${countOf(looked, 'reference')} ${looked === 1 ? 'exists and opens' : 'exist and open'}.${rest}`,
+    message: `${countOf(looked, 'reference')} ${looked === 1 ? 'exists and opens' : 'exist and open'}.${typesNotLookedAt(unknown)}${rest}`,
   };
+}
+
+/** ` Of 3 the type is not known, only that they are not empty: .bin, .txt.` */
+function typesNotLookedAt(unknown: ReadonlyMap<string, number>): string {
+  if (unknown.size === 0) return '';
+  const count = [...unknown.values()].reduce((sum, one) => sum + one, 0);
+  const types = [...unknown.keys()].sort();
+  const more = types.length > named ? ` and ${types.length - named} more` : '';
+  return ` Of ${formatCount(count)} the type is not checked, only that there is something in them: ${types.slice(0, named).join(', ')}${more}.`;
 }
 
 type Orphans = Omit<Extract<FromReferencesWorker, { type: 'orphans' }>, 'type'>;
 
 interface Examiner extends AsyncDisposable {
-  inspect(references: readonly Reference[]): Promise<readonly string[]>;
+  inspect(references: readonly Reference[]): Promise<{ troubles: readonly string[]; unknown: UnknownTypes }>;
   countOrphans(): Promise<Orphans>;
 }
 
@@ -139,7 +154,7 @@ function startExaminer(work: ReferencesWork, signal: AbortSignal): Examiner {
   return {
     async inspect(references) {
       const answer = await ask({ type: 'inspect', references });
-      return answer.type === 'inspected' ? answer.troubles : [];
+      return answer.type === 'inspected' ? answer : { troubles: [], unknown: {} };
     },
     async countOrphans() {
       const answer = await ask({ type: 'count-orphans' });

@@ -1,6 +1,7 @@
 /** Looks at the files that rows name. A thread of its own, so that a check over a million files can be ended. Never imported. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { showPath } from '../../../core/paths.ts';
+import { unknownType } from './file-types.ts';
 import { inspectFile } from './inspect-file.ts';
 import { startPathSet } from './path-set.ts';
 import type { FromReferencesWorker, ReferencesWork, ToReferencesWorker } from './references.ts';
@@ -12,12 +13,15 @@ const seen = startPathSet();
 
 function inspectAll({ references }: Extract<ToReferencesWorker, { type: 'inspect' }>): FromReferencesWorker {
   const troubles: string[] = [];
+  const unknown: Record<string, number> = {};
   for (const reference of references) {
     const { found, trouble } = inspectFile(files, dataset, reference, opens);
     if (found?.dataset === dataset) seen.add(found.path);
+    const type = opens && trouble === undefined ? unknownType(reference.path) : undefined;
+    if (type !== undefined) unknown[type] = (unknown[type] ?? 0) + 1;
     if (trouble !== undefined) troubles.push(`${showPath(reference.path)} ${trouble}`);
   }
-  return { type: 'inspected', troubles };
+  return { type: 'inspected', troubles, unknown };
 }
 
 /** Files that no row named. */

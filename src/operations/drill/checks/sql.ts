@@ -21,8 +21,9 @@ export async function checkSql(check: SqlCheck, copy: Copy, signal: AbortSignal)
   }
   const value = row[0] ?? null;
   const actual = value === null ? 'null' : shorten(value);
+  const passesOnNothing = [null, '', '0'].some((nothing) => meets(nothing, check.expect));
   return meets(value, check.expect)
-    ? { verdict: 'pass', looked, expected, actual, message: `${actual} meets '${expected}'.` }
+    ? { verdict: 'pass', looked, passesOnNothing, expected, actual, message: `${actual} meets '${expected}'.` }
     : { verdict: 'fail', looked, expected, actual, message: `${actual} does not meet '${expected}'.` };
 }
 
