@@ -1,13 +1,28 @@
+import type { LifeboatError } from '../core/errors.ts';
 import { formatMoment } from '../core/moment.ts';
 import { countOf, formatSize } from '../core/size.ts';
 import { auditedVerify } from '../operations/audit/audited.ts';
 import { partInvalid } from '../operations/errors.ts';
 import type { VerifyOutcome } from '../operations/verify.ts';
+import { packWrong, pointWrong } from '../vault/errors.ts';
 import type { RestorePoint } from '../vault/vault.ts';
 import { defineCommand, flag, value } from './command.ts';
 import { usageWrong } from './errors.ts';
 import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
+
+interface PointId {
+  readonly dataset: string;
+  readonly id: string;
+  readonly time: string;
+}
+
+/** As errors have it. */
+interface Told {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+}
 
 interface VerifyReport {
   readonly sound: boolean;
@@ -23,8 +38,12 @@ interface VerifyReport {
     readonly kind: string;
     readonly why: string;
     readonly healed: boolean;
-    readonly restorePoints: ReadonlyArray<{ readonly dataset: string; readonly id: string; readonly time: string }>;
+    readonly restorePoints: readonly PointId[];
   }>;
+  /** Packs that were stored wrong: no copy heals them. */
+  readonly wrong: ReadonlyArray<Told & { readonly pack: string; readonly restorePoints: readonly PointId[] }>;
+  /** Restore points of which something does not come back as it was recorded. */
+  readonly spoiled: ReadonlyArray<Told & { readonly restorePoint: PointId; readonly files: readonly string[] }>;
   /** Restore points that a prune has withdrawn: what they alone need is not missed. */
   readonly leaving: number;
   readonly suspect: VerifyOutcome['suspect'];
@@ -36,16 +55,22 @@ interface VerifyReport {
 export const verify = defineCommand({
   description: `Compares every destination with what the signed records say, reads a part of the data and heals from sound copies.
 Without --all or --part it reads the next part in turn, so that seven runs have read everything. With --identity what is read
-is also decrypted. Exit code 1 when something is damaged and could not be healed.`,
+is also decrypted, and each chunk compared with its id: a pack that was stored wrong is never used again by backups of hosts that
+know this one. --deep reads everything and every file in it. Exit code 1 when something is damaged and could not be healed.`,
   options: {
     all: flag('read everything'),
+    deep: flag('with --identity: read everything, and compare each file'),
     part: value('<n/m>', 'read part n of m', parsePart),
   },
   async run({ options, common, system, identities, clock, run, out }) {
-    const { all, part } = options;
-    if (all && part) throw usageWrong({ what: '--all and --part exclude each other.', command: 'lifeboat verify' });
-    const given = common.identity.length > 0 ? await identities() : [];
-    const outcome = await auditedVerify(await system(), { all, identities: given, ...(part && { part }) }, run);
+    const { deep, part } = options;
+    const all = options.all || deep;
+    if (all && part) {
+      const what = `--${deep ? 'deep' : 'all'} and --part exclude each other.`;
+      throw usageWrong({ what, command: 'lifeboat verify' });
+    }
+    const given = deep || common.identity.length > 0 ? await identities() : [];
+    const outcome = await auditedVerify(await system(), { all, deep, identities: given, ...(part && { part }) }, run);
     out.done(reportOf(outcome), (report, style) => verifyText(report, clock.now(), style), outcome.sound);
     return outcome.sound ? exitCodes.ok : exitCodes.no;
   },
@@ -69,16 +94,34 @@ function reportOf(outcome: VerifyOutcome): VerifyReport {
     healed,
     restorePoints: restorePoints.map(idOf),
   }));
-  const counts = { objects, objectsRead, objectsClosed, bytesRead };
-  return { sound, part, ...counts, findings, leaving, suspect, doubtful, unreachable };
+  const wrong = outcome.wrong.map(({ pack, why, restorePoints }) => ({
+    ...told(packWrong({ pack, why })),
+    pack,
+    restorePoints: restorePoints.map(idOf),
+  }));
+  const spoiled = outcome.spoiled.map(({ point, files, count, why }) => {
+    const [first, ...more] = files;
+    const others = count > 1 ? ` and ${countOf(count - 1, 'other file')}` : '';
+    const what = first === undefined ? 'its list of files' : `${first}${others}`;
+    const { dataset, id } = point.record;
+    const error = pointWrong({ point: `${dataset} ${id}`, what, why });
+    return { ...told(error), restorePoint: idOf(point), files: first === undefined ? [] : [first, ...more] };
+  });
+  const counts = { objects, objectsRead, objectsClosed, bytesRead, leaving };
+  return { sound, part, ...counts, findings, wrong, spoiled, suspect, doubtful, unreachable };
 }
 
-function idOf({ record: { dataset, id, time } }: RestorePoint) {
+function told({ code, message, hint }: LifeboatError): Told {
+  return { code, message, hint };
+}
+
+function idOf({ record: { dataset, id, time } }: RestorePoint): PointId {
   return { dataset, id, time };
 }
 
 function verifyText(report: VerifyReport, nowMs: number, style: Style): string {
-  const { sound, part, objects, objectsRead, bytesRead, findings, suspect, doubtful, unreachable } = report;
+  const { sound, part, objects, objectsRead, bytesRead } = report;
+  const { findings, wrong, spoiled, suspect, doubtful, unreachable } = report;
   const read = part === 'all' ? 'everything' : `part ${part.part} of ${part.parts}`;
   const what = `${countOf(objects, 'object')} compared, ${read} read (${countOf(objectsRead, 'object')}, ${formatSize(bytesRead)})`;
   const lines = [sound ? `${style.good('✓')} Sound: ${what}.` : `${style.bad('✗')} Not sound: ${what}.`];
@@ -95,17 +138,24 @@ function verifyText(report: VerifyReport, nowMs: number, style: Style): string {
   for (const { destination, key, kind, why, healed, restorePoints } of findings) {
     const mark = healed ? style.warn('!') : style.bad('✗');
     lines.push(`${mark} ${destination}: ${key} is ${kind}: ${why}${healed ? ' Healed from a sound copy.' : ''}`);
-    const touched = restorePoints
-      .slice(0, 5)
-      .map(({ dataset, time }) => `${dataset} ${formatMoment(Date.parse(time), nowMs)}`);
-    const more = restorePoints.length - touched.length;
-    if (touched.length > 0 && !healed) {
-      lines.push(`    cannot be restored from there: ${touched.join(', ')}${more > 0 ? ` and ${more} more` : ''}`);
-    }
+    if (restorePoints.length > 0 && !healed)
+      lines.push(`    cannot be restored from there: ${namesOf(restorePoints, nowMs)}`);
   }
+  for (const { message, code, hint, restorePoints } of wrong) {
+    lines.push(`${style.bad('✗')} ${message} [${code}]`);
+    if (restorePoints.length > 0) lines.push(`    needed by: ${namesOf(restorePoints, nowMs)}`);
+    lines.push(`    ${hint}`);
+  }
+  for (const { message, code, hint } of spoiled) lines.push(`${style.bad('✗')} ${message} [${code}]`, `    ${hint}`);
   for (const { key, why } of suspect) lines.push(`${style.bad('✗')} ${key}: ${why}`);
   for (const { key, why } of doubtful) lines.push(`${style.warn('!')} ${key} is doubtful: ${why}.`);
   for (const { destination, why } of unreachable)
     lines.push(`${style.bad('✗')} ${destination} was not looked at: ${why}`);
   return lines.join('\n');
+}
+
+function namesOf(points: readonly PointId[], nowMs: number): string {
+  const some = points.slice(0, 5).map(({ dataset, time }) => `${dataset} ${formatMoment(Date.parse(time), nowMs)}`);
+  const more = points.length - some.length;
+  return `${some.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

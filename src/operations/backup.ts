@@ -16,6 +16,7 @@ import { meetWriters, trustOfWriter } from './known-writers.ts';
 import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';
 import { noteUsed } from './used-destinations.ts';
+import { readWrongPacks } from './wrong-packs.ts';
 
 export interface BackupRequest {
   /** All when empty. */
@@ -98,6 +99,11 @@ async function takeRestorePoints(system: OpenSystem, request: BackupRequest, run
     fresh: request.fresh ?? false,
     packSizes,
     trust: (vault: string) => trustOfWriter(config, vault),
+    wrongPacks: (vault: string) =>
+      readWrongPacks(locks.destinations, {
+        ...{ vault, system: config.name, trust: trustOfWriter(config, vault) },
+        stateDir: config.stateDir,
+      }),
   };
   await using session = await openWriter(options, run);
   noteUsed(config.stateDir, session.copies.active);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Run } from '../core/run.ts';
 import { backupRunning } from '../vault/errors.ts';
 import { parseKey } from '../vault/format/keys.ts';
-import { forgetPacks } from '../vault/index/forget.ts';
+import { distrustPacks, forgetPacks } from '../vault/index/forget.ts';
 import { type GenerationView, readView } from '../vault/prune/view.ts';
 import type { Damage } from '../vault/read/objects.ts';
 import { isOurs } from '../vault/trust.ts';
@@ -26,7 +26,9 @@ export interface VerifyRequest {
   readonly all: boolean;
   /** Read this part; the next in turn when absent. */
   readonly part?: { readonly part: number; readonly parts: number };
-  /** When given, what is read is also decrypted and decompressed. */
+  /** With identities: every file too. */
+  readonly deep?: boolean;
+  /** When given, what is read is also decrypted and decompressed, and each chunk compared with its id. */
   readonly identities: readonly string[];
 }
 
@@ -50,6 +52,7 @@ export async function verify(system: OpenSystem, request: VerifyRequest, run: Ru
     const lastRecord = keys && lastRecordOf(system.config.stateDir, keys);
     const verified = await verifyVault(vault, {
       depth: request.all ? 'all' : part,
+      files: request.deep ?? false,
       identities: request.identities,
       ...(keys && { ownIndex: { writer: keys.writer, identity: keys.indexIdentity } }),
       ...(lastRecord !== undefined && { lastRecord }),
@@ -61,8 +64,10 @@ export async function verify(system: OpenSystem, request: VerifyRequest, run: Ru
     await meetWriters(system.config, vault.id, () => vault);
     const opened = new Set(vault.destinations.map(({ name }) => name));
     const missing = Object.keys(system.config.destinations).filter((name) => !opened.has(name));
-    const sound = missing.length === 0 && verified.suspect.length === 0 && verified.findings.every(isHarmless);
-    if (keys !== undefined) forgetLost(system, keys, lostPacks(verified.findings), run);
+    const { suspect, wrong, spoiled } = verified;
+    const isRight = suspect.length === 0 && wrong.length === 0 && spoiled.length === 0;
+    const sound = missing.length === 0 && isRight && verified.findings.every(isHarmless);
+    if (keys !== undefined) tellWriter(system, keys, verified, run);
     for (const done of request.all ? allParts() : [part]) {
       catalog.verified({ vault: vault.id, ...done, verifiedMs: system.clock.now(), ok: sound });
     }
@@ -118,9 +123,14 @@ function lostPacks(findings: readonly DamagedObject[]): { destination: string; p
 }
 
 /** What was found must be told, also while a backup holds the index. */
-function forgetLost(system: OpenSystem, keys: WriterKeys, lost: ReturnType<typeof lostPacks>, run: Run): void {
+function tellWriter({ config }: OpenSystem, keys: WriterKeys, { findings, wrong }: Verified, run: Run): void {
   try {
-    forgetPacks(system.config.stateDir, keys, lost);
+    forgetPacks(config.stateDir, keys, lostPacks(findings));
+    distrustPacks(
+      config.stateDir,
+      keys,
+      wrong.map(({ pack }) => pack),
+    );
   } catch (error) {
     if (!backupRunning.is(error)) throw error;
     const message = 'A backup is running, so it may still rely on what is lost. Verify again when it has ended.';

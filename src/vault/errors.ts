@@ -99,7 +99,23 @@ export const contentDamaged = defineError({
   say: (fact: { what: string; why: string }) =>
     `${fact.what} cannot be read back: ${fact.why}. Nothing wrong was written.`,
   hint: () =>
-    "Run 'lifeboat verify --all': it names what is damaged and heals it from a sound copy. An earlier restore point may be whole.",
+    "Run 'lifeboat verify --deep' with --identity: what is damaged it heals from a sound copy, and what was stored wrong the next backup sends anew. An earlier restore point may be whole.",
+});
+
+export const packWrong = defineError({
+  code: 'pack-wrong',
+  exit: 1,
+  say: (fact: { pack: string; why: string }) => `Pack ${fact.pack} was stored wrong: ${fact.why}.`,
+  hint: () =>
+    "No copy heals it. Run 'lifeboat backup' on its host: it uses the pack no more and sends what it needs anew. Then find out whether that host's memory is bad, or somebody has its keys.",
+});
+
+export const pointWrong = defineError({
+  code: 'restore-point-wrong',
+  exit: 1,
+  say: (fact: { point: string; what: string; why: string }) =>
+    `${fact.point}: ${fact.what} cannot be had: ${fact.why}.`,
+  hint: () => 'An earlier or a later restore point may be whole; the next backup makes one that is.',
 });
 
 export const entryMissing = defineError({

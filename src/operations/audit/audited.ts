@@ -9,6 +9,7 @@ import { keysUsed, noteIfPossible } from '../ledger/audit.ts';
 import { type RestoreOutcome, type RestoreRequest, restore } from '../restore.ts';
 import type { OpenSystem } from '../system.ts';
 import { type VerifyOutcome, type VerifyRequest, verify } from '../verify.ts';
+import { noteWrongPacks } from '../wrong-packs.ts';
 import type { BackupBody, KeyBody, RestoreBody, RestoredBody } from './bodies.ts';
 
 /** The work that the audit log tells of, with its entry: one for each command, written when it ended, well or not. */
@@ -131,6 +132,7 @@ export async function auditedRecover(system: OpenSystem, request: RecoverRequest
 export async function auditedVerify(system: OpenSystem, request: VerifyRequest, run: Run): Promise<VerifyOutcome> {
   const started = isoNow(system);
   const outcome = await verify(system, request, run);
+  await noteWrongPacks(system, outcome.vault, outcome.wrong, run);
   const keys = await keysUsed(request.identities);
   if (keys.length > 0) {
     const body: KeyBody = { ...begin(system, started), action: 'used', by: 'verify', keys };

@@ -2,6 +2,7 @@ import { formatDuration } from '../../core/duration.ts';
 import type { DrillEvidence } from '../../core/evidence.ts';
 import { countOf, formatSize } from '../../core/size.ts';
 import { acceptBodyOf } from '../anomalies/acceptances.ts';
+import { wrongPacksOf } from '../wrong-packs.ts';
 import type { BackupBody, ConfigurationBody, KeyBody, RestoreBody, RestoredBody } from './bodies.ts';
 
 /** An entry of the audit log in plain words. What another version wrote, or a stranger, is shown as it is. */
@@ -62,6 +63,11 @@ function words(kind: string, body: unknown): string | undefined {
     case 'erase': {
       const { points } = body as { points: readonly string[] };
       return `${countOf(points.length, 'restore point')} erased before their time: ${points.join(', ')}`;
+    }
+    case 'wrong-packs': {
+      const said = wrongPacksOf(body);
+      if (said === undefined) return undefined;
+      return `${said.system}: ${countOf(said.packs.length, 'pack')} found wrong, to be sent anew: ${said.packs.map(short).join(', ')}`;
     }
     case 'lock': {
       const { destinations } = body as { destinations: readonly { destination: string; extended: number }[] };

@@ -17,7 +17,7 @@ export interface ConfigurationFacts {
   readonly left: Gathered['left'];
 }
 
-/** Of the index's facts: the digest of what was kept last, and its record's key. */
+/** Of the index's facts: the digest of what was kept last, its record's key, and how many packs were known to be wrong then. */
 const remembered = 'configuration';
 
 /**
@@ -50,13 +50,14 @@ export async function keepConfiguration(
     retention: { class: 'standard' },
   } as const;
   const written = await run.step(configurationDataset, () => writeRestorePoint(session, request, run));
-  session.index.set(remembered, `${gathered.digest} ${written.key}`);
+  session.index.set(remembered, `${gathered.digest} ${written.key} ${session.wrongPacks.size}`);
   return written;
 }
 
-async function isKept({ index, copies }: WriterSession, digest: string): Promise<boolean> {
-  const [last, key] = index.get(remembered)?.split(' ') ?? [];
-  if (last !== digest || key === undefined) return false;
+async function isKept({ index, copies, wrongPacks }: WriterSession, digest: string): Promise<boolean> {
+  const [last, key, wrong] = index.get(remembered)?.split(' ') ?? [];
+  // It may lie in one that was found since.
+  if (last !== digest || key === undefined || Number(wrong) !== wrongPacks.size) return false;
   // Not only remembered: a destination may have been set back, or filled anew.
   const held = await Promise.all(
     copies.active.map((destination) =>

@@ -133,7 +133,7 @@ function nextAfterFailure(outcome: DrillOutcome): string {
   }
   const damaged = failed.find((check) => check.kind === 'restored' || check.kind === 'expectations');
   if (damaged?.dataset !== undefined) {
-    return `'lifeboat verify --all', then 'lifeboat backup ${damaged.dataset}' and a drill of the new restore point.`;
+    return `'lifeboat verify --deep' with the identity, then 'lifeboat backup ${damaged.dataset}' and a drill of the new restore point.`;
   }
   return "mend what is named above, then run 'lifeboat drill' again.";
 }

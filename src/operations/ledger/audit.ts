@@ -19,6 +19,7 @@ export const ledgerKinds = [
   'pin',
   'erase',
   'accept',
+  'wrong-packs',
   'lock',
   'copy',
   'key',

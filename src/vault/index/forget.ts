@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { lockWriter } from '../write/lock.ts';
 import type { WriterKeys } from '../writer-keys.ts';
-import { openIndexCache } from './cache.ts';
+import { type IndexCache, openIndexCache } from './cache.ts';
+
+type Keys = Pick<WriterKeys, 'vault' | 'writer'>;
 
 /**
  * Tells this host's writer that these packs are not where it believes, so that the next backup sends their chunks again from
@@ -10,15 +12,37 @@ import { openIndexCache } from './cache.ts';
  */
 export function forgetPacks(
   stateDir: string,
-  keys: Pick<WriterKeys, 'vault' | 'writer'>,
+  keys: Keys,
   lost: ReadonlyArray<{ readonly destination: string; readonly pack: string }>,
 ): void {
+  change(stateDir, keys, lost.length, (index) => {
+    for (const { destination, pack } of lost) index.forgetHolder(destination, pack);
+  });
+}
+
+/** Tells this host's writer that these packs do not hold what they say. @throws `backup-running` */
+export function distrustPacks(stateDir: string, keys: Keys, packs: readonly string[]): void {
+  change(stateDir, keys, packs.length, (index) => distrust(index, packs));
+}
+
+/** @returns all that were ever named */
+export function distrust(index: Pick<IndexCache, 'get' | 'set'>, packs: Iterable<string>): ReadonlySet<string> {
+  const known = new Set(index.get(distrusted)?.split(' '));
+  const all = known.union(new Set(packs));
+  if (all.size > known.size) index.set(distrusted, [...all].join(' '));
+  return all;
+}
+
+/** Of the index's facts: ids of packs. The ledger has them too; it may not be there to be asked. */
+const distrusted = 'wrong packs';
+
+function change(stateDir: string, keys: Keys, many: number, work: (index: IndexCache) => void): void {
   const file = join(stateDir, 'index.sqlite');
-  if (lost.length === 0 || !existsSync(file)) return;
+  if (many === 0 || !existsSync(file)) return;
   using _lock = lockWriter(stateDir);
   const index = openIndexCache(file, `${keys.vault} ${keys.writer}`);
   try {
-    for (const { destination, pack } of lost) index.forgetHolder(destination, pack);
+    work(index);
   } finally {
     index.close();
   }

@@ -24,8 +24,17 @@ export interface ContentsOptions {
   readonly onDamage: (damage: Damage) => void;
 }
 
-/** Opens one restore point. Every object's hash is compared, and every content's SHA-256 when it was read to its end. */
-export async function openContents(point: RestorePoint, options: ContentsOptions): Promise<Contents> {
+/** One restore point, opened: where everything in it lies. */
+export interface OpenedPoint {
+  readonly manifest: Manifest;
+  readonly packs: PackReader;
+  /** Bytes of each pack as stored. */
+  readonly packSizes: ReadonlyMap<string, number>;
+  /** The body, checked as it streams by. */
+  located(): AsyncGenerator<LocatedEntry>;
+}
+
+export async function openPoint(point: RestorePoint, options: ContentsOptions): Promise<OpenedPoint> {
   const [manifestId, sizeBytes] = point.record.manifest;
   const { destinations, onDamage } = options;
   const object = await fetchSound(destinations, manifestKey(manifestId), manifestId, onDamage, { sizeBytes });
@@ -37,8 +46,12 @@ export async function openContents(point: RestorePoint, options: ContentsOptions
   }
   const packSizes = new Map(point.record.packs);
   const packs = packReader(options, packSizes);
-  const located = () => locatedEntries(manifest, packs);
+  return { manifest, packs, packSizes, located: () => locatedEntries(manifest, packs) };
+}
 
+/** Opens one restore point. Every object's hash is compared, and every content's SHA-256 when it was read to its end. */
+export async function openContents(point: RestorePoint, options: ContentsOptions): Promise<Contents> {
+  const { manifest, packs, packSizes, located } = await openPoint(point, options);
   return {
     facts: manifest.facts,
     ...(manifest.expectations && { expectations: manifest.expectations }),
@@ -90,7 +103,7 @@ export function packReader(
   };
 }
 
-async function* readExtents(extents: readonly Extent[], packs: PackReader): AsyncGenerator<Uint8Array> {
+export async function* readExtents(extents: readonly Extent[], packs: PackReader): AsyncGenerator<Uint8Array> {
   for (const [index, extent] of extents.entries()) {
     if (extent.pack === null) {
       for (let left = extent.length; left > 0; left -= ZEROS.length)

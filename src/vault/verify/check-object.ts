@@ -1,3 +1,5 @@
+import type { KeyObject } from 'node:crypto';
+import { sentenceOf } from '../../core/errors.ts';
 import { ulidTime } from '../../core/ulid.ts';
 import type { Key } from '../../destinations/destination.ts';
 import { noIdentityFits } from '../age/errors.ts';
@@ -14,13 +16,15 @@ import { writerId } from '../format/signing.ts';
 import { decodeVaultFile } from '../format/vault-file.ts';
 import { sha256Hex } from '../hash.ts';
 import { openSmall } from '../small-objects.ts';
-import { checkPack } from './check-pack.ts';
+import { type Inside, lookInside, tableHash } from './look-inside.ts';
 
 export interface CheckedObject {
   /** Who signed it, where the object says so. */
   readonly writer?: string;
-  /** The packs that a delta of the index names, where a key opens it. */
-  readonly packs?: readonly string[];
+  /** The packs that a delta of the index names, each with the hash of its table of contents, where a key opens it. */
+  readonly tables?: ReadonlyMap<string, string>;
+  /** Of a pack or manifest, where identities are given. */
+  readonly inside?: Inside;
   /** It is whole, and sealed to other keys than those that were given: nothing but its bytes was compared. */
   readonly isClosed?: true;
 }
@@ -28,6 +32,8 @@ export interface CheckedObject {
 export interface ObjectKeys {
   /** Also decrypts and decompresses what is read. */
   readonly identities: readonly string[];
+  /** Of all writers: with them the chunks in packs are compared with their ids. */
+  readonly chunkKeys?: readonly KeyObject[];
   /** This host as a writer: its id, and what opens its own index deltas. */
   readonly ownIndex?: { readonly writer: string; readonly identity: string };
 }
@@ -38,7 +44,7 @@ export async function checkObject(
   key: Key,
   parsed: ParsedKey,
   bytes: Uint8Array,
-  { identities, ownIndex }: ObjectKeys,
+  { identities, chunkKeys = [], ownIndex }: ObjectKeys,
 ): Promise<CheckedObject> {
   // Only its sentence is used, in a finding that names the object.
   const wrong = (why: string) => new Error(why);
@@ -47,11 +53,11 @@ export async function checkObject(
     case 'manifest':
       if (sha256Hex(bytes) !== parsed.id) throw wrong('its bytes are not the ones that its name promises');
       if (identities.length === 0) return {};
-      return unlessClosed(async () => {
-        if (parsed.type === 'pack') await checkPack(bytes, identities);
-        else decodeManifest(await openSmall(bytes, identities));
-        return {};
-      });
+      return unlessClosed(async () => ({
+        inside: await (parsed.type === 'pack'
+          ? lookInside(bytes, identities, chunkKeys)
+          : insideManifest(bytes, identities)),
+      }));
     case 'snapshot': {
       const record = decodeRecord(bytes);
       if (recordKey(record) !== key || record.vault !== vault) throw wrong('it belongs elsewhere');
@@ -64,7 +70,7 @@ export async function checkObject(
       const read = async () => {
         const { packs, vault: of, writer } = decodeIndexDelta(await openSmall(bytes, opens));
         if (of !== vault || writerId(writer) !== parsed.writer) throw wrong('it belongs elsewhere');
-        return { packs: packs.map(({ id }) => id) };
+        return { tables: new Map(packs.map(({ id, toc }) => [id, tableHash(toc)])) };
       };
       // What stands among this host's own and does not open for it, it did not write.
       return isOwn ? await read() : await unlessClosed(read);
@@ -104,5 +110,15 @@ async function unlessClosed(read: () => Promise<CheckedObject>): Promise<Checked
   } catch (error) {
     if (noIdentityFits.is(error)) return { isClosed: true };
     throw error;
+  }
+}
+
+async function insideManifest(object: Uint8Array, identities: readonly string[]): Promise<Inside> {
+  try {
+    decodeManifest(await openSmall(object, identities));
+    return {};
+  } catch (error) {
+    if (noIdentityFits.is(error)) throw error;
+    return { wrong: sentenceOf(error) };
   }
 }

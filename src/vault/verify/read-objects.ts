@@ -6,6 +6,7 @@ import { firstSound, type Trace } from '../../destinations/first-version.ts';
 import { type ParsedKey, parseKey } from '../format/keys.ts';
 import { verifyLedger } from '../format/ledger.ts';
 import { type CheckedObject, checkObject, type ObjectKeys } from './check-object.ts';
+import type { Inside } from './look-inside.ts';
 import type { Finding, Holdings } from './survey.ts';
 
 /** Which packs are read: none but what structure needs, those of part `part` of `parts`, or all. */
@@ -27,8 +28,13 @@ export interface ObjectsRead {
   closed: number;
   /** Sound objects, by who signed them. */
   readonly signed: Map<Key, string>;
-  /** Packs that the index deltas name, by their writer's id; a delta that no key opens makes theirs unknown. */
-  readonly indexed: Map<string, Set<string> | 'unknown'>;
+  /**
+   * By their writer's id the packs that the index deltas name, with the hashes of the tables of contents that they have by these; a
+   * delta that no key opens makes its writer's unknown.
+   */
+  readonly indexed: Map<string, Map<string, Set<string>> | 'unknown'>;
+  /** Packs, by id, whose bytes are right: what identities found in them. */
+  readonly inside: Map<string, Inside>;
 }
 
 /** Reading several objects side by side keeps disk and processor busy; each is at most a pack. */
@@ -42,7 +48,10 @@ export async function readObjects(
   findings: Finding[],
 ): Promise<ObjectsRead> {
   const { vault, depth, run } = request;
-  const read: ObjectsRead = { objects: 0, bytes: 0, closed: 0, signed: new Map(), indexed: new Map() };
+  const read: ObjectsRead = {
+    ...{ objects: 0, bytes: 0, closed: 0 },
+    ...{ signed: new Map(), indexed: new Map(), inside: new Map() },
+  };
   const damaged = new Set(
     findings
       .filter(({ kind, ...at }) => at.destination === destination.name && kind === 'damaged')
@@ -74,6 +83,8 @@ export async function readObjects(
       if (parsed.type === 'ledger' && value.writer !== undefined && request.isHeard(value.writer))
         ledger.push({ key, bytes });
       if (parsed.type === 'index') noteIndexed(read, parsed.writer, value);
+      const inside: Inside | undefined = value.isClosed ? { closed: true } : value.inside;
+      if (inside !== undefined && parsed.type === 'pack') read.inside.set(parsed.id, inside);
     } catch (error) {
       run.signal.throwIfAborted();
       const kind = objectMissing.is(error) ? 'missing' : isUnreachable(error) ? 'unreachable' : 'damaged';
@@ -90,11 +101,11 @@ export async function readObjects(
   return read;
 }
 
-function noteIndexed({ indexed }: ObjectsRead, writer: string, { packs, isClosed }: CheckedObject): void {
-  const known = indexed.get(writer) ?? new Set();
+function noteIndexed({ indexed }: ObjectsRead, writer: string, { tables, isClosed }: CheckedObject): void {
+  const known = indexed.get(writer) ?? new Map<string, Set<string>>();
   if (isClosed) indexed.set(writer, 'unknown');
-  if (packs === undefined || known === 'unknown') return;
-  for (const pack of packs) known.add(pack);
+  if (tables === undefined || known === 'unknown') return;
+  for (const [pack, hash] of tables) known.set(pack, (known.get(pack) ?? new Set()).add(hash));
   indexed.set(writer, known);
 }
 

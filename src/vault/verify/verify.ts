@@ -7,12 +7,17 @@ import { writerId } from '../format/signing.ts';
 import { type GenerationView, withdraws } from '../prune/view.ts';
 import { isKnownWriter, isOurs, isPruner } from '../trust.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
+import { checkFiles, type SpoiledPoint } from './check-files.ts';
 import { type DamagedObject, type Healers, heal } from './heal.ts';
+import { type OpenedManifests, openManifests } from './manifests.ts';
 import { type Depth, isSmall, type ObjectsRead, readObjects } from './read-objects.ts';
 import { compareHoldings, type Finding, type Holdings, holdingsOf, missingLinks, neededObjects } from './survey.ts';
+import { usersOf, type WrongPack, wrongPacks } from './wrong-packs.ts';
 
 export interface VerifyOptions {
   readonly depth: Depth;
+  /** With identities: also reads every file and compares its SHA-256. */
+  readonly files: boolean;
   /** Also decrypts and decompresses what is read. */
   readonly identities: readonly string[];
   /** This host as a writer: its id, and what opens its own index deltas. */
@@ -43,6 +48,10 @@ export interface Verified {
   readonly suspect: readonly Suspect[];
   /** Restore points that are kept and not believed, and objects that strangers signed. They take nothing away. */
   readonly doubtful: readonly Suspect[];
+  /** Packs that were made wrong, which no copy heals. */
+  readonly wrong: readonly WrongPack[];
+  /** Restore points that were made wrong. */
+  readonly spoiled: readonly SpoiledPoint[];
   readonly points: readonly RestorePoint[];
   readonly objects: number;
   readonly objectsRead: number;
@@ -72,10 +81,14 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     tally.objects += holdings.size;
     compareHoldings(destination.name, holdings, needed, findings);
   }
+  const manifests = await run.step('manifests', () =>
+    openManifests(identities.length === 0 ? [] : ours, vault.destinations, identities, run),
+  );
   const isHeard = (writer: string) => isOurs(vault.trust, writer);
   const request = {
     vault: vault.id,
     identities,
+    chunkKeys: manifests.chunkKeys,
     depth,
     run,
     isHeard,
@@ -106,6 +119,7 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     identities.length > 0 ? ours.map(({ record }) => writerId(record.writer)) : [ownIndex?.writer],
   );
   for (const [destination, read] of reads) compareIndex(destination, ours, readable, read, findings);
+  const made = await run.step('files', () => judgeMade(vault, ours, manifests, [...reads.values()], options));
   const links = missingLinks(known)
     .filter(({ previous }) => !removed.has(previous))
     .map(({ after }) => ({ key: after.key, why: 'the record that its writer wrote before it is missing' }));
@@ -115,9 +129,33 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     leaving: leaving.size,
     suspect: [...suspect, ...links],
     doubtful: [...doubtsOf(points), ...disputesOf(points), ...strangersOf(strange)],
+    ...made,
     points,
     ...tally,
   };
+}
+
+/** What is as it was made, and was made wrong. */
+async function judgeMade(
+  { destinations, trust }: VaultReader,
+  points: readonly RestorePoint[],
+  manifests: OpenedManifests,
+  reads: readonly ObjectsRead[],
+  { files, identities, run }: VerifyOptions,
+): Promise<Pick<Verified, 'wrong' | 'spoiled'>> {
+  const odd = [...manifests.wrong].map(([point, why]) => ({ point, files: [], count: 1, why }));
+  const wrong = wrongPacks({ reads, points, manifests, trust });
+  if (!files) return { wrong, spoiled: odd };
+  const known = new Set(wrong.map(({ pack }) => pack));
+  const right = [...manifests.opened].filter((point) => !manifests.wrong.has(point));
+  const found = await checkFiles({ points: right, destinations, identities, wrong: known, run });
+  const users = usersOf(found.packs, points);
+  for (const [pack, why] of found.packs) {
+    const restorePoints = users.get(pack) ?? [];
+    const systems = [...new Set(restorePoints.map(({ record }) => record.system))].sort();
+    wrong.push({ pack, why: `it holds parts of something that does not come back: ${why}`, restorePoints, systems });
+  }
+  return { wrong, spoiled: [...odd, ...found.spoiled] };
 }
 
 /** Records of withdrawn restore points, and all prune generations but the newest: a prune removes them in its own time. */
@@ -176,7 +214,7 @@ function compareIndex(
 ): void {
   for (const writer of readable) {
     if (writer === undefined) continue;
-    const packs = indexed.get(writer) ?? new Set();
+    const packs = indexed.get(writer) ?? new Map<string, Set<string>>();
     if (packs === 'unknown') continue;
     const key = `index/${writer}/`;
     if (findings.some((finding) => finding.destination === destination && finding.key.startsWith(key))) continue;

@@ -13,6 +13,7 @@ import { decodeIndexDelta } from '../format/index-delta.ts';
 import { parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
 import { sha256Hex } from '../hash.ts';
 import { type IndexCache, openIndexCache } from '../index/cache.ts';
+import { distrust } from '../index/forget.ts';
 import { openVault, vaultIn } from '../open.ts';
 import type { GenerationView } from '../prune/view.ts';
 import { openSmall } from '../small-objects.ts';
@@ -43,6 +44,8 @@ export interface WriterOptions {
   /** Use no pack again that somebody opens who is not a recipient any more. */
   readonly fresh?: boolean;
   readonly packSizes: PackSizes;
+  /** Packs that do not hold what they say, as far as is said now. What was said once is remembered. */
+  readonly wrongPacks?: (vault: string) => Promise<ReadonlySet<string>>;
   /** Whose prune generations count; everyone's when absent. */
   readonly trust?: (vault: string) => Trust | Promise<Trust>;
 }
@@ -55,7 +58,9 @@ export interface WriterSession extends AsyncDisposable {
   readonly index: IndexCache;
   readonly copies: Copies;
   readonly threads: StoreThreads;
-  /** The newest prune generation, read anew; the index knows afterwards what it left. */
+  /** Packs that must not be used again, whatever a prune says. */
+  readonly wrongPacks: ReadonlySet<string>;
+  /** The newest prune generation, read anew, the wrong packs among its sparse ones; the index knows afterwards what it left. */
   generation(): Promise<GenerationView>;
 }
 
@@ -84,7 +89,8 @@ export async function openWriter(options: WriterOptions, run: Run): Promise<Writ
     shelf[Symbol.asyncDispose](),
   );
   const trust = (await options.trust?.(vault)) ?? {};
-  const generation = generationReader({
+  const wrongPacks = distrust(index, (await options.wrongPacks?.(vault)) ?? []);
+  const readGeneration = generationReader({
     vault,
     trust,
     stateDir: options.stateDir,
@@ -93,7 +99,11 @@ export async function openWriter(options: WriterOptions, run: Run): Promise<Writ
     lookAt: (destination) => noteHeld(index, copies, destination),
     run,
   });
-  const session = { options, vault, keys, index, copies, threads, generation };
+  const generation = async () => {
+    const view = await readGeneration();
+    return { ...view, sparse: view.sparse.union(wrongPacks) };
+  };
+  const session = { options, vault, keys, index, copies, threads, wrongPacks, generation };
   await begin(session, found, trust, run);
   const whole = held.move();
   return { ...session, [Symbol.asyncDispose]: () => whole.disposeAsync() };
