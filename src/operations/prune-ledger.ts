@@ -25,6 +25,8 @@ export function settledKey(system: string, dataset: string): string {
 export interface PruneLedger extends PinsFound {
   /** Hashes of records that a prune said to remove, or whose absence a person has accepted. */
   readonly removed: ReadonlySet<string>;
+  /** Keys under which no record lies, as a person has accepted. */
+  readonly junk: ReadonlySet<string>;
   /** Ids of restore points that go before their time. */
   readonly erased: ReadonlySet<string>;
   /** Ids of writers that will not write again, and when that was said. */
@@ -33,14 +35,15 @@ export interface PruneLedger extends PinsFound {
   readonly settled: ReadonlyMap<string, readonly string[]>;
   /** Keys of pins by nobody who is known: they hold nothing. */
   readonly strangePins: readonly string[];
-  /** Entries that are missing from a known writer's chain: a pin may be among them. */
-  readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
+  /** Entries that are missing from a known writer's chain, by the hash of each: a pin may be among them. */
+  readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string; readonly missing: string }>;
 }
 
 const eraseBody = z.object({ points: z.array(z.string()) });
 const pruneBody = z.object({
   removed: z.array(z.string()).default([]),
   retired: z.array(z.string()).default([]),
+  junk: z.array(z.string()).default([]),
 });
 
 /**
@@ -64,6 +67,7 @@ export function foldLedger(
   const pinning: PinEntry[] = [];
   const strangePins: string[] = [];
   const removed = new Set<string>();
+  const junk = new Set<string>();
   const erased = new Set<string>();
   const retired = new Map<string, number>();
   const entries = readableEntries(objects, vault);
@@ -85,17 +89,18 @@ export function foldLedger(
       for (const hash of prune?.removed ?? []) if (decides(hash)) removed.add(hash);
       if (!isPruner(trust, writer)) continue;
       for (const writer of prune?.retired ?? []) retired.set(writer, Date.parse(time));
+      for (const key of prune?.junk ?? []) junk.add(key);
     }
   }
   const known = objects.filter(({ key, bytes }) => {
     const entry = readable(bytes, key);
     return entry !== undefined && isOurs(trust, entry.writer);
   });
-  const suspect = verifyLedger(known, { vault }).problems.flatMap(({ key, code, message }) =>
-    code === 'gap' ? [{ key, why: message }] : [],
+  const suspect = verifyLedger(known, { vault }).problems.flatMap(({ key, message, missing }) =>
+    missing === undefined || removed.has(missing) ? [] : [{ key, why: message, missing }],
   );
   const settled = settledBy(entries, { vault, trust, nowMs });
-  return { ...foldPins(pinning), removed, erased, retired, settled, strangePins, suspect };
+  return { ...foldPins(pinning), removed, junk, erased, retired, settled, strangePins, suspect };
 }
 
 /** What drills proved and people accepted, each for its system only. */
@@ -150,6 +155,7 @@ export const emptyLedger: PruneLedger = {
   pins: new Map(),
   pinEntries: new Map(),
   removed: new Set(),
+  junk: new Set(),
   erased: new Set(),
   retired: new Map(),
   settled: new Map(),

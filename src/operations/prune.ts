@@ -6,7 +6,7 @@ import { countOf } from '../core/size.ts';
 import type { Destination } from '../destinations/destination.ts';
 import type { SomeIds } from '../vault/id-set.ts';
 import { openVault } from '../vault/open.ts';
-import { decideMarks, decideSweep, gapsIn, type PruneFacts, type SweepPlan } from '../vault/prune/decide.ts';
+import { decideMarks, decideSweep, type PruneFacts, type SweepPlan } from '../vault/prune/decide.ts';
 import { pruneUnwritten } from '../vault/prune/errors.ts';
 import { removeDeadIndexes } from '../vault/prune/indexes.ts';
 import { type LockedNow, lockedNow } from '../vault/prune/locked.ts';
@@ -21,6 +21,7 @@ import { keepBeforePrune } from './keep.ts';
 import { meetWriters, trustOf, trustToRemove } from './known-writers.ts';
 import { noteInLedger } from './ledger/audit.ts';
 import { readLedger } from './ledger/read.ts';
+import { acceptedOf, notAccepted, nothingAccepted } from './prune-accepted.ts';
 import { lastPruneMs, refuseFlood, refuseLarge } from './prune-brakes.ts';
 import { factsOf, firstStoredMs, idOf, wholeAt } from './prune-facts.ts';
 import { foldLedger } from './prune-ledger.ts';
@@ -33,7 +34,7 @@ export interface PruneRequest {
   /** Remove more than a fifth at once. */
   readonly allowLarge: boolean;
   readonly allowFlood: boolean;
-  /** Accept that records are missing, and name them in the ledger so that they are never asked for again. */
+  /** Accept that records are missing, or that what lies in their place is none, and name that in the ledger: it is never asked for again. */
   readonly allowMissing: boolean;
   /** Writers (public keys, or their ids) that will never write again. */
   readonly retire: readonly string[];
@@ -100,10 +101,11 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
   const sparse = await run.step('sparse packs', async () => sparsePacks(config.stateDir));
   const facts = factsOf({ ...survey, trust, outOfReach, plan, ledger, retire: request.retire, sparse });
   const gaps = unexplainedGaps(facts);
-  const accepted = request.allowMissing ? new Set(gapsIn(facts).map(({ previous }) => previous)) : new Set<string>();
-  const settled: PruneFacts = { ...facts, removed: facts.removed.union(accepted) };
-  for (const { key, why } of survey.damaged) run.problem({ code: 'generation-suspect', message: `${key} ${why}` });
-  const suspect = [...unread, ...(request.allowMissing ? [] : [...survey.suspect, ...ledger.suspect])];
+  const fresh = notAccepted(survey.suspect, ledger, run);
+  const accepted = request.allowMissing ? acceptedOf(facts, fresh, ledger) : nothingAccepted;
+  const settled: PruneFacts = { ...facts, removed: facts.removed.union(accepted.missing) };
+  tellDamaged(survey.damaged, run);
+  const suspect = [...unread, ...(request.allowMissing ? [] : [...fresh, ...ledger.suspect])];
   if (ledger.strangePins.length > 0) {
     const pins = countOf(ledger.strangePins.length, 'pin');
     const message = `${pins} signed by nobody who is known hold nothing, the first ${ledger.strangePins[0]}. If that is a machine of yours, name its key in vault.writers.`;
@@ -153,10 +155,11 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
           );
         const removed = [
           ...marks.withdrawn.map(({ hash }) => hash).filter((hash) => !ledger.removed.has(hash)),
-          ...accepted,
+          ...accepted.missing,
         ];
-        if (removed.length === 0 && request.retire.length === 0) return;
-        const body = { step: 'mark', generation, removed, retired: request.retire.map(idOf) };
+        const { junk } = accepted;
+        if (removed.length === 0 && junk.length === 0 && request.retire.length === 0) return;
+        const body = { step: 'mark', generation, removed, retired: request.retire.map(idOf), junk };
         await noteInLedger(system, vault.id, { kind: 'prune', body }, run);
       },
     },
@@ -195,6 +198,13 @@ async function ledgerOf(config: System, vault: VaultReader, opened: readonly Des
     unlisted,
     unread: unread.map((key) => ({ key, why: 'no copy of it could be read, and it may hold a pin' })),
   };
+}
+
+/** Strangers may have put any number there: one line. */
+function tellDamaged([first, ...more]: readonly Suspect[], run: Run): void {
+  if (first === undefined) return;
+  const others = more.length === 0 ? '' : ` ${countOf(more.length, 'more object')} there, too.`;
+  run.problem({ code: 'generation-suspect', message: `${first.key} ${first.why}${others}` });
 }
 
 function placePrune(place: Place, plan: SweepPlan, tombstones: SomeIds): PlacePrune {

@@ -92,10 +92,10 @@ function passedOverFor(chosen: RestorePoint, { points, suspect }: RestorePoints,
     return record === chosen.record ? [] : [{ dataset, id: record.id, time: record.time, doubts }];
   });
   const held = new Set(points.map(({ key }) => key));
-  for (const { key, why } of suspect) {
+  for (const { key, why, newer } of suspect) {
     const named = parseRecordKey(key);
     // Two places that hold different records under one name: the one that is read is among the points.
-    if (named === undefined || held.has(key) || named.dataset !== dataset || named.time <= time) continue;
+    if (named === undefined || (held.has(key) && !newer) || named.dataset !== dataset || named.time <= time) continue;
     if (Date.parse(named.time) > beforeMs) continue;
     passedOver.push({ dataset, id: named.id, time: named.time, doubts: [{ code: 'unreadable', why }] });
   }

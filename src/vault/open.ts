@@ -61,9 +61,9 @@ export async function openVault(
     judgedBy,
     async restorePoints(dataset) {
       // All of them, always: a record is judged by its writer's whole chain, which runs through every dataset.
-      const { found, suspect } = await readRecords(trust);
+      const { found, suspect, strange } = await readRecords(trust);
       const points = judge(id, found, trust, options.nowMs ?? systemClock.now());
-      if (dataset === undefined) return { points, suspect };
+      if (dataset === undefined) return { points, suspect, strange };
       return {
         points: points.filter(({ record }) => record.dataset === dataset),
         suspect: suspect.filter(({ key }) => parseRecordKey(key)?.dataset === dataset),

@@ -27,11 +27,15 @@ export interface Suspect {
   readonly why: string;
   /** A known writer signed it for later programs: what it needs this one cannot know. */
   readonly newer?: boolean;
+  /** It was read, and is no record of this vault. */
+  readonly isJunk?: boolean;
 }
 
 export interface RestorePoints {
   readonly points: readonly RestorePoint[];
   readonly suspect: readonly Suspect[];
+  /** Keys of what strangers signed for later programs: it says nothing, and is no reason to stop. */
+  readonly strange?: readonly string[];
 }
 
 /** The read side of a vault over all its reachable destinations. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -5,12 +6,12 @@ import { systemClock } from '../../src/core/clock.ts';
 import { startRun } from '../../src/core/run.ts';
 import { newUlid } from '../../src/core/ulid.ts';
 import { erase } from '../../src/operations/erase.ts';
-import { prune } from '../../src/operations/prune.ts';
+import { type PruneRequest, prune } from '../../src/operations/prune.ts';
 import { announcementKey, generationKey } from '../../src/vault/format/keys.ts';
-import { recordKey, type SnapshotRecord } from '../../src/vault/format/record.ts';
-import { jsonBytes, type SignedKind, signedBytes } from '../../src/vault/format/signed-json.ts';
-import { newSigningKey, publicKeyOf, sign, writerId } from '../../src/vault/format/signing.ts';
+import { recordBytes, recordKey, signRecord } from '../../src/vault/format/record.ts';
+import { newSigningKey, publicKeyOf, writerId } from '../../src/vault/format/signing.ts';
 import { stolenKey } from '../ransomware/forgeries.ts';
+import { later } from '../support/later.ts';
 import type { TestSystem } from '../support/system.ts';
 import { smallTree } from '../support/trees.ts';
 import { aSystem } from '../support/vault.ts';
@@ -19,21 +20,15 @@ const run = () => startRun({ clock: systemClock });
 /** What a person consents to changes nothing here. */
 const request = { dryRun: false, allowLarge: true, allowFlood: true, allowMissing: true, retire: [] };
 
-async function pruned(system: TestSystem) {
+async function pruned(system: TestSystem, other: Partial<PruneRequest> = {}) {
   using open = system.open();
-  return await prune(open, request, run());
+  return await prune(open, { ...request, ...other }, run());
 }
 
 async function erased(system: TestSystem, id: string) {
   using open = system.open();
   const vault = await open.vault(() => {});
   return await erase(open, vault, { dataset: 'uploads', paths: [], points: [id], reason: 'x', identities: [] }, run());
-}
-
-/** As a later program would store it. */
-function later(kind: SignedKind, value: object, key: string): Uint8Array {
-  const { signature: _, ...whole } = { ...value, algorithm: 'ed25519', writer: publicKeyOf(key) } as SnapshotRecord;
-  return jsonBytes({ ...whole, signature: sign(signedBytes(kind, whole), key) });
 }
 
 test('what a known writer stored for later programs stops whoever deletes, and a later format whoever writes; strangers stop nobody', async () => {
@@ -85,6 +80,33 @@ test('what a known writer stored for later programs stops whoever deletes, and a
   put(generationKey(7), later('generation', { ...newerPrune, generation: 7 }, stranger));
   put('future/x', Buffer.from('junk'));
   await system.backUp();
-  expect(await pruned(system)).toMatchObject({ generation: 1, suspect: [] });
+  expect(await pruned(system, { allowMissing: false })).toMatchObject({ generation: 1, suspect: [] });
   await erased(system, first.record.id);
+}, 120_000);
+
+test('what a known writer stored for later programs stops whoever deletes, whatever lies under its name elsewhere', async () => {
+  const system = await aSystem({ destinations: ['disk', 'usb'] });
+  smallTree(system.source());
+  const [first, { record }] = [await system.backUp(), await system.backUp()];
+  const own = stolenKey(system.config.stateDir);
+  const id = newUlid(Date.now(), randomBytes);
+  const { writer: _, signature: __, ...unsigned } = { ...record, id };
+  const stranger = newSigningKey().privateKey;
+  const put = (name: string, key: string, bytes: Uint8Array) => {
+    mkdirSync(dirname(join(system.at(name), key)), { recursive: true });
+    writeFileSync(join(system.at(name), key), bytes);
+  };
+  const key = recordKey({ ...record, id });
+  const strangers = recordBytes(signRecord(unsigned, stranger));
+  for (const beside of [strangers, Buffer.from('garbage'), later('record', { ...record, id, format: 3 }, stranger)]) {
+    for (const [one, other] of [
+      ['disk', 'usb'],
+      ['usb', 'disk'],
+    ] as const) {
+      put(one, key, later('record', { ...record, id, format: 2 }, own));
+      put(other, key, beside);
+      await expect(pruned(system)).rejects.toMatchObject({ code: 'prune-newer' });
+      await expect(erased(system, first.record.id)).rejects.toMatchObject({ code: 'prune-newer' });
+    }
+  }
 }, 120_000);

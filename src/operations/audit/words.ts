@@ -94,13 +94,18 @@ interface PruneBody {
   readonly step: string;
   readonly removed?: readonly string[];
   readonly retired?: readonly string[];
+  readonly junk?: readonly string[];
   readonly destinations?: Readonly<Record<string, { records: number; objects: number; bytes: number }>>;
 }
 
-function pruneWords({ step, removed = [], retired = [], destinations = {} }: PruneBody): string | undefined {
+function pruneWords({ step, removed = [], retired = [], junk = [], destinations = {} }: PruneBody): string | undefined {
   if (step === 'mark') {
     const gone = retired.length === 0 ? '' : `; ${countOf(retired.length, 'writer')} will not write again`;
-    return `${countOf(removed.length, 'restore point')} marked to go${gone}`;
+    const passed =
+      junk.length === 0
+        ? ''
+        : `; ${countOf(junk.length, 'object')} accepted that ${junk.length === 1 ? 'is' : 'are'} no record`;
+    return `${countOf(removed.length, 'restore point')} marked to go${gone}${passed}`;
   }
   if (step !== 'sweep') return undefined;
   return Object.entries(destinations)

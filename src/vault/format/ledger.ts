@@ -104,6 +104,8 @@ interface LedgerProblem {
   readonly key: string;
   readonly code: 'damaged' | 'gap' | 'fork' | 'order' | 'stranger' | 'other-vault';
   readonly message: string;
+  /** Of a gap: hash of the entry that is not there. */
+  readonly missing?: string;
 }
 
 export interface LedgerVerdict {
@@ -195,7 +197,8 @@ function chainProblems(links: readonly Link[]): LedgerProblem[] {
     if (record.previous === null) continue;
     const before = byHash.get(record.previous);
     if (before === undefined) {
-      problems.push({ key, code: 'gap', message: `The entry before ${key} is missing or was changed.` });
+      const message = `The entry before ${key} is missing or was changed.`;
+      problems.push({ key, code: 'gap', message, missing: record.previous });
     } else if (before.record.id >= record.id) {
       problems.push({ key, code: 'order', message: `${key} follows ${before.key}, which says that it is newer.` });
     } else if (before.record.sequence + 1 !== record.sequence) {

@@ -1,9 +1,9 @@
 import type { Destination } from '../../destinations/destination.ts';
-import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import { type Trace, tracesUnder } from '../../destinations/first-version.ts';
 import type { Generation } from '../format/generation.ts';
 import { parseKey } from '../format/keys.ts';
 import type { Trust } from '../trust.ts';
-import { believed } from './view.ts';
+import { readBelieved } from './believed.ts';
 
 /** The prunes of a vault, for who only looks: one listing of each destination, and nothing read that is not asked for. */
 export interface Generations {
@@ -43,7 +43,7 @@ export async function listGenerations(
     async read(number) {
       for (const { destination, trace } of found.get(number) ?? []) {
         try {
-          return (await firstSound(destination, trace, (bytes) => believed(bytes, vault, number, trust))).value;
+          return (await readBelieved(destination, trace, number, { vault, trust })).value;
         } catch {
           // Another copy may be sound.
         }

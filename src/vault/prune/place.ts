@@ -1,15 +1,20 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
-import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import { type Trace, tracesUnder } from '../../destinations/first-version.ts';
 import { formatNewer } from '../format/errors.ts';
 import { parseKey } from '../format/keys.ts';
 import { createIdSet, type SomeIds } from '../id-set.ts';
 import type { Ids } from '../ids.ts';
+import { withinBounds } from '../read/ahead.ts';
 import type { Trust } from '../trust.ts';
 import type { Suspect } from '../vault.ts';
+import { Foreign, isOfTheDestination, readBelieved } from './believed.ts';
 import { createHeldPacks, type Held, type HeldPacks } from './held.ts';
-import { believed, Foreign, isOfTheDestination, plausible } from './view.ts';
+import { plausible } from './view.ts';
+
+/** Of generations: strangers may have put any number there. */
+const readBounds = { items: 16, bytes: 16 * 1024 * 1024 };
 
 /** A generation as one destination holds it. */
 export interface HeldGeneration {
@@ -105,26 +110,32 @@ export async function listRest(
   }
   const generations = new Map<number, HeldGeneration>();
   const taken = new Set<number>();
-  for (const trace of await Array.fromAsync(under('gc/'))) {
+  const listed = (await Array.fromAsync(under('gc/'))).flatMap((trace) => {
     const parsed = parseKey(trace.key);
-    if (parsed?.type !== 'generation') continue;
-    try {
-      const { generation } = parsed;
-      const { value } = await firstSound(destination, trace, (bytes) => believed(bytes, vault, generation, trust));
-      const { tombstones, sparse } = value;
-      generations.set(generation, {
-        storedMs: trace.modifiedMs,
-        tombstones: createIdSet(ids, tombstones),
-        sparse: createIdSet(ids, sparse),
-      });
-    } catch (error) {
-      if (isOfTheDestination(error)) throw error;
-      taken.add(parsed.generation);
-      if (error instanceof Foreign) continue;
-      const why = `in ${destination.name}: ${sentenceOf(error)}`;
-      damaged({ key: trace.key, why, ...(formatNewer.is(error) && { newer: true }) });
-    }
-  }
+    return parsed?.type === 'generation' ? [[parsed.generation, trace] as const] : [];
+  });
+  await withinBounds(
+    listed,
+    ([, { sizeBytes }]) => sizeBytes,
+    readBounds,
+    async ([number, trace]) => {
+      run.signal.throwIfAborted();
+      try {
+        const { tombstones, sparse } = (await readBelieved(destination, trace, number, { vault, trust })).value;
+        generations.set(number, {
+          storedMs: trace.modifiedMs,
+          tombstones: createIdSet(ids, tombstones),
+          sparse: createIdSet(ids, sparse),
+        });
+      } catch (error) {
+        if (isOfTheDestination(error)) throw error;
+        taken.add(number);
+        if (error instanceof Foreign) return;
+        const why = `in ${destination.name}: ${sentenceOf(error)}`;
+        damaged({ key: trace.key, why, ...(formatNewer.is(error) && { newer: true }) });
+      }
+    },
+  );
   const sound = plausible(generations.keys());
   for (const number of generations.keys()) {
     if (sound.has(number)) continue;

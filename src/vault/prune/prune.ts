@@ -82,7 +82,8 @@ export async function surveyVault({ vault, destinations, trust }: SurveyRequest,
   });
   const found = await vault.restorePoints();
   suspect.push(...found.suspect);
-  const known = new Set([...found.points.map(({ key }) => key), ...suspect.map(({ key }) => key)]);
+  const told = [...found.points, ...suspect].map(({ key }) => key);
+  const known = new Set([...told, ...(found.strange ?? [])]);
   for (const { records, destination } of places) {
     for (const key of records.keys()) {
       if (!known.has(key)) suspect.push({ key, why: `it was listed in ${destination.name} and could not be read` });

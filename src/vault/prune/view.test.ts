@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { knowing } from '../../../test/support/keys.ts';
+import { later } from '../../../test/support/later.ts';
 import { newUlid } from '../../core/ulid.ts';
+import type { Destination } from '../../destinations/destination.ts';
 import { openMemory } from '../../destinations/memory/destination.ts';
 import { generationBytes, signGeneration } from '../format/generation.ts';
 import { generationKey } from '../format/keys.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { newSigningKey } from '../format/signing.ts';
-import { type GenerationView, plausible, readView, withdraws } from './view.ts';
+import { type GenerationView, plausible, type ReadViewOptions, readView, withdraws } from './view.ts';
 
 const vault = newUlid(0, randomBytes);
 const [host, pruner, other, stranger] = [newSigningKey(), newSigningKey(), newSigningKey(), newSigningKey()];
@@ -17,7 +19,9 @@ const trust = {
   pruners: new Map([...knowing([pruner.publicKey]), ...knowing([other.publicKey], ['blog'])]),
 };
 
-async function viewOf(generations: ReadonlyArray<readonly [number, string]>): Promise<GenerationView> {
+type Numbered = ReadonlyArray<readonly [number, string]>;
+
+async function holding(generations: Numbered): Promise<Destination> {
   const one = openMemory({ name: 'one' });
   for (const [number, key] of generations) {
     const unsigned = { format: 1, vault, generation: number, created: '2026-03-01T00:00:00.000Z' } as const;
@@ -26,8 +30,23 @@ async function viewOf(generations: ReadonlyArray<readonly [number, string]>): Pr
       generationBytes(signGeneration({ ...unsigned, tombstones: [id], sparse: [] }, key)),
     );
   }
-  const never = () => expect.unreachable();
-  return readView([one], { vault, trust, onFailure: never, onSuspect: never });
+  return one;
+}
+
+function look(
+  destinations: readonly Destination[],
+  { seen, told = [] }: { readonly seen?: GenerationView; readonly told?: unknown[] } = {},
+): Promise<GenerationView> {
+  const onFailure = () => expect.unreachable();
+  const onSuspect: ReadViewOptions['onSuspect'] = (_, first, more) => void told.push([first, more]);
+  return readView(destinations, { vault, trust, remembered: seen, onFailure, onSuspect });
+}
+
+async function viewOf(generations: Numbered): Promise<GenerationView> {
+  const told: unknown[] = [];
+  const view = await look([await holding(generations)], { told });
+  expect(told).toEqual([]);
+  return view;
 }
 
 describe('generations count only from those who may prune (H2)', () => {
@@ -47,7 +66,7 @@ describe('generations count only from those who may prune (H2)', () => {
       (
         await viewOf([
           [3, pruner.privateKey],
-          [4000, pruner.privateKey],
+          [4_000_000_000, pruner.privateKey],
         ])
       ).number,
     ).toBe(3);
@@ -60,7 +79,57 @@ describe('generations count only from those who may prune (H2)', () => {
         ])
       ).number,
     ).toBe(5000);
-    expect([...plausible([5000, 4999, 9000])]).toEqual([4999, 5000]);
+    expect([...plausible([5000, 4999, 90_000_000])]).toEqual([4999, 5000]);
+  });
+
+  test('junk takes numbers, and those that a prune took beyond them follow', async () => {
+    const one = await holding([
+      [3, pruner.privateKey],
+      [4 + 1500, pruner.privateKey],
+    ]);
+    for (let number = 4; number < 4 + 1500; number++) await one.put(generationKey(number), Buffer.from('x'));
+    // Not only there: what took those numbers may lie elsewhere.
+    const two = await holding([
+      [3, pruner.privateKey],
+      [4 + 1500, pruner.privateKey],
+    ]);
+    const remembered = await look([two], { seen: await viewOf([[3, pruner.privateKey]]) });
+    for (const view of [remembered, await look([one]), await look([two])]) expect(view.number).toBe(4 + 1500);
+  });
+
+  test('of what strangers put after the newest only so much is looked at, and the rest is told in a line', async () => {
+    const one = await holding([[3, pruner.privateKey]]);
+    for (let number = 4; number < 2000; number++) await one.put(generationKey(number), Buffer.from('x'));
+    let reads = 0;
+    const get: Destination['get'] = (...all) => {
+      reads++;
+      return one.get(...all);
+    };
+    const counted = { ...one, get };
+    const told: unknown[] = [];
+    expect((await look([counted], { told })).number).toBe(3);
+    expect(told).toMatchObject([[{ key: 'gc/1999.json' }, 1995]]);
+    for (let number = 2000; number < 12_000; number++) await one.put(generationKey(number), Buffer.from('x'));
+    reads = 0;
+    expect((await look([counted])).number).toBe(0);
+    expect(reads).toBeLessThan(10_100);
+  });
+
+  test('a later version under its name hides none that a pruner stored for later programs', async () => {
+    const bucket = openMemory({ name: 'bucket', versions: { overwrites: true } });
+    const unsigned = {
+      format: 1,
+      vault,
+      generation: 1,
+      created: '2026-03-01T00:00:00.000Z',
+      tombstones: [],
+      sparse: [],
+    };
+    await bucket.put(generationKey(1), later('generation', { ...unsigned, format: 2 }, pruner.privateKey));
+    await bucket.put(generationKey(1), later('generation', { ...unsigned, requires: [] }, stranger.privateKey));
+    const told: unknown[] = [];
+    await look([bucket], { told });
+    expect(told).toMatchObject([[{ error: { code: 'format-newer' } }, 0]]);
   });
 
   test('another system’s pruner withdraws nothing of this one, nor does a pruner without its word in the ledger', async () => {

@@ -1,12 +1,9 @@
 import type { Destination } from '../../destinations/destination.ts';
-import { objectMissing } from '../../destinations/errors.ts';
-import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
 import { formatNewer } from '../format/errors.ts';
-import { decodeGeneration, type Generation } from '../format/generation.ts';
-import { parseKey } from '../format/keys.ts';
+import type { Generation } from '../format/generation.ts';
 import { recordHash, type SnapshotRecord } from '../format/record.ts';
-import { readEnvelope } from '../format/signed-json.ts';
-import { isPruner, mayPrune, type Trust } from '../trust.ts';
+import { mayPrune, type Trust } from '../trust.ts';
+import { believedOf, generationsAt } from './believed.ts';
 import { allRules, type PruneRules } from './rules.ts';
 
 /** What the newest generation says, as far as one can see. Number 0: there was no prune yet. */
@@ -29,8 +26,16 @@ export interface ReadViewOptions {
   readonly remembered?: GenerationView | undefined;
   /** A destination that cannot be asked. */
   readonly onFailure: (destination: Destination, error: unknown) => void;
-  /** A generation that is damaged: it is passed over. So is one by somebody who may not prune, without a word: `status` tells of those. */
-  readonly onSuspect: (destination: Destination, key: string, error: unknown) => void;
+  /**
+   * One that is damaged, and how many more: they are passed over. So is one by somebody who may not prune, without a word. Where one is
+   * for later programs only, that one.
+   */
+  readonly onSuspect: (destination: Destination, first: Passed, more: number) => void;
+}
+
+export interface Passed {
+  readonly key: string;
+  readonly error: unknown;
 }
 
 /**
@@ -42,34 +47,37 @@ export async function readView(
   { vault, trust, remembered = nothingPruned, onFailure, onSuspect }: ReadViewOptions,
 ): Promise<GenerationView> {
   let view = remembered;
-  const read = async (destination: Destination, number: number, trace: Trace): Promise<GenerationView | undefined> => {
-    try {
-      const { value } = await firstSound(destination, trace, (bytes) => believed(bytes, vault, number, trust));
-      return viewOf(value);
-    } catch (error) {
-      if (isOfTheDestination(error)) throw error;
-      if (!objectMissing.is(error) && !(error instanceof Foreign)) onSuspect(destination, trace.key, error);
-      return undefined;
-    }
-  };
-  const newestAt = async (destination: Destination, least: number, seen: number) => {
+  const newestAt = async (destination: Destination, least: number, seen: number, onPassed: OnPassed) => {
+    const listed = await generationsAt(destination);
+    const believedAmong = (isWanted: (number: number) => boolean) =>
+      believedOf(
+        destination,
+        listed.filter(([number]) => isWanted(number)),
+        { vault, trust },
+        onPassed,
+      );
     let candidate: GenerationView | undefined;
-    for (const [number, trace] of await generationsAt(destination)) {
-      // Only to see whether a number leaps is one looked at that is older than what is known.
-      if (number < least && candidate === undefined) return undefined;
-      const value = await read(destination, number, trace);
-      if (value === undefined) continue;
-      if (candidate !== undefined && follows(candidate.number, number)) return candidate;
-      if (number < least) return undefined;
-      if (follows(number, seen)) return value;
-      candidate = value;
+    for await (const value of believedAmong((number) => number >= least)) {
+      if (candidate !== undefined && follows(candidate.number, value.generation)) return candidate;
+      if (follows(value.generation, seen)) return viewOf(value);
+      candidate = viewOf(value);
     }
-    return candidate !== undefined && seen === 0 && mayBegin(candidate.number) ? candidate : undefined;
+    if (candidate === undefined) return undefined;
+    // Only to see whether a number leaps is one looked at that is older than what is known.
+    for await (const { generation } of believedAmong((number) => number < least)) {
+      return follows(candidate.number, generation) ? candidate : undefined;
+    }
+    return seen === 0 && mayBegin(candidate.number) ? candidate : undefined;
   };
   for (const destination of destinations) {
+    const passed: Passed[] = [];
     try {
-      const newest = await newestAt(destination, view.number, remembered.number);
+      const newest = await newestAt(destination, view.number, remembered.number, (key, error) => {
+        passed.push({ key, error });
+      });
       if (newest !== undefined) view = newest.number > view.number ? newest : union(view, newest);
+      const first = passed.find(({ error }) => formatNewer.is(error)) ?? passed[0];
+      if (first !== undefined) onSuspect(destination, first, passed.length - 1);
     } catch (error) {
       onFailure(destination, error);
     }
@@ -77,44 +85,14 @@ export async function readView(
   return view;
 }
 
-/** Newest first. */
-async function generationsAt(destination: Destination): Promise<[number, Trace][]> {
-  const found: [number, Trace][] = [];
-  for await (const trace of tracesUnder(destination, 'gc/')) {
-    const parsed = parseKey(trace.key);
-    if (parsed?.type === 'generation') found.push([parsed.generation, trace]);
-  }
-  return found.sort(([a], [b]) => b - a);
-}
+type OnPassed = (key: string, error: unknown) => void;
 
-/** Sound, and by somebody who may not prune: it says nothing. */
-export class Foreign extends Error {}
-
-/** @throws `Foreign`, or what is wrong with it */
-export function believed(bytes: Uint8Array, vault: string, number: number, trust: Trust): Generation {
-  const generation = decodedFor(bytes, trust);
-  if (generation.vault !== vault || generation.generation !== number) throw new Error('it belongs elsewhere');
-  if (!isPruner(trust, generation.writer)) throw foreign(generation.writer);
-  return generation;
-}
-
-/** One that only later programs read is a matter for who heeds its signer. */
-function decodedFor(bytes: Uint8Array, trust: Trust): Generation {
-  try {
-    return decodeGeneration(bytes);
-  } catch (error) {
-    const signer = formatNewer.is(error) ? readEnvelope('generation', bytes)?.writer : undefined;
-    throw signer === undefined || isPruner(trust, signer) ? error : foreign(signer);
-  }
-}
-
-function foreign(signer: string): Foreign {
-  return new Foreign(`it is signed by ${signer}, which may not prune`);
-}
-
-/** Prunes count by one, and some are lost; whoever leaps would leave the others no numbers. */
-const mostLeap = 1000;
-const mostFirst = 1_000_000;
+/**
+ * Prunes take the next number that is free everywhere, so strangers can push one as far as they fill numbers, and a listing has room
+ * for 250,000. Whoever leaps further would leave the others no numbers. What came before the first may have been removed.
+ */
+const mostLeap = 10_000_000;
+const mostFirst = 1_000_000_000;
 
 function follows(number: number, before: number): boolean {
   return number > before && number - before <= mostLeap;
@@ -164,11 +142,6 @@ function union(a: GenerationView, b: GenerationView): GenerationView {
     sparse: a.sparse.union(b.sparse),
     writers: [...new Set([...a.writers, ...b.writers])],
   };
-}
-
-/** Whether it is the destination that failed, not one object in it. */
-export function isOfTheDestination(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('destination-');
 }
 
 /** Whether a writer that has this view may use the chunks of a pack again. */

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { knowing } from '../../../test/support/keys.ts';
+import { later } from '../../../test/support/later.ts';
 import { newUlid } from '../../core/ulid.ts';
 import { openMemory } from '../../destinations/memory/destination.ts';
 import { encodeRecord, recordKey, type UnsignedRecord } from '../format/record.ts';
@@ -41,4 +43,28 @@ test('two places with two records under one name: suspect, and the place that ke
   const { found, suspect } = await recordReader(vault, [disk, bucket], () => {})();
   expect(found.map(({ record, destinations }) => [record.packs, destinations])).toEqual([[unsigned.packs, ['bucket']]]);
   expect(suspect).toEqual([{ key, why: 'disk holds another record under this name than bucket' }]);
+});
+
+test('a stranger’s later version hides nothing that a known writer stored for later programs', async () => {
+  const [own, stranger] = [newSigningKey(), newSigningKey()];
+  const bucket = openMemory({ name: 'bucket', versions: { overwrites: true } });
+  const key = recordKey(unsigned);
+  await bucket.put(key, later('record', { ...unsigned, requires: [], format: 2 }, own.privateKey));
+  await bucket.put(key, encodeRecord(unsigned, stranger.privateKey));
+  const read = recordReader(vault, [bucket], () => {});
+  const { suspect } = await read({ writers: knowing([own.publicKey], ['shop']) });
+  expect(suspect).toMatchObject([{ key, newer: true }]);
+  // Where its writer is nobody, it stops nobody.
+  const { found, suspect: none } = await read({ writers: knowing([newSigningKey().publicKey], ['shop']) });
+  expect([found.length, none]).toEqual([1, []]);
+});
+
+test('what strangers signed for later programs is no suspect, and what nobody can read is junk', async () => {
+  const disk = openMemory({ name: 'disk' });
+  const keys = [1, 2].map((at) => recordKey({ ...unsigned, id: newUlid(Date.parse(time) + at, randomBytes) }));
+  await disk.put(keys[0]!, later('record', { ...unsigned, format: 2 }, newSigningKey().privateKey));
+  await disk.put(keys[1]!, Buffer.from('x'));
+  const { suspect, strange } = await recordReader(vault, [disk], () => {})({ writers: new Map() });
+  expect(strange).toEqual([keys[0]]);
+  expect(suspect).toMatchObject([{ key: keys[1], isJunk: true }]);
 });

@@ -1,6 +1,6 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Destination } from '../../destinations/destination.ts';
-import { objectMissing } from '../../destinations/errors.ts';
+import { objectDamaged, objectMissing } from '../../destinations/errors.ts';
 import { firstSound, standsInstead, type Trace, tracesUnder } from '../../destinations/first-version.ts';
 import { formatNewer } from '../format/errors.ts';
 import { decodeCounted, parseRecordKey, recordHash, recordKey } from '../format/record.ts';
@@ -16,6 +16,8 @@ export interface RecordsFound {
   readonly found: readonly FoundRecord[];
   /** Objects where a record should be, that are none of this vault's; and names under which two places hold two records. */
   readonly suspect: readonly Suspect[];
+  /** Keys of what strangers signed for later programs: that says nothing. */
+  readonly strange: readonly string[];
 }
 
 /** Small objects are mostly waiting. */
@@ -32,9 +34,18 @@ interface Outcome {
   /** More than one where places hold different records under one name; that of a place that keeps versions first. */
   readonly found: readonly FoundRecord[];
   readonly why: string;
-  /** Who signed the copies that only later programs read, where all that failed are such. */
-  readonly newerBy: readonly string[];
+  /** What only later programs read of it, any version at any place. */
+  readonly newer: readonly Newer[];
+  /** Nothing else failed. */
+  readonly isNewerAlone: boolean;
+  /** Whatever failed was read: it is no record of this vault. */
+  readonly isJunk: boolean;
   readonly damage: readonly Damage[];
+}
+
+interface Newer {
+  readonly writer: string;
+  readonly why: string;
 }
 
 /**
@@ -87,6 +98,7 @@ export function recordReader(
     const copies = await list();
     const found: FoundRecord[] = [];
     const suspect: Suspect[] = [];
+    const strange: string[] = [];
     const queue = [...copies].sort(([a], [b]) => (a < b ? -1 : 1))[Symbol.iterator]();
     const line = async () => {
       for (const [key, holders] of queue) {
@@ -97,14 +109,16 @@ export function recordReader(
           found.push(chosen);
           for (const damage of contested(key, chosen, outcome.found)) onDamage(damage);
         }
-        const isNewer = outcome.newerBy.some((writer) => isKnownKey(trust, writer));
-        if (why === undefined || (outcome.newerBy.length > 0 && !isNewer)) continue;
-        suspect.push({ key, why, ...(isNewer && { newer: true }) });
+        // Whatever else lies under its name: what it needs is not known.
+        const newer = outcome.newer.find(({ writer }) => isKnownKey(trust, writer));
+        if (newer !== undefined) suspect.push({ key, why: newer.why, newer: true });
+        else if (why !== undefined && outcome.isNewerAlone) strange.push(key);
+        else if (why !== undefined) suspect.push({ key, why, ...(outcome.isJunk && { isJunk: true }) });
       }
     };
     await Promise.all(Array.from({ length: READERS }, line));
     suspect.sort((a, b) => (a.key < b.key ? -1 : 1));
-    return { found, suspect };
+    return { found, suspect, strange };
   };
 }
 
@@ -149,28 +163,28 @@ function stateOf(copies: readonly Copy[]): string {
 async function readRecord(vault: string, key: string, copies: readonly Copy[], ids: Ids): Promise<Outcome> {
   const damage: Damage[] = [];
   const found: (FoundRecord & { readonly destinations: string[]; readonly clocks: StoreClock[] })[] = [];
+  const newer: Newer[] = [];
   let why = '';
-  let failures = 0;
-  const newerBy: string[] = [];
-  const decodeOrTell = (bytes: Uint8Array) => {
-    try {
-      return decodeCounted(bytes, ids);
-    } catch (error) {
-      const signed = formatNewer.is(error) ? readEnvelope('record', bytes) : undefined;
-      if (signed?.vault === vault) newerBy.push(signed.writer);
-      throw error;
-    }
-  };
-  const decode = (bytes: Uint8Array) => {
-    // Another copy of the same bytes says the same.
-    const hash = sha256Hex(bytes);
-    const known = found.find(({ record }) => recordHash(record) === hash);
-    if (known !== undefined) return known.record;
-    const decoded = decodeOrTell(bytes);
-    if (decoded.vault !== vault || recordKey(decoded) !== key) throw new Error('it belongs elsewhere');
-    return decoded;
-  };
+  let [isNewerAlone, isJunk] = [true, true];
   for (const { destination, trace } of witnessesFirst(copies)) {
+    /** What is wrong with each version that was read. */
+    const refused: unknown[] = [];
+    const decode = (bytes: Uint8Array) => {
+      // Another copy of the same bytes says the same.
+      const hash = sha256Hex(bytes);
+      const known = found.find(({ record }) => recordHash(record) === hash);
+      if (known !== undefined) return known.record;
+      try {
+        const decoded = decodeCounted(bytes, ids);
+        if (decoded.vault !== vault || recordKey(decoded) !== key) throw new Error('it belongs elsewhere');
+        return decoded;
+      } catch (error) {
+        const signed = formatNewer.is(error) ? readEnvelope('record', bytes) : undefined;
+        if (signed?.vault === vault) newer.push({ writer: signed.writer, why: sentenceOf(error) });
+        refused.push(error);
+        throw error;
+      }
+    };
     try {
       const { value, modifiedMs, spoiled } = await firstSound(destination, trace, decode);
       if (spoiled !== undefined) damage.push(spoiledDamage(destination.name, key, spoiled));
@@ -184,11 +198,13 @@ async function readRecord(vault: string, key: string, copies: readonly Copy[], i
     } catch (error) {
       if (objectMissing.is(error) && copies.length > 1) continue;
       why = sentenceOf(error);
-      failures++;
+      isNewerAlone &&= refused.length > 0 && refused.every((one) => formatNewer.is(one));
+      isJunk &&= refused.includes(error) || objectDamaged.is(error);
       damage.push(damageOf(destination.name, key, error));
     }
   }
-  return { found, why, newerBy: newerBy.length < failures ? [] : newerBy, damage };
+  const isNothingElse = newer.length > 0 && isNewerAlone;
+  return { found, why, newer, isNewerAlone: isNothingElse, isJunk: found.length === 0 && isJunk, damage };
 }
 
 /** Where versions are kept, nobody could put another record in the place of the first. */

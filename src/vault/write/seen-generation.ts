@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
+import { formatCount } from '../../core/size.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { formatNewer } from '../format/errors.ts';
 import type { IndexCache } from '../index/cache.ts';
@@ -39,10 +40,12 @@ export function generationReader(parts: SeenGenerationParts): () => Promise<Gene
         if (formatNewer.is(error)) throw error;
         copies.drop(destination, error);
       },
-      onSuspect: ({ name }, key, error) => {
+      onSuspect: ({ name }, { key, error }, more) => {
         // What it withdraws is not known, so nothing may be used again.
         if (formatNewer.is(error)) throw error;
-        run.problem({ code: 'generation-suspect', message: `${key} in ${name} is passed over: ${sentenceOf(error)}` });
+        const others = more > 0 ? ` ${formatCount(more)} more are, too.` : '';
+        const message = `${key} in ${name} is passed over: ${sentenceOf(error)}${others}`;
+        run.problem({ code: 'generation-suspect', message });
       },
     });
     if (view.number > (seen?.number ?? 0)) {
