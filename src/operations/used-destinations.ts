@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Destination } from '../destinations/destination.ts';
 
@@ -11,4 +11,10 @@ export function noteUsed(stateDir: string, destinations: readonly Destination[])
 
 export function wasUsed(stateDir: string, name: string): boolean {
   return existsSync(join(stateDir, 'destinations', name));
+}
+
+/** Names of those that this host stored to, or that its configuration had when it was brought back. */
+export function usedDestinations(stateDir: string): string[] {
+  const folder = join(stateDir, 'destinations');
+  return existsSync(folder) ? readdirSync(folder) : [];
 }

@@ -138,7 +138,9 @@ async function rehearseWith(
   }
   const keys = await writerKeys(join(system.stateDir, 'writer.json'), vault.id, randomBytes);
   let kept: { evidence: DrillEvidence; details: DrillDetails } | undefined;
-  const ledger = { vault: vault.id, destinations: vault.destinations, recipients: system.vault.recipients };
+  const { destinations } = vault;
+  const expected = destinations.map(({ name }) => name);
+  const ledger = { vault: vault.id, destinations, expected, recipients: system.vault.recipients };
   const parts = {
     system: sabotage.system?.(system) ?? system,
     sources,

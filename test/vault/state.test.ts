@@ -118,7 +118,7 @@ describe('the state of the writing host is lost', () => {
     expect(await system.verify({}, [])).toMatchObject({ sound: true, findings: [] });
   });
 
-  test('set back to an older one: nothing is lost', async () => {
+  test('set back to an older one: nothing is lost, and its chain goes on', async () => {
     const older = await keptCopy(system.config.stateDir);
     for (const name of ['a', 'b']) {
       writeFileSync(`${system.source()}/${name}`, noise(100_000));
@@ -126,9 +126,12 @@ describe('the state of the writing host is lost', () => {
     }
     rmSync(system.config.stateDir, { recursive: true });
     cpSync(older, system.config.stateDir, { recursive: true });
-    await take();
+    const { record } = await take();
     await take();
     await expectAllWhole();
+    // 4.14: it went on from the newest that is stored, and nobody doubts what came after.
+    expect(record.sequence).toBe(4);
+    expect((await system.points()).flatMap(({ doubts }) => doubts)).toEqual([]);
   });
 
   test('keys damaged: a code says what to do, and following it works', async () => {

@@ -5,8 +5,10 @@ import type { Run } from '../../core/run.ts';
 import { recipientOf } from '../../vault/age/identity.ts';
 import { printsOf } from '../../vault/age/recipient-print.ts';
 import { fingerprintOf, type WriterKeys, writerKeys } from '../../vault/writer-keys.ts';
+import { addressed } from '../bootstrap/find-vault.ts';
 import { trustOfWriter } from '../known-writers.ts';
 import type { OpenSystem } from '../system.ts';
+import { usedDestinations } from '../used-destinations.ts';
 import { type LedgerCache, openLedgerCache } from './cache.ts';
 import { appendToLedger, noteBehind } from './ledger.ts';
 
@@ -61,6 +63,7 @@ export async function noteInLedger(
   const parts = {
     vault,
     destinations: opened,
+    expected: expectedOf(config),
     recipients: config.vault.recipients,
     signingKey: keys.signingKey,
     trust: trustOfWriter(config, vault),
@@ -86,6 +89,12 @@ export async function noteInLedger(
     cache.set(digestFact(vault), config.digest);
   }
   return { key: await append(note) };
+}
+
+/** A recovery works with the copy that was addressed: what it notes belongs to the configured destinations too. */
+function expectedOf({ destinations, stateDir }: OpenSystem['config']): string[] {
+  const names = Object.keys(destinations).filter((name) => name !== addressed);
+  return addressed in destinations ? [...new Set([...names, ...usedDestinations(stateDir)])] : names;
 }
 
 /** The same for work that is done whether it can be noted or not: why it could not is a problem of the run. */

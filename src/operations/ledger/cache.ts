@@ -11,14 +11,27 @@ export interface LedgerCache extends Disposable {
   noteKind(id: string, kind: string): void;
   get(name: string): string | undefined;
   set(name: string, value: string): void;
+  /** Keeps an entry of this host until none of `lacking` (names of destinations) is without it. */
+  keep(entry: OwnEntry): void;
+  /** Entries that a destination is still without, oldest first. */
+  kept(): OwnEntry[];
 }
 
-const version = 1;
+export interface OwnEntry {
+  readonly key: string;
+  readonly bytes: Uint8Array;
+  readonly lacking: readonly string[];
+}
+
+/** A destination that is away for longer than this is given what the others hold instead. */
+const mostKept = 2000;
+const version = 2;
 /** Kinds that are written together. */
 const batch = 1000;
 const schema = `
 CREATE TABLE entry (id TEXT PRIMARY KEY, kind TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE own (key TEXT PRIMARY KEY, bytes BLOB NOT NULL, lacking TEXT NOT NULL) STRICT, WITHOUT ROWID;
 PRAGMA user_version = ${version};`;
 
 /** In `stateDir`, which is made when `create` says so; in memory where it is not there or cannot be used. */
@@ -58,6 +71,11 @@ function cacheOver(database: DatabaseSync): LedgerCache {
   const note = database.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?)');
   const fact = database.prepare('SELECT value FROM fact WHERE name = ?');
   const keep = database.prepare('INSERT OR REPLACE INTO fact VALUES (?, ?)');
+  const keepOwn = database.prepare('INSERT OR REPLACE INTO own VALUES (?, ?, ?)');
+  const dropOwn = database.prepare('DELETE FROM own WHERE key = ?');
+  const boundOwn = database.prepare(
+    'DELETE FROM own WHERE key IN (SELECT key FROM own ORDER BY key DESC LIMIT -1 OFFSET ?)',
+  );
   const waiting = new Map<string, string>();
   // Together: a transaction for each of many thousands would take longer than reading them.
   const flush = () => {
@@ -80,6 +98,20 @@ function cacheOver(database: DatabaseSync): LedgerCache {
     },
     get: (name) => fact.get(name)?.value as string | undefined,
     set: (name, value) => void keep.run(name, value),
+    keep({ key, bytes, lacking }) {
+      if (lacking.length === 0) return void dropOwn.run(key);
+      keepOwn.run(key, bytes, lacking.join('\n'));
+      boundOwn.run(mostKept);
+    },
+    kept: () =>
+      database
+        .prepare('SELECT * FROM own ORDER BY key')
+        .all()
+        .map(({ key, bytes, lacking }) => ({
+          key: String(key),
+          bytes: bytes as Uint8Array,
+          lacking: String(lacking).split('\n'),
+        })),
     [Symbol.dispose]() {
       flush();
       database.close();

@@ -1,3 +1,6 @@
+import { statSync } from 'node:fs';
+import { uptime } from 'node:os';
+import { join } from 'node:path';
 import type { Clock, RandomBytes } from '../../core/clock.ts';
 import { minuteMs } from '../../core/duration.ts';
 import { sentenceOf } from '../../core/errors.ts';
@@ -16,6 +19,8 @@ import { newestEntries, readable, readLedger } from './read.ts';
 export interface LedgerParts {
   readonly vault: string;
   readonly destinations: readonly Destination[];
+  /** Names of all that are to hold it, also of those that are not among `destinations` now. */
+  readonly expected: readonly string[];
   /** age recipients of the vault: they can read the sealed part. */
   readonly recipients: readonly string[];
   /** The writer's Ed25519 key, base64. */
@@ -34,14 +39,15 @@ export interface Appended {
 }
 
 /**
- * What is remembered of this writer's newest entry is believed without looking for a newer one only while it is this young: a
- * host that was set back to an older state of its own remembers an old one.
+ * What is remembered of this writer's newest entry is believed without looking for a newer one only while it is this young, and
+ * this is the machine and the state folder that remembered it: a host that was set back to an older state of its own remembers
+ * an old one.
  */
 const youngMs = 60 * minuteMs;
 
 /**
- * Adds an entry after this writer's newest, to every destination. One that is down gets it with the next one: until then what it
- * lacks is a gap there, and none in the union of all. `details` are sealed to the vault's recipients.
+ * Adds an entry after this writer's newest, to every destination. One that is down gets it with the next one, also where no
+ * other holds it by then: until then what it lacks is a gap there. `details` are sealed to the vault's recipients.
  * @throws `ledger-busy`, `ledger-unwritten` when no destination took it
  */
 export async function appendToLedger(
@@ -54,6 +60,7 @@ export async function appendToLedger(
   using _ = await lockLedger(parts.stateDir);
   using cache = openLedgerCache(parts.stateDir, { create: true });
   const previous = await newestOf(parts, cache);
+  await giveKept(parts, cache);
   await fillGaps(parts, cache);
   const nowMs = Math.max(parts.clock.now(), previous === undefined ? 0 : Date.parse(previous.time) + 1);
   const id = newUlid(nowMs, parts.random);
@@ -85,10 +92,10 @@ export async function appendToLedger(
   }
   remember(parts, cache, { key, hash: hashOfEntry(bytes), time: record.time, sequence: record.sequence });
   cache.noteKind(id, kind);
-  noteBehind(
-    cache,
-    behind.map(({ destination }) => destination),
-  );
+  const late = behind.map(({ destination }) => destination);
+  const reached = parts.destinations.map(({ name }) => name).filter((name) => !late.includes(name));
+  cache.keep({ key, bytes, lacking: parts.expected.filter((name) => !reached.includes(name)) });
+  noteBehind(cache, late);
   return { key, behind };
 }
 
@@ -105,7 +112,20 @@ function nameOf({ vault, signingKey }: LedgerParts): string {
 }
 
 function remember(parts: LedgerParts, cache: LedgerCache, { key, hash, time, sequence }: Newest): void {
-  cache.set(nameOf(parts), `${key} ${hash} ${time} ${sequence}`);
+  cache.set(nameOf(parts), `${key} ${hash} ${time} ${sequence} ${stateOf(parts.stateDir)} ${bootMsOf(parts.clock)}`);
+}
+
+/** Changes when the state folder is put in the place of another. */
+function stateOf(stateDir: string): string {
+  const found = statSync(join(stateDir, 'writer.json'), { bigint: true, throwIfNoEntry: false });
+  return found === undefined ? 'none' : `${found.ino}-${found.ctimeNs}`;
+}
+
+/** Another one by this much: the machine was started anew, set back with its memory, or its clock was. */
+const bootToleranceMs = 5000;
+
+function bootMsOf(clock: Clock): number {
+  return Math.round(clock.now() - uptime() * 1000);
 }
 
 /** The key of the newest entry that this host wrote to `vault`, as far as it remembers. */
@@ -115,11 +135,14 @@ export function rememberedNewest(cache: LedgerCache, vault: string, writer: stri
 
 /** This writer's newest entry: the one that is remembered, looked at in one place; else looked for from the newest on. */
 async function newestOf(parts: LedgerParts, cache: LedgerCache): Promise<Newest | undefined> {
-  const [key, hash, time, number] = cache.get(nameOf(parts))?.split(' ') ?? [];
+  const [key, hash, time, number, state, bootMs] = cache.get(nameOf(parts))?.split(' ') ?? [];
   if (key !== undefined && hash !== undefined && time !== undefined && number !== undefined) {
     const ageMs = parts.clock.now() - Date.parse(time);
     const isYoung = ageMs >= 0 && ageMs < youngMs;
-    if (isYoung && (await isHeld(parts.destinations, key, hash))) return { key, hash, time, sequence: Number(number) };
+    const isHere =
+      state === stateOf(parts.stateDir) && Math.abs(Number(bootMs) - bootMsOf(parts.clock)) < bootToleranceMs;
+    if (isYoung && isHere && (await isHeld(parts.destinations, key, hash)))
+      return { key, hash, time, sequence: Number(number) };
   }
   return await searchNewest(parts, key);
 }
@@ -159,6 +182,22 @@ function behindOf(cache: LedgerCache): string[] {
 export function noteBehind(cache: LedgerCache, names: readonly string[]): void {
   const all = new Set([...behindOf(cache), ...names]);
   if (names.length > 0) cache.set(behindFact, [...all].join('\n'));
+}
+
+/** Gives destinations what this host noted while they were away, or while it worked with another copy. What fails is tried again. */
+async function giveKept({ destinations }: LedgerParts, cache: LedgerCache): Promise<void> {
+  for (const entry of cache.kept()) {
+    const lacking: string[] = [];
+    for (const name of entry.lacking) {
+      const destination = destinations.find((one) => one.name === name);
+      const isGiven = await destination?.put(entry.key, entry.bytes).then(
+        () => true,
+        () => false,
+      );
+      if (isGiven !== true) lacking.push(name);
+    }
+    if (lacking.length < entry.lacking.length) cache.keep({ ...entry, lacking });
+  }
 }
 
 /** Gives destinations that were away what the others hold. What fails is tried again with the next entry. */

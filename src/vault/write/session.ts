@@ -11,6 +11,7 @@ import { noDestination, vaultReplaced, vaultsDiffer } from '../errors.ts';
 import { formatNewer } from '../format/errors.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
 import { parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
+import { decodeRecord, parseRecordKey } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
 import { type IndexCache, openIndexCache } from '../index/cache.ts';
 import { distrust } from '../index/forget.ts';
@@ -147,13 +148,14 @@ async function begin(session: Session, found: FoundVaults, trust: Trust, run: Ru
     index.forgetHolder(destination.name);
     index.set(`lagging ${destination.name}`, 'yes');
   }
-  if (index.get('loaded') === undefined) {
+  await settlePending(session);
+  const isSetBack = found.vault !== undefined && (await wasSetBack(session, run));
+  if (index.get('loaded') === undefined || isSetBack) {
     await run.step('rebuild index', () => rebuildIndex(session, found.vault !== undefined, run));
     index.set('loaded', 'yes');
   }
   await refuseNewerFormat(session, trust);
-  await settlePending(session);
-  await lookAtAll(session, run);
+  await lookAtAll(session, isSetBack, run);
   await session.generation();
   await run.step('catch up', () => catchUp({ ...session, trust }, run));
   const vaultFile = vaultFileOf(session.vault);
@@ -216,7 +218,48 @@ async function rebuildIndex({ vault, index, keys, copies }: Session, isVault: bo
     points.map(({ record }) => record),
     keys.publicKey,
   );
-  if (last !== undefined) noteRecord(index, last);
+  if (last !== undefined && last.sequence > (readLast(index)?.sequence ?? 0)) noteRecord(index, last);
+}
+
+/** So many records that are newer than what this host remembers are looked at: any number could have been put there. */
+const mostNewer = 1000;
+/** More than any host has written in between: whoever stole its key must not use the numbers up. */
+const mostSteps = 1_000_000;
+
+/**
+ * Whether a destination shows records of this very writer that are newer than the last that it remembers: its state was set back,
+ * with the machine or by itself. Going on from what is remembered would fork the chain.
+ */
+async function wasSetBack({ options, vault, keys, index, copies }: Session, run: Run): Promise<boolean> {
+  const last = readLast(index);
+  if (last === undefined) return false;
+  const since = parseRecordKey(last.key)?.time ?? '';
+  const newer = new Map<string, Destination>();
+  const isAfter = (sequence: number) => sequence > last.sequence && sequence <= last.sequence + mostSteps;
+  for (const destination of [...copies.active]) {
+    try {
+      for await (const { key } of destination.list(`snapshots/${options.system}/`)) {
+        const time = parseRecordKey(key)?.time ?? '';
+        if (time >= since && key !== last.key && newer.size < mostNewer) newer.set(key, destination);
+      }
+    } catch (error) {
+      copies.drop(destination, error);
+    }
+  }
+  for (const [key, destination] of newer) {
+    run.signal.throwIfAborted();
+    try {
+      const record = decodeRecord(await destination.get(key));
+      if (record.writer !== keys.publicKey || record.vault !== vault || !isAfter(record.sequence)) continue;
+    } catch {
+      // Whatever it is, this host did not sign it.
+      continue;
+    }
+    const message = `This host's state is older than what it stored last (${key}): it was set back, or another machine runs with a copy of it. It goes on from the newest that is stored.`;
+    run.problem({ code: 'state-set-back', message, urgent: true });
+    return true;
+  }
+  return false;
 }
 
 async function noteHeld(index: IndexCache, copies: Copies, destination: Destination): Promise<void> {
@@ -249,16 +292,16 @@ async function settlePending({ index, copies }: Session): Promise<void> {
 
 /**
  * What a destination holds is looked at anew when it is new to this host, or lacks the newest record: then it was left
- * behind, or set back to an older copy of itself.
+ * behind, or set back to an older copy of itself. Of all of them, where this host was.
  */
-async function lookAtAll({ index, copies }: Session, run: Run): Promise<void> {
+async function lookAtAll({ index, copies }: Session, isSetBack: boolean, run: Run): Promise<void> {
   const last = readLast(index)?.key;
   let isThere = last === undefined;
   for (const destination of [...copies.active]) {
     try {
       if (last !== undefined) await destination.stat(last);
       isThere = true;
-      if (index.get(`known ${destination.name}`) !== undefined) continue;
+      if (!isSetBack && index.get(`known ${destination.name}`) !== undefined) continue;
     } catch (error) {
       if (!objectMissing.is(error)) {
         copies.drop(destination, error);
