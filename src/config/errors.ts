@@ -80,7 +80,8 @@ export const secretUnavailable = defineError({
   code: 'secret-unavailable',
   exit: 2,
   say: (fact: { reference: string; why: string }) => `The secret ${fact.reference} cannot be had: ${fact.why}.`,
-  hint: () => 'Check the file or run the command by hand. Nothing was started with a part of it.',
+  hint: () =>
+    "Check the file or run the command by hand. A file that is gone is in every backup: 'lifeboat recover' brings it back, 'lifeboat restore lifeboat-config --into FOLDER' beside.",
 });
 
 /** `lifeboat.yaml:9:5`, the line, a caret under the column, and the hint. */

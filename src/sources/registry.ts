@@ -1,4 +1,7 @@
+import type { LifeboatError } from '../core/errors.ts';
+import { targetNotEmpty } from './errors.ts';
 import type { FilesOptions } from './files/source.ts';
+import { targetNotEmpty as databaseNotEmpty } from './postgres/errors.ts';
 import type { PostgresOptions } from './postgres/postgres.ts';
 import type { Source } from './source.ts';
 
@@ -43,4 +46,9 @@ export async function openSource(
       return postgresSource({ name, url: await config.url.expand(), exclude: config.exclude, expectations });
     }
   }
+}
+
+/** Whether a restore was refused because something is at its place, of whatever kind. */
+export function isTargetTaken(error: unknown): error is LifeboatError {
+  return targetNotEmpty.is(error) || databaseNotEmpty.is(error);
 }

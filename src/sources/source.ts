@@ -108,6 +108,12 @@ export interface Source {
   restore(contents: Contents, target: RestoreTarget, run: Run): Promise<Restored>;
 
   /**
+   * Whether there is something in the place it came from, and all of it is in `contents` too, byte for byte: replacing it loses
+   * nothing. Absent where nobody can tell.
+   */
+  holdsOnly?(contents: Contents, run: Run): Promise<boolean>;
+
+  /**
    * Whether what a restore to the place it came from told `mark` of is in that place now, also when the restore was killed; what
    * such a one left is put right. False when that is not certain.
    */

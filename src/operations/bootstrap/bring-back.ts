@@ -21,6 +21,8 @@ export interface PlacePlan {
   readonly from: string;
 }
 
+export type PlacedFiles = Pick<PlacePlan, 'files' | 'from'>;
+
 export interface PlannedFile {
   /** Where it goes, absolute. */
   readonly path: string;
@@ -50,23 +52,38 @@ export async function planPlaces(stored: StoredConfiguration, into: string | und
   const from = into === undefined ? '/' : folder;
   const unsafe = into === undefined ? undefined : await unsafeFolder(folder);
   if (unsafe !== undefined && unsafe !== 'not there') throw placeRefused({ path: folder, why: unsafe });
+  const files = await planFiles(stored.files, folder, from, into !== undefined);
+  const own = files[stored.files.findIndex(({ path }) => path === stored.file)]!;
+  if (own.why !== undefined) throw placeRefused({ path: own.expected, why: own.why });
+  return { own, folder, original, files, left, from };
+}
+
+/** Those of them that are missed in a configuration that lies in `folder` now. @throws as `planPlaces` */
+export async function planMissing(files: readonly StoredFile[], folder: string): Promise<PlacedFiles> {
+  return { files: await planFiles(files, folder, '/', false), from: '/' };
+}
+
+async function planFiles(
+  stored: readonly StoredFile[],
+  folder: string,
+  from: string,
+  isNamed: boolean,
+): Promise<PlannedFile[]> {
   const files: PlannedFile[] = [];
   const taken: string[] = [];
-  for (const one of stored.files) {
-    const planned = await planFile(one, folder, from, into !== undefined);
+  for (const one of stored) {
+    const planned = await planFile(one, folder, from, isNamed);
     const there = await contentAt(planned.path);
     const existed = there !== undefined && there !== 'other' && one.bytes.equals(there);
     if (there !== undefined && !existed) taken.push(planned.path);
     files.push({ ...planned, existed, bytes: one.bytes });
   }
-  const own = files[stored.files.findIndex(({ path }) => path === stored.file)]!;
-  if (own.why !== undefined) throw placeRefused({ path: own.expected, why: own.why });
   if (taken.length > 0) throw filesInTheWay({ files: taken });
-  return { own, folder, original, files, left, from };
+  return files;
 }
 
 /** Writes what was planned. Nothing is overwritten, no link is followed, and no file gets more rights than it needs. */
-export async function writePlaces({ files, from }: PlacePlan): Promise<void> {
+export async function writePlaces({ files, from }: PlacedFiles): Promise<void> {
   for (const file of files) if (!file.existed) await write(file, from);
 }
 

@@ -1,7 +1,8 @@
 import { configurationDataset } from '../../core/configuration-dataset.ts';
-import { LifeboatError, sentenceOf } from '../../core/errors.ts';
+import { type LifeboatError, sentenceOf } from '../../core/errors.ts';
 import { type PlanStep, recoveryPlan } from '../../core/plan.ts';
 import type { Run } from '../../core/run.ts';
+import { isTargetTaken } from '../../sources/registry.ts';
 import type { Contents, Restored, Source } from '../../sources/source.ts';
 import { choiceOrNone, chooseNewest, type PassedOver, tellPassedOver } from '../../vault/newest.ts';
 import type { Damage } from '../../vault/read/objects.ts';
@@ -11,6 +12,7 @@ import { recorded } from '../record-run.ts';
 import type { OpenSystem } from '../system.ts';
 import { type Compared, compare } from './compare.ts';
 import { recoveryTargetTaken } from './errors.ts';
+import { bringOwnFiles } from './own-files.ts';
 import { openProgress, type Progress } from './progress.ts';
 
 export interface RecoverRequest {
@@ -74,6 +76,7 @@ export async function recover(system: OpenSystem, request: RecoverRequest, run: 
   const found = { points: points.filter(({ record }) => record.system === config.name), suspect };
   const passedOver = [...(choiceOrNone(found, configurationDataset, request.atMs)?.passedOver ?? [])];
   tellPassedOver(passedOver, run);
+  await run.step('configuration', () => bringOwnFiles(config, vault, found, request, run));
   const progress = openProgress(config.stateDir, vault.id);
 
   const attempts: Attempt[] = [];
@@ -141,7 +144,9 @@ async function bringBack(recovery: Recovery, dataset: string, request: RecoverRe
         if (at !== undefined && !request.again) {
           return { result: { dataset, state: 'was back', point, at }, restorePoint: point.record.id };
         }
-        const force = request.force || (request.again && progress.restored(dataset) !== undefined);
+        const wasHere = request.again && progress.restored(dataset) !== undefined;
+        // What bootstrap wrote, or anybody with the same bytes, is in the way of nothing.
+        const force = request.force || wasHere || ((await source.holdsOnly?.(contents, run)) ?? false);
         const beforePlacing = (mark: string) => progress.notePlacing(dataset, point.record.id, mark);
         const target = { force, only: [], trustCode: request.trustCode, beforePlacing };
         const restored = await source.restore(contents, target, run);
@@ -157,13 +162,8 @@ async function bringBack(recovery: Recovery, dataset: string, request: RecoverRe
   } catch (error) {
     run.signal.throwIfAborted();
     run.problem({ code: 'dataset-not-back', message: `${dataset}: ${sentenceOf(error)}` });
-    return { dataset, state: 'failed', error: isTaken(error) ? takenOf(dataset, error) : error };
+    return { dataset, state: 'failed', error: isTargetTaken(error) ? takenOf(dataset, error) : error };
   }
-}
-
-/** Of every kind of source. */
-function isTaken(error: unknown): error is LifeboatError {
-  return error instanceof LifeboatError && error.code.endsWith('target-not-empty');
 }
 
 function takenOf(dataset: string, error: LifeboatError): LifeboatError {

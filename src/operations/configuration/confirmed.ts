@@ -37,15 +37,16 @@ const shape = z.strictObject({
   format: z.literal(1),
   /** The configuration was brought here by `bootstrap`. */
   restored: z.boolean(),
-  /** Digests of configurations that a person said yes to, the newest last. */
-  digests: z.array(z.string()),
+  /** Configurations that a person said yes to, the newest last: the digest of the file and of each that it refers to. */
+  seen: z.array(z.strictObject({ config: z.string(), others: z.record(z.string(), z.string()) })),
   /** Writers and pruners that the restored file names: no person here did. */
   unnamed: z.array(z.string()),
 });
 type Confirmed = z.infer<typeof shape>;
+type Seen = Confirmed['seen'][number];
 
 /** So many are remembered: who goes back to an older one is asked again. */
-const mostDigests = 20;
+const mostSeen = 20;
 const mostBytes = 1024 * 1024;
 
 type Config = Pick<System, 'stateDir' | 'digest' | 'files' | 'file' | 'vault' | 'drill'>;
@@ -53,14 +54,25 @@ type Config = Pick<System, 'stateDir' | 'digest' | 'files' | 'file' | 'vault' | 
 /** From now on this configuration is used here without a question. */
 export function confirmConfiguration(config: Config): void {
   const known = read(config.stateDir);
-  const digest = digestOf(config);
-  if (known.digests.at(-1) === digest) return;
-  const digests = [...known.digests.filter((one) => one !== digest), digest].slice(-mostDigests);
-  write(config.stateDir, { ...known, digests });
+  const now = look(config);
+  const last = known.seen.at(-1);
+  if (last !== undefined && isSame(last, now)) return;
+  const seen = [...known.seen.filter((one) => !isSame(one, now)), now].slice(-mostSeen);
+  write(config.stateDir, { ...known, seen });
 }
 
+/** Also where a file that it refers to is gone since: what is not there does nothing. */
 export function isConfirmed(config: Config): boolean {
-  return read(config.stateDir).digests.includes(digestOf(config));
+  const now = look(config);
+  return read(config.stateDir).seen.some(
+    ({ config, others }) =>
+      config === now.config &&
+      Object.entries(now.others).every(([file, digest]) => digest === none || others[file] === digest),
+  );
+}
+
+function isSame(one: Seen, other: Seen): boolean {
+  return canonicalJson(one) === canonicalJson(other);
 }
 
 /** That it came out of a vault, and was brought to this machine: whom it lists counts for nothing, only whom a person accepted. */
@@ -80,8 +92,8 @@ export function wasRestored(stateDir: string): boolean {
  * what people make of it afterwards is theirs. @throws `configuration-unconfirmed`
  */
 export function refuseUnconfirmed(config: Config): void {
-  const { restored, digests } = read(config.stateDir);
-  if (restored && digests.length === 0) throw configurationUnconfirmed({ file: config.file });
+  const { restored, seen } = read(config.stateDir);
+  if (restored && seen.length === 0) throw configurationUnconfirmed({ file: config.file });
 }
 
 /** The keys of `writers` that a person named here: a restored configuration names nobody by itself. */
@@ -91,10 +103,12 @@ export function namedByPeople(stateDir: string, keys: readonly string[]): string
 }
 
 /** Of the file and of all that it refers to: a variable in another file may change whom it connects to. */
-function digestOf({ digest, files, file }: Config): string {
+function look({ digest, files, file }: Config): Seen {
   const others = files.filter((one) => one !== file).map((one) => [one, contentOf(one)]);
-  return createHash('sha256').update(canonicalJson({ digest, others })).digest('hex');
+  return { config: digest, others: Object.fromEntries(others) };
 }
+
+const none = 'none';
 
 function contentOf(file: string): string {
   try {
@@ -109,7 +123,7 @@ function contentOf(file: string): string {
       closeSync(handle);
     }
   } catch {
-    return 'none';
+    return none;
   }
 }
 
@@ -120,7 +134,7 @@ function read(stateDir: string): Confirmed {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-      return { format: 1, restored: false, digests: [], unnamed: [] };
+      return { format: 1, restored: false, seen: [], unnamed: [] };
     throw confirmationsDamaged({ file, why: sentenceOf(error) });
   }
   try {

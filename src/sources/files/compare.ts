@@ -88,7 +88,7 @@ function differenceOfKind({ type, mode }: StoredEntry, found: Stats): string | u
   return (found.mode & 0o7777) === mode ? undefined : 'has other permissions';
 }
 
-async function hashOf(place: BytePath, signal: AbortSignal): Promise<string | undefined> {
+export async function hashOf(place: BytePath, signal: AbortSignal): Promise<string | undefined> {
   const fd = openRegular(place);
   if (fd === undefined) return undefined;
   const sha256 = createHash('sha256');

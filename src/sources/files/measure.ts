@@ -10,15 +10,7 @@ import { compareEntries } from './compare.ts';
 import { compileExcludes } from './excludes.ts';
 import { startNamesChecksum } from './names-checksum.ts';
 import { nothingSettled } from './settled.ts';
-import { type WalkEvents, walk } from './walk.ts';
-
-const silent: WalkEvents = {
-  excluded() {},
-  cacheFolder() {},
-  vanished() {},
-  leftover() {},
-  problem() {},
-};
+import { silent, walk } from './walk.ts';
 
 /**
  * Lists a restored copy as a capture would, and leaves nothing out. With the restore point's contents it also reads every

@@ -10,6 +10,7 @@ import type { Inspection, Source } from '../source.ts';
 import { captureFiles } from './capture.ts';
 import { defaultExcludes } from './default-excludes.ts';
 import { compileExcludes, type ExcludeRule } from './excludes.ts';
+import { holdsOnly } from './holds-only.ts';
 import { measureFiles } from './measure.ts';
 import { expectedMounts, mountPoints } from './mounts.ts';
 import { restoreFiles, wasPlaced } from './restore.ts';
@@ -51,6 +52,7 @@ export function filesSource(options: FilesOptions): Source {
       return captureFiles({ path, ...where, ...how }, run);
     },
     restore: (contents, target, run) => restoreFiles(contents, target, path, run),
+    holdsOnly: (contents, run) => holdsOnly(path, contents, run),
     wasPlaced: (mark, contents) => wasPlaced(mark, contents, path),
     measure: measureFiles,
   };

@@ -19,6 +19,15 @@ export interface WalkEvents {
   problem(code: 'file-unreadable' | 'folder-unreadable' | 'other-file-system', message: string): void;
 }
 
+/** For who looks and has nothing to tell. */
+export const silent: WalkEvents = {
+  excluded() {},
+  cacheFolder() {},
+  vanished() {},
+  leftover() {},
+  problem() {},
+};
+
 export interface WalkOptions {
   readonly root: BytePath;
   /** Only this name in it. */
