@@ -20,15 +20,17 @@ const files: SourceFile[] = await Promise.all(
 );
 const product = files.filter(({ path }) => path.startsWith('src/') && !isTest(path));
 
-const parts = ['config', 'vault', 'keys', 'destinations', 'sources', 'process', 'sandbox', 'catalog'];
+const parts = ['host', 'config', 'vault', 'keys', 'destinations', 'sources', 'process', 'sandbox', 'catalog'];
 
 /** The layers of CONTRIBUTING.md: what the files of a folder may import besides their own folder. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   core: [],
-  config: ['core/'],
+  host: ['core/'],
+  config: ['core/', 'host/'],
   // Ports and what works over any of them, never an adapter. `Contents` of the source port is what the vault hands out.
   vault: [
     'core/',
+    'host/',
     ...['destination', 'errors', 'first-version'].map((file) => `destinations/${file}.ts`),
     'sources/source.ts',
   ],
@@ -37,7 +39,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   process: ['core/'],
   keys: ['core/'],
   sandbox: ['core/', 'process/'],
-  catalog: ['core/'],
+  catalog: ['core/', 'host/'],
   operations: ['core/', '../package.json', ...parts.map((part) => `${part}/`)],
   cli: ['core/', '../package.json', ...parts.map((part) => `${part}/`), 'operations/'],
   'main.ts': ['core/', 'cli/'],

@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { makeStateFolder } from '../host/state-folder.ts';
 
 /**
  * What this host knows of locks: when each object's ends, and how things stood at the last keep. A memory that saves requests;
@@ -37,7 +38,7 @@ CREATE TABLE IF NOT EXISTS keep (
 
 /** Opens `locks.sqlite` in `stateDir`, both made when absent. One that is damaged is put aside. */
 export function openLocks(stateDir: string): Locks {
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  makeStateFolder(stateDir);
   const file = join(stateDir, 'locks.sqlite');
   try {
     return locksOver(openDatabase(file));

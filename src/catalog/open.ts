@@ -96,7 +96,8 @@ function catalogOver(database: DatabaseSync, options: CatalogOptions, recovered:
       work();
       database.exec('COMMIT');
     } catch (error) {
-      database.exec('ROLLBACK');
+      // After a full disk SQLite has done so itself.
+      if (database.isTransaction) database.exec('ROLLBACK');
       throw error;
     }
   };

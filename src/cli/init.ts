@@ -4,11 +4,14 @@ import { appendFile, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Discovery, discover } from '../config/discover.ts';
-import { loadSystem, stateDirOf } from '../config/load.ts';
+import { loadSystem } from '../config/load.ts';
 import { findLocalPostgres } from '../config/local-postgres.ts';
+import { realPath } from '../config/nesting.ts';
 import { type StarterRecipient, starterConfig } from '../config/starter.ts';
 import { sentenceOf } from '../core/errors.ts';
 import { newUlid } from '../core/ulid.ts';
+import { stateUnusable } from '../host/errors.ts';
+import { stateFolderOf } from '../host/state-folder.ts';
 import type { Vouched } from '../keys/vouched.ts';
 import { generateIdentity } from '../vault/age/identity.ts';
 import { planWriter } from '../vault/writer-keys.ts';
@@ -49,7 +52,7 @@ the current folder and below. Writes a commented lifeboat.yaml without secrets, 
       return exitCodes.ok;
     }
     // Before the keys: their files name the vault and the writer, so that a bare machine can tell them from others.
-    const stateDir = stateDirOf(found.system, file, env);
+    const stateDir = stateFor(found.system, file, env);
     const planned = await planWriter(join(stateDir, 'writer.json'), newUlid(clock.now(), randomBytes), randomBytes);
     const vouched = { vault: planned.vault, writer: planned.publicKey, system: found.system };
     const { recipients, keys } = await obtainKeys(file, folder, env, clock.now(), vouched);
@@ -59,7 +62,7 @@ the current folder and below. Writes a commented lifeboat.yaml without secrets, 
     out.answer<Initiated>({ written: true, config: file, keys, found, text }, (document, style) =>
       describe(document, common.config, folder, style),
     );
-    return exitCodes.ok;
+    return found.datasets.length === 0 ? exitCodes.no : exitCodes.ok;
   },
 });
 
@@ -93,6 +96,17 @@ async function obtainKeys(
   const daily = earlier[0] ?? (await obtain(dailyKey, 'daily: for restores and drills'));
   const offline = await obtain(offlineKey, 'offline: keep its private key away from this machine');
   return { recipients: [daily, offline], keys };
+}
+
+/** That of the configuration which is replaced; of a new one that of its first destination, should there be a vault already. */
+function stateFor(system: string, file: string, env: Readonly<Record<string, string | undefined>>): string {
+  try {
+    return loadSystem(file, env).stateDir;
+  } catch (error) {
+    if (stateUnusable.is(error)) throw error;
+    const backups = realPath(join(dirname(file), 'backups'));
+    return stateFolderOf({ system, file: realPath(file), places: [{ at: backups, folder: backups }], env });
+  }
 }
 
 function earlierRecipients(file: string, env: Readonly<Record<string, string | undefined>>): readonly string[] {
@@ -139,7 +153,6 @@ function describe({ found, keys }: Initiated, config: string, folder: string, st
   const lines = [`${style.good('✓')} Wrote ${config}.`];
   for (const { name, why } of found.datasets) lines.push(`  ${style.bold(name)}: ${why}`);
   for (const { what, why } of found.unprotected) lines.push(`${style.warn('!')} Not protected yet: ${what}: ${why}.`);
-  if (found.datasets.length === 0) lines.push(`${style.warn('!')} Found nothing to protect: name it under datasets.`);
   if (keys.length > 0) lines.push(`${style.good('✓')} Made ${keys.map(shown).join(' and ')}.`);
   if (offline) {
     lines.push(
@@ -149,6 +162,18 @@ function describe({ found, keys }: Initiated, config: string, folder: string, st
     lines.push('Without one of these two keys nobody can restore, not even you.');
   }
   const identity = shown(join(folder, keysFolder, dailyKey));
+  if (found.datasets.length === 0) {
+    const what = 'Found nothing to protect. No command takes the file before its datasets name something.';
+    lines.push(
+      '',
+      `${style.bad('✗')} ${what}`,
+      '',
+      'Next:',
+      `  name it under datasets in ${config}`,
+      '  lifeboat check',
+    );
+    return lines.join('\n');
+  }
   lines.push('', 'Next:', '  lifeboat check', '  lifeboat backup', `  lifeboat drill --identity ${identity}`);
   return lines.join('\n');
 }

@@ -127,7 +127,7 @@ describe('a good configuration', () => {
     }
   });
 
-  test('two files never share state, also when both say the same', () => {
+  test('two files share no state before a backup has shown that both lead to one vault', () => {
     const one = load(minimal).stateDir;
     file = join(folder, 'other.yaml');
     expect(load(minimal).stateDir).not.toBe(one);
@@ -272,6 +272,19 @@ describe('a mistake is shown with its line, its column and what to write instead
   test('several at once, in the order of the file', () => {
     const text = minimal.replace('system:', 'sytem:').replace('rto:', 'rot:').replace('./backups', '""');
     expect(mistake(text)).toMatchSnapshot();
+  });
+
+  test('yaml-comma-in-query: a text that a comma or a reference breaks off is to be put in quotes', () => {
+    const query = 'select name, size as size_bytes from files';
+    const check = `{ type: references, from: { dataset: app-db, query: ${query} }, in: uploads }`;
+    const comma = mistake(`${minimal}drill: { checks: { f: ${check} } }\n`);
+    expect(comma).toContain("the text of 'query' ends at the comma before this");
+    expect(comma).toContain('Put the whole text in quotes: query: "…, size as size_bytes from files"');
+    expect(mistake(minimal.replace('./data/uploads', './up, loads'))).toContain("the text of 'path' ends at the comma");
+    const reference = mistake(minimal.replace('./data/uploads', '${HOME}/uploads'));
+    expect(reference).toMatch(/one mistake.\n.*a value with \$\{…\} between \{ and \} must be in quotes/);
+    const list = mistake(minimal.replace('./data/uploads', "./data/uploads, exclude: ['*.log']"));
+    expect(list).toContain("{ '*.log': rotated daily }");
   });
 
   test('a password in the offending line is not repeated', () => {

@@ -1,18 +1,19 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { dayMs } from '../core/duration.ts';
 import { sentenceOf } from '../core/errors.ts';
 import { isLocalHost } from '../core/local-host.ts';
 import type { Problem } from '../core/run.ts';
 import { objectionsTo } from '../core/storage-classes.ts';
+import { stateFolderOf } from '../host/state-folder.ts';
 import { buildDataset, buildDrill, buildWriters } from './build.ts';
 import { buildDestination } from './build-destination.ts';
 import { crossCheck } from './cross-check.ts';
 import { readDocument } from './document.ts';
 import { configMissing, configUnreadable } from './errors.ts';
 import { explainIssues } from './explain.ts';
+import { placesOf } from './locations.ts';
 import { realPath, refuseNesting } from './nesting.ts';
 import { ownFiles } from './own-files.ts';
 import { configSchema } from './schema.ts';
@@ -53,7 +54,7 @@ export function parseSystem(bytes: Buffer, file: string, env: Readonly<Record<st
     root,
     files: ownFiles(shape, absolute, root),
     uses: usesOf(shape, destinations, root),
-    stateDir: stateDirOf(shape.system, absolute, env),
+    stateDir: stateFolderOf({ system: shape.system, file: realPath(absolute), places: placesOf(destinations), env }),
     digest: createHash('sha256').update(bytes).digest('hex'),
     vault: {
       recipients: [...new Set(shape.vault.recipients)],
@@ -80,18 +81,6 @@ function readConfig(file: string): Buffer {
     if (code === 'ENOENT' || code === 'ENOTDIR') throw configMissing({ file }, { cause });
     throw configUnreadable({ file, why: code === 'EISDIR' ? 'it is a folder' : sentenceOf(cause) }, { cause });
   }
-}
-
-/** Two configurations never share state, not even two systems of one name. */
-export function stateDirOf(system: string, file: string, env: Readonly<Record<string, string | undefined>>): string {
-  const given = env.LIFEBOAT_STATE_DIR;
-  const base = given
-    ? resolve(given)
-    : process.getuid?.() === 0
-      ? '/var/lib/lifeboat'
-      : join(env.HOME || homedir(), '.local/state/lifeboat');
-  const id = createHash('sha256').update(realPath(file)).digest('hex').slice(0, 8);
-  return join(base, `${system}-${id}`);
 }
 
 function warningsOf(recipients: readonly string[], destinations: readonly string[]): Problem[] {

@@ -17,7 +17,7 @@ export interface System {
   readonly files: readonly string[];
   /** What it runs, reads, connects to and writes on the machine that uses it: for the eyes of whoever says yes to that. */
   readonly uses: readonly Use[];
-  /** Catalog, writer keys, index cache, spool: `$LIFEBOAT_STATE_DIR/<system>-<8 hex>`, absolute. Not made by loading. */
+  /** Catalog, writer keys, index cache, spool: `$LIFEBOAT_STATE_DIR/<system>-<8 hex>` (`stateFolderOf`), absolute. Not made by loading. */
   readonly stateDir: string;
   /** Lower-case hex of the SHA-256 of the file's bytes, for evidence. */
   readonly digest: string;

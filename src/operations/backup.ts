@@ -1,7 +1,9 @@
+import { placesOf } from '../config/locations.ts';
 import type { Weighed } from '../core/anomalies.ts';
 import { configurationDataset } from '../core/configuration-dataset.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Problem, Run } from '../core/run.ts';
+import { noteState } from '../host/state-folder.ts';
 import type { SnapshotRecord } from '../vault/format/record.ts';
 import { openVault } from '../vault/open.ts';
 import { packWithdrawn, type WrittenRestorePoint, writeRestorePoint } from '../vault/write/restore-point.ts';
@@ -107,6 +109,7 @@ async function takeRestorePoints(system: OpenSystem, request: BackupRequest, run
   };
   await using session = await openWriter(options, run);
   noteUsed(config.stateDir, session.copies.active);
+  noteState(config.stateDir, session.vault, placesOf(config.destinations));
 
   const backedUp: BackedUp[] = [];
   const failed: { dataset: string; error: unknown }[] = [];

@@ -1,9 +1,11 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { placesOf } from '../config/locations.ts';
 import type { System } from '../config/system.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { KnownWriter } from '../core/known-writer.ts';
+import { noteState } from '../host/state-folder.ts';
 import { keysOf, type Trust } from '../vault/trust.ts';
 import type { VaultReader } from '../vault/vault.ts';
 import { publicKeyIn } from '../vault/writer-key-file.ts';
@@ -76,7 +78,7 @@ export async function meetWriters(
 
 /** From now on this host believes these writers of `vault`, and its own key. */
 export function rememberWriters(config: System, vault: string, known: readonly KnownWriter[]): void {
-  mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
+  noteState(config.stateDir, vault, placesOf(config.destinations));
   const file = fileOf(config);
   const writers = [...keysOf(known)].map(([key, systems]) => ({ key, systems: [...systems].sort() }));
   writers.sort((a, b) => (a.key < b.key ? -1 : 1));

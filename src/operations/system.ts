@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import packageFile from '../../package.json' with { type: 'json' };
 import type { Catalog } from '../catalog/catalog.ts';
@@ -12,6 +12,7 @@ import type { Role } from '../core/roles.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { destinationUnreachable } from '../destinations/errors.ts';
 import { createDestination, openDestination } from '../destinations/registry.ts';
+import { makeStateFolder } from '../host/state-folder.ts';
 import { openSource, type SourceConfig } from '../sources/registry.ts';
 import type { Source } from '../sources/source.ts';
 import { rescueObject } from '../vault/format/rescue-script.ts';
@@ -114,7 +115,7 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
     async source(name) {
       const dataset = name === configurationDataset ? configurationFiles(config) : config.datasets[name];
       if (dataset === undefined) throw noSuchDataset({ dataset: name, known: Object.keys(config.datasets) });
-      mkdirSync(workFolder, { recursive: true, mode: 0o700 });
+      makeStateFolder(workFolder);
       const others = Object.values(config.datasets).filter((other) => other !== dataset);
       const elsewhere = others.flatMap((other) => ('path' in other ? [other.path] : []));
       return openSource(name, dataset, { workFolder, elsewhere });

@@ -1,11 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Destination } from '../destinations/destination.ts';
+import { makeStateFolder } from '../host/state-folder.ts';
 
 /** Remembers which destinations this host stored to: one of them that is empty now is not silently begun anew. */
 export function noteUsed(stateDir: string, destinations: readonly Destination[]): void {
   const folder = join(stateDir, 'destinations');
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeStateFolder(folder);
   for (const { name, location } of destinations) writeFileSync(join(folder, name), `${location}\n`);
 }
 

@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { RandomBytes } from '../core/clock.ts';
+import { makeStateFolder } from '../host/state-folder.ts';
 import { generateIdentity, recipientOf } from './age/identity.ts';
 import { writerKeysDamaged } from './errors.ts';
 import { newSigningKey, publicKeyOf, writerId } from './format/signing.ts';
@@ -90,7 +91,7 @@ async function newKeys(vault: string, random: RandomBytes): Promise<StoredWriter
 }
 
 function store(file: string, keys: StoredWriterKeys): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeStateFolder(dirname(file));
   const handle = openSync(`${file}.new`, 'w', 0o600);
   writeSync(handle, `${JSON.stringify(keys)}\n`);
   fsyncSync(handle);

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { stateDirOf } from '../../src/config/load.ts';
 import { dayMs } from '../../src/core/duration.ts';
 import { newUlid } from '../../src/core/ulid.ts';
+import { ownStateFolder } from '../../src/host/state-folder.ts';
 import { generateIdentity } from '../../src/vault/age/identity.ts';
 import { ledgerKey } from '../../src/vault/format/keys.ts';
 import { encodeLedgerEntry } from '../../src/vault/format/ledger.ts';
@@ -203,7 +203,8 @@ const oldSeconds = Date.now() / 1000 - 10 * 86_400;
 
 /** What a machine remembers goes by where its configuration lies. */
 function stateOf(machine: Machine, folder: string, file = 'lifeboat.yaml'): string {
-  return stateDirOf('harbor', join(folder, file), { LIFEBOAT_STATE_DIR: join(folder, `state-${machine}`) });
+  const env = { LIFEBOAT_STATE_DIR: join(folder, `state-${machine}`) };
+  return ownStateFolder({ system: 'harbor', file: join(folder, file), env });
 }
 
 /** Every file below a folder, by path. */

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Measured, RowCounts } from '../../core/anomalies.ts';
+import { makeStateFolder } from '../../host/state-folder.ts';
 
 /** What this host remembers of the restore points of a dataset: without a key the vault does not say how many rows they hold. */
 export interface KnownCounts {
@@ -56,7 +57,7 @@ export function noteCounts(stateDir: string, vault: string, dataset: string, new
     (point, at) => at >= sorted.length - mostRemembered || point === fullest || point.id === settled,
   );
   const points = kept.map(({ rows, ...point }) => ({ ...point, ...(rows && { rows: Object.entries(rows) }) }));
-  mkdirSync(join(stateDir, folder), { recursive: true, mode: 0o700 });
+  makeStateFolder(join(stateDir, folder));
   const file = fileOf(stateDir, dataset);
   const text = JSON.stringify({ format: 1, vault, settled: settled ?? null, points });
   // Names of tables are in it.

@@ -1,11 +1,13 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseSystem } from '../../config/load.ts';
 import { locationOf } from '../../config/locations.ts';
+import { realPath } from '../../config/nesting.ts';
 import type { DestinationConfig, System } from '../../config/system.ts';
 import type { Clock } from '../../core/clock.ts';
 import { configurationDataset } from '../../core/configuration-dataset.ts';
 import type { Run } from '../../core/run.ts';
+import { makeStateFolder, ownStateFolder } from '../../host/state-folder.ts';
 import { recipientOf } from '../../vault/age/identity.ts';
 import { type Choice, chooseNewest, tellPassedOver } from '../../vault/newest.ts';
 import type { Damage } from '../../vault/read/objects.ts';
@@ -123,7 +125,10 @@ async function offerAndRestore(
     readConfiguration(await vault.open(point, identities)),
   );
   const places = await planPlaces(stored, into);
-  const config = parseSystem(places.own.bytes, places.own.path, env);
+  const parsed = parseSystem(places.own.bytes, places.own.path, env);
+  // A rehearsal beside the living system, or somebody else's vault: it is given nothing of what this machine keeps.
+  const own = ownStateFolder({ system: parsed.name, file: realPath(places.own.path), env });
+  const config = { ...parsed, stateDir: own };
   const changes = await changesSince(stored, earlier, vault, identities);
   const offer: Offer = {
     system: system.system,
@@ -147,9 +152,12 @@ async function offerAndRestore(
     confirmed ? findDifferences(config, places, request.from, vault.id) : lookHere(config, places),
   );
   await noteKeyUse(config, vault.id, request, run);
-  const { folder, original, own } = places;
+  const { folder, original } = places;
   const { name, stateDir } = config;
-  return { offer, restored: { system: name, file: own.path, folder, original, confirmed, stateDir, differences } };
+  return {
+    offer,
+    restored: { system: name, file: places.own.path, folder, original, confirmed, stateDir, differences },
+  };
 }
 
 async function chosenConfiguration(
@@ -197,7 +205,7 @@ async function noteKeyUse(config: System, vault: string, request: BootstrapReque
 function prepareState(system: System, vault: string, believed: readonly Believed[], confirmed: boolean): void {
   noteRestored(system);
   const used = join(system.stateDir, 'destinations');
-  mkdirSync(used, { recursive: true, mode: 0o700 });
+  makeStateFolder(used);
   for (const [name, config] of Object.entries(system.destinations)) {
     writeFileSync(join(used, name), `${locationOf(config)}\n`);
   }

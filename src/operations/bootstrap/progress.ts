@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { makeStateFolder } from '../../host/state-folder.ts';
 
 /** What a recovery on this machine has brought back so far, so that one that was interrupted goes on where it was. */
 export interface Progress {
@@ -27,7 +28,7 @@ export function openProgress(stateDir: string, vault: string): Progress {
   const restored = new Map(Object.entries(found?.restored ?? {}));
   const placing = new Map(Object.entries(found?.placing ?? {}));
   const write = () => {
-    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    makeStateFolder(stateDir);
     const known = { restored: Object.fromEntries(restored), placing: Object.fromEntries(placing) };
     // On the disk before what it tells of is: a host that loses its power remembers it too.
     writeFileSync(`${file}.new`, `${JSON.stringify({ format: 1, vault, ...known })}\n`, { flush: true });

@@ -1,23 +1,24 @@
 import { LifeboatError, sentenceOf } from '../../core/errors.ts';
 import type { OpenSystem } from '../system.ts';
 
-/** Notes how every destination of the system was found: those that `failed`, and all others as good. */
+/**
+ * Notes how every destination of the system was found: those that `failed`, and all others as good. Where the catalog cannot be used
+ * `status` knows less, and what is told of the work stays as it is.
+ */
 export function noteHealth(
   system: OpenSystem,
   failed: ReadonlyArray<{ readonly name: string; readonly error: unknown }>,
   names: readonly string[] = Object.keys(system.config.destinations),
 ): void {
-  const catalog = system.catalog();
   const seenMs = system.clock.now();
   for (const name of names) {
     const failure = failed.find((one) => one.name === name);
-    if (failure === undefined) catalog.noteDestination({ name, seenMs });
-    else
-      catalog.noteDestination({
-        name,
-        seenMs,
-        trouble: { code: codeOf(failure.error), message: sentenceOf(failure.error) },
-      });
+    const trouble = failure && { code: codeOf(failure.error), message: sentenceOf(failure.error) };
+    try {
+      system.catalog().noteDestination({ name, seenMs, ...(trouble && { trouble }) });
+    } catch {
+      return;
+    }
   }
 }
 

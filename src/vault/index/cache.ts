@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { sentenceOf } from '../../core/errors.ts';
+import { makeStateFolder, ofState } from '../../host/state-folder.ts';
 import { CHUNK_ID_BYTES } from '../chunking/chunk-id.ts';
 import { indexCacheDamaged } from '../errors.ts';
 import type { IndexedPack } from '../format/index-delta.ts';
@@ -89,7 +90,7 @@ function isDamage(error: unknown): boolean {
 
 /** Opens or creates the cache at `file`; `identity` (vault and writer) that does not match, or damage, begins a new one. */
 export function openIndexCache(file: string, identity: string): IndexCache {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeStateFolder(dirname(file));
   const fresh = !existsSync(file);
   try {
     const cache = openDatabase(file);
@@ -123,7 +124,7 @@ function guarded(cache: IndexCache, file: string): IndexCache {
       try {
         return work(...args);
       } catch (error) {
-        if (!isDamage(error)) throw error;
+        if (!isDamage(error)) throw ofState(dirname(file), error);
         damaged = true;
         throw indexCacheDamaged({ file, why: sentenceOf(error) }, { cause: error });
       }
@@ -247,7 +248,8 @@ function cacheOver(db: DatabaseSync): IndexCache {
       work();
       db.exec('COMMIT');
     } catch (error) {
-      db.exec('ROLLBACK');
+      // After a full disk SQLite has done so itself.
+      if (db.isTransaction) db.exec('ROLLBACK');
       throw error;
     }
   }

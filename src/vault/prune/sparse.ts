@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import * as z from 'zod';
+import { makeStateFolder } from '../../host/state-folder.ts';
 
 const MiB = 1024 * 1024;
 
@@ -21,7 +22,7 @@ const shape = z.record(z.string(), z.number());
 /** Remembers on the writing host how much of each pack the newest restore point of a dataset uses: only it can know. */
 export function keepUse(stateDir: string, dataset: string, used: ReadonlyMap<string, number>): void {
   const folder = join(stateDir, 'use');
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeStateFolder(folder);
   const file = join(folder, `${dataset}.json`);
   writeFileSync(`${file}.new`, JSON.stringify(Object.fromEntries(used)), { mode: 0o600 });
   renameSync(`${file}.new`, file);

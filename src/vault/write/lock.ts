@@ -1,9 +1,9 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { makeStateFolder, ofState } from '../../host/state-folder.ts';
 import { backupRunning, copyRunning } from '../errors.ts';
 
-/** Holds the one writer's place on this host. @throws `backup-running` */
+/** Holds the one writer's place on this host. @throws `backup-running`, and `state-folder-unusable` as all here */
 export function lockWriter(stateDir: string): Disposable {
   return holdLock(stateDir, 'writer.lock', (cause) => backupRunning({}, { cause }));
 }
@@ -18,13 +18,22 @@ export function lockCopier(stateDir: string): Disposable {
  * command.
  */
 function holdLock(stateDir: string, file: string, whenHeld: (cause: unknown) => Error): Disposable {
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  const db = new DatabaseSync(join(stateDir, file));
+  makeStateFolder(stateDir);
+  const db = openLock(join(stateDir, file), stateDir);
   try {
     db.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
   } catch (error) {
     db.close();
-    throw whenHeld(error);
+    const failure = ofState(stateDir, error);
+    throw failure === error ? whenHeld(error) : failure;
   }
   return { [Symbol.dispose]: () => db.close() };
+}
+
+function openLock(file: string, stateDir: string): DatabaseSync {
+  try {
+    return new DatabaseSync(file);
+  } catch (error) {
+    throw ofState(stateDir, error);
+  }
 }

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import type { RandomBytes } from '../../core/clock.ts';
 import type { Run } from '../../core/run.ts';
+import { countOf } from '../../core/size.ts';
 import { newUlid } from '../../core/ulid.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
+import { refuseFullState } from '../../host/state-folder.ts';
 import { printsOf } from '../age/recipient-print.ts';
 import { type Announced, announcedAt } from '../announced.ts';
 import { vaultFileOf } from '../copy/vault-file.ts';
@@ -69,6 +71,7 @@ export interface WriterSession extends AsyncDisposable {
 export async function openWriter(options: WriterOptions, run: Run): Promise<WriterSession> {
   countBuffersApart();
   await using held = new AsyncDisposableStack();
+  refuseFullState(options.stateDir);
   held.use(lockWriter(options.stateDir));
   const copies = copiesTo(options.destinations, run);
   const found = await findVaults(copies, run);
@@ -169,7 +172,7 @@ async function begin(session: Session, found: FoundVaults, trust: Trust, run: Ru
       copies.drop(destination, error);
     }
   }
-  for (const destination of copies.active) index.set(`known ${destination.name}`, 'yes');
+  for (const { name, location } of copies.active) index.set(`known ${name}`, location);
 }
 
 /** @throws `format-newer` where the vault has gone over to a format that this program does not write */
@@ -187,7 +190,11 @@ async function refuseNewerFormat({ vault, copies }: Session, trust: Trust): Prom
 }
 
 /** The index of this writer from its deltas, and the end of its chain of records. */
-async function rebuildIndex({ vault, index, keys, copies }: Session, isVault: boolean, run: Run): Promise<void> {
+async function rebuildIndex(
+  { options, vault, index, keys, copies }: Session,
+  isVault: boolean,
+  run: Run,
+): Promise<void> {
   const deltas = new Map<string, Destination[]>();
   for (const destination of [...copies.active]) {
     try {
@@ -219,6 +226,10 @@ async function rebuildIndex({ vault, index, keys, copies }: Session, isVault: bo
     keys.publicKey,
   );
   if (last !== undefined && last.sequence > (readLast(index)?.sequence ?? 0)) noteRecord(index, last);
+  const others = points.filter(({ record }) => record.system === options.system && record.writer !== keys.publicKey);
+  if (last !== undefined || others.length === 0) return;
+  const message = `This host writes to vault ${vault} for the first time: ${countOf(others.length, 'restore point', 'restore points')} of ${options.system} are another writer's, the last of ${others.at(-1)?.record.time}. All data is sent once more. If that was this host, as another user or with another LIFEBOAT_STATE_DIR, run it as before.`;
+  run.problem({ code: 'new-writer', message, urgent: true });
 }
 
 /** So many records that are newer than what this host remembers are looked at: any number could have been put there. */
@@ -291,7 +302,7 @@ async function settlePending({ index, copies }: Session): Promise<void> {
 }
 
 /**
- * What a destination holds is looked at anew when it is new to this host, or lacks the newest record: then it was left
+ * What a destination holds is looked at anew when it is new to this host, or elsewhere than it was, or lacks the newest record: then it was left
  * behind, or set back to an older copy of itself. Of all of them, where this host was.
  */
 async function lookAtAll({ index, copies }: Session, isSetBack: boolean, run: Run): Promise<void> {
@@ -301,7 +312,7 @@ async function lookAtAll({ index, copies }: Session, isSetBack: boolean, run: Ru
     try {
       if (last !== undefined) await destination.stat(last);
       isThere = true;
-      if (!isSetBack && index.get(`known ${destination.name}`) !== undefined) continue;
+      if (!isSetBack && index.get(`known ${destination.name}`) === destination.location) continue;
     } catch (error) {
       if (!objectMissing.is(error)) {
         copies.drop(destination, error);

@@ -1,6 +1,7 @@
-import { closeSync, existsSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type BytePath, comparePaths } from '../../core/paths.ts';
+import { makeStateFolder } from '../../host/state-folder.ts';
 import type { Extent } from '../format/manifest.ts';
 import { compress, decompress } from '../zstd.ts';
 
@@ -72,23 +73,28 @@ function* cachedFiles(file: string): Generator<CachedFile, undefined, undefined>
   }
 }
 
+/** What cannot be written, on a full disk say, is left: then the next run reads every file, and this one goes on. */
 export function writeTreeCache(file: string): TreeCacheWriter {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeStateFolder(dirname(file));
   const temporary = `${file}.new`;
   const handle = openSync(temporary, 'w', 0o600);
   writeSync(handle, HEADER);
   let lines: string[] = [];
   let sizeBytes = 0;
+  let failed = false;
 
   function flush(): void {
-    if (lines.length === 0) return;
+    if (lines.length === 0 || failed) return;
     const raw = Buffer.from(lines.join(''), 'latin1');
     const stored = compress(raw);
     const sizes = Buffer.alloc(8);
     sizes.writeUInt32LE(stored.length, 0);
     sizes.writeUInt32LE(raw.length, 4);
-    writeSync(handle, sizes);
-    writeSync(handle, stored);
+    try {
+      failed = writeSync(handle, sizes) < sizes.length || writeSync(handle, stored) < stored.length;
+    } catch {
+      failed = true;
+    }
     lines = [];
     sizeBytes = 0;
   }
@@ -103,7 +109,8 @@ export function writeTreeCache(file: string): TreeCacheWriter {
     keep() {
       flush();
       closeSync(handle);
-      renameSync(temporary, file);
+      if (failed) rmSync(temporary, { force: true });
+      else renameSync(temporary, file);
     },
     discard() {
       closeSync(handle);
