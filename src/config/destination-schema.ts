@@ -6,7 +6,10 @@ const bucketName = z
   .regex(/^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/i, 'is no name of a bucket: 3 to 63 letters, digits, dots and hyphens');
 const prefix = z
   .string()
-  .regex(/^[A-Za-z0-9_:+-][A-Za-z0-9._:+-]*(\/[A-Za-z0-9_:+-][A-Za-z0-9._:+-]*)*$/, 'must be names joined by /');
+  .regex(
+    /^[A-Za-z0-9_:+-][A-Za-z0-9._:+-]*(\/[A-Za-z0-9_:+-][A-Za-z0-9._:+-]*)*$/,
+    'must be names joined by /, of letters, digits and . _ : + -',
+  );
 
 /** Where a copy lies, for the 3-2-1 report: two destinations with the same words share a disaster. */
 const where = object({

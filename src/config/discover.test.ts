@@ -136,3 +136,62 @@ test.each(['lifeboat.yaml', 'lifeboat.postgres.yaml'])("Harbor's %s is valid", (
   const file = new URL(`../../examples/harbor/${name}`, import.meta.url).pathname;
   expect(loadSystem(file, {}).name).toBe('harbor');
 });
+
+describe('init-misses: what frameworks and other names hold', () => {
+  const urls = () => discover(folder).datasets.flatMap((one) => (one.type === 'postgres' ? [one.url] : []));
+  const paths = () => discover(folder).datasets.flatMap((one) => (one.type === 'files' ? [one.path] : []));
+
+  test('a database by its parts in .env, as Directus, Laravel and the client of PostgreSQL name them', () => {
+    const parts = 'DB_HOST=10.0.0.2\nDB_PORT=5433\nDB_DATABASE=cms\nDB_PASSWORD=x\n';
+    put('.env', `DB_CLIENT=pg\n${parts}DB_USER=cms\n`);
+    expect(urls()).toEqual(['postgres://${DB_USER}:${DB_PASSWORD}@${DB_HOST}:${DB_PORT}/${DB_DATABASE}']);
+    put('.env', `DB_CONNECTION=pgsql\n${parts}DB_USERNAME=cms\n`);
+    expect(urls()).toEqual(['postgres://${DB_USERNAME}:${DB_PASSWORD}@${DB_HOST}:${DB_PORT}/${DB_DATABASE}']);
+    put('.env', 'PGDATABASE=shop\nPGUSER=shop\n');
+    expect(urls()).toEqual(['postgres://${PGUSER}@127.0.0.1:5432/${PGDATABASE}']);
+    put('.env', `DB_CONNECTION=mysql\n${parts}`);
+    expect(discover(folder).unprotected).toMatchObject([{ what: 'MySQL or MariaDB (DB_DATABASE in .env)' }]);
+  });
+
+  test('.env.production, and Rails, whose password may be anywhere', () => {
+    put('.env.production', 'DATABASE_URL=postgres://a:b@127.0.0.1/a\n');
+    expect(discover(folder)).toMatchObject({ envFile: './.env.production' });
+    expect(urls()).toEqual(['${DATABASE_URL}']);
+    rmSync(join(folder, '.env.production'));
+    put('config/database.yml', 'production:\n  adapter: postgresql\n  database: shop\n');
+    expect(urls()).toEqual(['postgres:///shop']);
+    const rails = (password: string) =>
+      `default: &default\n  adapter: postgresql\n  host: db\nproduction:\n  <<: *default\n  database: shop\n  username: shop\n  password: ${password}\n`;
+    put('config/database.yml', rails('<%= ENV["SHOP_PASSWORD"] %>'));
+    expect(urls()).toEqual(['postgres://shop:${SHOP_PASSWORD}@db:5432/shop']);
+    put('config/database.yml', rails('in-clear'));
+    const found = discover(folder);
+    expect(found.datasets).toEqual([]);
+    expect(found.unprotected).toMatchObject([{ what: 'PostgreSQL (config/database.yml)' }]);
+    expect(JSON.stringify(found)).not.toContain('in-clear');
+  });
+
+  test('uploads in files/ and images/, and no views of that name', () => {
+    put('files/2026/11/a.png', 'x');
+    put('images/a/ab/Logo.png', 'x');
+    put('app/views/attachments/show.erb', '<%= x %>');
+    put('src/images/icon.png', 'x');
+    expect(paths()).toEqual(['./files', './images']);
+    put('images/index.php', 'x');
+    expect(paths()).toEqual(['./files']);
+  });
+
+  test('init-folder-of-digits: names that YAML would read as something else are quoted', () => {
+    database('other.sqlite');
+    for (const name of ['20261126', 'true', 'null', '1e5', '0x1f', 'no']) {
+      put(`package.json`, JSON.stringify({ name }));
+      database(`${name}.sqlite`);
+      const text = starterConfig(discover(folder), recipients, 's');
+      put('lifeboat.yaml', text);
+      const system = loadSystem(join(folder, 'lifeboat.yaml'), {});
+      expect(system.name).toBe(name);
+      expect(Object.keys(system.datasets)).toContain(name);
+      rmSync(join(folder, `${name}.sqlite`));
+    }
+  });
+});

@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type ComposeService, readCompose } from './compose.ts';
-import { parseEnvFile } from './env-file.ts';
+import { databaseByParts, databaseOfRails, type EnvFile, envFilesIn, type NamedDatabase } from './env-databases.ts';
 import { scanTree } from './scan-tree.ts';
 
 /** What `lifeboat init` found in a project folder. */
@@ -11,7 +11,7 @@ export interface Discovery {
   readonly datasets: readonly Proposal[];
   /** What is there, and what this version cannot protect or cannot reach. */
   readonly unprotected: readonly Unprotected[];
-  /** `.env`, when a proposal refers to a variable in it. */
+  /** `./.env` or its like, when a proposal refers to a variable in it. */
   readonly envFile?: string;
   /** How the application starts, as package.json says. */
   readonly start?: string;
@@ -38,7 +38,7 @@ const engines: ReadonlyArray<readonly [RegExp, string]> = [
 const notYet = 'this version protects SQLite, PostgreSQL and files';
 
 /**
- * Looks at `folder` and below; reads no more than names, headers, `.env`, package.json and compose files.
+ * Looks at `folder` and below; reads no more than names, headers, `.env` and its like, package.json, database.yml and compose files.
  * @param localPostgres where a server of this host answers, if one does
  */
 export function discover(folder: string, localPostgres?: string): Discovery {
@@ -46,8 +46,11 @@ export function discover(folder: string, localPostgres?: string): Discovery {
   const names = new Set<string>();
   const named = (wish: string) => uniqueName(wish, names);
 
-  const env = readEnv(folder);
-  const postgres = findInEnv(env, unprotected, named);
+  const envFiles = envFilesIn(folder);
+  const found = envFiles.map((file) => ({ file, postgres: findInEnv(file, unprotected, named) }));
+  // A configuration has one file for its variables: the first that names a database.
+  const used = found.find(({ postgres }) => postgres.length > 0);
+  const postgres = used?.postgres ?? findInRails(folder, unprotected, named);
   const tree = scanTree(folder);
   if (tree.cut) unprotected.push({ what: 'folders beyond the first 50,000 entries', why: 'they were not looked at' });
   const sqlite: Proposal[] = tree.databases.map((path) => ({
@@ -63,17 +66,15 @@ export function discover(folder: string, localPostgres?: string): Discovery {
     path,
     exclude: Object.fromEntries(sqlite.flatMap((one) => (one.type === 'sqlite' ? insideExclusion(one, path) : []))),
   }));
-  const settings: Proposal[] = env
-    ? [
-        {
-          name: named('settings'),
-          why: 'settings and secrets of the application',
-          type: 'files',
-          path: './.env',
-          exclude: {},
-        },
-      ]
-    : [];
+  const settings = envFiles.map(
+    ({ name }): Proposal => ({
+      name: named('settings'),
+      why: 'settings and secrets of the application',
+      type: 'files',
+      path: `./${name}`,
+      exclude: {},
+    }),
+  );
   const compose = findInCompose(folder, postgres.length > 0, unprotected, named);
 
   if (localPostgres !== undefined && postgres.length + compose.length === 0) {
@@ -82,31 +83,54 @@ export function discover(folder: string, localPostgres?: string): Discovery {
   }
 
   const start = readPackage(folder).start;
+  const envFile = used?.file ?? envFiles[0];
   return {
     system: systemName(folder),
     datasets: [...postgres, ...compose, ...sqlite, ...uploads, ...settings],
     unprotected,
-    ...(env && [...postgres, ...compose].length > 0 && { envFile: './.env' }),
+    ...(envFile !== undefined && [...postgres, ...compose].length > 0 && { envFile: `./${envFile.name}` }),
     ...(start !== undefined && { start }),
   };
 }
 
 type Named = (wish: string) => string;
 
-function findInEnv(env: Record<string, string> | undefined, unprotected: Unprotected[], named: Named): Proposal[] {
+function findInEnv(file: EnvFile, unprotected: Unprotected[], named: Named): Proposal[] {
   const found: Proposal[] = [];
   const seen = new Set<string>();
-  for (const [key, value] of Object.entries(env ?? {})) {
+  for (const [key, value] of Object.entries(file.variables)) {
     const scheme = /^([a-z][a-z0-9+]*):\/\//.exec(value)?.[1];
     if (scheme === undefined || seen.has(value)) continue;
     seen.add(value);
     if (/^postgres(ql)?$/.test(scheme)) {
-      found.push({ name: named('app-db'), why: `PostgreSQL, ${key} in .env`, type: 'postgres', url: `\${${key}}` });
+      found.push({
+        name: named('app-db'),
+        why: `PostgreSQL, ${key} in ${file.name}`,
+        type: 'postgres',
+        url: `\${${key}}`,
+      });
     }
     const engine = engines.find(([pattern]) => pattern.test(scheme))?.[1];
-    if (engine) unprotected.push({ what: `${engine} (${key} in .env)`, why: notYet });
+    if (engine) unprotected.push({ what: `${engine} (${key} in ${file.name})`, why: notYet });
   }
+  if (found.length === 0) found.push(...proposed(databaseByParts(file), unprotected, named));
   return found;
+}
+
+function findInRails(folder: string, unprotected: Unprotected[], named: Named): Proposal[] {
+  return proposed(databaseOfRails(folder), unprotected, named);
+}
+
+function proposed(database: NamedDatabase | undefined, unprotected: Unprotected[], named: Named): Proposal[] {
+  if (database === undefined) return [];
+  const { engine, at, url } = database;
+  if (url !== undefined) return [{ name: named('app-db'), why: `${engine}, ${at}`, type: 'postgres', url }];
+  const why =
+    engine === 'PostgreSQL'
+      ? 'its password is in that file: put it into .env as DB_PASSWORD, and add a dataset of type postgres with a url that refers to it'
+      : notYet;
+  unprotected.push({ what: `${engine} (${at})`, why });
+  return [];
 }
 
 function findInCompose(folder: string, hasPostgres: boolean, unprotected: Unprotected[], named: Named): Proposal[] {
@@ -153,11 +177,6 @@ function insideExclusion(database: { name: string; path: string }, folder: strin
   const inside = database.path.slice(folder.length).replace(/[*?\\[\]]/g, '\\$&');
   const reason = `protected as ${database.name}`;
   return ['', '-wal', '-shm', '-journal'].map((suffix) => [inside + suffix, reason]);
-}
-
-function readEnv(folder: string): Record<string, string> | undefined {
-  const file = join(folder, '.env');
-  return existsSync(file) ? parseEnvFile(readFileSync(file, 'utf8').slice(0, 256 * 1024)) : undefined;
 }
 
 function readPackage(folder: string): { name?: string; start?: string } {

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: hints show how references are written
 import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import { configInvalid, identityInConfig, type Mistake } from './errors.ts';
 
@@ -33,7 +34,13 @@ export function readDocument(text: string, file: string): ConfigDocument {
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
   if (document.errors.length > 0) {
-    throw fail(document.errors.map((error) => ({ ...position(error.pos[0]), ...explain(error.code, error.message) })));
+    const found = document.errors.map((error) => ({
+      ...position(error.pos[0]),
+      ...explain(error.code, error.message),
+    }));
+    const unquoted = found.find(({ line }) => bareReference.test(lines[line - 1] ?? ''));
+    // The braces of one reference upset a parser several times.
+    throw fail(unquoted === undefined ? found : [{ ...unquoted, ...referenceUnquoted }]);
   }
 
   return {
@@ -57,6 +64,13 @@ function toPlain(document: Document, fail: (mistakes: Mistake[]) => Error): unkn
     });
   }
 }
+
+/** In a map between braces, outside of quotes. */
+const bareReference = /\{[^'"]*:\s*[^'"\s,{}]*\$\{/;
+const referenceUnquoted = {
+  what: 'a value with ${…} between { and } must be in quotes',
+  hint: 'Write "${NAME}" instead of ${NAME}.',
+};
 
 const explanations: Readonly<Record<string, { what: string; hint?: string }>> = {
   TAB_AS_INDENT: { what: 'a tab is used to indent', hint: 'YAML indents with spaces only.' },

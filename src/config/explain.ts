@@ -26,6 +26,11 @@ function explainIssue(issue: z.core.$ZodIssue, document: ConfigDocument): Mistak
     case 'unrecognized_keys': {
       const known = issue.message.split(',');
       return issue.keys.map((key) => {
+        const cut = cutAtComma(valueAt(document.value, path), key);
+        if (cut !== undefined) {
+          const hint = `Put the whole text in quotes: ${cut}: "…, ${key}"`;
+          return document.atKey([...path, key], `the text of '${cut}' ends at the comma before this`, hint);
+        }
         const near = nearest(key, known);
         const hint = near ? `Did you mean '${near}'?` : `Known here: ${known.join(', ')}.`;
         return document.atKey([...path, key], `'${key}' is not a known key`, hint);
@@ -45,6 +50,19 @@ function explainIssue(issue: z.core.$ZodIssue, document: ConfigDocument): Mistak
     }
   }
   return [document.at(path, subject + plain(issue, path), hintOf(issue))];
+}
+
+/** Between { and } a comma ends a text that is not in quotes, and the rest becomes a key without a value: whose rest it is. */
+function cutAtComma(map: unknown, key: string): string | undefined {
+  if (map === null || typeof map !== 'object' || (map as Record<string, unknown>)[key] !== null) return undefined;
+  const entries = Object.entries(map);
+  const before = entries
+    .slice(
+      0,
+      entries.findIndex(([name]) => name === key),
+    )
+    .reverse();
+  return before.find(([, value]) => value !== null)?.[0];
 }
 
 function subjectOf(path: ConfigPath): string {
@@ -74,6 +92,9 @@ const kinds: Readonly<Record<string, string>> = {
 };
 
 function hintOf(issue: z.core.$ZodIssue): string | undefined {
+  if (issue.code === 'invalid_type' && issue.path.at(-1) === 'exclude') {
+    return "Each pattern with the reason why nobody will miss it: { '*.log': rotated daily }";
+  }
   if (issue.code !== 'custom') return undefined;
   const hint: unknown = issue.params?.hint;
   return typeof hint === 'string' ? hint : undefined;

@@ -17,6 +17,13 @@ const skipped = new Set(
 const uploadNames = new Set(
   'uploads upload storage media attachments avatars user-files userfiles user_files'.split(' '),
 );
+/** Names that hold uploads in one application and a part of the program in another: only at the top, and by what is in them. */
+const topNames = new Set('files images documents'.split(' '));
+/** What a program is made of, and not what people upload. */
+const code =
+  /\.(erb|haml|slim|rb|py|php|phtml|twig|html?|css|s[ac]ss|less|[cm]?[jt]sx?|vue|svelte|go|java|kt|rs|ya?ml|json|po|pot|md|lock)$/i;
+/** So many files below are looked at. */
+const mostLooked = 200;
 const maxDepth = 5;
 const maxEntries = 50_000;
 const sqliteMagic = 'SQLite format 3\0';
@@ -34,7 +41,7 @@ export function scanTree(root: string): Tree {
         if (++entries > maxEntries) return { databases, uploads, cut: true };
         const path = `${folder}/${entry.name}`;
         if (entry.isDirectory() && !skipped.has(entry.name)) {
-          const holdsUploads = uploadNames.has(entry.name.toLowerCase());
+          const holdsUploads = isUploads(root, path, entry.name.toLowerCase());
           if (holdsUploads && !inUploads) uploads.push(path);
           next.push({ path, inUploads: inUploads || holdsUploads });
         } else if (entry.isFile() && isSqlite(join(root, path))) {
@@ -45,6 +52,33 @@ export function scanTree(root: string): Tree {
     folders = next;
   }
   return { databases, uploads, cut: false };
+}
+
+function isUploads(root: string, path: string, name: string): boolean {
+  const isTop = path.split('/').length === 2;
+  if (!uploadNames.has(name) && !(isTop && topNames.has(name))) return false;
+  const { files, ofCode } = lookInto(join(root, path));
+  // An empty one of a name that tells waits for its first upload.
+  if (files === 0) return uploadNames.has(name);
+  return uploadNames.has(name) ? ofCode < files : ofCode === 0;
+}
+
+function lookInto(folder: string): { files: number; ofCode: number } {
+  const counts = { files: 0, ofCode: 0 };
+  const folders = [folder];
+  for (let next = folders.shift(); next !== undefined && counts.files < mostLooked; next = folders.shift()) {
+    for (const entry of list(next).slice(0, mostLooked)) {
+      if (entry.isDirectory()) {
+        if (folders.length < mostLooked) folders.push(join(next, entry.name));
+        continue;
+      }
+      // A file that holds a folder in a repository says nothing.
+      if (!entry.isFile() || entry.name.startsWith('.')) continue;
+      counts.files++;
+      if (code.test(entry.name)) counts.ofCode++;
+    }
+  }
+  return counts;
 }
 
 function list(folder: string): Dirent[] {

@@ -1,3 +1,4 @@
+import { parse } from 'yaml';
 import type { Discovery, Proposal } from './discover.ts';
 
 export interface StarterRecipient {
@@ -11,7 +12,7 @@ export function starterConfig(found: Discovery, recipients: readonly StarterReci
   return `# yaml-language-server: $schema=${schema}
 # What Lifeboat protects, where to, and how it is proved. Every key: docs/configuration.md
 version: 1
-system: ${found.system}
+system: ${quoted(found.system)}
 ${found.envFile === undefined ? '' : `\n# \${NAME} below is looked up in the environment, then here.\nenvFile: ${found.envFile}\n`}
 vault:
   # Whoever holds the private key of one of these can restore. This file needs none of them.
@@ -38,7 +39,7 @@ const noDataset = `  # Nothing was found. Uncomment one and correct it:
   {}`;
 
 function datasetText(proposal: Proposal): string {
-  const head = `  # ${oneLine(proposal.why)}\n  ${proposal.name}:`;
+  const head = `  # ${oneLine(proposal.why)}\n  ${quoted(proposal.name)}:`;
   switch (proposal.type) {
     case 'sqlite':
       return `${head} { type: sqlite, path: ${quoted(proposal.path)}, rpo: 15m, rto: 10m }`;
@@ -83,13 +84,10 @@ function variableOf(name: string): string {
   return name.toUpperCase().replaceAll('-', '_');
 }
 
-/** JSON's quotes are YAML's. Plain where it may be. */
+/** JSON's quotes are YAML's. Plain where it may be, and is read as the same text: `2026`, `1e5` and `true` are not. */
 function quoted(text: string): string {
-  return /^[A-Za-z0-9_./][A-Za-z0-9_./ -]*$/.test(text) &&
-    !/^(true|false|null|yes|no|[\d.]+)$/i.test(text) &&
-    !text.endsWith(' ')
-    ? text
-    : JSON.stringify(text);
+  const isPlain = /^[A-Za-z0-9_./][A-Za-z0-9_./ -]*$/.test(text) && !/^(yes|no|on|off|y|n)$/i.test(text);
+  return isPlain && parse(text) === text ? text : JSON.stringify(text);
 }
 
 function oneLine(text: string): string {

@@ -149,6 +149,7 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
       async beforeMarking(_, generation) {
         if (!request.allowLarge)
           refuseLarge(
+            config,
             settled,
             marks,
             survey.points.filter((point) => !isStrange(point)),

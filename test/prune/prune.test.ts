@@ -114,7 +114,8 @@ test('a dry run changes nothing and says what would go and why the rest stays', 
 
 test('more than a fifth at once asks first, and nothing was changed', async () => {
   const system = withRetention(await aSystem(), keepLast(1));
-  await history(system, 4);
+  // More in one hour than the schedule makes: those of a healthy system would go without a question.
+  await history(system, 7);
   await expect(pruned(system, { allowLarge: false })).rejects.toMatchObject({ code: 'prune-too-large', exit: 1 });
   expect([...objectsIn(system.at()).keys()].filter((key) => key.startsWith('gc/'))).toEqual([]);
 });

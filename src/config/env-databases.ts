@@ -1,0 +1,133 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references are written
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { parseEnvFile } from './env-file.ts';
+
+/** A database that an application's settings name. `url` refers to where its password is; without one nobody can be told how to reach it. */
+export interface NamedDatabase {
+  /** `PostgreSQL`, or what this version does not protect. */
+  readonly engine: string;
+  /** For people: where it is named. */
+  readonly at: string;
+  readonly url?: string;
+}
+
+export interface EnvFile {
+  /** `.env` */
+  readonly name: string;
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+const mostBytes = 256 * 1024;
+
+/** Those of `folder` that an application reads, the most usual first. */
+export function envFilesIn(folder: string): EnvFile[] {
+  const names = ['.env', '.env.production', '.env.prod', '.env.production.local', '.env.local'];
+  return names
+    .filter((name) => existsSync(join(folder, name)))
+    .map((name) => ({ name, variables: parseEnvFile(readFileSync(join(folder, name), 'utf8').slice(0, mostBytes)) }));
+}
+
+const postgresNames = /^(pg|pgsql|postgres|postgresql|postgis)$/i;
+const otherNames: ReadonlyArray<readonly [RegExp, string]> = [
+  [/^(mysql2?|mariadb)$/i, 'MySQL or MariaDB'],
+  [/^mongo(db)?$/i, 'MongoDB'],
+];
+
+/** Frameworks name a database by parts: which variable holds which. The engine's comes first; null where the names alone tell it. */
+const families = [
+  {
+    engine: 'DB_CLIENT',
+    host: 'DB_HOST',
+    port: 'DB_PORT',
+    user: 'DB_USER',
+    password: 'DB_PASSWORD',
+    name: 'DB_DATABASE',
+  },
+  {
+    engine: 'DB_CONNECTION',
+    host: 'DB_HOST',
+    port: 'DB_PORT',
+    user: 'DB_USERNAME',
+    password: 'DB_PASSWORD',
+    name: 'DB_DATABASE',
+  },
+  { engine: 'DB_ADAPTER', host: 'DB_HOST', port: 'DB_PORT', user: 'DB_USER', password: 'DB_PASSWORD', name: 'DB_NAME' },
+  { engine: 'DB_TYPE', host: 'DB_HOST', port: 'DB_PORT', user: 'DB_USER', password: 'DB_PASSWORD', name: 'DB_NAME' },
+  {
+    engine: null,
+    host: 'POSTGRES_HOST',
+    port: 'POSTGRES_PORT',
+    user: 'POSTGRES_USER',
+    password: 'POSTGRES_PASSWORD',
+    name: 'POSTGRES_DB',
+  },
+  { engine: null, host: 'PGHOST', port: 'PGPORT', user: 'PGUSER', password: 'PGPASSWORD', name: 'PGDATABASE' },
+] as const;
+
+/** What `variables` name by parts, as `DB_HOST` and its like do. */
+export function databaseByParts({ name: file, variables }: EnvFile): NamedDatabase | undefined {
+  for (const family of families) {
+    const engine = family.engine === null ? 'postgres' : (variables[family.engine] ?? '');
+    if (variables[family.name] === undefined || engine === '') continue;
+    const at = `${family.name} in ${file}`;
+    const other = otherNames.find(([pattern]) => pattern.test(engine))?.[1];
+    if (other !== undefined) return { engine: other, at };
+    if (!postgresNames.test(engine)) continue;
+    const part = (name: string, otherwise: string) => (variables[name] === undefined ? otherwise : `\${${name}}`);
+    const secret = variables[family.password] === undefined ? '' : `:\${${family.password}}`;
+    const place = `${part(family.host, '127.0.0.1')}:${part(family.port, '5432')}`;
+    return {
+      engine: 'PostgreSQL',
+      at,
+      url: `postgres://${part(family.user, 'postgres')}${secret}@${place}/\${${family.name}}`,
+    };
+  }
+  return undefined;
+}
+
+/** The database of the running system in Rails' `config/database.yml`. Its password stays there. */
+export function databaseOfRails(folder: string): NamedDatabase | undefined {
+  const file = join(folder, 'config/database.yml');
+  if (!existsSync(file)) return undefined;
+  const at = 'config/database.yml';
+  const production = settingsOf(readFileSync(file, 'utf8').slice(0, mostBytes));
+  const { adapter = '', url } = production;
+  const other = otherNames.find(([pattern]) => pattern.test(adapter))?.[1];
+  if (other !== undefined) return { engine: other, at };
+  if (!postgresNames.test(adapter) && !/^postgres/.test(url ?? '')) return undefined;
+  if (url?.startsWith('${')) return { engine: 'PostgreSQL', at, url };
+  const { host, port = '5432', username, password, database } = production;
+  const isReference = password === undefined || password.startsWith('${');
+  if (database === undefined || !isReference) return { engine: 'PostgreSQL', at };
+  const who = username === undefined ? '' : `${username}${password === undefined ? '' : `:${password}`}@`;
+  return {
+    engine: 'PostgreSQL',
+    at,
+    url: `postgres://${who}${host === undefined ? '' : `${host}:${port}`}/${database}`,
+  };
+}
+
+/** Of `production`, `<%= ENV["NAME"] %>` as a reference. Empty where it is no such file. */
+function settingsOf(text: string): Readonly<Record<string, string>> {
+  const referring = text
+    .replace(/<%=\s*ENV(?:\.fetch\(|\[)\s*["']([A-Z][A-Z0-9_]*)["'][^%]*%>/g, '${$1}')
+    .replace(/<%.*?%>/g, '');
+  try {
+    const document: unknown = parse(referring, { maxAliasCount: 100, logLevel: 'silent', merge: true });
+    const production = entriesOf(document).production;
+    const known = entriesOf(entriesOf(production).primary ?? production);
+    return Object.fromEntries(
+      Object.entries(known).flatMap(([key, value]) =>
+        typeof value === 'string' || typeof value === 'number' ? [[key, String(value)]] : [],
+      ),
+    );
+  } catch {
+    return {};
+  }
+}
+
+function entriesOf(value: unknown): Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+}
