@@ -39,6 +39,15 @@ export const noDestination = defineError({
   hint: () => "Nothing was lost: earlier restore points are whole. Run 'lifeboat check' to see each destination.",
 });
 
+export const clockAhead = defineError({
+  code: 'clock-ahead',
+  exit: 2,
+  say: (fact: { destination: string; by: string }) =>
+    `No vault was made: this host's clock is ${fact.by} ahead of that of destination ${fact.destination}.`,
+  hint: () =>
+    "Set it by NTP (timedatectl set-ntp true), or the destination's clock, then run 'lifeboat backup' again. Nothing is lost.",
+});
+
 export const backupRunning = defineError({
   code: 'backup-running',
   exit: 2,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   closeSync,
@@ -12,18 +13,21 @@ import {
 } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import type { Entry } from '../../src/core/entry.ts';
 import { startRun } from '../../src/core/run.ts';
+import { newUlid, ulidTime } from '../../src/core/ulid.ts';
 import type { Destination } from '../../src/destinations/destination.ts';
 import { withFaults } from '../../src/destinations/wrap/fault.ts';
 import { isIncomplete } from '../../src/operations/backup.ts';
 import { usualPackSizes } from '../../src/vault/write/packing.ts';
+import { planWriter } from '../../src/vault/writer-keys.ts';
 import { type Picture, pictureOf } from '../support/pictures.ts';
 import { smallTree } from '../support/trees.ts';
-import { abortWhen, aSystem, clockOff, expectSame, noise } from '../support/vault.ts';
+import { abortWhen, aSystem, clockOff, expectSame, noise, objectsIn } from '../support/vault.ts';
 
 const day = 86_400_000;
 
@@ -43,6 +47,19 @@ describe('the circumstances of a backup', () => {
     }
     for (const { id, picture } of history) expectSame(await system.readBack(id), picture);
     expect(await system.verify()).toMatchObject({ sound: true, suspect: [] });
+  });
+
+  test('files-02: no vault is made under a clock that runs ahead of its store’s, and one is once it is right', async () => {
+    const system = await aSystem();
+    smallTree(system.source());
+    await expect(system.backUp({ clock: clockOff(40 * day) })).rejects.toMatchObject({ code: 'clock-ahead' });
+    expect(objectsIn(system.at()).size).toBe(0);
+    // As init does it, under the same clock.
+    const file = join(system.config.stateDir, 'writer.json');
+    await planWriter(file, newUlid(Date.now() + 40 * day, randomBytes), randomBytes);
+    const { record } = await system.backUp();
+    expect(ulidTime(record.vault)).toBeLessThanOrEqual(Date.now());
+    expect((await system.points()).flatMap(({ doubts }) => doubts)).toEqual([]);
   });
 
   test('a dataset that vanished does not keep the other from its backup', async () => {

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import type { RandomBytes } from '../../core/clock.ts';
 import type { Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
-import { newUlid } from '../../core/ulid.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
 import { refuseFullState } from '../../host/state-folder.ts';
@@ -29,6 +28,7 @@ import { type Copies, copiesTo, putConfirmed } from './copies.ts';
 import { newestOf, noteRecord, readLast, readPending } from './last-record.ts';
 import { lockWriter } from './lock.ts';
 import type { StoreWorkerData } from './messages.ts';
+import { idOfNewVault } from './new-vault.ts';
 import type { PackSizes } from './packing.ts';
 import type { StoreThreads } from './pool.ts';
 import { generationReader } from './seen-generation.ts';
@@ -77,11 +77,11 @@ export async function openWriter(options: WriterOptions, run: Run): Promise<Writ
   const found = await findVaults(copies, run);
   const keyFile = join(options.stateDir, 'writer.json');
   // A first backup that was interrupted left keys and no vault; a destination that was lost is filled with the same vault.
-  const vault = found.vault ?? vaultOfKeys(keyFile) ?? newUlid(run.clock.now(), options.random);
   const planned = vaultOfKeys(keyFile);
+  const vault = found.vault ?? (await idOfNewVault(keyFile, options, copies, run));
   const keys = await writerKeys(keyFile, vault, options.random);
   if (planned !== undefined && planned !== vault) {
-    const message = `This is vault ${vault}, which was there already; key files that were made before name ${planned}. 'lifeboat keys list' prints the line that belongs there.`;
+    const message = `This is vault ${vault}, and key files that were made before name ${planned}. 'lifeboat keys list' prints the line that belongs there.`;
     run.problem({ code: 'vault-joined', message, urgent: true });
   }
   const index = openIndexCache(join(options.stateDir, 'index.sqlite'), `${vault} ${keys.writer}`);
