@@ -9,11 +9,11 @@ const late = () => {
 };
 
 test('M3: a listing that keeps waiting between names is given up, whatever it waits for', async () => {
-  const bounds = { firstMs: 100, namesPerSecond: 100 };
+  const bounds = { firstMs: 100, namesPerSecond: 100, folderMs: 10 };
   const slow = { code: 'destination-unreachable', message: expect.stringContaining('was given up') };
   const folders = async () => {
     const guard = listingGuard(place, 'packs/', bounds);
-    for (let n = 0; n < 1000; n++) await guard.wait(late);
+    for (let n = 0; n < 1000; n++) await guard.openFolder(late);
   };
   const names = async () => {
     const guard = listingGuard(place, 'packs/', bounds);
@@ -23,8 +23,22 @@ test('M3: a listing that keeps waiting between names is given up, whatever it wa
   await expect(names()).rejects.toMatchObject(slow);
 });
 
+test('a mount from far away is heard out while it opens folders and looks at names, and not for ever', async () => {
+  const bounds = { firstMs: 30, namesPerSecond: 10, folderMs: 10_000 };
+  const guard = listingGuard(place, 'packs/', bounds);
+  for (let n = 0; n < 5; n++) {
+    await guard.openFolder(late);
+    await guard.page(async () => late().then(() => ['one']));
+  }
+  const empty = listingGuard(place, 'packs/', { ...bounds, folderMs: 1e-3 });
+  const folders = async () => {
+    for (let n = 0; n < 100; n++) await empty.openFolder(late);
+  };
+  await expect(folders()).rejects.toMatchObject({ code: 'destination-unreachable' });
+});
+
 test('M3: what may come below a folder of records is less than what may come below packs', async () => {
-  const bounds = { firstMs: 60_000, namesPerSecond: 100 };
+  const bounds = { firstMs: 60_000, namesPerSecond: 100, folderMs: 10 };
   const page = Array.from({ length: 250_001 }, () => 'x');
   await listingGuard(place, 'packs/', bounds).page(async () => page);
   await listingGuard(place, '', bounds).page(async () => page);

@@ -7,19 +7,27 @@ export interface ListingBounds {
   readonly firstMs: number;
   /** What it gives at least after that. */
   readonly namesPerSecond: number;
+  /** What the opening of a folder may take besides. A vault has hundreds, and each costs round trips, whatever is in it. */
+  readonly folderMs: number;
   /** Names in all, also those that are none of ours. Absent: what a vault may have. */
   readonly mostNames?: number;
 }
 
-export const usualListingBounds: ListingBounds = { firstMs: 60_000, namesPerSecond: 100 };
+export const usualListingBounds: ListingBounds = { firstMs: 60_000, namesPerSecond: 100, folderMs: 2000 };
+
+/** Where each name costs a round trip of its own: on a disk that may be a mount from far away. */
+export const mountListingBounds: ListingBounds = { ...usualListingBounds, namesPerSecond: 10 };
+
+/** More than a vault has: whoever plays a disk can play any number of empty ones. */
+const mostSlowFolders = 10_000;
 
 /** Two million packs are 32 TB. Of all else that is small, there are not so many: each is held in memory and read. */
 const mostLarge = 2_000_000;
 const mostSmall = 250_000;
 
 export interface ListingGuard {
-  /** Waits for what brings no names by itself, such as the opening of a folder. @throws `destination-unreachable` where names come too slowly */
-  wait<Result>(work: () => Promise<Result>): Promise<Result>;
+  /** Waits for the opening of a folder, which brings no names by itself. @throws `destination-unreachable` where names come too slowly */
+  openFolder<Result>(work: () => Promise<Result>): Promise<Result>;
   /** Waits for a page of names and counts them. @throws the same, also where there are more than a vault has */
   page<Page extends readonly unknown[] | undefined>(fetch: () => Promise<Page>): Promise<Page>;
 }
@@ -28,9 +36,10 @@ export interface ListingGuard {
 export function listingGuard(
   place: { readonly name: string; readonly location: string },
   prefix: string,
-  { firstMs, namesPerSecond, mostNames = mostUnder(prefix) }: ListingBounds = usualListingBounds,
+  { firstMs, namesPerSecond, folderMs, mostNames = mostUnder(prefix) }: ListingBounds = usualListingBounds,
 ): ListingGuard {
   let names = 0;
+  let folders = 0;
   let waiting = 0;
   let since = 0;
   let waitedMs = 0;
@@ -43,12 +52,13 @@ export function listingGuard(
     });
   };
   const requirePace = () => {
-    if (waitedMs <= firstMs + (names / namesPerSecond) * 1000) return;
+    if (waitedMs <= firstMs + (names / namesPerSecond) * 1000 + Math.min(folders, mostSlowFolders) * folderMs) return;
     throw refuse(`its listing gave ${names} names in ${Math.ceil(waitedMs / 1000)} s and was given up`);
   };
   return {
-    async wait(work) {
-      const result = await timed(work);
+    async openFolder(open) {
+      const result = await timed(open);
+      folders++;
       requirePace();
       return result;
     },

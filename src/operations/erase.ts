@@ -38,8 +38,10 @@ export async function erase(
   run: Run,
 ): Promise<Erased> {
   const { points, suspect } = await vault.restorePoints();
-  const announced = await Promise.all(vault.destinations.map((one) => announcedAt(one, vault.id, vault.trust)));
-  refuseNewer([...suspect, ...announced.flat()]);
+  const announced = await Promise.all(
+    vault.destinations.map((one) => announcedAt(one, vault.id, vault.trust, { deletes: true })),
+  );
+  refuseNewer([...suspect, ...announced.flatMap(({ found }) => found)]);
   const own = points.filter(({ record }) => record.dataset === dataset && record.system === system.config.name);
   const chosen = new Map<string, RestorePoint>();
   for (const id of ids) {

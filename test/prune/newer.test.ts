@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { startRun } from '../../src/core/run.ts';
 import { newUlid } from '../../src/core/ulid.ts';
+import type { Destination } from '../../src/destinations/destination.ts';
 import { erase } from '../../src/operations/erase.ts';
 import { type PruneRequest, prune } from '../../src/operations/prune.ts';
 import { announcementKey, generationKey } from '../../src/vault/format/keys.ts';
@@ -109,4 +110,39 @@ test('what a known writer stored for later programs stops whoever deletes, whate
       await expect(erased(system, first.record.id)).rejects.toMatchObject({ code: 'prune-newer' });
     }
   }
+}, 120_000);
+
+test('of strangers’ announcements none is fetched, and under a known writer’s name a backup looks at so many; a prune at all', async () => {
+  const system = await aSystem();
+  smallTree(system.source());
+  const { record } = await system.backUp();
+  const own = stolenKey(system.config.stateDir);
+  const folder = (key: string) => join(system.at(), 'format', writerId(publicKeyOf(key)));
+  const stranger = newSigningKey().privateKey;
+  for (const key of [own, stranger]) {
+    mkdirSync(folder(key), { recursive: true });
+    for (let n = 0; n < 1500; n++) writeFileSync(join(folder(key), `${newUlid(n, randomBytes)}.json`), 'x');
+  }
+  const fetched: string[] = [];
+  const wrap = (one: Destination): Destination => ({
+    ...one,
+    get: (...all) => {
+      fetched.push(all[0]);
+      return one.get(...all);
+    },
+  });
+  const told: string[] = [];
+  await system.tryBackUp({
+    wrap,
+    onEvent: (event) => void (event.type === 'problem' && told.push(event.problem.code)),
+  });
+  expect(told).toContain('announcements-many');
+  const read = fetched.filter((key) => key.startsWith('format/'));
+  expect(read.filter((key) => key.startsWith(`format/${writerId(publicKeyOf(stranger))}/`))).toEqual([]);
+  expect(read.length).toBe(1000);
+  // After all of the others.
+  const name = `${newUlid(Date.now(), randomBytes)}.json`;
+  const said = { format: 1, vault: record.vault, requires: ['logs'] };
+  writeFileSync(join(folder(own), name), later('announcement', said, own));
+  await expect(pruned(system)).rejects.toMatchObject({ code: 'prune-newer' });
 }, 120_000);

@@ -5,7 +5,7 @@ import type { ByteRange, Destination, GetOptions, PutOptions, Stored } from '../
 import { destinationDenied, destinationUnreachable, objectDamaged, objectExists, objectMissing } from '../errors.ts';
 import { incomingFile, incomingName } from '../incoming.ts';
 import { requireKey, requirePrefix } from '../key.ts';
-import { type ListingBounds, listingGuard } from '../listing-bounds.ts';
+import { type ListingBounds, listingGuard, mountListingBounds } from '../listing-bounds.ts';
 import { requireSize } from '../object-sizes.ts';
 import { errnoOf, failureOf, type Place } from './failure.ts';
 import { type Folders, flushFolder, folderOf, foldersBelow } from './folders.ts';
@@ -90,7 +90,7 @@ export async function openLocal(options: LocalOptions): Promise<Destination> {
       requirePrefix(name, prefix);
       try {
         await requirePresence(root, place);
-        const guard = listingGuard(place, prefix, options.listing);
+        const guard = listingGuard(place, prefix, options.listing ?? mountListingBounds);
         yield* walk({ destination: name, root, guard }, prefix.slice(0, -1));
         // A disk that went away meanwhile leaves a listing that merely looks complete.
         await requirePresence(root, place);

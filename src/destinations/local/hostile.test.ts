@@ -143,7 +143,7 @@ test('M3: an object that is larger than any of its kind is not read: a sparse fi
 test('M3: a listing without end is given up', async () => {
   const { path, destination } = await newLocal();
   for (let n = 0; n < 30; n++) await destination.put(`packs/${n}`, Buffer.from('x'));
-  const listing = { firstMs: 60_000, namesPerSecond: 100, mostNames: 20 };
+  const listing = { firstMs: 60_000, namesPerSecond: 100, folderMs: 1000, mostNames: 20 };
   await expect(listAll(await openLocal({ name: 'disk', path, listing }))).rejects.toMatchObject({
     code: 'destination-unreachable',
     message: expect.stringContaining('more than 20 names'),

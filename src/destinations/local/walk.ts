@@ -20,11 +20,11 @@ export async function* walk(walking: Walking, folder: string, depth = 0): AsyncG
   if (depth > deepest) return;
   const folders: string[] = [];
   const { destination, root, guard } = walking;
-  const opened = await guard.wait(() => openFolder(destination, root, folder).catch(absentOrThrow));
+  const opened = await guard.openFolder(() => openFolder(destination, root, folder).catch(absentOrThrow));
   if (opened === undefined) return;
   {
     await using held = opened;
-    await using names = await guard.wait(() => opendir(held.at('.'), { bufferSize: pageItems }));
+    await using names = await guard.openFolder(() => opendir(held.at('.'), { bufferSize: pageItems }));
     for (let isMore = true; isMore; ) {
       let found: readonly Listed[] = [];
       // A disk can be slow on purpose: one that a program plays, or somebody's server.

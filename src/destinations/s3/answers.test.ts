@@ -98,7 +98,7 @@ test('M3: a listing that says to go on where it was, goes back or goes on for ev
     const endpoint = await hostile((_, response) => {
       response.end(`<ListBucketResult><IsTruncated>true</IsTruncated>${next()}</ListBucketResult>`);
     });
-    const listing = { firstMs: 300, namesPerSecond: 1e6, mostNames: 1000 };
+    const listing = { firstMs: 300, namesPerSecond: 1e6, folderMs: 1000, mostNames: 1000 };
     const store = await openS3({ ...at(endpoint), listing });
     await expect(Array.fromAsync(store.list('ledger/'))).rejects.toMatchObject(unreachable);
   }

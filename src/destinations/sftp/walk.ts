@@ -33,7 +33,7 @@ async function* walkFolder(walking: Walking, folder: string, depth: number): Asy
   const { session, root, guard } = walking;
   const folders: string[] = [];
   const open = () => session.openFolder(root.at(folder));
-  const handle = await guard.wait(() => open().catch((error: unknown) => absentOrFile(error, walking, folder)));
+  const handle = await guard.openFolder(() => open().catch((error: unknown) => absentOrFile(error, walking, folder)));
   if (handle === undefined) return;
   try {
     for await (const page of pagesOf(walking, handle)) {

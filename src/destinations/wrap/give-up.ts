@@ -8,18 +8,23 @@ export interface Waste {
   readonly mostMs: number;
   /** An answer that was none counts as such a wait only when it took longer. */
   readonly slowMs: number;
+  /** What a good answer makes up for at least, however soon it came. */
+  readonly madeUpMs: number;
 }
 
-const usual: Waste = { mostMs: 5 * 60_000, slowMs: 60_000 };
+const usual: Waste = { mostMs: 5 * 60_000, slowMs: 60_000, madeUpMs: 100 };
 
 /**
- * Bounds how long a place is waited for in vain in all: a deadline bounds one request only, and a vault has any number of objects.
- * Once that is over the place is asked no more. Whoever has another place goes on with that one; whoever has none is told within minutes.
+ * Bounds how long a place is waited for in vain: a deadline bounds one request only, and a vault has any number of objects. Once that
+ * is over the place is asked no more. Whoever has another place goes on with that one; whoever has none is told within minutes.
+ * A good answer makes up for as much waiting as it took itself: a place that fails now and then over a long day is kept, and one that
+ * lies in between takes a command no longer than a slow place may, and those minutes. Nothing is saved up for later.
  */
-export function withGivingUp(destination: Destination, { mostMs, slowMs }: Waste = usual): Destination {
+export function withGivingUp(destination: Destination, { mostMs, slowMs, madeUpMs }: Waste = usual): Destination {
   let wastedMs = 0;
   /** Requests wait side by side; time passes once. */
   let countedTo = 0;
+  let madeUpTo = 0;
 
   const requireHope = () => {
     if (wastedMs <= mostMs) return;
@@ -35,12 +40,19 @@ export function withGivingUp(destination: Destination, { mostMs, slowMs }: Waste
     wastedMs += Math.min(countedMs, now - countedTo);
     countedTo = now;
   };
+  const makeUpFor = (waitedMs: number) => {
+    const now = performance.now();
+    wastedMs = Math.max(0, wastedMs - Math.max(madeUpMs, Math.min(waitedMs, now - madeUpTo)));
+    madeUpTo = now;
+  };
 
   async function hoping<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     requireHope();
     const began = performance.now();
     try {
-      return await work();
+      const answer = await work();
+      makeUpFor(performance.now() - began);
+      return answer;
     } catch (error) {
       if (!signal?.aborted) note(error, performance.now() - began);
       throw error;
@@ -57,7 +69,7 @@ export function withGivingUp(destination: Destination, { mostMs, slowMs }: Waste
         const next = await iterator.next().finally(() => {
           waitedMs += performance.now() - began;
         });
-        if (next.done) return;
+        if (next.done) return makeUpFor(waitedMs);
         yield next.value;
       }
     } catch (error) {

@@ -77,7 +77,7 @@ export async function surveyVault({ vault, destinations, trust }: SurveyRequest,
   };
   const places = await reached(listings, async (listing) => {
     const place = await listRest(listing, rest);
-    suspect.push(...(await announcedAt(place.destination, vault.id, trust)));
+    suspect.push(...(await announcedAt(place.destination, vault.id, trust, { deletes: true })).found);
     return place;
   });
   const found = await vault.restorePoints();

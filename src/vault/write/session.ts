@@ -6,7 +6,7 @@ import type { Destination } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
 import { refuseFullState } from '../../host/state-folder.ts';
 import { printsOf } from '../age/recipient-print.ts';
-import { type Announced, announcedAt } from '../announced.ts';
+import { type AnnouncedWhat, announcedAt } from '../announced.ts';
 import { vaultFileOf } from '../copy/vault-file.ts';
 import { noDestination, vaultReplaced, vaultsDiffer } from '../errors.ts';
 import { formatNewer } from '../format/errors.ts';
@@ -157,7 +157,7 @@ async function begin(session: Session, found: FoundVaults, trust: Trust, run: Ru
     await run.step('rebuild index', () => rebuildIndex(session, found.vault !== undefined, run));
     index.set('loaded', 'yes');
   }
-  await refuseNewerFormat(session, trust);
+  await refuseNewerFormat(session, trust, run);
   await lookAtAll(session, isSetBack, run);
   await session.generation();
   await run.step('catch up', () => catchUp({ ...session, trust }, run));
@@ -176,15 +176,19 @@ async function begin(session: Session, found: FoundVaults, trust: Trust, run: Ru
 }
 
 /** @throws `format-newer` where the vault has gone over to a format that this program does not write */
-async function refuseNewerFormat({ vault, copies }: Session, trust: Trust): Promise<void> {
+async function refuseNewerFormat({ vault, copies }: Session, trust: Trust, run: Run): Promise<void> {
   for (const destination of [...copies.active]) {
-    let announced: readonly Announced[] = [];
+    let announced: AnnouncedWhat = { found: [], cut: [] };
     try {
-      announced = await announcedAt(destination, vault, trust);
+      announced = await announcedAt(destination, vault, trust, { deletes: false });
     } catch (error) {
       copies.drop(destination, error);
     }
-    const newer = announced.find(({ isFormat }) => isFormat);
+    for (const folder of announced.cut) {
+      const message = `${folder} in ${destination.name} is full of what nobody needs, and not all of it was looked at.`;
+      run.problem({ code: 'announcements-many', message });
+    }
+    const newer = announced.found.find(({ isFormat }) => isFormat);
     if (newer !== undefined) throw formatNewer({ what: 'The vault', needs: newer.needs });
   }
 }
