@@ -91,7 +91,7 @@ with_system() {
   printf '%s' "${found[0]:-none/$1}"
 }
 
-# Sets record, manifest_id, kind; writes the packs that the record names to $tmp/packs, and what the manifest must say too to $tmp/ties.
+# Sets record, manifest_id, kind; writes the lists that the record names to $tmp/lists, and what the manifest must say too to $tmp/ties.
 choose_record() {
   local dataset=${1%%@*} wanted='' file name found=''
   case $1 in *@*) wanted=${1#*@} ;; esac
@@ -105,7 +105,7 @@ choose_record() {
   [ -n "$found" ] || die "no restore point '$1' in $vault. 'rescue.sh list $vault' shows them all"
   record=$found
   say "Restore point: $dataset, ${record##*/}"
-  records "$dataset" | awk -F '\t' -v wanted="$record" -v packs="$tmp/packs" -v ties="$tmp/ties" '
+  records "$dataset" | awk -F '\t' -v wanted="$record" -v lists="$tmp/lists" -v ties="$tmp/ties" '
     $1 != wanted { next }
     { line = substr($0, length($1) + 2)
       if (!match(line, /"manifest":\["[0-9a-f]+",[0-9]+\]/)) exit 1
@@ -118,14 +118,14 @@ choose_record() {
         gsub(/"/, "", value)
         print name[i] "\t" (value == "null" ? "-" : value) > ties
       }
-      printf "" > packs
-      if (!match(line, /"packs":\[/)) exit 1
+      printf "" > lists
+      if (!match(line, /"lists":\[/)) exit 1
       line = substr(line, RSTART + 9)
       end = index(line, "]]")
-      n = end ? split(substr(line, 3, end - 3), pack, /\],\["/) : 0
+      n = end ? split(substr(line, 3, end - 3), list, /\],\["/) : 0
       for (i = 1; i <= n; i++) {
-        if (pack[i] !~ /^[0-9a-f]+"/) exit 1
-        print substr(pack[i], 1, 64) > packs
+        if (list[i] !~ /^[0-9a-f]+"/) exit 1
+        print substr(list[i], 1, 64) > lists
       }
       print manifest, kind }' >"$tmp/record" || die "the record $record is damaged"
   read -r manifest_id kind <"$tmp/record"
@@ -157,6 +157,33 @@ read_manifest() {
       here = wanted["system"] "/" wanted["dataset"] "/" time "-" wanted["id"] ".json"
       exit !(right == n && ended && here == key) }' "$tmp/ties" "$tmp/manifest" ||
     die 'the manifest is not one of format 1 for this restore point'
+}
+
+# Writes the packs that the lists name to $tmp/packs. Nothing is restored from a list: one that is lost only keeps packs from being
+# looked at before they are read.
+read_lists() {
+  local id file sum
+  : >"$tmp/packs"
+  while read -r id; do
+    file=$vault/lists/${id:0:2}/$id sum=''
+    [ ! -f "$file" ] || sum=$(sha256sum <"$file")
+    if [ "${sum%% *}" = "$id" ]; then
+      tail -c +17 -- "$file" | od -An -v -tx1 -w36 | awk '{ gsub(/ /, ""); print substr($0, 1, 64) }' >>"$tmp/packs"
+    else
+      say "The list of packs $file is missing or damaged. Nothing is lost by that alone."
+      lost_lists=1
+    fi
+  done <"$tmp/lists"
+}
+
+# A pack that the record does not list was kept by chance: the next prune may take it away.
+check_listed() {
+  [ "$lost_lists" -eq 0 ] || return 0
+  awk -F '\t' 'FNR == NR { listed[$1]; next } !($1 in listed) && !($1 in told) { told[$1]; print $1 }' \
+    "$tmp/packs" <(cut -d ' ' -f 1 "$tmp/extents" "$tmp/plan/pieces" | cut -f 1) >"$tmp/unlisted"
+  [ -s "$tmp/unlisted" ] || return 0
+  say 'These packs are used and not listed by the record, so nothing keeps them. Take another restore point as well:'
+  shown <"$tmp/unlisted"
 }
 
 # Packs that are missing or whose bytes are not what their name says are named; what they hold is still tried.
@@ -340,7 +367,7 @@ check_files() {
 
 restore() {
   local wrong made
-  need_tools age zstd awk cat cut dd dirname id ln mkdir mkfifo mknod mktemp nproc paste rm sha256sum sort tac tail head touch truncate wc chmod chown
+  need_tools age zstd awk cat cut dd dirname id ln mkdir mkfifo mknod mktemp nproc od paste rm sha256sum sort tac tail head touch truncate wc chmod chown
   vault=$(cd "$1" && pwd -P) || die "$1 is no folder"
   [ -f "$vault/vault.json" ] || die "$vault holds no vault.json"
   [ -f "$2" ] || die "the identity file $2 is missing"
@@ -355,14 +382,17 @@ restore() {
   trap 'exit 130' INT TERM HUP
   tab=$(printf '\t')
   damaged_packs=0
+  lost_lists=0
   shards=$(nproc)
   : >"$tmp/errors"
 
   choose_record "$3"
   read_manifest
+  read_lists
   check_packs
   read_body
   make_plan
+  check_listed
   say "Writing $files files, $folders folders, $links symbolic links and $hardlinks hard links to $target"
   in_batches 'mkdir -p' <"$tmp/plan/folders"
   run "$tmp/plan/files"

@@ -38,7 +38,7 @@ their locks end. Needs no key. Stopped at any moment, the next run goes on.`,
     dryRun: flag('say what would go, what stays and why; change nothing'),
     allowLarge: flag('remove more than a fifth of the restore points or bytes at once'),
     allowFlood: flag('go on although more restore points came in than the schedule explains'),
-    allowMissing: flag('go on although a record is missing, and write down that it is known'),
+    allowMissing: flag('go on although a record or a list of packs is missing, and write down that it is known'),
     retire: many('<writer>', 'the id or key of a host that will never back up again'),
   },
   async run({ options, system, clock, run, out }) {
@@ -52,8 +52,7 @@ their locks end. Needs no key. Stopped at any moment, the next run goes on.`,
   },
 });
 
-function reportOf({ plan, places, outOfReach, suspect }: PruneOutcome, dryRun: boolean): PruneReport {
-  const { freedBytes, freedObjects } = plan;
+function reportOf({ plan, frees, places, outOfReach, suspect }: PruneOutcome, dryRun: boolean): PruneReport {
   return {
     dryRun,
     datasets: plan.datasets.map(({ dataset, points }) => ({
@@ -63,8 +62,7 @@ function reportOf({ plan, places, outOfReach, suspect }: PruneOutcome, dryRun: b
     })),
     destinations: places,
     outOfReach,
-    freedBytes,
-    freedObjects,
+    ...frees,
     suspect,
   };
 }

@@ -12,8 +12,9 @@ const mostByKind: Readonly<Record<string, number>> = {
   format: 64 * KiB,
   ledger: 16 * MiB,
   packs: 64 * MiB,
-  // They name every pack: a million is about so much.
-  snapshots: 128 * MiB,
+  lists: 160 * KiB,
+  snapshots: 2 * MiB,
+  // It names every pack that goes: a million is about so much.
   gc: 128 * MiB,
   index: 256 * MiB,
   manifests: 256 * MiB,

@@ -4,7 +4,6 @@ import { configurationDataset } from '../core/configuration-dataset.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Problem, Run } from '../core/run.ts';
 import { noteState } from '../host/state-folder.ts';
-import type { SnapshotRecord } from '../vault/format/record.ts';
 import { openVault } from '../vault/open.ts';
 import { packWithdrawn, type WrittenRestorePoint, writeRestorePoint } from '../vault/write/restore-point.ts';
 import { openWriter, type WriterSession } from '../vault/write/session.ts';
@@ -33,12 +32,9 @@ export interface BackupRequest {
   readonly className?: string;
 }
 
-export interface BackedUp {
+export interface BackedUp
+  extends Pick<WrittenRestorePoint, 'record' | 'key' | 'needs' | 'heldBy' | 'problems' | 'unchangedFiles'> {
   readonly dataset: string;
-  readonly record: SnapshotRecord;
-  readonly heldBy: readonly string[];
-  readonly problems: readonly Problem[];
-  readonly unchangedFiles: number;
   readonly elapsedMs: number;
   /** What it holds beside those before it. */
   readonly weighed: Weighed;
@@ -133,12 +129,7 @@ async function takeRestorePoints(system: OpenSystem, request: BackupRequest, run
     if (one !== undefined) backedUp.push(one);
   }
   const taken = configuration === undefined ? backedUp : [configuration, ...backedUp];
-  await run.step('keep', () =>
-    locks.keepTaken(
-      taken.map(({ record }) => record),
-      run,
-    ),
-  );
+  await run.step('keep', () => locks.keepTaken(taken, run));
   await meetWriters(config, session.vault, () => openVault(session.copies.active)).catch((error: unknown) =>
     run.problem({ code: 'writers-unknown', message: sentenceOf(error) }),
   );
@@ -183,11 +174,11 @@ async function captureOne(
     const retention = { class: className, ...until };
     const request = { dataset, kind, profile, capture, timeMs, versions, retention };
     const written: WrittenRestorePoint = await writeRestorePoint(session, request, run);
-    const { record, heldBy, problems, unchangedFiles, expectations } = written;
+    const { record, key, needs, heldBy, problems, unchangedFiles, expectations } = written;
     const weighed = await run.step('compare', () => weighTaken(system, session, record, expectations, run));
     const elapsedMs = system.clock.elapsed() - started;
     return {
-      result: { dataset, record, heldBy, problems, unchangedFiles, elapsedMs, weighed },
+      result: { dataset, record, key, needs, heldBy, problems, unchangedFiles, elapsedMs, weighed },
       restorePoint: record.id,
       isNo: isIncomplete(problems) || weighed.state === 'lost',
     };
@@ -203,8 +194,8 @@ async function backUpConfiguration(
   const started = system.clock.elapsed();
   const written = await keepConfiguration(system, session, always, run);
   if (written === undefined) return undefined;
-  const { record, heldBy, problems, unchangedFiles } = written;
+  const { record, key, needs, heldBy, problems, unchangedFiles } = written;
   const elapsedMs = system.clock.elapsed() - started;
   const weighed = { state: 'sound' } as const;
-  return { dataset: configurationDataset, record, heldBy, problems, unchangedFiles, elapsedMs, weighed };
+  return { dataset: configurationDataset, record, key, needs, heldBy, problems, unchangedFiles, elapsedMs, weighed };
 }

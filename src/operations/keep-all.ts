@@ -9,7 +9,9 @@ import type { Destination, Key } from '../destinations/destination.ts';
 import { type Trace, traceOf, tracesUnder } from '../destinations/first-version.ts';
 import { isKeptSmall, type KeptRestorePoint, lockNeeds } from '../vault/keep/decide.ts';
 import { type KeptLocks, keepLocks } from '../vault/keep/keep.ts';
+import type { WithNeeds } from '../vault/needs.ts';
 import { openVault } from '../vault/open.ts';
+import { unreadLists } from '../vault/prune/prune.ts';
 import { isDoubtful, isKnownWriter, isOurs } from '../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../vault/vault.ts';
 import { trustOf, trustToRemove } from './known-writers.ts';
@@ -35,7 +37,7 @@ export interface KeepOutcome {
   >;
   /** Destinations whose objects cannot be kept by locks, and why. */
   readonly without: ReadonlyArray<{ readonly destination: string; readonly why: string }>;
-  /** Records that could not be read: what they need is not known. */
+  /** Records that could not be read, or whose lists could not: what they need is not known. */
   readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
 }
 
@@ -53,7 +55,7 @@ export async function keepAll(system: OpenSystem, locks: Locks, dryRun: boolean,
     trust: (id) => trustOf(system.config, id),
     onDamage: ({ destination, key, code, why }) => run.problem({ code, message: `${destination} ${key}: ${why}` }),
   });
-  const { kept, suspect } = await run.step('records', () => keptPoints(system, vault));
+  const { kept, suspect } = await run.step('records', () => keptPoints(system, vault, run));
   const result: KeepOutcome['locks'][number][] = [];
   const without = failed.map(({ name, error }) => ({ destination: name, why: sentenceOf(error) }));
   for (const destination of vault.destinations) {
@@ -74,11 +76,11 @@ export async function keepAll(system: OpenSystem, locks: Locks, dryRun: boolean,
 }
 
 interface Own extends KeptRestorePoint {
-  readonly point: RestorePoint;
+  readonly point: WithNeeds<RestorePoint>;
 }
 
 /** What retention keeps, but for what strangers put there. A forged end moves nothing: the policy decides, not the record. */
-async function keptPoints(system: OpenSystem, vault: VaultReader) {
+async function keptPoints(system: OpenSystem, vault: VaultReader, run: Run) {
   const found = await vault.restorePoints();
   const { objects, troubles } = await readLedger(vault.destinations, (writer) => isOurs(vault.trust, writer));
   const ledger = foldLedger(objects, vault.id, trustToRemove(system.config, vault), found.points);
@@ -88,15 +90,15 @@ async function keptPoints(system: OpenSystem, vault: VaultReader) {
   );
   // Where the ledger is not whole, a pin may be missing from it: then everything stays.
   const isPlain = ledger.suspect.length === 0 && troubles.length === 0;
-  const kept = found.points
-    .filter(
-      ({ key, record }) => isKnownWriter(vault.trust, record.writer, record.system) && (plan.kept.has(key) || !isPlain),
-    )
-    .map((point): Own => {
-      const staysMs = isDoubtful(point) ? undefined : stays.get(point.key);
-      return { point, ...(staysMs !== undefined && { staysMs }) };
-    });
-  return { kept, suspect: found.suspect };
+  const staying = found.points.filter(
+    ({ key, record }) => isKnownWriter(vault.trust, record.writer, record.system) && (plan.kept.has(key) || !isPlain),
+  );
+  const points = await vault.withNeeds(staying, run.signal);
+  const kept = points.map((point): Own => {
+    const staysMs = isDoubtful(point) ? undefined : stays.get(point.key);
+    return { point, ...(staysMs !== undefined && { staysMs }) };
+  });
+  return { kept, suspect: [...found.suspect, ...unreadLists(points)] };
 }
 
 /** How long a destination locks what is stored, as far as it is known here. */

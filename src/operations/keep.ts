@@ -3,8 +3,7 @@ import { dayMs } from '../core/duration.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import type { Destination } from '../destinations/destination.ts';
-import { recordKey, type SnapshotRecord } from '../vault/format/record.ts';
-import { lockNeeds } from '../vault/keep/decide.ts';
+import { type KeptRestorePoint, lockNeeds } from '../vault/keep/decide.ts';
 import { keepLocks } from '../vault/keep/keep.ts';
 import { notingLocks } from '../vault/keep/noting.ts';
 import { hasOwnCredentials } from './destination-options.ts';
@@ -36,7 +35,7 @@ export interface BackupLocks extends Disposable {
    * soon. Usually that is nothing, and costs no request. Credentials that do not permit it are no fault here: a keeper elsewhere
    * does it, and `status` watches.
    */
-  keepTaken(records: readonly SnapshotRecord[], run: Run): Promise<void>;
+  keepTaken(points: readonly KeptRestorePoint['point'][], run: Run): Promise<void>;
 }
 
 export function locksOfBackup(system: OpenSystem, destinations: readonly Destination[]): BackupLocks {
@@ -48,13 +47,13 @@ export function locksOfBackup(system: OpenSystem, destinations: readonly Destina
       const birthMs = hasLocks(destination) ? knownBirthMs(system.config, destination.name, locks) : undefined;
       return birthMs === undefined ? destination : notingLocks(destination, locks, birthMs, system.clock);
     }),
-    async keepTaken(records, run) {
-      if (records.length === 0) return;
+    async keepTaken(points, run) {
+      if (points.length === 0) return;
       try {
         const nowMs = system.clock.now();
         const isDue = lockable.some(({ name }) => Math.abs(nowMs - (locks.last(name)?.keptMs ?? 0)) > dayMs);
         if (isDue) await keepAll(system, locks, false, run);
-        else await keepReused(system, lockable, records, locks, run);
+        else await keepReused(system, lockable, points, locks, run);
       } catch (error) {
         run.signal.throwIfAborted();
         run.problem({ code: 'keep-failed', message: `The locks were not looked after: ${sentenceOf(error)}` });
@@ -81,12 +80,12 @@ export async function keepBeforePrune(system: OpenSystem, run: Run): Promise<voi
 async function keepReused(
   system: OpenSystem,
   lockable: readonly Destination[],
-  records: readonly SnapshotRecord[],
+  points: readonly KeptRestorePoint['point'][],
   locks: Locks,
   run: Run,
 ): Promise<void> {
   const nowMs = system.clock.now();
-  const kept = records.map((record) => ({ point: { record, key: recordKey(record) } }));
+  const kept = points.map((point) => ({ point }));
   let keepers: readonly Destination[] | undefined;
   for (const destination of lockable) {
     const { name } = destination;

@@ -53,7 +53,7 @@ export function refuseLarge(config: System, facts: PruneFacts, marks: Marks, poi
   const isNew = (id: string) => marks.tombstones.has(id) && !before.some((tombstones) => tombstones.has(id));
   const isFirst = sinceMs === 0 && keepsPace(config, points);
   const usual = isFirst ? usuallyDropped(points, Math.max(...facts.places.map(({ nowMs }) => nowMs))) : new Set();
-  const dropped = marks.withdrawn.filter(({ key, record }) => isNew(record.manifest[0]) && !usual.has(key)).length;
+  const dropped = marks.withdrawn.filter(({ key, needs }) => isNew(needs.manifest[0]) && !usual.has(key)).length;
   const added = sinceMs === 0 ? 0 : points.filter(({ storedMs }) => storedMs > sinceMs).length;
   const tooMany = dropped > Math.max(Math.ceil(points.length * mostShare), added);
   for (const { packs } of facts.places) {

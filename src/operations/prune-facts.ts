@@ -1,4 +1,6 @@
+import { listBytesOf } from '../vault/format/pack-list.ts';
 import { writerId } from '../vault/format/signing.ts';
+import type { WithNeeds } from '../vault/needs.ts';
 import type { PruneFacts } from '../vault/prune/decide.ts';
 import type { Place } from '../vault/prune/place.ts';
 import { prunePointOf } from '../vault/prune/prune.ts';
@@ -10,7 +12,7 @@ import type { RetentionPlan } from './retention-plan.ts';
 interface FactParts {
   readonly places: readonly Place[];
   readonly outOfReach: readonly string[];
-  readonly points: readonly RestorePoint[];
+  readonly points: ReadonlyArray<WithNeeds<RestorePoint>>;
   readonly trust: Trust;
   readonly plan: RetentionPlan;
   readonly ledger: PruneLedger;
@@ -47,13 +49,15 @@ export function idOf(writer: string): string {
  * The places that hold everything that a restore point needs, as far as a listing tells: of a record that came after the
  * packs were listed it tells nothing, and it passes for whole.
  */
-export function wholeAt(places: readonly Place[], { key, record, destinations }: RestorePoint): string[] {
+export function wholeAt(places: readonly Place[], { key, needs, destinations }: WithNeeds<RestorePoint>): string[] {
   return places
     .filter(
-      ({ early, records, manifests, packs, destination }) =>
+      ({ early, records, manifests, lists, packs, destination }) =>
         (records.has(key) || destinations.includes(destination.name)) &&
         (!early.has(key) ||
-          (manifests.get(record.manifest[0])?.sizeBytes === record.manifest[1] && packs.hasAllOf(record))),
+          (manifests.get(needs.manifest[0])?.sizeBytes === needs.manifest[1] &&
+            needs.lists.every(([id, count]) => lists.get(id)?.sizeBytes === listBytesOf(count)) &&
+            packs.hasAllOf(needs.packs))),
     )
     .map(({ destination }) => destination.name);
 }

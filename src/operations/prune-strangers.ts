@@ -1,5 +1,7 @@
 import { countOf, formatSize } from '../core/size.ts';
-import { createIdSet, idsOf } from '../vault/id-set.ts';
+import { createIdSet } from '../vault/id-set.ts';
+import { createIds } from '../vault/ids.ts';
+import type { WithNeeds } from '../vault/needs.ts';
 import type { Place } from '../vault/prune/place.ts';
 import { isStrange } from '../vault/trust.ts';
 import type { RestorePoint } from '../vault/vault.ts';
@@ -13,15 +15,15 @@ export interface Strangers {
   readonly bytes: number;
 }
 
-export function strangersOf(points: readonly RestorePoint[], places: readonly Place[]): Strangers {
+export function strangersOf(points: ReadonlyArray<WithNeeds<RestorePoint>>, places: readonly Place[]): Strangers {
   const strange = points.filter(isStrange);
-  const ids = idsOf(points.values().map(({ record }) => record));
+  const ids = points[0]?.needs.packs.ids ?? createIds();
   const [theirs, ours] = [createIdSet(ids), createIdSet(ids)];
-  for (const point of points) (isStrange(point) ? theirs : ours).addNeeds(point.record);
-  const held = places.map(({ packs, manifests }) => {
+  for (const point of points) (isStrange(point) ? theirs : ours).addNeeds(point.needs);
+  const held = places.map(({ packs, manifests, lists }) => {
     let [objects, bytes] = [0, 0];
     for (const id of theirs) {
-      const one = ours.has(id) ? undefined : (packs.get(id) ?? manifests.get(id));
+      const one = ours.has(id) ? undefined : (packs.get(id) ?? manifests.get(id) ?? lists.get(id));
       if (one === undefined) continue;
       objects++;
       bytes += one.sizeBytes;

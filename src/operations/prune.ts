@@ -26,7 +26,7 @@ import { lastPruneMs, refuseFlood, refuseLarge } from './prune-brakes.ts';
 import { factsOf, firstStoredMs, idOf, wholeAt } from './prune-facts.ts';
 import { foldLedger } from './prune-ledger.ts';
 import { type Strangers, strangersOf, strangersText } from './prune-strangers.ts';
-import { planFor, type RetentionPlan } from './retention-plan.ts';
+import { freedBy, planFor, type RetentionPlan } from './retention-plan.ts';
 import type { OpenSystem } from './system.ts';
 
 export interface PruneRequest {
@@ -59,6 +59,8 @@ export interface PlacePrune {
 export interface PruneOutcome {
   readonly vault: string;
   readonly plan: RetentionPlan;
+  /** In the end. */
+  readonly frees: ReturnType<typeof freedBy>;
   readonly suspect: readonly Suspect[];
   readonly places: readonly PlacePrune[];
   readonly outOfReach: readonly string[];
@@ -92,9 +94,10 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
 
   const away = opened.filter(({ name }) => !destinations.some((one) => one.name === name)).map(({ name }) => name);
   const outOfReach = [...failed.map(({ name }) => name), ...away, ...survey.outOfReach];
+  const whole = new Map(survey.points.map((point) => [point.key, wholeAt(survey.places, point)]));
   const plan = planFor(config, survey, {
     ledger,
-    wholeAt: (point) => wholeAt(survey.places, point),
+    wholeAt: ({ key }) => whole.get(key) ?? [],
     firstStoredMs: (point) => firstStoredMs(survey.places, point),
     nowMs: Math.min(...survey.places.map(({ nowMs }) => nowMs)),
   });
@@ -118,6 +121,7 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
   const found = {
     vault: vault.id,
     plan,
+    frees: freedBy(survey.points, plan.kept),
     outOfReach,
     strangers,
     marked: marks.tombstones.size,
@@ -209,14 +213,16 @@ function tellDamaged([first, ...more]: readonly Suspect[], run: Run): void {
 }
 
 function placePrune(place: Place, plan: SweepPlan, tombstones: SomeIds): PlacePrune {
-  const sizeOf = (id: string) => place.packs.get(id)?.sizeBytes ?? place.manifests.get(id)?.sizeBytes ?? 0;
-  const going = [...plan.manifests, ...plan.packs];
-  const goingBytes = going.reduce((sum, id) => sum + sizeOf(id), 0);
+  const { packs, manifests, lists } = place;
+  const heldAs = (id: string) => packs.get(id) ?? manifests.get(id) ?? lists.get(id);
+  const going = [...plan.manifests, ...plan.lists, ...plan.packs];
+  const goingBytes = going.reduce((sum, id) => sum + (heldAs(id)?.sizeBytes ?? 0), 0);
   let [marked, markedBytes] = [0, 0];
   for (const id of tombstones) {
-    if (!place.packs.has(id) && !place.manifests.has(id)) continue;
+    const held = heldAs(id);
+    if (held === undefined) continue;
     marked++;
-    markedBytes += sizeOf(id);
+    markedBytes += held.sizeBytes;
   }
   const { graceUntilMs, writers } = plan.waiting;
   return {

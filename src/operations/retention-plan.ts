@@ -6,7 +6,9 @@ import { type Keepable, keptPoints } from '../core/kept-points.ts';
 import { intervalFor } from '../core/objectives.ts';
 import { defaultRetention, type Retention } from '../core/retention.ts';
 import { writerId } from '../vault/format/signing.ts';
-import { createIdSet, idsOf } from '../vault/id-set.ts';
+import { createIdSet } from '../vault/id-set.ts';
+import { createIds } from '../vault/ids.ts';
+import type { WithNeeds } from '../vault/needs.ts';
 import { isDoubtful, isStrange } from '../vault/trust.ts';
 import type { RestorePoint, RestorePoints } from '../vault/vault.ts';
 import { allowanceOf, measuredPoints } from './anomalies/weigh.ts';
@@ -15,9 +17,6 @@ import { emptyLedger, isRetiredWriter, type PruneLedger, settledKey } from './pr
 /** What the retention of a system says about its restore points. Nothing is deleted by making this plan. */
 export interface RetentionPlan {
   readonly datasets: readonly DatasetPlan[];
-  /** Bytes of stored objects that no kept restore point of any dataset or system needs. */
-  readonly freedBytes: number;
-  readonly freedObjects: number;
   /** Records that could not be read: nothing may be deleted while their needs are unknown. */
   readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
   /** Keys of the records that stay, those of datasets and systems that no policy speaks about among them. */
@@ -91,7 +90,7 @@ export function planFor(system: System, { points, suspect }: RestorePoints, opti
   const others = points.filter((point) => ledger.erased.has(point.record.id) && !must.has(point));
   for (const point of others) dropped.add(point);
   const kept = new Set(points.filter((point) => !dropped.has(point)).map(({ key }) => key));
-  return { datasets, suspect, kept, ...freedBy(points, dropped) };
+  return { datasets, suspect, kept };
 }
 
 /**
@@ -176,20 +175,22 @@ function comesAfter(a: RestorePoint, b: RestorePoint): boolean {
   return a.storedMs === b.storedMs ? a.record.id > b.record.id : a.storedMs > b.storedMs;
 }
 
-function freedBy(points: readonly RestorePoint[], dropped: ReadonlySet<RestorePoint>) {
-  const needed = createIdSet(idsOf(points.values().map(({ record }) => record)));
-  for (const point of points) if (!dropped.has(point)) needed.addNeeds(point.record);
+/** What no restore point of any dataset or system needs once those that are not `kept` are gone. */
+export function freedBy(
+  points: ReadonlyArray<Pick<WithNeeds<RestorePoint>, 'key' | 'needs'>>,
+  kept: ReadonlySet<string>,
+): { readonly freedBytes: number; readonly freedObjects: number } {
+  const needed = createIdSet(points[0]?.needs.packs.ids ?? createIds());
+  for (const { key, needs } of points) if (kept.has(key)) needed.addNeeds(needs);
   const before = needed.size;
   let freedBytes = 0;
-  const free = ([id, sizeBytes]: readonly [string, number]) => {
-    if (needed.has(id)) return;
-    freedBytes += sizeBytes;
-    // Counted once, whoever else needed it.
-    needed.add(id);
-  };
-  for (const { record } of dropped) {
-    for (const pack of needed.packsBeyond(record)) free(pack);
-    free(record.manifest);
+  for (const { key, needs } of points) {
+    if (kept.has(key)) continue;
+    for (const [id, sizeBytes] of needed.beyond(needs)) {
+      freedBytes += sizeBytes;
+      // Counted once, whoever else needed it.
+      needed.add(id);
+    }
   }
   return { freedBytes, freedObjects: needed.size - before };
 }

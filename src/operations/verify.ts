@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Run } from '../core/run.ts';
 import { backupRunning } from '../vault/errors.ts';
-import { parseKey } from '../vault/format/keys.ts';
-import { distrustPacks, forgetPacks } from '../vault/index/forget.ts';
+import { isHashed, parseKey } from '../vault/format/keys.ts';
+import { distrustPacks, forgetObjects } from '../vault/index/forget.ts';
 import { type GenerationView, readView } from '../vault/prune/view.ts';
 import type { Damage } from '../vault/read/objects.ts';
 import { isOurs } from '../vault/trust.ts';
@@ -114,18 +114,19 @@ function isHarmless({ kind, healed }: DamagedObject): boolean {
   return kind === 'unknown' || healed;
 }
 
-function lostPacks(findings: readonly DamagedObject[]): { destination: string; pack: string }[] {
+/** Packs and lists that this host's writer must not count on any more. */
+function lostObjects(findings: readonly DamagedObject[]): { destination: string; id: string }[] {
   return findings.flatMap(({ destination, key, kind, healed }) => {
     const parsed = parseKey(key);
-    const lost = (kind === 'missing' || kind === 'damaged') && !healed && parsed?.type === 'pack';
-    return lost ? [{ destination, pack: parsed.id }] : [];
+    const lost = (kind === 'missing' || kind === 'damaged') && !healed;
+    return lost && isHashed(parsed) ? [{ destination, id: parsed.id }] : [];
   });
 }
 
 /** What was found must be told, also while a backup holds the index. */
 function tellWriter({ config }: OpenSystem, keys: WriterKeys, { findings, wrong }: Verified, run: Run): void {
   try {
-    forgetPacks(config.stateDir, keys, lostPacks(findings));
+    forgetObjects(config.stateDir, keys, lostObjects(findings));
     distrustPacks(
       config.stateDir,
       keys,
@@ -134,7 +135,7 @@ function tellWriter({ config }: OpenSystem, keys: WriterKeys, { findings, wrong 
   } catch (error) {
     if (!backupRunning.is(error)) throw error;
     const message = 'A backup is running, so it may still rely on what is lost. Verify again when it has ended.';
-    run.problem({ code: 'lost-packs-not-noted', message });
+    run.problem({ code: 'loss-not-noted', message });
   }
 }
 

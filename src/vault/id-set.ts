@@ -1,6 +1,6 @@
-import { countedPacks } from './format/counted-packs.ts';
-import type { SnapshotRecord } from './format/record.ts';
-import { createIds, type Ids } from './ids.ts';
+import { listBytesOf } from './format/pack-list.ts';
+import type { Ids } from './ids.ts';
+import type { Needs } from './needs.ts';
 
 /** Ids of objects, whichever way they are held: a Set of texts is one. */
 export interface SomeIds extends Iterable<string> {
@@ -8,25 +8,12 @@ export interface SomeIds extends Iterable<string> {
   has(id: string): boolean;
 }
 
-/** What of a record says what it needs. */
-export type Needs = Pick<SnapshotRecord, 'packs' | 'manifest'>;
-
 /** A bit for each id. */
 export interface IdSet extends SomeIds {
   add(id: string): void;
-  /** Packs and manifest. */
-  addNeeds(record: Needs): void;
-  /** Packs of a record that are not in the set, as the record gives them. */
-  packsBeyond(record: Needs): Iterable<readonly [string, number]>;
-}
-
-/** The numbers that the packs of these records have already; new ones where they have none. */
-export function idsOf(records: Iterable<Needs>): Ids {
-  for (const record of records) {
-    const counted = countedPacks(record);
-    if (counted !== undefined) return counted.ids;
-  }
-  return createIds();
+  addNeeds(needs: Needs): void;
+  /** What of these needs is not in the set, `[id, size in bytes]`. */
+  beyond(needs: Needs): Iterable<readonly [string, number]>;
 }
 
 export function createIdSet(ids: Ids, from: Iterable<string> = []): IdSet {
@@ -54,20 +41,22 @@ export function createIdSet(ids: Ids, from: Iterable<string> = []): IdSet {
       return number !== undefined && hasNumber(number);
     },
     add: (id) => addNumber(ids.add(id)),
-    addNeeds(record) {
-      addNumber(ids.add(record.manifest[0]));
-      const counted = countedPacks(record);
-      if (counted?.ids === ids) for (const number of counted.numbers) addNumber(number);
-      else for (const [id] of record.packs) addNumber(ids.add(id));
+    addNeeds({ manifest, lists, packs }) {
+      set.add(manifest[0]);
+      for (const [id] of lists) set.add(id);
+      if (packs.ids !== ids) for (const [id] of packs) set.add(id);
+      else for (const { numbers } of packs.parts) for (const number of numbers) addNumber(number);
     },
-    *packsBeyond(record) {
-      const counted = countedPacks(record);
-      if (counted?.ids !== ids) {
-        for (const pack of record.packs) if (!set.has(pack[0])) yield pack;
+    *beyond({ manifest, lists, packs }) {
+      if (!set.has(manifest[0])) yield manifest;
+      for (const [id, count] of lists) if (!set.has(id)) yield [id, listBytesOf(count)];
+      if (packs.ids !== ids) {
+        for (const pack of packs) if (!set.has(pack[0])) yield pack;
         return;
       }
-      const { numbers } = counted;
-      for (let at = 0; at < numbers.length; at++) if (!hasNumber(numbers[at]!)) yield counted.packAt(at);
+      for (const { numbers, sizes } of packs.parts) {
+        for (const [at, number] of numbers.entries()) if (!hasNumber(number)) yield [ids.idOf(number), sizes[at]!];
+      }
     },
     *[Symbol.iterator]() {
       const most = ids.size;

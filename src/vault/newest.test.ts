@@ -19,7 +19,7 @@ const recordOf = (timeMs: number, previous: SnapshotRecord | null = null): Snaps
   return signRecord(
     {
       ...{ format: 1, vault, system: 'harbor', dataset: 'db', kind: 'files', id: newUlid(timeMs, randomBytes) },
-      ...{ time, committed: time, tool: 't', versions: {}, packs: [], problems: {}, generation: 0 },
+      ...{ time, committed: time, tool: 't', versions: {}, lists: [], problems: {}, generation: 0 },
       sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
       manifest: [sha256Hex(randomBytes(8)), 9],
       retention: { class: 'standard' },

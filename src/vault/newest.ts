@@ -34,11 +34,11 @@ export function chooseNewest(found: RestorePoints, dataset: string, beforeMs = N
 }
 
 /** The same without what was passed over: for looking only, never for bringing back. */
-export function newestPoint(
-  points: readonly RestorePoint[],
+export function newestPoint<Point extends RestorePoint>(
+  points: readonly Point[],
   dataset: string,
   beforeMs = Number.POSITIVE_INFINITY,
-): RestorePoint {
+): Point {
   const own = points.filter(({ record }) => record.dataset === dataset);
   const fitting = own.filter(({ record }) => Date.parse(record.time) <= beforeMs);
   const believed = fitting.findLast((point) => !isDoubtful(point));
@@ -55,11 +55,11 @@ export function newestPoint(
 }
 
 /** As `newestPoint`; undefined where there is none, or none that is believed. */
-export function newestOrNone(
-  points: readonly RestorePoint[],
+export function newestOrNone<Point extends RestorePoint>(
+  points: readonly Point[],
   dataset: string,
   beforeMs?: number,
-): RestorePoint | undefined {
+): Point | undefined {
   return unlessNone(() => newestPoint(points, dataset, beforeMs));
 }
 

@@ -9,6 +9,7 @@ import { VAULT_KEY } from './format/keys.ts';
 import { decodeRecord, parseRecordKey } from './format/record.ts';
 import { decodeVaultFile } from './format/vault-file.ts';
 import { createIds } from './ids.ts';
+import { needsReader } from './needs.ts';
 import { type Damage, damageOf, spoiledDamage } from './read/objects.ts';
 import { recordReader } from './read/records.ts';
 import { judge, type Trust } from './trust.ts';
@@ -52,12 +53,14 @@ export async function openVault(
   }
   const holders = told.filter(({ vault }) => vault === id).map(({ destination }) => destination);
   const ids = createIds();
-  const readRecords = recordReader(id, holders, onDamage, ids);
+  const readRecords = recordReader(id, holders, onDamage);
+  const withNeeds = needsReader(holders, ids, onDamage);
   const judgedBy = (trust: Trust): VaultReader => ({
     id,
     destinations: holders,
     trust,
     ids,
+    withNeeds,
     judgedBy,
     async restorePoints(dataset) {
       // All of them, always: a record is judged by its writer's whole chain, which runs through every dataset.
@@ -72,7 +75,8 @@ export async function openVault(
     async open(point, identities) {
       // With it come age's ciphers, which take longer to load than `status` may take.
       const { openContents } = await import('./read/contents.ts');
-      return openContents(point, { destinations: holders, identities, onDamage });
+      const [known] = await withNeeds([point]);
+      return openContents(known!, { destinations: holders, identities, onDamage });
     },
   });
   return judgedBy((await options.trust?.(id)) ?? {});

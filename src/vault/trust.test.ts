@@ -41,7 +41,7 @@ const made = ({
     format: 1 as const,
     ...{ vault, system: 'harbor', dataset, kind: 'files', id, time, committed: time, tool: 't', versions: {} },
     sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
-    packs: [],
+    lists: [],
     manifest: [manifest ?? hash(id), 100] as const,
     problems: {},
     retention: { class: 'standard' },

@@ -2,6 +2,7 @@ import type { Destination } from '../destinations/destination.ts';
 import type { Contents } from '../sources/source.ts';
 import type { SnapshotRecord } from './format/record.ts';
 import type { Ids } from './ids.ts';
+import type { NeedsReader } from './needs.ts';
 import type { Doubt, Trust } from './trust.ts';
 
 /** One restore point as found: its record, checked (signature, vault id), where copies of it are, and whether it is believed. */
@@ -44,8 +45,10 @@ export interface VaultReader {
   readonly destinations: readonly Destination[];
   /** Whose records are believed. */
   readonly trust: Trust;
-  /** In which its records count their packs (`countedPacks`). */
+  /** In which the packs of its restore points are counted. */
   readonly ids: Ids;
+  /** What restore points need: a record only names the lists that tell it. */
+  readonly withNeeds: NeedsReader;
   /** Oldest first, by believable time. Unreadable or forged records are left out and named in `suspect`. */
   restorePoints(dataset?: string): Promise<RestorePoints>;
   /** The same vault, its records judged by others' keys. */

@@ -24,7 +24,7 @@ test('a frozen pack is said to be frozen, not missing nor damaged, and another c
     config: { ...base.config, destinations: { cold, disk: base.config.destinations.disk! } },
   });
   smallTree(system.source());
-  const { record } = await system.backUp();
+  const { record, needs } = await system.backUp();
   proxy.play([
     { method: 'GET', path: /\/packs\/[0-9a-f]{2}\//, kind: 'refuse', status: 403, code: 'InvalidObjectState' },
   ]);
@@ -32,7 +32,7 @@ test('a frozen pack is said to be frozen, not missing nor damaged, and another c
   using open = system.open();
   const { opened } = await open.destinations({ create: false });
   const [frozen, disk] = [opened.find(({ name }) => name === 'cold')!, opened.find(({ name }) => name === 'disk')!];
-  await expect(frozen.get(packKey(record.packs[0]![0]))).rejects.toMatchObject({
+  await expect(frozen.get(packKey([...needs.packs][0]![0]))).rejects.toMatchObject({
     code: 'object-frozen',
     hint: expect.stringContaining('lifeboat cost --restore'),
   });

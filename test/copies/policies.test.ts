@@ -88,8 +88,8 @@ describe('with exactly the printed policies on a Ceph bucket that locks, each ro
   beforeAll(async () => {
     made = await parted({ lock: { mode: 'COMPLIANCE', days: 1 } }, true);
     smallTree(made.system.source());
-    const { record } = await made.system.backUp();
-    pack = packKey(record.packs[0]![0]);
+    const { needs } = await made.system.backUp();
+    pack = packKey([...needs.packs][0]![0]);
   });
   afterAll(() => made[Symbol.asyncDispose]());
 
@@ -217,7 +217,7 @@ describe('without a lock', () => {
     const { marked } = await prune(open, request, run());
     expect(marked).toBeGreaterThan(0);
     const pruner = await opened(as('pruner'));
-    const [version] = await pruner.history!.versionsOf(packKey(first.record.packs[0]![0]));
+    const [version] = await pruner.history!.versionsOf(packKey([...first.needs.packs][0]![0]));
     const writer = await opened(as('writer'));
     await expect(writer.delete(version!.key, version!.version)).rejects.toMatchObject(denied);
     await expect(writer.delete(version!.key)).rejects.toMatchObject(denied);

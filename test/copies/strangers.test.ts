@@ -44,8 +44,8 @@ const toldStrange = (events: readonly RunEvent[]) =>
 /** Follows the same record as `of` does, with contents that are there. */
 function besideItsChain(of: SnapshotRecord, contents: SnapshotRecord, key: string): SnapshotRecord {
   const { writer: _, signature: __, ...unsigned } = of;
-  const { packs, manifest } = contents;
-  return signRecord({ ...unsigned, id: newUlid(Date.parse(of.time), randomBytes), packs, manifest }, key);
+  const { lists, manifest } = contents;
+  return signRecord({ ...unsigned, id: newUlid(Date.parse(of.time), randomBytes), lists, manifest }, key);
 }
 
 /** `nas` lacks what this host, one that it knows and a stranger have stored at `disk` since. */

@@ -14,6 +14,7 @@ import { recordHash, recordKey, type SnapshotRecord } from '../../src/vault/form
 import { newSigningKey, type SigningKey } from '../../src/vault/format/signing.ts';
 import { newestOrNone } from '../../src/vault/newest.ts';
 import { forgedRecord, plant, plantEntry, plantGeneration } from '../ransomware/forgeries.ts';
+import { listedAt } from '../support/lists.ts';
 import { type Picture, pictureOf } from '../support/pictures.ts';
 import { evidenceOf } from '../support/plant-vault.ts';
 import { aSystem, expectSame, noise, objectsIn } from '../support/vault.ts';
@@ -126,7 +127,7 @@ async function expectAllGoesOn(on: Harbor): Promise<void> {
 
 /** One pack of the newest restore point, at every place. @returns its key */
 function losePack({ host, records }: Harbor): string {
-  const key = packKey(records.at(-1)!.packs.at(-1)![0]);
+  const key = packKey(listedAt(host.at('disk'), records.at(-1)!).at(-1)![0]);
   for (const place of ['disk', 'nas']) rmSync(join(host.at(place), key));
   return key;
 }
@@ -185,7 +186,8 @@ test('H2: what the pruner’s thief takes away is told where it was written, and
     await plantGeneration(place, points, 1, pruner.privateKey);
     const removed = { removed: [recordHash(last)], retired: [] };
     await plantEntry(place, last.vault, 'prune', removed, pruner.privateKey, systemClock.now() - minuteMs);
-    for (const [pack] of last.packs) rmSync(join(host.at(place.name), packKey(pack)), { force: true });
+    for (const [pack] of listedAt(host.at(place.name), last))
+      rmSync(join(host.at(place.name), packKey(pack)), { force: true });
     rmSync(join(host.at(place.name), recordKey(last)));
   }
   const { sound, findings } = await host.verify();

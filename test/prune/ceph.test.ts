@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { startRun } from '../../src/core/run.ts';
 import { openDestination } from '../../src/destinations/registry.ts';
+import { listKey, packKey } from '../../src/vault/format/keys.ts';
 import { newSigningKey } from '../../src/vault/format/signing.ts';
 import { openVault } from '../../src/vault/open.ts';
 import { prunePointOf, pruneVault, surveyVault } from '../../src/vault/prune/prune.ts';
@@ -54,14 +55,17 @@ async function pruneTwice({ destination }: Awaited<ReturnType<typeof stored>>, d
 test('where versions are kept, what is pruned is gone for good, and nothing else', { timeout: 120_000 }, async () => {
   const made = await stored({ versions: true });
   const [first, second] = (await made.system.points()).filter(({ record }) => record.dataset === 'uploads');
-  const own = first!.record.packs.map(([id]) => id).filter((id) => !second!.record.packs.some(([kept]) => kept === id));
+  const kept = new Set([...second!.needs.packs].map(([id]) => packKey(id)));
+  const own = [...first!.needs.packs].map(([id]) => packKey(id)).filter((key) => !kept.has(key));
+  own.push(...first!.record.lists.map(([id]) => listKey(id)));
   await made.destination.delete(first!.key);
   const { swept } = await pruneTwice(made, first!.record.id);
   expect(swept[0]?.locked.objects).toBe(0);
   const left = (await Array.fromAsync(made.destination.history!.listVersions(''))).map(({ key }) => key);
-  for (const id of own) expect(left).not.toContain(`packs/${id.slice(0, 2)}/${id}.age`);
+  for (const key of own) expect(left).not.toContain(key);
   expect(left).not.toContain(first!.key);
-  for (const [id] of second!.record.packs) expect(left).toContain(`packs/${id.slice(0, 2)}/${id}.age`);
+  for (const key of kept) expect(left).toContain(key);
+  for (const [id] of second!.record.lists) expect(left).toContain(listKey(id));
 });
 
 test('what is locked waits, told with its end, and what its record needs waits too', { timeout: 120_000 }, async () => {

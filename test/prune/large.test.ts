@@ -9,8 +9,9 @@ import type { Destination } from '../../src/destinations/destination.ts';
 import { openMemory } from '../../src/destinations/memory/destination.ts';
 import { factsOf, wholeAt } from '../../src/operations/prune-facts.ts';
 import { emptyLedger } from '../../src/operations/prune-ledger.ts';
-import { planFor } from '../../src/operations/retention-plan.ts';
+import { freedBy, planFor } from '../../src/operations/retention-plan.ts';
 import { manifestKey, packKey, VAULT_KEY } from '../../src/vault/format/keys.ts';
+import type { ListName } from '../../src/vault/format/pack-list.ts';
 import { recordBytes, recordHash, recordKey, signRecord } from '../../src/vault/format/record.ts';
 import { newSigningKey, writerId } from '../../src/vault/format/signing.ts';
 import { encodeVaultFile } from '../../src/vault/format/vault-file.ts';
@@ -19,6 +20,8 @@ import { createIdSet } from '../../src/vault/id-set.ts';
 import { openVault } from '../../src/vault/open.ts';
 import { decideMarks, decideSweep } from '../../src/vault/prune/decide.ts';
 import { surveyVault } from '../../src/vault/prune/prune.ts';
+import { cutIntoLists } from '../../src/vault/write/list-packs.ts';
+import { type ListObject, listOf } from '../support/lists.ts';
 
 const MiB = 1024 * 1024;
 const startMs = Date.parse('2026-01-01T00:00:00.000Z');
@@ -32,17 +35,23 @@ const idOf = (kind: string, number: number) => sha256Hex(Buffer.from(`${kind} ${
 const sizeOf = (number: number) => 4_000_000 + (number % 7);
 const allPacks = Array.from({ length: packsOfEach + fresh * (count - 1) }, (_, at) => idOf('pack', at));
 
+/** Packs in the order in which they were stored, each list kept once. */
+const lists = new Map<string, ListObject>();
+function listsFor(from: number): ListName[] {
+  const packs = allPacks.slice(from, from + packsOfEach).map((id, offset) => [id, sizeOf(from + offset)] as const);
+  return cutIntoLists(packs).map((part) => {
+    const list = listOf(part);
+    lists.set(list.key, list);
+    return list.name;
+  });
+}
+
 /** Restore points of one dataset, a day apart, that share most of their packs. */
 function records(vault: string) {
   const { privateKey } = newSigningKey();
   let previous: string | null = null;
   return Array.from({ length: count }, (_, at) => {
     const time = new Date(startMs + at * dayMs).toISOString();
-    const from = at * fresh;
-    const packs = allPacks
-      .slice(from, from + packsOfEach)
-      .map((id, offset) => [id, sizeOf(from + offset)] as const)
-      .sort(([a], [b]) => (a < b ? -1 : 1));
     const record = signRecord(
       {
         format: 1,
@@ -56,7 +65,7 @@ function records(vault: string) {
         tool: 'test',
         versions: {},
         sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
-        packs,
+        lists: listsFor(at * fresh),
         manifest: [idOf('manifest', at), 100],
         problems: {},
         retention: { class: 'standard' },
@@ -70,6 +79,7 @@ function records(vault: string) {
     return {
       key: recordKey(record),
       bytes: recordBytes(record),
+      lists: record.lists,
       writer: writerId(record.writer),
       timeMs: startMs + at * dayMs,
     };
@@ -79,7 +89,7 @@ function records(vault: string) {
 type Stored = ReturnType<typeof records>[number];
 
 interface Watched extends Destination {
-  /** How often each record was fetched. */
+  /** How often each record, and each list, was fetched. */
   readonly fetched: Map<string, number>;
   mostBytesAtOnce: number;
 }
@@ -90,6 +100,7 @@ async function placeWith(name: string, vault: string, stored: readonly Stored[])
   const memory = openMemory({ name, clock: { now: () => nowMs, elapsed: () => nowMs } });
   const created = new Date(startMs - dayMs).toISOString();
   await memory.put(VAULT_KEY, encodeVaultFile({ format: 1, vault, created }));
+  for (const { key, bytes } of lists.values()) await memory.put(key, bytes);
   for (const { key, bytes, timeMs } of stored) {
     nowMs = timeMs;
     await memory.put(key, bytes);
@@ -112,7 +123,7 @@ async function placeWith(name: string, vault: string, stored: readonly Stored[])
     },
     async get(key) {
       const bytes = await memory.get(key);
-      if (!key.startsWith('snapshots/')) return bytes;
+      if (!/^(snapshots|lists)\//.test(key)) return bytes;
       watched.fetched.set(key, (watched.fetched.get(key) ?? 0) + 1);
       pendingBytes += bytes.length;
       watched.mostBytesAtOnce = Math.max(watched.mostBytesAtOnce, pendingBytes);
@@ -131,7 +142,7 @@ const config = {
   datasets: { data: { type: 'files', retention, rpoMs: dayMs, rtoMs: dayMs } },
 } as unknown as System;
 
-test('restore points with very many packs: each record is fetched once, few at a time, and each id is held once', async () => {
+test('restore points with very many packs: each record and list is fetched once, few at a time, and each id is held once', async () => {
   const vault = newUlid(startMs - dayMs, randomBytes);
   const stored = records(vault);
   const destinations = [await placeWith('one', vault, stored), await placeWith('two', vault, stored)];
@@ -142,21 +153,28 @@ test('restore points with very many packs: each record is fetched once, few at a
   expect(survey.points.length).toBe(count);
   // A list of texts for each restore point is what does not fit into memory.
   let texts = 0;
-  for (const { record } of survey.points) {
-    const { get } = Object.getOwnPropertyDescriptor(record, 'packs')!;
-    Object.defineProperty(record, 'packs', { get: () => [texts++, get?.call(record)][1] });
+  for (const { needs } of survey.points) {
+    const each = needs.packs[Symbol.iterator];
+    Object.assign(needs.packs, { [Symbol.iterator]: () => [texts++, each()][1] });
   }
+  const whole = new Map(survey.points.map((point) => [point.key, wholeAt(survey.places, point)]));
   const plan = planFor(config, survey, {
-    wholeAt: (point) => wholeAt(survey.places, point),
+    wholeAt: ({ key }) => whole.get(key)!,
     nowMs: Math.min(...survey.places.map(({ nowMs }) => nowMs)),
   });
   expect(plan.kept).toEqual(new Set(stored.slice(-keep).map(({ key }) => key)));
   const dropped = count - keep;
+  const living = new Set(stored.slice(dropped).flatMap((one) => one.lists.map(([id]) => id)));
+  const ofDropped = new Set(stored.slice(0, dropped).flatMap((one) => one.lists.map(([id]) => id)));
+  const deadLists = [...ofDropped.difference(living)];
+  expect(deadLists.length).toBeGreaterThan(0);
+  expect(deadLists.length).toBeLessThan(living.size);
   const dead = [
+    ...deadLists,
     ...allPacks.slice(0, dropped * fresh),
     ...stored.slice(0, dropped).map((_, at) => idOf('manifest', at)),
   ];
-  expect(plan.freedObjects).toBe(dead.length);
+  expect(freedBy(survey.points, plan.kept).freedObjects).toBe(dead.length);
 
   const retire = [stored[0]!.writer];
   const facts = factsOf({ ...survey, trust: {}, plan, ledger: emptyLedger, retire, sparse: new Set() });
@@ -165,16 +183,18 @@ test('restore points with very many packs: each record is fetched once, few at a
   const generations = new Map([[1, { storedMs: startMs, tombstones: createIdSet(reader.ids, tombstones), sparse }]]);
   const later = { ...facts, places: facts.places.map((place) => ({ ...place, generations })) };
   for (const place of later.places) {
-    const { records, manifests, packs } = decideSweep(later, place, startMs + 99 * dayMs);
+    const { records, manifests, lists, packs } = decideSweep(later, place, startMs + 99 * dayMs);
     expect(records.map(({ key }) => key)).toEqual(stored.slice(0, dropped).map(({ key }) => key));
-    expect(new Set([...manifests, ...packs])).toEqual(new Set(dead));
+    expect(new Set([...manifests, ...lists, ...packs])).toEqual(new Set(dead));
   }
 
   expect((await reader.restorePoints()).points.map(({ key }) => key)).toEqual(stored.map(({ key }) => key));
   expect(texts).toBe(0);
-  expect(reader.ids.size).toBe(allPacks.length + count);
+  expect(reader.ids.size).toBe(allPacks.length + count + lists.size);
   for (const { fetched, mostBytesAtOnce } of destinations) {
-    expect([...fetched]).toEqual(stored.map(({ key }) => [key, 1]));
+    // What one place has sound is not asked of another.
+    expect([...fetched].filter(([key]) => key.startsWith('snapshots/'))).toEqual(stored.map(({ key }) => [key, 1]));
+    expect(Math.max(...fetched.values())).toBe(1);
     expect(mostBytesAtOnce).toBeGreaterThan(0);
     expect(mostBytesAtOnce).toBeLessThan(16 * MiB);
   }

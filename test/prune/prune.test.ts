@@ -7,6 +7,7 @@ import { startRun } from '../../src/core/run.ts';
 import { erase } from '../../src/operations/erase.ts';
 import { pin, unpin } from '../../src/operations/pins.ts';
 import { type PruneRequest, prune } from '../../src/operations/prune.ts';
+import { listKey } from '../../src/vault/format/keys.ts';
 import { pictureOf } from '../support/pictures.ts';
 import type { TestSystem } from '../support/system.ts';
 import { smallTree } from '../support/trees.ts';
@@ -40,28 +41,30 @@ test('what retention drops goes in two steps; what it keeps restores, and all is
   const dropped = [];
   for (let time = 0; time < 3; time++) {
     writeFileSync(join(system.source(), 'data'), noise(400_000));
-    dropped.push((await system.backUp()).record);
+    dropped.push(await system.backUp());
   }
   const packs = () => [...objectsIn(system.at()).keys()].filter((key) => key.startsWith('packs/')).length;
   const before = packs();
   const indexes = () => [...objectsIn(system.at()).keys()].filter((key) => key.startsWith('index/')).length;
   const indexesBefore = indexes();
   const marked = await pruned(system);
-  expect(marked.withdrawn.map(({ record }) => record.id)).toEqual(dropped.slice(0, 2).map(({ id }) => id));
+  expect(marked.withdrawn.map(({ record }) => record.id)).toEqual(dropped.slice(0, 2).map(({ record }) => record.id));
   expect(marked.places[0]?.swept?.objects).toBe(0);
   expect(packs()).toBe(before);
 
   writeFileSync(join(system.source(), 'data'), noise(400_000));
   const picture = pictureOf(system.source());
-  const { record } = await system.backUp();
+  const { record, needs } = await system.backUp();
   age(system, 4 * dayMs);
   const swept = await pruned(system);
   expect(swept.places[0]?.swept).toMatchObject({ records: 2 });
-  for (const { packs } of dropped.slice(0, 2)) {
-    const only = packs.filter(([id]) => !record.packs.some(([kept]) => kept === id));
-    expect(only.length).toBeGreaterThan(0);
+  const kept = new Set([...needs.packs].map(([id]) => id));
+  const left = new Set(objectsIn(system.at()).keys());
+  for (const { needs, record } of dropped.slice(0, 2)) {
+    expect([...needs.packs].some(([id]) => !kept.has(id))).toBe(true);
+    for (const [id] of record.lists) expect(left.has(listKey(id))).toBe(false);
   }
-  expect((await system.points()).map((point) => point.record.id)).toEqual([dropped[2]?.id, record.id]);
+  expect((await system.points()).map((point) => point.record.id)).toEqual([dropped[2]?.record.id, record.id]);
   expect(indexes()).toBeLessThan(indexesBefore + 1);
   expectSame(await system.readBack(record.id), picture);
   const { sound, suspect, findings } = await system.verify();

@@ -274,7 +274,7 @@ const scripts: Record<string, Script> = {
           {
             ...unsigned(world, writer, time),
             manifest: ['e'.repeat(64), 5],
-            packs: [['f'.repeat(64), 5]],
+            lists: [],
             generation: 1,
           },
           writer.privateKey,

@@ -16,10 +16,11 @@ test('what lives in a pack that is mostly dead is stored anew, also of a file th
   writeFileSync(file('small'), noise(100_000));
   for (const name of ['a', 'b', 'c']) writeFileSync(file(name), noise(1_000_000));
   await new Promise((resolve) => setTimeout(resolve, 80));
-  const first = (await system.backUp()).record;
+  const first = await system.backUp();
   for (const name of ['a', 'b', 'c']) writeFileSync(file(name), noise(1_000_000));
-  const second = (await system.backUp()).record;
-  const shared = first.packs.map(([id]) => id).filter((id) => second.packs.some(([other]) => other === id));
+  const second = await system.backUp();
+  const later = new Set([...second.needs.packs].map(([id]) => id));
+  const shared = [...first.needs.packs].map(([id]) => id).filter((id) => later.has(id));
   const sparse = sparsePacks(system.config.stateDir, limits);
   expect([...sparse]).toEqual(shared);
   expect(sparse.size).toBe(1);
@@ -28,8 +29,8 @@ test('what lives in a pack that is mostly dead is stored anew, also of a file th
   const request = { dryRun: false, allowLarge: true, allowFlood: true, allowMissing: false, retire: [] };
   expect((await prune(open, request, startRun({ clock: systemClock }))).sparse).toBe(1);
   const picture = pictureOf(system.source());
-  const third = (await system.backUp()).record;
-  expect(third.packs.filter(([id]) => sparse.has(id))).toEqual([]);
+  const { record: third, needs } = await system.backUp();
+  expect([...needs.packs].filter(([id]) => sparse.has(id))).toEqual([]);
   expect(third.sizes.added).toBeLessThan(200_000);
   expectSame(await system.readBack(third.id), picture);
 });

@@ -8,6 +8,8 @@ import { generationKey, ledgerKey } from '../../src/vault/format/keys.ts';
 import { encodeLedgerEntry } from '../../src/vault/format/ledger.ts';
 import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
 import { sha256Hex } from '../../src/vault/hash.ts';
+import { createIds } from '../../src/vault/ids.ts';
+import { needsReader } from '../../src/vault/needs.ts';
 import type { RestorePoint } from '../../src/vault/vault.ts';
 
 /** What is on a host's disk is the attacker's: its signing key too. */
@@ -39,7 +41,7 @@ export function forgedRecord(from: SnapshotRecord, key: string, forgery: Forgery
       time,
       committed: time,
       generation,
-      packs: replay ? unsigned.packs : [],
+      lists: replay ? unsigned.lists : [],
       manifest: replay ? unsigned.manifest : [sha256Hex(randomBytes(32)), 100],
       previous: after ? sha256Hex(recordBytes(after)) : null,
       sequence: (after?.sequence ?? 0) + 1,
@@ -61,7 +63,11 @@ export async function plantGeneration(
   number: number,
   key: string,
 ): Promise<void> {
-  const ids = new Set(points.flatMap(({ record }) => [record.manifest[0], ...record.packs.map(([pack]) => pack)]));
+  const ids = new Set<string>();
+  for (const { needs } of await needsReader([destination], createIds(), () => {})(points)) {
+    ids.add(needs.manifest[0]);
+    for (const [id] of [...needs.lists, ...needs.packs]) ids.add(id);
+  }
   const generation = signGeneration(
     {
       format: 1,

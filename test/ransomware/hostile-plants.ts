@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { dayMs, hourMs, minuteMs } from '../../src/core/duration.ts';
 import { newUlid } from '../../src/core/ulid.ts';
 import { generationBytes, signGeneration } from '../../src/vault/format/generation.ts';
-import { generationKey, ledgerKey, parseKey, VAULT_KEY } from '../../src/vault/format/keys.ts';
+import { generationKey, isHashed, ledgerKey, parseKey, VAULT_KEY } from '../../src/vault/format/keys.ts';
 import { encodeLedgerEntry } from '../../src/vault/format/ledger.ts';
 import { recordBytes, recordHash, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
 import { encodeVaultFile } from '../../src/vault/format/vault-file.ts';
@@ -77,14 +77,18 @@ function drill(startedMs: number): object {
   return evidence('harbor', { id, started: new Date(startedMs).toISOString(), ...told });
 }
 
-function allNames(points: readonly SnapshotRecord[]): string[] {
-  return [...new Set(points.flatMap(({ manifest, packs }) => [manifest[0], ...packs.map(([pack]) => pack)]))].sort();
+async function allNames({ honest }: Attack): Promise<string[]> {
+  return (await honest.keys())
+    .map(parseKey)
+    .filter(isHashed)
+    .map(({ id }) => id)
+    .sort();
 }
 
 async function addGeneration(attack: Attack, key: keyof Attack['keys'], number: number): Promise<boolean> {
   const { points, keys } = attack;
   const created = new Date().toISOString();
-  const marks = { tombstones: allNames(points), sparse: [] };
+  const marks = { tombstones: await allNames(attack), sparse: [] };
   const generation = { format: 1, vault: points[0]!.vault, generation: number, created, ...marks } as const;
   return await add(attack, generationKey(number), generationBytes(signGeneration(generation, keys[key])));
 }
@@ -197,7 +201,7 @@ const destructions = {
   async 'a stranger’s record under a true one’s name'(attack) {
     const point = attack.random.pick(attack.points);
     const { writer: _, signature: __, ...unsigned } = point;
-    const forged = signRecord({ ...unsigned, packs: [], manifest: ['0'.repeat(64), 10] }, attack.keys.stranger);
+    const forged = signRecord({ ...unsigned, lists: [], manifest: ['0'.repeat(64), 10] }, attack.keys.stranger);
     await attack.hostile.put(recordKey(point), recordBytes(forged));
     return { toldThere: [recordKey(point)] };
   },

@@ -68,8 +68,8 @@ async function stage(): Promise<Stage> {
     clock,
     asked,
     async backUp() {
-      const { record } = await system.backUp(doing);
-      return { id: record.id, packs: record.packs.map(([pack]) => packKey(pack)) };
+      const { record, needs } = await system.backUp(doing);
+      return { id: record.id, packs: [...needs.packs].map(([pack]) => packKey(pack)) };
     },
     async keep(dryRun = false) {
       using open = system.open(doing);

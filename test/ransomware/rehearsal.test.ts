@@ -13,9 +13,10 @@ import { prune } from '../../src/operations/prune.ts';
 import type { SystemStatus } from '../../src/operations/status/status.ts';
 import { takeStatus } from '../../src/operations/status/take-status.ts';
 import { generateIdentity } from '../../src/vault/age/identity.ts';
-import { packKey } from '../../src/vault/format/keys.ts';
+import { listKey, packKey } from '../../src/vault/format/keys.ts';
 import { recordKey } from '../../src/vault/format/record.ts';
 import { newSigningKey } from '../../src/vault/format/signing.ts';
+import type { WithNeeds } from '../../src/vault/needs.ts';
 import { newestPoint } from '../../src/vault/newest.ts';
 import { openVault } from '../../src/vault/open.ts';
 import type { RestorePoint } from '../../src/vault/vault.ts';
@@ -43,7 +44,7 @@ interface Rehearsal extends AsyncDisposable {
   readonly stolen: Destination;
   readonly attackedMs: number;
   /** The true restore points, as they were before. */
-  readonly points: readonly RestorePoint[];
+  readonly points: ReadonlyArray<WithNeeds<RestorePoint>>;
   /** A machine that has never seen the vault. */
   clean(): Promise<TestSystem>;
 }
@@ -72,7 +73,8 @@ async function rehearse(): Promise<Rehearsal> {
     pictures.set(record.id, pictureOf(host.source()));
   }
   const stolen = await openS3({ name: 'ceph', ...bucket.options });
-  const { points } = await (await openVault([stolen])).restorePoints();
+  const vault = await openVault([stolen]);
+  const points = await vault.withNeeds((await vault.restorePoints()).points);
   const attackedMs = systemClock.now();
   const held = all.move();
   let machines = 0;
@@ -207,7 +209,7 @@ describe('ransomware: everything on the production host and the bucket’s own c
     expect([...kinds]).toEqual(expect.arrayContaining(['hidden']));
     expect(first.doubtful.length).toBeGreaterThan(5);
     const again = await clean.verify();
-    const needed = new Set(on.points.flatMap(({ record }) => record.packs.map(([pack]) => pack)));
+    const needed = new Set(on.points.flatMap(({ needs }) => [...needs.packs, ...needs.lists].map(([id]) => id)));
     const spoiled = again.findings.filter(
       ({ key, healed }) => !healed && [...needed].some((pack) => key.includes(pack)),
     );
@@ -225,7 +227,7 @@ test('the attacker waits until the locks have ended: the keeper was there before
   const host = systemOver({ ...bare, config: { ...config, destinations: { ceph: locked } } });
   mkdirSync(bare.source(), { recursive: true });
   writeFileSync(join(bare.source(), 'file'), noise(90_000));
-  const { record } = await host.backUp();
+  const { record, needs } = await host.backUp();
   const picture = pictureOf(bare.source());
   // Another machine, with the keeper's key.
   const state = join(bare.folder, 'keeper');
@@ -235,7 +237,8 @@ test('the attacker waits until the locks have ended: the keeper was there before
   using open = keeper.open();
   const stolen = await openS3({ name: 'ceph', ...bucket.options });
   // The record was stored last: when it is kept, so is everything before it.
-  const needed = [recordKey(record), ...record.packs.map(([pack]) => packKey(pack))];
+  const needed = [recordKey(record), ...record.lists.map(([id]) => listKey(id))];
+  for (const [pack] of needs.packs) needed.push(packKey(pack));
   const soonest = async () => {
     await keep(open, { dryRun: false }, startRun({ clock: systemClock }));
     const history = stolen.history!;

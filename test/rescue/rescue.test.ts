@@ -9,17 +9,17 @@ import { manifestKey, packKey } from '../../src/vault/format/keys.ts';
 import { recordBytes, recordKey } from '../../src/vault/format/record.ts';
 import { newSigningKey } from '../../src/vault/format/signing.ts';
 import { buildVault, type NewEntry, writeObjects } from '../support/build-vault.ts';
+import { listedAt } from '../support/lists.ts';
 import { temporaryFolder } from '../support/temp.ts';
 
 const SCRIPT = join(import.meta.dirname, '../../rescue/rescue.sh');
 // All that the script may call: bash, age, zstd, awk and what coreutils has.
 const PROGRAMS =
-  'bash age zstd awk cat cut dd dirname id ln mkdir mkfifo mknod mktemp nproc paste rm sha256sum sort tac tail head touch truncate wc chmod chown';
+  'bash age zstd awk cat cut dd dirname id ln mkdir mkfifo mknod mktemp nproc od paste rm sha256sum sort tac tail head touch truncate wc chmod chown';
 
 async function stage() {
   const folder = await temporaryFolder();
   const pair = await generateIdentity();
-  const other = await generateIdentity();
   const bin = join(folder, 'bin');
   fs.mkdirSync(bin);
   for (const name of PROGRAMS.split(' ')) {
@@ -28,7 +28,7 @@ async function stage() {
   fs.writeFileSync(join(folder, 'key'), `# offline key\n${pair.identity}\n`);
   fs.mkdirSync(join(folder, 'tmp'));
   const builder = buildVault({
-    recipients: [other.recipient, pair.recipient],
+    recipients: [(await generateIdentity()).recipient, pair.recipient],
     random: randomBytes,
     chunkSize: 20_000,
     frameSize: 60_000,
@@ -215,7 +215,7 @@ describe('rescue.sh, with nothing but bash, age, zstd, awk and coreutils', () =>
 
   test('a damaged pack costs the files in it, which are named, and the exit code', async () => {
     const at = await treeVault();
-    const [victim] = at.record.packs.find(([id]) => at.builder.objects.get(packKey(id))!.length > 150_000)!;
+    const [victim] = listedAt(at.vault, at.record).find(([, sizeBytes]) => sizeBytes > 150_000)!;
     const path = join(at.vault, packKey(victim));
     const bytes = fs.readFileSync(path);
     bytes[100_000]! ^= 1;
@@ -249,7 +249,7 @@ describe('rescue.sh, with nothing but bash, age, zstd, awk and coreutils', () =>
     expect(at.restore('uploads')).toMatchObject({ status: 2, stderr: expect.stringContaining('cannot be decrypted') });
     fs.writeFileSync(join(at.folder, 'key'), key);
 
-    for (const [id] of at.record.packs) fs.rmSync(join(at.vault, packKey(id)));
+    for (const [id] of listedAt(at.vault, at.record)) fs.rmSync(join(at.vault, packKey(id)));
     expect(at.restore('uploads')).toMatchObject({
       status: 2,
       stderr: expect.stringContaining('list of files is damaged'),

@@ -13,10 +13,12 @@ import { encodeEntry } from '../../src/vault/format/entries.ts';
 import { encodeIndexDelta, type IndexedPack } from '../../src/vault/format/index-delta.ts';
 import { indexKey, manifestKey, packKey, RESCUE_KEY, VAULT_KEY } from '../../src/vault/format/keys.ts';
 import { type Extent, encodeManifest } from '../../src/vault/format/manifest.ts';
+import { MAX_LISTED_PACKS } from '../../src/vault/format/pack-list.ts';
 import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
 import { newSigningKey, publicKeyOf, writerId } from '../../src/vault/format/signing.ts';
 import { encodeToc, type Frame, paddingFrame, paddingSize } from '../../src/vault/format/toc.ts';
 import { encodeVaultFile } from '../../src/vault/format/vault-file.ts';
+import { type ListObject, listOf, type SizedPack } from './lists.ts';
 
 /** The plainest writer that keeps to docs/vault-format.md: everything in memory, fixed chunks, no threads. For tests. */
 export interface VaultBuilder {
@@ -51,6 +53,8 @@ export interface BuilderOptions {
   /** Raw bytes after which a pack is full. */
   readonly packSize: number;
   readonly rescue?: Uint8Array;
+  /** Packs in a list; as many as there may be when absent. */
+  readonly listPacks?: number;
 }
 
 interface Chunk {
@@ -131,14 +135,16 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
     const pieces = cut([bytes], bodyChunks);
     packs.push(...(await flush([...bodyChunks.values()], 'meta')));
     const body = { sizeBytes: bytes.length, sha256: hex(bytes), extents: locate(pieces) };
-    const used = new Set([...extents.flat(), ...body.extents].flatMap(({ pack }) => pack ?? []));
+    const named = new Set([...extents.flat(), ...body.extents].flatMap(({ pack }) => pack ?? []));
+    // In the order in which they were stored.
+    const used = [...objects.keys()].flatMap((key) => [...named].filter((id) => packKey(id) === key));
     const sizes = {
       logical: stored.reduce((sum, entry) => sum + (entry.type === 'file' ? entry.sizeBytes : 0), 0),
       added: [...fresh.values()].reduce((sum, chunk) => sum + chunk.bytes.length, 0),
       stored: packs.reduce((sum, pack) => sum + pack.sizeBytes, 0),
       entries: stored.length,
     };
-    return { packs, body, sizes, used: [...used].sort() };
+    return { packs, body, sizes, used };
   }
 
   async function storeIndex(packs: readonly IndexedPack[], timeMs: number): Promise<void> {
@@ -163,6 +169,9 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
         ...(expectations && { expectations }),
         problems: [],
       };
+      const sized = used.map((pack) => [pack, objects.get(packKey(pack))!.length] as const);
+      const lists = inLists(sized, options.listPacks ?? MAX_LISTED_PACKS);
+      for (const list of lists) objects.set(list.key, list.bytes);
       const manifest = await seal(encodeManifest(described));
       objects.set(manifestKey(hex(manifest)), manifest);
       const record = signRecord(
@@ -178,7 +187,7 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
           tool: 'lifeboat 0.1.0',
           versions: {},
           sizes,
-          packs: used.map((pack) => [pack, objects.get(packKey(pack))!.length] as const),
+          lists: lists.map(({ name }) => name),
           manifest: [hex(manifest), manifest.length],
           problems: {},
           retention: { class: 'daily', until: '2036-01-01T00:00:00.000Z' },
@@ -264,4 +273,10 @@ function groups(chunks: readonly Chunk[], sizeBytes: number): Chunk[][] {
 
 function hex(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+function inLists(packs: readonly SizedPack[], count: number): ListObject[] {
+  const lists: ListObject[] = [];
+  for (let at = 0; at < packs.length; at += count) lists.push(listOf(packs.slice(at, at + count)));
+  return lists;
 }

@@ -9,6 +9,7 @@ import { encodeLedgerEntry } from '../../src/vault/format/ledger.ts';
 import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
 import { newSigningKey, type SigningKey } from '../../src/vault/format/signing.ts';
 import { encodeVaultFile } from '../../src/vault/format/vault-file.ts';
+import { listsOf } from './lists.ts';
 
 /** A vault of records and evidence only, whose times and sizes a test chooses: for what reads no contents. */
 export interface PlantedVault {
@@ -90,6 +91,8 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
     keys,
     point({ dataset, timeMs, at, packs = [], problems = {}, storedMs = timeMs, sizes = usualSizes }) {
       const time = new Date(timeMs).toISOString();
+      const lists = listsOf(packs.map(([name, size]) => [sha256(name), size] as const));
+      for (const list of lists) put(list.key, list.bytes, at, storedMs);
       const record = signRecord(
         {
           format: 1,
@@ -103,7 +106,7 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
           tool: 'lifeboat test',
           versions: {},
           sizes: { added: 1000, stored: 500, ...sizes },
-          packs: packs.map(([name, size]) => [sha256(name), size] as const).sort(([a], [b]) => (a < b ? -1 : 1)),
+          lists: lists.map(({ name }) => name),
           manifest: [sha256(time + dataset + previous), 100],
           problems,
           retention: { class: 'standard' },

@@ -13,6 +13,7 @@ import { restore } from '../../src/operations/restore.ts';
 import { type OpenSystem, openSystem } from '../../src/operations/system.ts';
 import { type VerifyOutcome, verify } from '../../src/operations/verify.ts';
 import type { Source } from '../../src/sources/source.ts';
+import type { WithNeeds } from '../../src/vault/needs.ts';
 import { openVault } from '../../src/vault/open.ts';
 import type { RestorePoint } from '../../src/vault/vault.ts';
 import { type Picture, pictureOfContents } from './pictures.ts';
@@ -49,7 +50,7 @@ export interface TestSystem {
   /** Restores into a new folder. */
   restore(choice?: { id?: string; dataset?: string; only?: readonly string[] }, doing?: Doing): Promise<string>;
   verify(doing?: Doing, identities?: readonly string[]): Promise<VerifyOutcome>;
-  points(): Promise<readonly RestorePoint[]>;
+  points(): Promise<ReadonlyArray<WithNeeds<RestorePoint>>>;
   /** What a restore point holds, every byte read and compared, without writing it anywhere. */
   readBack(id: string, destinations?: readonly Destination[]): Promise<Picture>;
   open(doing?: Doing): OpenSystem;
@@ -121,7 +122,8 @@ export function systemOver(base: SystemBase): TestSystem {
     },
     async points() {
       using system = open();
-      return (await (await system.vault(() => {})).restorePoints()).points;
+      const vault = await system.vault(() => {});
+      return vault.withNeeds((await vault.restorePoints()).points);
     },
     async readBack(id, only) {
       using system = open();

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { LifeboatError } from '../../src/core/errors.ts';
 import type { VerifyOutcome } from '../../src/operations/verify.ts';
-import { manifestKey, packKey, parseKey } from '../../src/vault/format/keys.ts';
+import { listKey, manifestKey, packKey, parseKey } from '../../src/vault/format/keys.ts';
+import type { WithNeeds } from '../../src/vault/needs.ts';
 import type { RestorePoint } from '../../src/vault/vault.ts';
 import { type Picture, pictureOf } from '../support/pictures.ts';
 import type { TestSystem } from '../support/system.ts';
@@ -14,7 +15,7 @@ interface Kept {
   readonly system: TestSystem;
   readonly pictures: Map<string, Picture>;
   readonly objects: Map<string, Buffer>;
-  readonly points: readonly RestorePoint[];
+  readonly points: ReadonlyArray<WithNeeds<RestorePoint>>;
 }
 
 /** Two restore points. */
@@ -62,9 +63,9 @@ function put(system: TestSystem, destination: string, key: string, bytes: Buffer
 /** The restore points that cannot be had without this object. */
 function touchedBy(key: string, { points }: Kept): string[] {
   return points
-    .filter(({ record, key: own }) => {
-      const needed = [own, manifestKey(record.manifest[0]), ...record.packs.map(([pack]) => packKey(pack))];
-      return needed.includes(key);
+    .filter(({ needs: { manifest, lists, packs }, key: own }) => {
+      const needed = [own, manifestKey(manifest[0]), ...lists.map(([id]) => listKey(id))];
+      return needed.includes(key) || [...packs].some(([pack]) => packKey(pack) === key);
     })
     .map(({ record }) => record.id);
 }
@@ -186,8 +187,8 @@ describe('two destinations: a restore takes the sound copy, and verify heals the
 
   test('the same object rotten at both is named at both, and is an error to restore', async () => {
     const kept = await keptVault(['disk', 'nas']);
-    const { record } = kept.points.at(-1)!;
-    const key = packKey(record.packs[0]![0]);
+    const { record, needs } = kept.points.at(-1)!;
+    const key = packKey([...needs.packs][0]![0]);
     for (const name of ['disk', 'nas']) put(kept.system, name, key, Buffer.from('rotten'));
     const outcome = await kept.system.verify();
     expect(outcome.findings.map(({ destination, healed }) => [destination, healed])).toEqual([

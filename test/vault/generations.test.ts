@@ -28,13 +28,13 @@ describe('what was backed up comes back equal', () => {
     });
   }
 
-  test('an unchanged tree costs a record and a manifest, no packs', async () => {
+  test('an unchanged tree costs a record and a manifest, no packs and no list', async () => {
     const system = await aSystem();
     smallTree(system.source());
     await new Promise((resolve) => setTimeout(resolve, 80));
     const first = await system.backUp();
     const second = await system.backUp();
-    expect(second.record.packs).toEqual(first.record.packs);
+    expect(second.record.lists).toEqual(first.record.lists);
     expect(second.record.sizes.added).toBe(0);
     expect(second.unchangedFiles).toBe(7);
     expectSame(await system.readBack(second.record.id), pictureOf(system.source()));

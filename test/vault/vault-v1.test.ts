@@ -13,7 +13,7 @@ import { newEntryReader } from '../../src/vault/format/entry-lines.ts';
 import { escapeBytes } from '../../src/vault/format/escape.ts';
 import { decodeGeneration, generationBytes } from '../../src/vault/format/generation.ts';
 import { decodeIndexDelta } from '../../src/vault/format/index-delta.ts';
-import { manifestKey, packKey, parseKey } from '../../src/vault/format/keys.ts';
+import { listKey, manifestKey, packKey, parseKey } from '../../src/vault/format/keys.ts';
 import { verifyLedger } from '../../src/vault/format/ledger.ts';
 import { decodeManifest, type Extent, encodeManifest } from '../../src/vault/format/manifest.ts';
 import { decodeRecord, recordBytes, recordKey, type SnapshotRecord } from '../../src/vault/format/record.ts';
@@ -21,6 +21,7 @@ import { isSoundRescue } from '../../src/vault/format/rescue-script.ts';
 import { writerId } from '../../src/vault/format/signing.ts';
 import { decodeToc, encodeToc, findToc, paddingFrame } from '../../src/vault/format/toc.ts';
 import { decodeVaultFile, encodeVaultFile } from '../../src/vault/format/vault-file.ts';
+import { listedAt } from '../support/lists.ts';
 import { temporaryFolder } from '../support/temp.ts';
 
 // A vault that was written once with format 1. Whoever has one like it must be able to read it for ever, so this fixture never
@@ -45,7 +46,8 @@ describe('a vault of format 1, written long ago', () => {
     expect(Object.fromEntries(Object.entries(counts).map(([type, list]) => [type, list.length]))).toEqual({
       vault: 1,
       rescue: 1,
-      pack: 8,
+      pack: 15,
+      list: 9,
       index: 4,
       manifest: 4,
       snapshot: 4,
@@ -132,8 +134,12 @@ async function treeOf(record: SnapshotRecord): Promise<string[]> {
   const text = zstdDecompressSync(await openAll(object, identities));
   const manifest = decodeManifest(text);
   expect(encodeManifest(manifest)).toEqualBytes(text);
+  for (const [listed, packs] of record.lists) {
+    const bytes = readFileSync(join(VAULT, listKey(listed)));
+    expect([sha256(bytes), bytes.length]).toEqual([listed, 16 + 36 * packs]);
+  }
   const raw = new Map<string, Buffer>();
-  for (const [pack] of record.packs) {
+  for (const [pack] of listedAt(VAULT, record)) {
     raw.set(pack, rawOf(await openAll(readFileSync(join(VAULT, packKey(pack))), identities)));
   }
   const read = (extents: readonly Extent[]) =>

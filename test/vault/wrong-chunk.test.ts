@@ -5,7 +5,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { startRun } from '../../src/core/run.ts';
 import { auditedVerify } from '../../src/operations/audit/audited.ts';
 import type { VerifyOutcome } from '../../src/operations/verify.ts';
-import type { SnapshotRecord } from '../../src/vault/format/record.ts';
+import type { Needs } from '../../src/vault/needs.ts';
 import { readTreeCache, writeTreeCache } from '../../src/vault/write/tree-cache.ts';
 import { publicKeyIn } from '../../src/vault/writer-key-file.ts';
 import { lifeboat, project } from '../cli/lifeboat.ts';
@@ -25,13 +25,13 @@ async function poisoned(way: PoisonRequest['way'] = 'chunk') {
   const { recipients } = config.vault;
   const { pack } = await poison({ stateDir: config.stateDir, recipients, vaultFolder: system.at(), content, way });
   writeFileSync(join(system.source(), 'victim'), content);
-  const { record } = await system.backUp();
-  expect(uses(record, pack)).toBe(true);
+  const { record, needs } = await system.backUp();
+  expect(uses(needs, pack)).toBe(true);
   return { system, pack, record };
 }
 
-function uses(record: SnapshotRecord, pack: string): boolean {
-  return record.packs.some(([id]) => id === pack);
+function uses({ packs }: Needs, pack: string): boolean {
+  return [...packs].some(([id]) => id === pack);
 }
 
 async function deep(system: TestSystem): Promise<VerifyOutcome> {
@@ -58,12 +58,12 @@ describe('a pack that was stored wrong (3.2)', () => {
       expect(found.wrong[0]!.restorePoints.map((point) => point.record.id)).toEqual([record.id]);
       expect(found.spoiled.map(({ point }) => point.record.id)).toEqual([record.id]);
 
-      const { record: next } = await system.backUp();
+      const { needs: next } = await system.backUp();
       expect(uses(next, pack)).toBe(false);
       expectSame(pictureOf(await system.restore()), pictureOf(system.source()));
       forgetIndex(system.config.stateDir);
       writeFileSync(join(system.source(), 'again'), readFileSync(join(system.source(), 'victim')));
-      const { record: last } = await system.backUp({ fresh: true });
+      const { needs: last } = await system.backUp({ fresh: true });
       expect(uses(last, pack)).toBe(false);
       // Those before stay as they are, and are told.
       expect((await deep(system)).spoiled.map(({ point }) => point.record.id)).toEqual([record.id]);
@@ -77,15 +77,15 @@ describe('a pack that was stored wrong (3.2)', () => {
     const key = publicKeyIn(join(reader.config.stateDir, 'writer.json'), (await system.points())[0]!.record.vault)!;
 
     // A stranger's word counts for nothing: it would have everything sent again.
-    const { record: deaf } = await system.backUp();
+    const { needs: deaf } = await system.backUp();
     expect(uses(deaf, pack)).toBe(true);
     const drill = { ...system.config.drill, writers: [{ key, systems: ['harbor'] }] };
     const heeding = systemOver({ ...system, config: { ...system.config, drill } });
-    const { record } = await heeding.backUp();
-    expect(uses(record, pack)).toBe(false);
+    const { needs } = await heeding.backUp();
+    expect(uses(needs, pack)).toBe(false);
     expectSame(pictureOf(await heeding.restore()), pictureOf(system.source()));
     // Once heard it is not forgotten.
-    expect(uses((await system.backUp()).record, pack)).toBe(false);
+    expect(uses((await system.backUp()).needs, pack)).toBe(false);
   });
 
   test('is found before anything uses it', async () => {
@@ -100,7 +100,7 @@ describe('a pack that was stored wrong (3.2)', () => {
     });
     expect((await deep(system)).wrong).toMatchObject([{ pack, restorePoints: [] }]);
     writeFileSync(join(system.source(), 'victim'), content);
-    expect(uses((await system.backUp()).record, pack)).toBe(false);
+    expect(uses((await system.backUp()).needs, pack)).toBe(false);
   });
 });
 

@@ -1,7 +1,9 @@
 import { configurationDataset } from '../../core/configuration-dataset.ts';
 import { writerId } from '../../vault/format/signing.ts';
+import type { WithNeeds } from '../../vault/needs.ts';
 import { newestOrNone } from '../../vault/newest.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
+import { freedBy } from '../retention-plan.ts';
 
 /** What a vault tells without any key. */
 export interface Survey {
@@ -40,7 +42,8 @@ export interface SurveyedWriter {
 }
 
 export async function survey(vault: VaultReader): Promise<Survey> {
-  const { points, suspect } = await vault.restorePoints();
+  const { points: found, suspect } = await vault.restorePoints();
+  const points = await vault.withNeeds(found);
   const systems = [...new Set(points.map(({ record }) => record.system))].sort();
   return {
     vault: vault.id,
@@ -54,18 +57,18 @@ export async function survey(vault: VaultReader): Promise<Survey> {
   };
 }
 
-function surveySystem(system: string, points: readonly RestorePoint[]): SurveyedSystem {
+function surveySystem(system: string, points: ReadonlyArray<WithNeeds<RestorePoint>>): SurveyedSystem {
   const names = [...new Set(points.map(({ record }) => record.dataset))].filter(
     (name) => name !== configurationDataset,
   );
   const configuration = newestOrNone(points, configurationDataset)?.record;
-  const stored = new Map(points.flatMap(({ record }) => [...record.packs, record.manifest]));
+  const { freedBytes: storedBytes } = freedBy(points, new Set());
   return {
     system,
     datasets: names.sort().map((dataset) => surveyDataset(dataset, points)),
     configuration: configuration === undefined ? null : { id: configuration.id, time: configuration.time },
     writers: writersOf(points),
-    storedBytes: [...stored.values()].reduce((sum, bytes) => sum + bytes, 0),
+    storedBytes,
   };
 }
 

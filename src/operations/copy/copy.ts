@@ -93,7 +93,7 @@ function copyRecorded(system: OpenSystem, request: CopyRequest, run: Run): Promi
 
 async function copyNow(system: OpenSystem, request: CopyRequest, run: Run): Promise<CopyOutcome> {
   const { sources, targets, failed } = await run.step('open destinations', () => openBoth(system, request));
-  const vault = await run.step('look at records', () => readVault(system, sources));
+  const vault = await run.step('look at records', () => readVault(system, sources, run));
   const readable = sources.filter(({ name }) => vault.holders.has(name));
   const plans = await run.step('compare', async () => {
     const from = await listed(readable, { hidden: true }, run);
@@ -150,14 +150,15 @@ interface KnownVault {
   readonly removed: ReadonlySet<string>;
 }
 
-async function readVault(system: OpenSystem, sources: readonly Destination[]): Promise<KnownVault> {
+async function readVault(system: OpenSystem, sources: readonly Destination[], run: Run): Promise<KnownVault> {
   const vault = await openVault(sources, { trust: (id) => trustOf(system.config, id) });
   const holders = new Set(vault.destinations.map(({ name }) => name));
   const spreads = await spreadRule(vault);
   const { points } = await vault.restorePoints();
   const { objects } = await readLedger(sources, (writer) => isOurs(vault.trust, writer));
   const { removed } = foldLedger(objects, vault.id, vault.trust, points);
-  return { id: vault.id, holders, reader: vault, spreads, wanted: await wantedBy(vault, spreads), removed };
+  const wanted = await wantedBy(vault, spreads, run.signal);
+  return { id: vault.id, holders, reader: vault, spreads, wanted, removed };
 }
 
 interface PlannedCopy {
@@ -179,8 +180,8 @@ async function planFor(
     const to = await holdingsOf(target, run.signal);
     const from = sources.filter(({ destination }) => destination.name !== target.name);
     const { reader, wanted } = vault;
-    const records = async () => (await reader.restorePoints()).points.map(({ record }) => record);
-    const options = { trust: reader.trust, records, removed: vault.removed };
+    const points = async () => reader.withNeeds((await reader.restorePoints()).points, run.signal);
+    const options = { trust: reader.trust, points, removed: vault.removed };
     return { target, plan: planCopy(to, from, await withdrawnAt(vault.id, [to, ...from], options), wanted) };
   } catch (error) {
     run.signal.throwIfAborted();
@@ -215,7 +216,9 @@ async function fill(
 ): Promise<Filled> {
   if (plan === undefined) return nothing(target.name, sentenceOf(error), target.requests());
   try {
-    const copied = await copyMissing(plan, { vault: vault.id, spreads: vault.spreads, trust: vault.reader.trust }, run);
+    const { reader, spreads } = vault;
+    const options = { vault: vault.id, withNeeds: reader.withNeeds, spreads, trust: reader.trust };
+    const copied = await copyMissing(plan, options, run);
     await completeVault(plan.to, vault.id, system.rescue(), run.signal);
     const behind = whyBehind(copied);
     return { ...copied, destination: target.name, requests: target.requests(), behind };

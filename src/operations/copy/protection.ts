@@ -1,6 +1,7 @@
 import type { DestinationConfig, System } from '../../config/system.ts';
 import { keepSet } from '../../core/retention.ts';
-import { manifestKey, packKey } from '../../vault/format/keys.ts';
+import { createIdSet } from '../../vault/id-set.ts';
+import type { NeedsReader } from '../../vault/needs.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
 
 /** The destinations without which no restore point is protected. */
@@ -32,33 +33,44 @@ export interface Lag {
  * What each of `names` lacks of what the others hold. Restore points that retention no longer keeps are not missed: a prune
  * removes them from one place after the other.
  */
-export function lagsOf(
+export async function lagsOf(
   system: Pick<System, 'datasets'>,
   points: readonly RestorePoint[],
   names: readonly string[],
   nowMs: number,
-): Lag[] {
+  withNeeds: NeedsReader,
+): Promise<Lag[]> {
   const wanted = wantedPoints(system, points, nowMs);
-  return names.flatMap((destination) => {
+  const lags: Lag[] = [];
+  for (const destination of names) {
     const held = points.filter(({ destinations }) => destinations.includes(destination));
     const missing = wanted.filter(({ destinations }) => !destinations.includes(destination) && destinations.length > 0);
-    if (missing.length === 0) return [];
-    const there = new Set(held.flatMap(objectsOf).map(([key]) => key));
-    const lacking = new Map(missing.flatMap(objectsOf).filter(([key]) => !there.has(key)));
+    if (missing.length === 0) continue;
+    const lacking = await lackingFor(missing, held, withNeeds);
     const sinceMs = missing
       .filter((point) => isNewerThanAll(point, held))
       .reduce((first, { record }) => Math.min(first, Date.parse(record.time)), Number.POSITIVE_INFINITY);
-    return [
-      {
-        destination,
-        restorePoints: missing.length,
-        // The record itself is one object more.
-        objects: lacking.size + missing.length,
-        bytes: [...lacking.values()].reduce((sum, size) => sum + size, 0),
-        ...(Number.isFinite(sinceMs) && { sinceMs }),
-      },
-    ];
-  });
+    // The record itself is one object more.
+    const objects = lacking.objects + missing.length;
+    const since = { ...(Number.isFinite(sinceMs) && { sinceMs }) };
+    lags.push({ destination, restorePoints: missing.length, objects, bytes: lacking.bytes, ...since });
+  }
+  return lags;
+}
+
+async function lackingFor(missing: readonly RestorePoint[], held: readonly RestorePoint[], withNeeds: NeedsReader) {
+  const wanted = await withNeeds(missing);
+  const there = createIdSet(wanted[0]!.needs.packs.ids);
+  for (const { needs } of await withNeeds(held)) there.addNeeds(needs);
+  let [objects, bytes] = [0, 0];
+  for (const { needs } of wanted) {
+    for (const [id, sizeBytes] of there.beyond(needs)) {
+      there.add(id);
+      objects++;
+      bytes += sizeBytes;
+    }
+  }
+  return { objects, bytes };
 }
 
 function wantedPoints({ datasets }: Pick<System, 'datasets'>, points: readonly RestorePoint[], nowMs: number) {
@@ -74,11 +86,4 @@ function wantedPoints({ datasets }: Pick<System, 'datasets'>, points: readonly R
 
 function isNewerThanAll({ record }: RestorePoint, held: readonly RestorePoint[]): boolean {
   return held.every((one) => one.record.dataset !== record.dataset || one.record.time < record.time);
-}
-
-function objectsOf({ record }: RestorePoint): (readonly [string, number])[] {
-  return [
-    [manifestKey(record.manifest[0]), record.manifest[1]],
-    ...record.packs.map(([id, size]) => [packKey(id), size] as const),
-  ];
 }

@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references of the configuration
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -7,6 +8,8 @@ import { temporaryFolder } from '../../../test/support/temp.ts';
 import { loadSystem } from '../../config/load.ts';
 import { dayMs, hourMs } from '../../core/duration.ts';
 import { classNames, objectionsTo } from '../../core/storage-classes.ts';
+import { listBytesOf } from '../../vault/format/pack-list.ts';
+import { packsOf } from '../../vault/needs.ts';
 import { openSystem } from '../system.ts';
 import { costOf } from './cost.ts';
 import { monthlyCost, restoreCost } from './estimate.ts';
@@ -15,6 +18,9 @@ import { datasetSizes } from './sizes.ts';
 
 const now = Date.UTC(2026, 10, 20, 10);
 const GB = 1_000_000_000;
+/** Of packs; each restore point has one list of two of them. */
+const unit = GB / 10;
+const listBytes = listBytesOf(2);
 
 /** Two datasets that share a pack, one old restore point that retention drops. */
 async function harbor() {
@@ -44,24 +50,24 @@ datasets:
     dataset: 'app-db',
     timeMs: now - 40 * dayMs,
     packs: [
-      ['old', 3 * GB],
-      ['shared', GB],
+      ['old', 3 * unit],
+      ['shared', unit],
     ],
   });
   vault.point({
     dataset: 'app-db',
     timeMs: now - hourMs,
     packs: [
-      ['new', 2 * GB],
-      ['shared', GB],
+      ['new', 2 * unit],
+      ['shared', unit],
     ],
   });
   vault.point({
     dataset: 'uploads',
     timeMs: now - hourMs,
     packs: [
-      ['shared', GB],
-      ['files', 10 * GB],
+      ['shared', unit],
+      ['files', 10 * unit],
     ],
   });
   return { system, vault: await system.vault(() => {}) };
@@ -70,10 +76,10 @@ datasets:
 describe('cost', () => {
   test('sizes by dataset: what is its own, and what others need too', async () => {
     const { vault } = await harbor();
-    const { points } = await vault.restorePoints();
+    const points = await vault.withNeeds((await vault.restorePoints()).points);
     expect(datasetSizes(points)).toEqual([
-      { dataset: 'uploads', restorePoints: 1, ownBytes: 10 * GB + 100, sharedBytes: GB },
-      { dataset: 'app-db', restorePoints: 2, ownBytes: 5 * GB + 200, sharedBytes: GB },
+      { dataset: 'uploads', restorePoints: 1, ownBytes: 10 * unit + 100 + listBytes, sharedBytes: unit },
+      { dataset: 'app-db', restorePoints: 2, ownBytes: 5 * unit + 200 + 2 * listBytes, sharedBytes: unit },
     ]);
   });
 
@@ -81,49 +87,55 @@ describe('cost', () => {
     const { system, vault } = await harbor();
     const { destinations, total, totalAfterPrune } = await costOf(system, vault, {});
     const [one, two, bare] = destinations;
-    expect(one).toMatchObject({ bytes: 16 * GB + 300, objects: 7, storageClass: 'STANDARD', provider: null });
-    expect(one?.monthly?.storage).toBeCloseTo(16 * 0.01, 6);
-    expect(one?.afterPrune.bytes).toBe(13 * GB + 200);
-    expect(one?.afterPrune.monthly?.storage).toBeCloseTo(13 * 0.01, 6);
-    expect(one?.restore.cost).toBeCloseTo(13 * 0.02, 6);
-    expect(two?.monthly?.storage).toBeCloseTo(16 * 0.023, 6);
-    // Two restore points of this month: packs 'new' and 'files' and two manifests are new, and three small objects each.
-    expect(two?.monthly?.requests).toBeCloseTo((10 * 0.005) / 1000, 9);
+    expect(one).toMatchObject({
+      bytes: 16 * unit + 300 + 3 * listBytes,
+      objects: 10,
+      storageClass: 'STANDARD',
+      provider: null,
+    });
+    expect(one?.monthly?.storage).toBeCloseTo(1.6 * 0.01, 6);
+    expect(one?.afterPrune.bytes).toBe(13 * unit + 200 + 2 * listBytes);
+    expect(one?.afterPrune.monthly?.storage).toBeCloseTo(1.3 * 0.01, 6);
+    expect(one?.restore.cost).toBeCloseTo(1.3 * 0.02, 6);
+    expect(two?.monthly?.storage).toBeCloseTo(1.6 * 0.023, 6);
+    // Two restore points of this month: packs 'new' and 'files' two manifests and two lists are new, and three small objects each.
+    expect(two?.monthly?.requests).toBeCloseTo((12 * 0.005) / 1000, 9);
     expect(bare).toMatchObject({ monthly: null, restore: { cost: null } });
-    expect(total).toBeCloseTo(16 * 0.033, 3);
-    expect(totalAfterPrune).toBeCloseTo(13 * 0.033, 3);
+    expect(total).toBeCloseTo(1.6 * 0.033, 3);
+    expect(totalAfterPrune).toBeCloseTo(1.3 * 0.033, 3);
   });
 
   test('another storage class is priced beside the one in use; what must be thawed is named', async () => {
     const { system, vault } = await harbor();
     const { destinations } = await costOf(system, vault, { className: 'GLACIER_IR' });
-    expect(destinations[1]?.otherwise?.monthly?.storage).toBeCloseTo(16 * 0.004, 5);
+    expect(destinations[1]?.otherwise?.monthly?.storage).toBeCloseTo(1.6 * 0.004, 5);
     expect(destinations[0]?.otherwise?.monthly).toBeNull();
 
-    const { points } = await vault.restorePoints();
+    const points = await vault.withNeeds((await vault.restorePoints()).points);
     const uploads = points.filter(({ record }) => record.dataset === 'uploads');
     const packs = pricesOf('AWS', 'DEEP_ARCHIVE', {})!;
     const list = { className: 'DEEP_ARCHIVE', packs, rest: pricesOf('AWS', 'STANDARD', {})! };
     const { thaw, cost } = restoreCost(uploads, 'DEEP_ARCHIVE', list);
-    expect(thaw).toMatchObject({ objects: 2, bytes: 11 * GB, usualHours: 12, cheapHours: 48 });
+    expect(thaw).toMatchObject({ objects: 2, bytes: 11 * unit, usualHours: 12, cheapHours: 48 });
     expect(thaw?.keys.every((key) => key.startsWith('packs/'))).toBe(true);
-    expect(cost).toBeCloseTo(11 * 0.11 + (2 / 1000) * 0.1, 4);
+    expect(cost).toBeCloseTo(1.1 * 0.11 + (2 / 1000) * 0.1, 4);
     expect(restoreCost(points, 'STANDARD_IA', undefined)).not.toHaveProperty('thaw');
   });
 
   test('small packs cost as much as the least that a class bills', async () => {
     const { vault } = await harbor();
-    const { points } = await vault.restorePoints();
-    const small = points.map((point) => ({
-      ...point,
-      record: { ...point.record, packs: [[point.record.packs[0]![0], 1000]] as [string, number][] },
-    }));
+    const points = await vault.withNeeds((await vault.restorePoints()).points);
+    const small = points.map((point) => {
+      const { ids, parts } = point.needs.packs;
+      const part = { numbers: parts[0]!.numbers.slice(0, 1), sizes: Uint32Array.of(1000), totalBytes: 1000 };
+      return { ...point, needs: { ...point.needs, lists: [], packs: packsOf(ids, [part]) } };
+    });
     const list = {
       className: 'STANDARD_IA',
       packs: pricesOf('AWS', 'STANDARD_IA', {})!,
       rest: pricesOf('AWS', 'STANDARD', {})!,
     };
-    const distinct = new Set(small.map(({ record }) => record.packs[0]![0])).size;
+    const distinct = new Set(small.flatMap(({ needs }) => [...needs.packs].map(([id]) => id))).size;
     expect(monthlyCost(small, list, now).storage).toBeCloseTo((distinct * 128 * 1024 * 0.0125) / GB, 7);
   });
 });

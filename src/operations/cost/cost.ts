@@ -1,6 +1,7 @@
 import { locationOf } from '../../config/locations.ts';
 import type { DestinationConfig } from '../../config/system.ts';
 import { bucketProvider, serverProvider } from '../../core/providers.ts';
+import type { WithNeeds } from '../../vault/needs.ts';
 import { newestOrNone } from '../../vault/newest.ts';
 import { isOurs } from '../../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
@@ -40,13 +41,14 @@ export interface DestinationCost extends Amount {
   readonly restore: RestoreCost;
 }
 
-/** What is stored, by dataset and destination, and about what it costs. From records alone: no key is needed. */
+/** What is stored, by dataset and destination, and about what it costs. From records and lists: no key is needed. */
 export async function costOf(
   system: OpenSystem,
   vault: VaultReader,
   { className }: { readonly className?: string },
 ): Promise<CostReport> {
-  const { points, suspect } = await vault.restorePoints();
+  const { points: found, suspect } = await vault.restorePoints();
+  const points = await vault.withNeeds(found);
   const { objects } = await readLedger(vault.destinations, (writer) => isOurs(vault.trust, writer));
   const ledger = foldLedger(objects, vault.id, vault.trust, points);
   const { kept } = planFor(system.config, { points, suspect }, { ledger });
@@ -70,7 +72,7 @@ export async function costOf(
 }
 
 interface HeldPoints {
-  readonly held: readonly RestorePoint[];
+  readonly held: ReadonlyArray<WithNeeds<RestorePoint>>;
   readonly kept: ReadonlySet<string>;
   readonly nowMs: number;
   readonly className: string | undefined;
@@ -86,7 +88,7 @@ function destinationCost(
   const prices = priceList(config, provider, used);
   const other = className === undefined ? undefined : priceList(config, provider, className);
   const staying = held.filter(({ key }) => kept.has(key));
-  const monthly = (points: readonly RestorePoint[], list: PriceList | undefined) =>
+  const monthly = (points: ReadonlyArray<WithNeeds<RestorePoint>>, list: PriceList | undefined) =>
     list === undefined ? null : monthlyCost(points, list, nowMs);
   return {
     destination,
@@ -102,7 +104,7 @@ function destinationCost(
   };
 }
 
-function newestOfEach(points: readonly RestorePoint[]): RestorePoint[] {
+function newestOfEach(points: ReadonlyArray<WithNeeds<RestorePoint>>): WithNeeds<RestorePoint>[] {
   return [...new Set(points.map(({ record }) => record.dataset))].flatMap((name) => newestOrNone(points, name) ?? []);
 }
 

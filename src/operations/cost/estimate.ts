@@ -1,5 +1,6 @@
 import { dayMs } from '../../core/duration.ts';
 import { storageClass } from '../../core/storage-classes.ts';
+import type { WithNeeds } from '../../vault/needs.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
 import type { Prices } from './prices.ts';
 import { type Amount, amountOf, objectsOf, type StoredObject } from './sizes.ts';
@@ -24,7 +25,7 @@ const GB = 1e9;
 const smallObjectsPerPoint = 3;
 
 /** What keeping `points` costs a month, and adding to them as in the 30 days before `nowMs`. */
-export function monthlyCost(points: readonly RestorePoint[], prices: PriceList, nowMs: number): Monthly {
+export function monthlyCost(points: ReadonlyArray<WithNeeds<RestorePoint>>, prices: PriceList, nowMs: number): Monthly {
   const storage = [...objectsOf(points).values()].reduce((sum, object) => sum + storageOf(object, prices), 0);
   const isNew = ({ record }: RestorePoint) => Date.parse(record.time) > nowMs - monthMs;
   const before = objectsOf(points.filter((point) => !isNew(point)));
@@ -53,7 +54,7 @@ export interface RestoreCost extends Amount {
 }
 
 export function restoreCost(
-  points: readonly RestorePoint[],
+  points: ReadonlyArray<WithNeeds<RestorePoint>>,
   className: string,
   prices: PriceList | undefined,
 ): RestoreCost {

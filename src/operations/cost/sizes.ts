@@ -1,4 +1,6 @@
-import { manifestKey, packKey } from '../../vault/format/keys.ts';
+import { listKey, manifestKey, packKey } from '../../vault/format/keys.ts';
+import { listBytesOf } from '../../vault/format/pack-list.ts';
+import type { WithNeeds } from '../../vault/needs.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
 
 export interface StoredObject {
@@ -6,12 +8,13 @@ export interface StoredObject {
   readonly sizeBytes: number;
 }
 
-/** What restore points keep stored, from their records alone: packs and manifests, by key. */
-export function objectsOf(points: readonly RestorePoint[]): Map<string, StoredObject> {
+/** What restore points keep stored, from what needs no key: packs, manifests and lists, by key. */
+export function objectsOf(points: ReadonlyArray<WithNeeds<RestorePoint>>): Map<string, StoredObject> {
   const objects = new Map<string, StoredObject>();
-  for (const { record } of points) {
-    objects.set(manifestKey(record.manifest[0]), { isPack: false, sizeBytes: record.manifest[1] });
-    for (const [id, sizeBytes] of record.packs) objects.set(packKey(id), { isPack: true, sizeBytes });
+  for (const { manifest, lists, packs } of points.map(({ needs }) => needs)) {
+    objects.set(manifestKey(manifest[0]), { isPack: false, sizeBytes: manifest[1] });
+    for (const [id, count] of lists) objects.set(listKey(id), { isPack: false, sizeBytes: listBytesOf(count) });
+    for (const [id, sizeBytes] of packs) objects.set(packKey(id), { isPack: true, sizeBytes });
   }
   return objects;
 }
@@ -26,7 +29,7 @@ export interface DatasetSize {
 }
 
 /** By dataset, the largest first. */
-export function datasetSizes(points: readonly RestorePoint[]): DatasetSize[] {
+export function datasetSizes(points: ReadonlyArray<WithNeeds<RestorePoint>>): DatasetSize[] {
   const byDataset = Map.groupBy(points, ({ record }) => record.dataset);
   const objects = new Map([...byDataset].map(([dataset, own]) => [dataset, objectsOf(own)]));
   const uses = new Map<string, number>();

@@ -19,7 +19,7 @@ export async function openedWith(
   const opened: string[] = [];
   for (const identity of identities) {
     const known = proved && identities.length === 1;
-    const opens = known || (found.points.size > 0 && (await opensAll(identity, vault.destinations, found, run.signal)));
+    const opens = known || (found.points.size > 0 && (await opensAll(identity, vault, found, run.signal)));
     if (opens) opened.push(printOf(await recipientOf(identity)));
   }
   return { kind: identityKind, opened: [...new Set(opened)].sort() };
@@ -27,7 +27,7 @@ export async function openedWith(
 
 async function opensAll(
   identity: string,
-  destinations: DrillParts['vault']['destinations'],
+  { destinations, withNeeds }: DrillParts['vault'],
   { points }: Found,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -35,12 +35,12 @@ async function opensAll(
     name: destination.name,
     trial: tryKey(destination, identity, signal),
   }));
-  for (const point of points.values()) {
+  for (const point of await withNeeds([...points.values()], signal)) {
     let opens = false;
     for (const { name, trial } of trials) {
       if (opens || !point.destinations.includes(name)) continue;
       // A copy that cannot be read says nothing of the key: another may.
-      opens = await trial.whole(point).then(
+      opens = await trial.whole(point.needs).then(
         (answer) => answer.opens,
         () => false,
       );

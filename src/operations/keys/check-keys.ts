@@ -5,6 +5,7 @@ import { recipientOf } from '../../vault/age/identity.ts';
 import { plainRecipient, printOf } from '../../vault/age/recipient-print.ts';
 import { writerId } from '../../vault/format/signing.ts';
 import { readSealedTo, type SealedTo } from '../../vault/index/sealed-to.ts';
+import type { WithNeeds } from '../../vault/needs.ts';
 import { newestOrNone } from '../../vault/newest.ts';
 import { tryKey } from '../../vault/read/opens.ts';
 import { isDoubtful } from '../../vault/trust.ts';
@@ -73,7 +74,7 @@ interface Trial {
 
 async function checkDataset(
   dataset: string,
-  points: readonly RestorePoint[],
+  points: ReadonlyArray<WithNeeds<RestorePoint>>,
   trials: readonly Trial[],
 ): Promise<DatasetCheck> {
   const newest = points[0]!;
@@ -114,9 +115,9 @@ function later(since: string, oldest: string, isFirst: boolean): string {
 }
 
 /** Null: the key opens all of it. */
-async function closedBecause(point: RestorePoint, trial: Trial['trial']): Promise<string | null> {
+async function closedBecause({ needs }: WithNeeds<RestorePoint>, trial: Trial['trial']): Promise<string | null> {
   try {
-    const found = await trial.whole(point);
+    const found = await trial.whole(needs);
     if (found.opens) return null;
     return found.key.startsWith('manifests/')
       ? 'it was not made for this key'
@@ -155,9 +156,9 @@ export async function coverage(system: OpenSystem, vault: VaultReader): Promise<
 }
 
 /** Whether every pack of a restore point is sealed to the recipient; null where that is not known of some. */
-export function isSealedTo({ record }: RestorePoint, print: string, sealedTo: SealedTo): boolean | null {
-  let known = true;
-  for (const [pack] of record.packs) {
+export function isSealedTo({ needs }: WithNeeds<RestorePoint>, print: string, sealedTo: SealedTo): boolean | null {
+  let known = needs.packs.unread.length === 0;
+  for (const [pack] of needs.packs) {
     const prints = sealedTo(pack);
     if (prints === undefined) known = false;
     else if (!prints.includes(print)) return false;
@@ -175,10 +176,10 @@ export function sealedToHere({ config }: OpenSystem, vault: string): SealedTo {
 export async function pointsByDataset(
   { config }: OpenSystem,
   vault: VaultReader,
-): Promise<ReadonlyMap<string, readonly RestorePoint[]>> {
+): Promise<ReadonlyMap<string, ReadonlyArray<WithNeeds<RestorePoint>>>> {
   const { points } = await vault.restorePoints();
-  const own = points.filter(({ record }) => record.system === config.name);
-  const byDataset = new Map<string, RestorePoint[]>();
+  const own = await vault.withNeeds(points.filter(({ record }) => record.system === config.name));
+  const byDataset = new Map<string, WithNeeds<RestorePoint>[]>();
   for (const dataset of new Set(own.map(({ record }) => record.dataset))) {
     const newest = newestOrNone(own, dataset);
     if (newest === undefined) continue;

@@ -8,6 +8,7 @@ import type { Run } from '../../core/run.ts';
 import { isRecipient, refused } from '../../vault/age/identity.ts';
 import { plainRecipient, printOf } from '../../vault/age/recipient-print.ts';
 import type { SealedTo } from '../../vault/index/sealed-to.ts';
+import type { WithNeeds } from '../../vault/needs.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 import { noteInLedger } from '../ledger/audit.ts';
 import type { OpenSystem } from '../system.ts';
@@ -162,8 +163,8 @@ async function leftBy(
   };
 }
 
-function packsOf(points: readonly RestorePoint[]): ReadonlyMap<string, number> {
-  return new Map(points.flatMap(({ record }) => record.packs));
+function packsOf(points: ReadonlyArray<WithNeeds<RestorePoint>>): ReadonlyMap<string, number> {
+  return new Map(points.flatMap(({ needs }) => [...needs.packs]));
 }
 
 function openedBy(packs: ReadonlyMap<string, number>, print: string, sealedTo: SealedTo) {

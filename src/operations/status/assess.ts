@@ -14,6 +14,7 @@ import { isStrange } from '../../vault/trust.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
 import { type Acceptance, dataLost } from '../anomalies/acceptances.ts';
 import { lossHelp, lossSentence, nothingToCompare } from '../anomalies/words.ts';
+import type { Lag } from '../copy/protection.ts';
 import { missingFor } from '../copy/protection.ts';
 import { destinationNew, type Trouble } from '../reach.ts';
 import { assessDestinations, copyTroubles, since } from './copies.ts';
@@ -37,6 +38,8 @@ export interface StatusFacts {
   readonly rotation?: Rotation | undefined;
   /** How work on this host found each destination. */
   readonly health: readonly DestinationHealth[];
+  /** What each place lacks of what the others hold. */
+  readonly lags: readonly Lag[];
   /** Where every copy lies, production first. */
   readonly placement: readonly CopyFacts[];
 }

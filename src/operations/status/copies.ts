@@ -6,7 +6,7 @@ import { formatMoment } from '../../core/moment.ts';
 import { countOf, formatSize } from '../../core/size.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
 import { copiesLagging } from '../copy/errors.ts';
-import { type Lag, lagsOf } from '../copy/protection.ts';
+import type { Lag } from '../copy/protection.ts';
 import type { DestinationStatus, StatusTrouble } from './status.ts';
 
 interface CopyFacts {
@@ -14,17 +14,12 @@ interface CopyFacts {
   readonly points: readonly RestorePoint[];
   readonly reachable: ReadonlyArray<{ readonly name: string; readonly location: string }>;
   readonly health: readonly DestinationHealth[];
+  readonly lags: readonly Lag[];
 }
 
 /** Every destination of the system: whether it answers, since when it does not, and what it lacks. */
 export function assessDestinations(system: System, facts: CopyFacts): DestinationStatus[] {
-  const { points, reachable, health, nowMs } = facts;
-  const lags = lagsOf(
-    system,
-    points,
-    reachable.map(({ name }) => name),
-    nowMs,
-  );
+  const { reachable, health, lags, nowMs } = facts;
   return Object.entries(system.destinations).map(([name, config]) => {
     const found = reachable.find((destination) => destination.name === name);
     const known = health.find((one) => one.name === name);

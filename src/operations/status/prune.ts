@@ -14,7 +14,7 @@ import { openLedgerCache } from '../ledger/cache.ts';
 import { newestEntries } from '../ledger/read.ts';
 import { pruneFlood, pruneTooLarge } from '../prune-errors.ts';
 import { foldLedger, isRetiredWriter, type PruneLedger } from '../prune-ledger.ts';
-import { planFor } from '../retention-plan.ts';
+import { freedBy, planFor } from '../retention-plan.ts';
 import { since } from './copies.ts';
 import type { PruneStatus, PruneWait, StatusTrouble, SystemStatus } from './status.ts';
 
@@ -91,6 +91,7 @@ async function readDecisions({ config, vault, points }: PruneSources): Promise<P
 /** What retention had let go already when the time for a prune began that did not come. */
 async function overdueIn({
   config,
+  vault,
   points,
   generations,
   newest,
@@ -109,7 +110,8 @@ async function overdueIn({
   const known = await ledger();
   const now = droppedOf(points, known);
   if (droppedOf(old, known).keys.isDisjointFrom(now.keys)) return null;
-  return { restorePoints: now.keys.size, objects: now.plan.freedObjects, bytes: now.plan.freedBytes };
+  const frees = freedBy(await vault.withNeeds(points), now.plan.kept);
+  return { restorePoints: now.keys.size, objects: frees.freedObjects, bytes: frees.freedBytes };
 }
 
 /** Writers that have not seen what was marked since so long ago that it could be gone. */

@@ -9,6 +9,7 @@ import { type Acceptance, readAcceptances } from '../anomalies/acceptances.ts';
 import { readCounts } from '../anomalies/known-counts.ts';
 import { provedPoint } from '../anomalies/settled.ts';
 import { measuredPoints, weighPoints } from '../anomalies/weigh.ts';
+import { lagsOf } from '../copy/protection.ts';
 import { publicKeyHere } from '../known-writers.ts';
 import { hearingOf } from '../ledger/hearing.ts';
 import { reach } from '../reach.ts';
@@ -47,6 +48,8 @@ export async function takeStatus(
   const rotation = vault && catalog?.rotation(vault.id);
   const health = catalog?.destinations() ?? [];
   const placement = await placementFacts(system, destinations);
+  const names = destinations.map(({ name }) => name);
+  const lags = vault ? await lagsOf(system, own, names, nowMs, vault.withNeeds) : [];
   const status = assess(system, {
     nowMs,
     points: own,
@@ -59,6 +62,7 @@ export async function takeStatus(
     runs,
     rotation,
     health,
+    lags,
     placement,
   });
   const signed = { ...status, writers: vault ? writersOf(own, vault.trust, system.name) : [] };

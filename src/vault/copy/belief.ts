@@ -4,8 +4,10 @@ import { decodeEndorsement } from '../format/endorsement.ts';
 import { decodeGeneration } from '../format/generation.ts';
 import type { ParsedKey } from '../format/keys.ts';
 import { decodeLedgerEntry } from '../format/ledger.ts';
+import { decodePackList } from '../format/pack-list.ts';
 import { decodeRecord, recordKey, type SnapshotRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
+import { createIds } from '../ids.ts';
 
 const AGE_MAGIC = Buffer.from('age-encryption.org/v1\n');
 
@@ -18,6 +20,10 @@ export function believe(vault: string, key: Key, parsed: ParsedKey, bytes: Uint8
     case 'pack':
     case 'manifest':
       if (sha256Hex(bytes) !== parsed.id) throw wrong('its bytes are not the ones that its name promises');
+      return undefined;
+    case 'list':
+      if (sha256Hex(bytes) !== parsed.id) throw wrong('its bytes are not the ones that its name promises');
+      decodePackList(bytes, createIds());
       return undefined;
     case 'index':
       if (!AGE_MAGIC.equals(bytes.subarray(0, AGE_MAGIC.length))) throw wrong('it is not an age file');

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { listOf, listsOf } from '../../../test/support/lists.ts';
 import { systemClock } from '../../core/clock.ts';
 import { type RunEvent, startRun } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
@@ -11,6 +12,8 @@ import { generationBytes, signGeneration } from '../format/generation.ts';
 import { generationKey, manifestKey, packKey } from '../format/keys.ts';
 import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../format/record.ts';
 import { newSigningKey } from '../format/signing.ts';
+import { createIds } from '../ids.ts';
+import { needsReader } from '../needs.ts';
 import { type CopyOptions, copyMissing } from './copy-missing.ts';
 import { holdingsOf } from './holdings.ts';
 import { planCopy } from './plan.ts';
@@ -38,7 +41,7 @@ function recordOf(needs: readonly (readonly [string, number])[], timeMs = 1000):
     tool: 'test',
     versions: {},
     sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
-    packs: [...needs].sort(([a], [b]) => (a < b ? -1 : 1)),
+    lists: listsOf(needs).map(({ name }) => name),
     manifest: [sha256(manifest), manifest.length],
     problems: {},
     retention: { class: 'standard' },
@@ -49,12 +52,14 @@ function recordOf(needs: readonly (readonly [string, number])[], timeMs = 1000):
   return signRecord(unsigned, privateKey);
 }
 
+const lists = [packs.slice(0, 5), packs.slice(3, 10)].map((some) => listOf(some));
 const early = recordOf(packs.slice(0, 5));
 const late = recordOf(packs.slice(3, 10), 2000);
 
 async function filled(name = 'from', versions?: { overwrites: boolean }): Promise<Destination> {
   const from = openMemory({ name, ...(versions && { versions }) });
   for (const [at, body] of bodies.entries()) await from.put(keys[at]!, body);
+  for (const { key, bytes } of lists) await from.put(key, bytes);
   await from.put(manifestKey(sha256(manifest)), manifest);
   for (const record of [early, late]) await from.put(recordKey(record), recordBytes(record));
   await from.put('vault.json', Buffer.from('{}'));
@@ -73,7 +78,8 @@ async function copy(
   const held = await Promise.all(sources.map((source) => holdingsOf(source, run.signal, { hidden: true })));
   const target = await holdingsOf(to, run.signal);
   const plan = planCopy(target, held, await withdrawnAt(vault, [target, ...held]));
-  return copyMissing(plan, { vault, ...more }, run);
+  const withNeeds = needsReader(sources, createIds(), () => {});
+  return copyMissing(plan, { vault, withNeeds, ...more }, run);
 }
 
 async function keysOf(destination: Destination): Promise<string[]> {
@@ -95,13 +101,13 @@ describe('a copy', () => {
         return memory.put(key, ...rest);
       },
     });
-    expect(await copy([from], to)).toMatchObject({ objects: 22, records: 2, refused: [], waiting: [], silent: [] });
+    expect(await copy([from], to)).toMatchObject({ objects: 24, records: 2, refused: [], waiting: [], silent: [] });
     expect(stored.slice(-2)).toEqual([recordKey(early), recordKey(late)]);
-    expect((await keysOf(memory)).length).toBe(23);
-    expect(from.requests()).toEqual({ get: 22, list: 2 });
-    expect(to.requests()).toMatchObject({ put: 22, list: 2 });
+    expect((await keysOf(memory)).length).toBe(25);
+    expect(from.requests()).toEqual({ get: 26, list: 2 });
+    expect(to.requests()).toMatchObject({ put: 24, list: 2 });
     expect(await copy([from], to)).toMatchObject({ objects: 0, bytes: 0, refused: [] });
-    expect(to.requests().put).toBe(22);
+    expect(to.requests().put).toBe(24);
   });
 
   test('never spreads damage: what one source has damaged comes from another, or not at all, and no record that needs it', async () => {
@@ -115,7 +121,7 @@ describe('a copy', () => {
 
     const helped = openMemory({ name: 'to' });
     const both = await copy([faulty(await filled('a'), damage), await filled('b')], helped);
-    expect(both).toMatchObject({ objects: 23, records: 2, refused: [], waiting: [] });
+    expect(both).toMatchObject({ objects: 25, records: 2, refused: [], waiting: [] });
     expect(Buffer.compare(await helped.get(keys[4]!), bodies[4]!)).toBe(0);
   });
 
@@ -143,7 +149,7 @@ describe('a copy', () => {
     await from.delete(keys[2]!);
     await from.delete(recordKey(late));
     const to = openMemory({ name: 'to' });
-    expect(await copy([from], to)).toMatchObject({ objects: 23, records: 2, refused: [] });
+    expect(await copy([from], to)).toMatchObject({ objects: 25, records: 2, refused: [] });
     expect(Buffer.compare(await to.get(keys[1]!), bodies[1]!)).toBe(0);
   });
 
@@ -166,10 +172,10 @@ describe('a copy', () => {
     const told: RunEvent[] = [];
     const run = startRun({ clock: systemClock, onEvent: (event) => told.push(event) });
     const to = openMemory({ name: 'to' });
-    expect(await copy([dead, await filled('alive')], to, {}, run)).toMatchObject({ objects: 23, refused: [] });
+    expect(await copy([dead, await filled('alive')], to, {}, run)).toMatchObject({ objects: 25, refused: [] });
     expect(told.filter(({ type }) => type === 'problem').length).toBe(1);
-    // Those that were under way, and no more.
-    expect(dead.calls('get')).toBeLessThanOrEqual(4);
+    // Those that were under way, the lists of the two records, and no more.
+    expect(dead.calls('get')).toBeLessThanOrEqual(4 + 2);
   });
 
   test('spoilt on the way, it does not stay: the name is free for the next copy', async () => {
@@ -198,7 +204,7 @@ describe('a copy', () => {
     await expect(copy([await filled()], stopping, {}, run)).rejects.toThrow('the user said stop');
     const before = (await keysOf(memory)).length;
     expect(before).toBeLessThan(13);
-    expect(await copy([await filled()], memory)).toMatchObject({ objects: 23 - before, records: 2, refused: [] });
+    expect(await copy([await filled()], memory)).toMatchObject({ objects: 25 - before, records: 2, refused: [] });
   });
 
   test('what lies there with another size is named and left alone', async () => {

@@ -3,9 +3,11 @@ import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { objectDamaged, objectExists, objectMissing } from '../../destinations/errors.ts';
 import { firstSound, traceOf } from '../../destinations/first-version.ts';
-import { manifestKey, type ParsedKey, packKey } from '../format/keys.ts';
+import { listKey, manifestKey, type ParsedKey, packKey } from '../format/keys.ts';
+import { listBytesOf } from '../format/pack-list.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
+import type { Needs, NeedsReader } from '../needs.ts';
 import { release } from '../release.ts';
 import { isOurs, isPruner, type Trust } from '../trust.ts';
 import { putConfirmed } from '../write/copies.ts';
@@ -21,6 +23,8 @@ const mostAtOnce = 4;
 
 export interface CopyOptions {
   readonly vault: string;
+  /** Tells what a restore point needs, from the places that are copied from. */
+  readonly withNeeds: NeedsReader;
   /** Which restore points may spread; all when absent. */
   readonly spreads?: SpreadRule;
   /** Whose ledger entries and prunes spread; everyone's when absent. */
@@ -71,12 +75,10 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
       let body: Uint8Array;
       try {
         const found = await soundFrom(source, missing);
-        if (found === 'leaves') return;
-        if (found === 'waits') {
-          waiting.push(key);
-          return;
-        }
-        body = found;
+        body = found.body;
+        const may = found.record === undefined ? 'goes' : await mayGo(found.record);
+        if (may === 'waits') waiting.push(key);
+        if (may !== 'goes') return;
       } catch (error) {
         run.signal.throwIfAborted();
         // That one place has a stranger's does not excuse that another cannot give the true one.
@@ -106,8 +108,8 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
     else refused.push({ key, code: codeOf(last), why: sentenceOf(last) });
   }
 
-  /** Its bytes, or why a record has to wait or stay behind. Where versions are kept, what was put over it is looked through. */
-  async function soundFrom(source: Holdings, missing: Missing): Promise<Uint8Array | 'waits' | 'leaves'> {
+  /** Its bytes, and what they are where it is a record. Where versions are kept, what was put over it is looked through. */
+  async function soundFrom(source: Holdings, missing: Missing): Promise<Sound> {
     const { key } = missing;
     const { destination: from } = source;
     // What this place listed: another one may have lied about its size.
@@ -115,7 +117,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
     let first: unknown;
     try {
       const body = await from.get(key, undefined, { signal: run.signal, mostBytes });
-      return checked(from, missing, body) ?? body;
+      return { body, record: checked(from, missing, body) };
     } catch (error) {
       if (from.history === undefined || !concernsOne(error)) throw error;
       first = error;
@@ -123,11 +125,11 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
     const trace = await traceOf(from, key);
     if (trace === undefined) throw first;
     const { value, bytes } = await firstSound(from, trace, (body) => checked(from, missing, body), run.signal);
-    return value ?? bytes;
+    return { body: bytes, record: value };
   }
 
   /** @throws `object-damaged` */
-  function checked(from: Destination, missing: Missing, body: Uint8Array): 'waits' | 'leaves' | undefined {
+  function checked(from: Destination, missing: Missing, body: Uint8Array): SnapshotRecord | undefined {
     const { key, parsed } = missing;
     const refuse = (why: string) => objectDamaged({ destination: from.name, key, why });
     let record: SnapshotRecord | undefined;
@@ -139,11 +141,18 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
       throw refuse(sentenceOf(error));
     }
     if (signer !== undefined && !maySpread(parsed, signer, options.trust ?? {})) throw recordsStrange({ objects: key });
-    if (record === undefined) return undefined;
-    if (options.spreads?.(record) === false) throw recordsStrange({ objects: key });
-    if (plan.withdrawn.has(record.manifest[0])) return 'leaves';
-    if (record.packs.some(([id]) => plan.withdrawn.has(id) && !to.sizes.has(packKey(id)))) return 'leaves';
-    return hasAll(to, record) ? undefined : 'waits';
+    if (record !== undefined && options.spreads?.(record) === false) throw recordsStrange({ objects: key });
+    return record;
+  }
+
+  /** A record waits for what it needs, and stays behind where a prune has marked that. */
+  async function mayGo(record: SnapshotRecord): Promise<'goes' | 'waits' | 'leaves'> {
+    const [known] = await options.withNeeds([{ record }], run.signal);
+    const { manifest, lists, packs } = known!.needs;
+    const leaves = (id: string, keyOf: (id: string) => Key) => plan.withdrawn.has(id) && !to.sizes.has(keyOf(id));
+    if (plan.withdrawn.has(manifest[0]) || lists.some(([id]) => leaves(id, listKey))) return 'leaves';
+    for (const [id] of packs) if (leaves(id, packKey)) return 'leaves';
+    return hasAll(to, known!.needs) ? 'goes' : 'waits';
   }
 
   await inParallel(plan.objects, mostAtOnce, copyOne, run.signal);
@@ -157,11 +166,17 @@ function maySpread(parsed: ParsedKey, signer: string, trust: Trust): boolean {
   return parsed.type === 'generation' ? isPruner(trust, signer) : isOurs(trust, signer);
 }
 
+interface Sound {
+  readonly body: Uint8Array;
+  readonly record: SnapshotRecord | undefined;
+}
+
 /** A destination names only restore points that it holds whole. */
-function hasAll({ sizes }: Holdings, { manifest, packs }: SnapshotRecord): boolean {
-  return (
-    sizes.get(manifestKey(manifest[0])) === manifest[1] && packs.every(([id, size]) => sizes.get(packKey(id)) === size)
-  );
+function hasAll({ sizes }: Holdings, { manifest, lists, packs }: Needs): boolean {
+  if (packs.unread.length > 0 || sizes.get(manifestKey(manifest[0])) !== manifest[1]) return false;
+  if (lists.some(([id, count]) => sizes.get(listKey(id)) !== listBytesOf(count))) return false;
+  for (const [id, sizeBytes] of packs) if (sizes.get(packKey(id)) !== sizeBytes) return false;
+  return true;
 }
 
 /** Whether an error is about one object rather than about the place. */

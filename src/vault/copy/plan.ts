@@ -1,5 +1,5 @@
 import type { Key } from '../../destinations/destination.ts';
-import { type ParsedKey, parseKey } from '../format/keys.ts';
+import { isHashed, type ParsedKey, parseKey } from '../format/keys.ts';
 import type { Holdings } from './holdings.ts';
 import type { Withdrawn } from './withdrawn.ts';
 
@@ -22,17 +22,18 @@ export interface CopyPlan {
   readonly differing: readonly Key[];
   /** Of all that is missing. */
   readonly totalBytes: number;
-  /** Packs and manifests that a prune has marked: they are not copied, nor what needs them. */
+  /** Packs, manifests and lists that a prune has marked: they are not copied, nor what needs them. */
   readonly withdrawn: ReadonlySet<string>;
 }
 
-/** Whether somebody needs a pack or a manifest: strangers may have put any number there. */
+/** Whether somebody needs a pack, a manifest or a list: strangers may have put any number there. */
 export type Wanted = (id: string) => boolean;
 
 /** Large first; what tells writers and readers of the rest follows it. */
 const order: Readonly<Partial<Record<ParsedKey['type'], number>>> = {
   pack: 0,
   manifest: 1,
+  list: 1,
   index: 2,
   generation: 3,
   ledger: 4,
@@ -42,8 +43,8 @@ const order: Readonly<Partial<Record<ParsedKey['type'], number>>> = {
 };
 
 /**
- * What to copy from `sources` so that `to` holds all that they hold, except what a prune has `withdrawn`, and packs and manifests that
- * nobody wants.
+ * What to copy from `sources` so that `to` holds all that they hold, except what a prune has `withdrawn`, and packs, manifests and lists
+ * that nobody wants.
  */
 export function planCopy(
   to: Holdings,
@@ -67,7 +68,7 @@ export function planCopy(
         continue;
       }
       const parsed = parseKey(key)!;
-      if (!isCopied(parsed, number) || (isBody(parsed) && (withdrawn.has(parsed.id) || !wanted(parsed.id)))) continue;
+      if (!isCopied(parsed, number) || (isHashed(parsed) && (withdrawn.has(parsed.id) || !wanted(parsed.id)))) continue;
       missing.set(key, { key, parsed, sizeBytes, sources: [source] });
       totalBytes += sizeBytes;
     }
@@ -98,10 +99,6 @@ function isCopied(parsed: ParsedKey, newest: number): boolean {
     default:
       return true;
   }
-}
-
-function isBody(parsed: ParsedKey): parsed is Extract<ParsedKey, { type: 'pack' | 'manifest' }> {
-  return parsed.type === 'pack' || parsed.type === 'manifest';
 }
 
 function rank({ parsed }: Missing): number {

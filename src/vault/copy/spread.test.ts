@@ -28,7 +28,7 @@ function recordOf(key: string, id: string, logical: number): SnapshotRecord {
       versions: {},
     },
     sizes: { logical, added: 1, stored: 1, entries: 1 },
-    packs: [],
+    lists: [],
     manifest: ['0'.repeat(64), 100] as const,
     problems: {},
     retention: { class: 'standard' },

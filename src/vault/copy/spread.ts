@@ -28,11 +28,16 @@ export async function spreadRule(vault: VaultReader): Promise<SpreadRule> {
     (spreading.has(recordHash(record)) || !judged.has(recordKey(record)));
 }
 
-/** Packs and manifests that a record needs which may spread: no other is copied. */
-export async function wantedBy(vault: VaultReader, spreads: SpreadRule): Promise<(id: string) => boolean> {
+/** Packs, manifests and lists that a record needs which may spread: no other is copied. */
+export async function wantedBy(
+  vault: VaultReader,
+  spreads: SpreadRule,
+  signal: AbortSignal,
+): Promise<(id: string) => boolean> {
   const { points } = await vault.restorePoints();
   const needed = createIdSet(vault.ids);
-  for (const { record } of points) if (spreads(record)) needed.addNeeds(record);
+  const spreading = points.filter(({ record }) => spreads(record));
+  for (const { needs } of await vault.withNeeds(spreading, signal)) needed.addNeeds(needs);
   return (id) => needed.has(id);
 }
 

@@ -1,22 +1,23 @@
 import { parseKey } from '../format/keys.ts';
-import type { SnapshotRecord } from '../format/record.ts';
+import type { WithNeeds } from '../needs.ts';
 import { readView, withdraws } from '../prune/view.ts';
 import { isKnownWriter, type Trust } from '../trust.ts';
+import type { RestorePoint } from '../vault.ts';
 import type { Holdings } from './holdings.ts';
 
 /** What the newest prune says, for who copies. */
 export interface Withdrawn {
   /** Of the generation; 0 without any. */
   readonly number: number;
-  /** Packs and manifests on their way out: what is copied would only have to be removed again. */
+  /** Packs, manifests and lists on their way out: what is copied would only have to be removed again. */
   readonly ids: ReadonlySet<string>;
 }
 
 export interface WithdrawnOptions {
   /** Everyone's counts when absent. */
   readonly trust?: Trust;
-  /** The records that are there. What one of a known writer needs that is not withdrawn itself is not on its way out, whoever says so. */
-  readonly records?: () => Promise<readonly SnapshotRecord[]>;
+  /** The restore points that are there. What one of a known writer needs that is not withdrawn itself is not on its way out, whoever says so. */
+  readonly points?: () => Promise<ReadonlyArray<Pick<WithNeeds<RestorePoint>, 'record' | 'needs'>>>;
   /** Hashes of records that pruners named in the ledger: with it, only what both say is withdrawn. */
   readonly removed?: ReadonlySet<string>;
 }
@@ -25,19 +26,20 @@ export interface WithdrawnOptions {
 export async function withdrawnAt(
   vault: string,
   all: readonly Holdings[],
-  { trust = {}, records, removed }: WithdrawnOptions = {},
+  { trust = {}, points, removed }: WithdrawnOptions = {},
 ): Promise<Withdrawn> {
   const pruned = all.filter(({ sizes }) => sizes.keys().some((key) => parseKey(key)?.type === 'generation'));
   const destinations = pruned.map(({ destination }) => destination);
   const passOver = () => {};
   const view = await readView(destinations, { vault, trust, onFailure: passOver, onSuspect: passOver });
   const { number, tombstones } = view;
-  if (tombstones.size === 0 || records === undefined) return { number, ids: tombstones };
+  if (tombstones.size === 0 || points === undefined) return { number, ids: tombstones };
   const ids = new Set(tombstones);
-  for (const record of await records()) {
+  for (const { record, needs } of await points()) {
     if (!isKnownWriter(trust, record.writer, record.system) || withdraws(view, record, trust, removed)) continue;
-    ids.delete(record.manifest[0]);
-    for (const [pack] of record.packs) ids.delete(pack);
+    ids.delete(needs.manifest[0]);
+    for (const [list] of needs.lists) ids.delete(list);
+    for (const [pack] of needs.packs) ids.delete(pack);
   }
   return { number, ids };
 }

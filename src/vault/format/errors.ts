@@ -58,6 +58,13 @@ export const recordDamaged = defineError({
   hint: damagedHint,
 });
 
+export const listDamaged = defineError({
+  code: 'list-damaged',
+  exit: 2,
+  say: (fact: { field: string }) => `A list of packs is damaged at ${fact.field}.`,
+  hint: damagedHint,
+});
+
 export const recordForged = defineError({
   code: 'record-forged',
   exit: 2,

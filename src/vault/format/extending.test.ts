@@ -2,13 +2,11 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { newUlid } from '../../core/ulid.ts';
-import { createIds } from '../ids.ts';
 import { decodeAnnouncement } from './announcement.ts';
-import { countedPacks } from './counted-packs.ts';
 import { decodeEndorsement, endorsementBytes, signEndorsement } from './endorsement.ts';
 import { decodeGeneration, signGeneration } from './generation.ts';
 import { announcementKey, endorsementKey } from './keys.ts';
-import { decodeCounted, decodeRecord, signRecord } from './record.ts';
+import { decodeRecord, signRecord } from './record.ts';
 import { jsonBytes, readEnvelope, type SignedKind, signedBytes } from './signed-json.ts';
 import { newSigningKey, sign, writerId } from './signing.ts';
 
@@ -19,7 +17,7 @@ const record = signRecord(
   {
     ...{ format: 1, vault, system: 'shop', dataset: 'db', kind: 'files', id: newUlid(2, randomBytes), time },
     ...{ committed: time, tool: 't', versions: {}, sizes: { logical: 1, added: 1, stored: 1, entries: 1 } },
-    ...{ packs: [['ab'.repeat(32), 5]], manifest: ['cd'.repeat(32), 5], problems: {} },
+    ...{ lists: [['ab'.repeat(32), 1, 5]], manifest: ['cd'.repeat(32), 5], problems: {} },
     ...{ retention: { class: 'x' }, generation: 0, previous: null, sequence: 1 },
   },
   privateKey,
@@ -58,16 +56,6 @@ test.for(kinds)('a $kind with fields that nobody knows yet is read, and keeps th
 });
 
 test('a field of later programs that holds a list of the same name takes the place of none', () => {
-  for (const later of [{ packs: [['ef'.repeat(32), 9]] }, { packs: [] }, [{ packs: [['ef'.repeat(32), 9]] }]]) {
-    for (const name of ['a', 'z']) {
-      for (const packs of [record.packs, []]) {
-        const bytes = remade('record', record, { [name]: later, packs });
-        const counted = decodeCounted(bytes, createIds());
-        expect(counted.packs).toEqual(packs);
-        expect(countedPacks(counted)).toBeUndefined();
-      }
-    }
-  }
   const lists = { a: { sparse: ['ef'.repeat(32)], tombstones: [] }, sparse: [] };
   expect(decodeGeneration(remade('generation', generation, lists))).toMatchObject({
     ...lists,
@@ -82,7 +70,7 @@ test.for(kinds)(
     for (const [change, needs] of [
       [{ format: 2 }, 'format 2'],
       [{ requires: ['logs'] }, 'logs'],
-      [{ format: 7, requires: ['logs'], packs: 'otherwise', tombstones: null, dataset: 'a/b' }, 'format 7, logs'],
+      [{ format: 7, requires: ['logs'], lists: 'otherwise', tombstones: null, dataset: 'a/b' }, 'format 7, logs'],
     ] as const) {
       const bytes = remade(kind, value, change);
       expect(() => decode(bytes)).toThrow(newer);

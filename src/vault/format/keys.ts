@@ -9,6 +9,7 @@ export type ParsedKey =
   | { readonly type: 'rescue' }
   | { readonly type: 'pack'; readonly id: string }
   | { readonly type: 'manifest'; readonly id: string }
+  | { readonly type: 'list'; readonly id: string }
   | { readonly type: 'index'; readonly writer: string; readonly id: string }
   | {
       readonly type: 'snapshot';
@@ -22,6 +23,9 @@ export type ParsedKey =
   | { readonly type: 'endorsement'; readonly endorser: string; readonly id: string }
   | { readonly type: 'announcement'; readonly writer: string; readonly id: string };
 
+/** Objects that are named by their own SHA-256, and are there because a record needs them. */
+export type HashedKey = Extract<ParsedKey, { readonly type: 'pack' | 'manifest' | 'list' }>;
+
 const HEX_256 = /^[0-9a-f]{64}$/;
 const WRITER = /^[0-9a-f]{32}$/;
 /** Of systems and datasets. */
@@ -31,11 +35,15 @@ const GENERATION_NAME = /^(0|[1-9]\d{0,14})\.json$/;
 
 /** `id`: lower-case hex of the SHA-256 of the object's bytes. */
 export function packKey(id: string): string {
-  return hashedKey('packs', id);
+  return hashedKey('packs', id, '.age');
 }
 
 export function manifestKey(id: string): string {
-  return hashedKey('manifests', id);
+  return hashedKey('manifests', id, '.age');
+}
+
+export function listKey(id: string): string {
+  return hashedKey('lists', id, '');
 }
 
 /** `writer`: `writerId` of its public key. */
@@ -77,6 +85,10 @@ export function isSha256(text: string): boolean {
   return HEX_256.test(text);
 }
 
+export function isHashed(parsed: ParsedKey | undefined): parsed is HashedKey {
+  return parsed?.type === 'pack' || parsed?.type === 'manifest' || parsed?.type === 'list';
+}
+
 /** Whether `text` may be the name of a system, or of a dataset. */
 export function isName(text: string): boolean {
   return NAME.test(text);
@@ -98,7 +110,9 @@ export function parseKey(key: string): ParsedKey | undefined {
   if (parts.length === 2) return parseFlat(folder, first);
   if (parts.length === 4 && folder === 'snapshots') return parseSnapshot(first, second, third);
   if (parts.length !== 3) return undefined;
-  if (folder === 'packs' || folder === 'manifests') return parseHashed(folder, first, second);
+  if (folder === 'packs') return parseHashed('pack', first, stem(second, '.age'));
+  if (folder === 'manifests') return parseHashed('manifest', first, stem(second, '.age'));
+  if (folder === 'lists') return parseHashed('list', first, second);
   if (folder === 'index') {
     const id = stem(second, '.age');
     return WRITER.test(first) && isUlid(id) ? { type: 'index', writer: first, id } : undefined;
@@ -119,10 +133,8 @@ function parseFlat(folder: string | undefined, name: string): ParsedKey | undefi
   return folder === 'ledger' && isUlid(id) ? { type: 'ledger', id } : undefined;
 }
 
-function parseHashed(folder: 'packs' | 'manifests', fan: string, name: string): ParsedKey | undefined {
-  const id = stem(name, '.age');
-  if (!isSha256(id) || fan !== id.slice(0, 2)) return undefined;
-  return { type: folder === 'packs' ? 'pack' : 'manifest', id };
+function parseHashed(type: HashedKey['type'], fan: string, id: string): ParsedKey | undefined {
+  return isSha256(id) && fan === id.slice(0, 2) ? { type, id } : undefined;
 }
 
 function parseSnapshot(system: string, dataset: string, name: string): ParsedKey | undefined {
@@ -133,9 +145,9 @@ function parseSnapshot(system: string, dataset: string, name: string): ParsedKey
   return isTime(time) && isUlid(id) ? { type: 'snapshot', system, dataset, time, id } : undefined;
 }
 
-function hashedKey(folder: string, id: string): string {
+function hashedKey(folder: string, id: string, ending: string): string {
   need(isSha256(id), folder);
-  return `${folder}/${id.slice(0, 2)}/${id}.age`;
+  return `${folder}/${id.slice(0, 2)}/${id}${ending}`;
 }
 
 function stem(name: string, ending: string): string {

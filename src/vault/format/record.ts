@@ -1,10 +1,8 @@
 import { z } from 'zod';
 import { sha256Hex } from '../hash.ts';
-import type { Ids } from '../ids.ts';
-import { readPacks, withPacks } from './counted-packs.ts';
 import { recordDamaged, recordForged } from './errors.ts';
 import { type ParsedKey, parseKey, snapshotKey } from './keys.ts';
-import { readParted } from './parted.ts';
+import { type ListName, MAX_LISTED_PACKS } from './pack-list.ts';
 import {
   algorithm,
   count,
@@ -53,8 +51,8 @@ export interface SnapshotRecord {
     readonly stored: number;
     readonly entries: number;
   };
-  /** Every pack that a restore needs, sorted by id: `[id, size in bytes]`. */
-  readonly packs: ReadonlyArray<readonly [string, number]>;
+  /** Every pack that a restore needs is in one of these lists (`format/pack-list.ts`). */
+  readonly lists: readonly ListName[];
   /** `[id, size in bytes]` of the manifest object. */
   readonly manifest: readonly [string, number];
   /** Engine position (LSN, GTID …), where the engine has one. */
@@ -77,6 +75,9 @@ export interface SnapshotRecord {
 /** Text that a person chose or an engine printed. Bounded, because everyone who can list the vault reads it. */
 const text = z.string().max(1000);
 const sizedId = z.tuple([sha256, count]);
+/** Enough for 16 million packs, and records stay small. */
+const mostLists = 16_384;
+const listName = z.tuple([sha256, count.min(1).max(MAX_LISTED_PACKS), count.min(1)]);
 
 const shape = z.looseObject({
   algorithm,
@@ -92,7 +93,7 @@ const shape = z.looseObject({
   tool: text,
   versions: z.record(text, text),
   sizes: z.looseObject({ logical: count, added: count, stored: count, entries: count }),
-  packs: z.array(sizedId).refine(isSortedById),
+  lists: z.array(listName).max(mostLists).refine(namesEachOnce),
   manifest: sizedId,
   position: z.record(text, text).exactOptional(),
   problems: z.record(text, count),
@@ -105,8 +106,8 @@ const shape = z.looseObject({
 });
 const reading = { kind: 'record', shape, damaged: recordDamaged, forged: recordForged } as const;
 
-function isSortedById(packs: ReadonlyArray<readonly [string, number]>): boolean {
-  return packs.every(([id], at) => at === 0 || (packs[at - 1]?.[0] ?? '') < id);
+function namesEachOnce(lists: readonly ListName[]): boolean {
+  return new Set(lists.map(([id]) => id)).size === lists.length;
 }
 
 export type UnsignedRecord = Omit<SnapshotRecord, 'algorithm' | 'requires' | 'writer' | 'signature'>;
@@ -135,25 +136,6 @@ export function encodeRecord(unsigned: UnsignedRecord, privateKey: string): Uint
 export function decodeRecord(bytes: Uint8Array): SnapshotRecord {
   const record = readSigned(bytes, reading) as SnapshotRecord;
   if ((record.previous === null) !== (record.sequence === 1)) throw recordDamaged({ field: 'sequence' });
-  hashes.set(record, sha256Hex(bytes));
-  return record;
-}
-
-/**
- * The same, with the packs held as numbers of `ids` (`countedPacks`): a vault has many records that name the same packs, and
- * may have a million of these.
- */
-export function decodeCounted(bytes: Uint8Array, ids: Ids): SnapshotRecord {
-  return decodeParted(bytes, ids) ?? decodeRecord(bytes);
-}
-
-/** Undefined for what is no sound record: what is wrong with it, `decodeRecord` says. */
-function decodeParted(bytes: Uint8Array, ids: Ids): SnapshotRecord | undefined {
-  const read = readParted(bytes, reading, [{ name: 'packs', end: ']]' }]);
-  const counted = read && readPacks(read.lists[0]!, ids);
-  if (counted === undefined) return undefined;
-  const record = withPacks(read!.value as SnapshotRecord, counted);
-  if ((record.previous === null) !== (record.sequence === 1)) return undefined;
   hashes.set(record, sha256Hex(bytes));
   return record;
 }

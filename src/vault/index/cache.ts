@@ -18,8 +18,12 @@ export interface IndexCache {
   find(id: Uint8Array): { pack: string; offset: number; length: number } | undefined;
   hasPack(pack: string): boolean;
   packSize(pack: string): number | undefined;
+  /** These packs with their sizes, in the order in which this host came to know them: those that stay keep their places. */
+  inOrder(packs: Iterable<string>): (readonly [string, number])[];
   /** Remembers a pack and all its chunks, held by these destinations. `sealedTo`: prints of its recipients, if known. */
   addPack(pack: IndexedPack, destinations: readonly string[], sealedTo?: readonly string[]): void;
+  /** Remembers a list of packs, which is held and used as a pack is. */
+  addList(id: string, sizeBytes: number, destinations: readonly string[]): void;
   addHolder(pack: string, destination: string): void;
   /** Keeps the delta that will name `pack` in the vault, until `named` says that one does: the run may be killed before. */
   keepDelta(pack: string, delta: Uint8Array): void;
@@ -57,7 +61,7 @@ const SCHEMA = `
     name TEXT PRIMARY KEY, value TEXT NOT NULL, seal INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
 `;
-const VERSION = 5;
+const VERSION = 6;
 
 /**
  * Every row has a checksum of itself: SQLite has none, and one changed bit in an offset would make restore points that name
@@ -133,6 +137,8 @@ function guarded(cache: IndexCache, file: string): IndexCache {
     find: guard(cache.find),
     hasPack: guard(cache.hasPack),
     packSize: guard(cache.packSize),
+    inOrder: guard(cache.inOrder),
+    addList: guard(cache.addList),
     addPack: guard(cache.addPack),
     addHolder: guard(cache.addHolder),
     keepDelta: guard(cache.keepDelta),
@@ -167,6 +173,19 @@ function openDatabase(file: string): IndexCache {
   }
 }
 
+/** Kind of a row of `packs` that is a list of packs: nobody needs a key for it. */
+const LIST = 'list';
+
+interface PackRow {
+  readonly number: number;
+  readonly id: string;
+  readonly size: number;
+  readonly kind: IndexedPack['kind'] | typeof LIST;
+  readonly sealed: string;
+}
+
+type Entered = Pick<IndexedPack, 'id' | 'sizeBytes'> & Pick<PackRow, 'kind'>;
+
 function cacheOver(db: DatabaseSync): IndexCache {
   const prepared = new Map<string, StatementSync>();
   const sql = (text: string) => {
@@ -191,13 +210,10 @@ function cacheOver(db: DatabaseSync): IndexCache {
     usableByName.clear();
   }
 
-  function packRow(
-    by: 'number' | 'id',
-    value: number | string,
-  ): { number: number; id: string; size: number; sealed: string } | undefined {
+  function packRow(by: 'number' | 'id', value: number | string): PackRow | undefined {
     const row = sql(`SELECT number, id, size, kind, sealed, seal FROM packs WHERE ${by} = ?`).get(value);
     if (row === undefined || row.seal !== sealOf(packText(row))) return undefined;
-    return row as { number: number; id: string; size: number; sealed: string };
+    return row as unknown as PackRow;
   }
 
   function holds(destination: string, number: number): boolean {
@@ -211,7 +227,7 @@ function cacheOver(db: DatabaseSync): IndexCache {
   }
 
   /** The number of a pack that is known from now on. */
-  function enter({ id, sizeBytes: size, kind }: IndexedPack, sealedTo: readonly string[]): number {
+  function enter({ id, sizeBytes: size, kind }: Entered, sealedTo: readonly string[]): number {
     const known = packRow('id', id);
     if (known !== undefined) return known.number;
     const { number } = sql('SELECT COALESCE(MAX(number), 0) + 1 AS number FROM packs').get() as { number: number };
@@ -222,7 +238,8 @@ function cacheOver(db: DatabaseSync): IndexCache {
   }
 
   /** A pack that a current recipient cannot open would make a restore point that it opens in part. */
-  function isOpenToAll(sealed: string): boolean {
+  function isOpenToAll({ kind, sealed }: PackRow): boolean {
+    if (kind === LIST) return true;
     const prints = sealed === '' ? [] : sealed.split(' ');
     if (noOthers && prints.length !== readers.length) return false;
     return readers.every((print) => prints.includes(print));
@@ -237,7 +254,7 @@ function cacheOver(db: DatabaseSync): IndexCache {
     if (known !== undefined) return known;
     const row = packRow('number', number);
     const isHeld = required.length > 0 && required.every((name) => holds(name, number));
-    const found = row !== undefined && isHeld && isOpenToAll(row.sealed) ? row.id : null;
+    const found = row !== undefined && isHeld && isOpenToAll(row) ? row.id : null;
     usable.set(number, found);
     return found;
   }
@@ -271,6 +288,18 @@ function cacheOver(db: DatabaseSync): IndexCache {
       return known;
     },
     packSize: (pack) => packRow('id', pack)?.size,
+    inOrder(packs) {
+      const rows = Array.from(packs, (pack) => packRow('id', pack)).filter((row) => row !== undefined);
+      return rows.sort((a, b) => a.number - b.number).map(({ id, size }) => [id, size] as const);
+    },
+    addList(id, sizeBytes, destinations) {
+      transaction(() => {
+        const number = enter({ id, sizeBytes, kind: LIST }, []);
+        for (const name of destinations) addHolding(name, number);
+        usable.delete(number);
+      });
+      usableByName.delete(id);
+    },
     addPack(pack, destinations, sealedTo = []) {
       transaction(() => {
         const number = enter(pack, sealedTo);

@@ -7,16 +7,16 @@ import { type IndexCache, openIndexCache } from './cache.ts';
 type Keys = Pick<WriterKeys, 'vault' | 'writer'>;
 
 /**
- * Tells this host's writer that these packs are not where it believes, so that the next backup sends their chunks again from
- * the source. @throws `backup-running`
+ * Tells this host's writer that these packs and lists are not where it believes, so that the next backup sends the chunks again
+ * from the source. @throws `backup-running`
  */
-export function forgetPacks(
+export function forgetObjects(
   stateDir: string,
   keys: Keys,
-  lost: ReadonlyArray<{ readonly destination: string; readonly pack: string }>,
+  lost: ReadonlyArray<{ readonly destination: string; readonly id: string }>,
 ): void {
   change(stateDir, keys, lost.length, (index) => {
-    for (const { destination, pack } of lost) index.forgetHolder(destination, pack);
+    for (const { destination, id } of lost) index.forgetHolder(destination, id);
   });
 }
 

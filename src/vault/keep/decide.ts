@@ -1,12 +1,14 @@
 import { dayMs } from '../../core/duration.ts';
 import type { Key } from '../../destinations/destination.ts';
 import type { Trace } from '../../destinations/first-version.ts';
-import { manifestKey, packKey, parseKey } from '../format/keys.ts';
+import { isHashed, listKey, manifestKey, packKey, parseKey } from '../format/keys.ts';
+import { listBytesOf } from '../format/pack-list.ts';
+import type { WithNeeds } from '../needs.ts';
 import type { RestorePoint } from '../vault.ts';
 
 /** A restore point that retention keeps. */
 export interface KeptRestorePoint {
-  readonly point: Pick<RestorePoint, 'key' | 'record'>;
+  readonly point: Pick<WithNeeds<RestorePoint>, 'key' | 'needs'>;
   /** Until then it surely stays; absent where nobody can say. */
   readonly staysMs?: number;
 }
@@ -58,11 +60,15 @@ export function lockNeeds(
   };
   let longest = 0;
   for (const { point, staysMs = 0 } of kept) {
-    const { record, key } = point;
+    const {
+      key,
+      needs: { manifest, lists, packs },
+    } = point;
     longest = Math.max(longest, staysMs);
     need(key, undefined, staysMs);
-    need(manifestKey(record.manifest[0]), record.manifest[1], staysMs);
-    for (const [pack, sizeBytes] of record.packs) need(packKey(pack), sizeBytes, staysMs);
+    need(manifestKey(manifest[0]), manifest[1], staysMs);
+    for (const [id, count] of lists) need(listKey(id), listBytesOf(count), staysMs);
+    for (const [pack, sizeBytes] of packs) need(packKey(pack), sizeBytes, staysMs);
   }
   if (kept.length === 0) return needs;
   // The index saves an upload and no restore point: it need not outlive the newest of them.
@@ -80,8 +86,8 @@ function needOf(key: Key, sizeBytes: number | undefined, staysMs: number, { nowM
 
 /** Objects that every restore point of the vault relies on, or that tell its history. */
 export function isKeptSmall(key: Key): boolean {
-  const type = parseKey(key)?.type;
-  return type !== undefined && type !== 'pack' && type !== 'manifest' && type !== 'snapshot';
+  const parsed = parseKey(key);
+  return parsed !== undefined && !isHashed(parsed) && parsed.type !== 'snapshot';
 }
 
 /** So many versions of one object are locked at most: more of them are somebody's attempt to make locks cost. */

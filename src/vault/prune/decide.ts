@@ -1,8 +1,9 @@
 import type { Key } from '../../destinations/destination.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { writerId } from '../format/signing.ts';
-import { createIdSet, type IdSet, idsOf, type Needs, type SomeIds } from '../id-set.ts';
-import type { Ids } from '../ids.ts';
+import { createIdSet, type IdSet, type SomeIds } from '../id-set.ts';
+import { createIds, type Ids } from '../ids.ts';
+import type { Needs } from '../needs.ts';
 import type { Held } from './held.ts';
 import type { Place } from './place.ts';
 import { allRules, graceMs, leastAgeMs, type PruneRules } from './rules.ts';
@@ -14,10 +15,8 @@ export interface PrunePoint {
   readonly at: readonly string[];
   /** SHA-256 (hex) of the record as stored: the next record of its writer names it. */
   readonly hash: string;
-  readonly record: Pick<
-    SnapshotRecord,
-    'id' | 'dataset' | 'packs' | 'manifest' | 'writer' | 'generation' | 'previous' | 'time'
-  >;
+  readonly record: Pick<SnapshotRecord, 'id' | 'dataset' | 'writer' | 'generation' | 'previous' | 'time'>;
+  readonly needs: Needs;
   /** Nobody who is known signed it. It stays, and decides nothing about what known writers stored. */
   readonly strange?: boolean;
 }
@@ -51,16 +50,15 @@ export interface Marks {
   readonly takenBack: readonly string[];
 }
 
-/** What the records of these points need. */
 function neededBy(points: Iterable<PrunePoint>, ids: Ids): IdSet {
   const needed = createIdSet(ids);
-  for (const { record } of points) needed.addNeeds(record);
+  for (const { needs } of points) needed.addNeeds(needs);
   return needed;
 }
 
-/** One count of ids for a whole decision: that of the records, which name most of them. */
+/** One count of ids for a whole decision: that of the restore points, which name most of them. */
 function idsIn(points: readonly PrunePoint[]): Ids {
-  return idsOf(points.values().map(({ record }) => record));
+  return points[0]?.needs.packs.ids ?? createIds();
 }
 
 export function newestNumber(places: readonly Place[]): number {
@@ -87,18 +85,16 @@ export function decideMarks(facts: PruneFacts, rules: PruneRules = allRules): Ma
   const ofOurs = neededBy(ours, ids);
   const isTheirs = (id: string) => ofStrangers.has(id) && !ofOurs.has(id);
   // A forged record can name the manifest of a restore point that is kept: to withdraw it would withdraw both.
-  const withdrawn = ours.filter(({ key, record }) => !kept.has(key) && !needed.has(record.manifest[0]));
+  const withdrawn = ours.filter(({ key, needs }) => !kept.has(key) && !needed.has(needs.manifest[0]));
   const tombstones = createIdSet(ids);
-  for (const { record } of withdrawn) {
-    tombstones.add(record.manifest[0]);
-    for (const [pack] of needed.packsBeyond(record)) tombstones.add(pack);
-  }
-  for (const { packs, manifests, nowMs } of places) {
+  for (const { needs } of withdrawn) for (const [id] of needed.beyond(needs)) tombstones.add(id);
+  for (const { packs, manifests, lists, nowMs } of places) {
     const markOld = ([id, { modifiedMs }]: [string, Held]) => {
       if (!needed.has(id) && !isTheirs(id) && nowMs - modifiedMs >= leastAgeMs) tombstones.add(id);
     };
     packs.entries().forEach(markOld);
     manifests.entries().forEach(markOld);
+    lists.entries().forEach(markOld);
   }
   const marked = marksOf(places, newestNumber(places), ids);
   const takenBack: string[] = [];
@@ -113,7 +109,7 @@ export function decideMarks(facts: PruneFacts, rules: PruneRules = allRules): Ma
 }
 
 function isAnywhere(places: readonly Place[], id: string): boolean {
-  return places.some(({ packs, manifests }) => packs.has(id) || manifests.has(id));
+  return places.some(({ packs, manifests, lists }) => packs.has(id) || manifests.has(id) || lists.has(id));
 }
 
 /** What the generation says. Where two prunes met, what either says. */
@@ -158,8 +154,9 @@ export interface Waiting {
 export interface SweepPlan {
   /** Records first. */
   readonly records: ReadonlyArray<{ readonly key: Key; readonly needs: Needs }>;
-  /** Then manifests and packs, unless a record that could not be removed needs them. */
+  /** Then manifests, lists and packs, unless a record that could not be removed needs them. */
   readonly manifests: readonly string[];
+  readonly lists: readonly string[];
   readonly packs: readonly string[];
   /** The newest generation that every writer has passed and whose grace is over; 0 when there is none. */
   readonly passed: number;
@@ -185,13 +182,13 @@ export function decideSweep(facts: PruneFacts, place: Place, nowMs: number, rule
   };
   const passed = gaps.length > 0 ? 0 : (numbers.find((number) => number <= seen && isOver(number)) ?? 0);
   const waiting: Waiting = { ...waitingFor(place, numbers, behind, nowMs), gaps };
-  if (passed === 0) return { records: [], manifests: [], packs: [], passed, waiting };
+  if (passed === 0) return { records: [], manifests: [], lists: [], packs: [], passed, waiting };
 
   const dead = deadSince(
     places,
     numbers.filter((number) => number >= passed),
   );
-  const isDead = ({ record, strange }: PrunePoint) => !strange && dead.has(record.manifest[0]);
+  const isDead = ({ needs, strange }: PrunePoint) => !strange && dead.has(needs.manifest[0]);
   // What only strangers need was never marked while they did; what was marked before is not theirs to take back.
   const needed = neededBy(
     points.filter((point) => rules.lookAgain && !point.strange && !isDead(point)),
@@ -201,10 +198,11 @@ export function decideSweep(facts: PruneFacts, place: Place, nowMs: number, rule
   const records = points
     // One that came after the listing is known by having been read.
     .filter((point) => isDead(point) && (place.records.has(point.key) || point.at.includes(place.destination.name)))
-    .map(({ key, record }) => ({ key, needs: record }));
+    .map(({ key, needs }) => ({ key, needs }));
   return {
     records,
     manifests: [...place.manifests.keys().filter(goes)],
+    lists: [...place.lists.keys().filter(goes)],
     packs: [...place.packs.keys().filter(goes)],
     passed,
     waiting,

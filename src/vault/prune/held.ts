@@ -1,6 +1,5 @@
-import { countedPacks } from '../format/counted-packs.ts';
-import type { SnapshotRecord } from '../format/record.ts';
 import type { Ids } from '../ids.ts';
+import type { Packs } from '../needs.ts';
 
 /** The first version of an object, by the store's clock: later ones and delete markers say nothing about it. */
 export interface Held {
@@ -15,8 +14,8 @@ export interface HeldPacks extends Iterable<[string, Held]> {
   get(id: string): Held | undefined;
   keys(): IteratorObject<string>;
   entries(): IteratorObject<[string, Held]>;
-  /** Whether all that the record needs are there, as large as it says. */
-  hasAllOf(record: Pick<SnapshotRecord, 'packs'>): boolean;
+  /** Whether all of these are there, as large as their lists say. */
+  hasAllOf(packs: Packs): boolean;
 }
 
 export interface HeldPacksDraft extends HeldPacks {
@@ -68,10 +67,15 @@ export function createHeldPacks(ids: Ids): HeldPacksDraft {
     keys,
     entries,
     [Symbol.iterator]: entries,
-    hasAllOf(record) {
-      const counted = countedPacks(record);
-      if (counted?.ids !== ids) return record.packs.every(([id, sizeBytes]) => sizes[rowOf(id) - 1] === sizeBytes);
-      return counted.numbers.every((number, at) => sizes[(rows[number] ?? 0) - 1] === counted.sizeAt(at));
+    hasAllOf(packs) {
+      if (packs.unread.length > 0) return false;
+      if (packs.ids !== ids) {
+        for (const [id, sizeBytes] of packs) if (sizes[rowOf(id) - 1] !== sizeBytes) return false;
+        return true;
+      }
+      return packs.parts.every((part) =>
+        part.numbers.every((number, at) => sizes[(rows[number] ?? 0) - 1] === part.sizes[at]),
+      );
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { Run } from '../../core/run.ts';
 import type { Key } from '../../destinations/destination.ts';
-import { manifestKey, packKey } from '../format/keys.ts';
+import { listKey, manifestKey, packKey } from '../format/keys.ts';
 import type { SweepPlan } from './decide.ts';
 import type { Place } from './place.ts';
 
@@ -39,12 +39,13 @@ export async function lockedNow({ destination }: Place, plan: SweepPlan, run: Ru
   return {
     objects,
     ...(objects > 0 && { untilMs }),
-    isSample: asked.length < plan.records.length + plan.manifests.length + plan.packs.length,
+    isSample: asked.length < plan.records.length + plan.manifests.length + plan.lists.length + plan.packs.length,
   };
 }
 
-function* keysOf({ records, manifests, packs }: SweepPlan): Generator<Key> {
+function* keysOf({ records, manifests, lists, packs }: SweepPlan): Generator<Key> {
   for (const { key } of records) yield key;
   for (const id of manifests) yield manifestKey(id);
+  for (const id of lists) yield listKey(id);
   for (const id of packs) yield packKey(id);
 }

@@ -3,7 +3,7 @@ import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { type Trace, tracesUnder } from '../../destinations/first-version.ts';
 import { formatNewer } from '../format/errors.ts';
-import { parseKey } from '../format/keys.ts';
+import { isHashed, parseKey } from '../format/keys.ts';
 import { createIdSet, type SomeIds } from '../id-set.ts';
 import type { Ids } from '../ids.ts';
 import { withinBounds } from '../read/ahead.ts';
@@ -29,6 +29,7 @@ export interface Place {
   /** By id. */
   readonly packs: HeldPacks;
   readonly manifests: ReadonlyMap<string, Held>;
+  readonly lists: ReadonlyMap<string, Held>;
   readonly records: ReadonlyMap<Key, Held>;
   /** Records that were there before the packs were listed: what those need and the listing lacks is really missing. */
   readonly early: ReadonlySet<Key>;
@@ -42,32 +43,33 @@ export interface Place {
   readonly nowMs: number;
 }
 
-/** A place whose packs and manifests are listed and nothing else yet. */
+/** A place whose packs, manifests and lists are listed and nothing else yet. */
 export interface Listing {
   readonly destination: Destination;
   readonly early: Set<Key>;
   readonly packs: HeldPacks;
   readonly manifests: Map<string, Held>;
+  readonly lists: Map<string, Held>;
   nowMs: number;
 }
 
 /**
  * Packs before records: whatever is committed meanwhile is seen with its record, or is not listed at all.
- * @param ids those in which the records count their packs
+ * @param ids those in which the packs of restore points are counted
  */
 export async function listPacks(destination: Destination, ids: Ids, run: Run): Promise<Listing> {
   const early = new Set<Key>();
   for await (const { key } of tracesUnder(destination, 'snapshots/')) early.add(key);
   const packs = createHeldPacks(ids);
-  const listing: Listing = { destination, early, packs, manifests: new Map(), nowMs: 0 };
-  for (const prefix of ['packs/', 'manifests/']) {
+  const listing: Listing = { destination, early, packs, manifests: new Map(), lists: new Map(), nowMs: 0 };
+  for (const prefix of ['packs/', 'manifests/', 'lists/']) {
     for await (const { key, sizeBytes, modifiedMs } of tracesUnder(destination, prefix)) {
       run.signal.throwIfAborted();
       const parsed = parseKey(key);
-      if (parsed?.type !== 'pack' && parsed?.type !== 'manifest') continue;
+      if (!isHashed(parsed)) continue;
       const held = { sizeBytes, modifiedMs };
       if (parsed.type === 'pack') packs.add(parsed.id, held);
-      else listing.manifests.set(parsed.id, held);
+      else listing[parsed.type === 'list' ? 'lists' : 'manifests'].set(parsed.id, held);
       listing.nowMs = Math.max(listing.nowMs, modifiedMs);
     }
   }
@@ -77,7 +79,7 @@ export async function listPacks(destination: Destination, ids: Ids, run: Run): P
 export interface RestRequest {
   readonly vault: string;
   readonly trust: Trust;
-  /** Those in which the records count their packs. */
+  /** Those in which the packs of restore points are counted. */
   readonly ids: Ids;
   readonly damaged: (found: Suspect) => void;
   readonly run: Run;
@@ -85,7 +87,7 @@ export interface RestRequest {
 
 /** The rest. A generation that is damaged is told to `damaged`; nothing is removed for what it may have said. */
 export async function listRest(
-  { destination, early, packs, manifests, nowMs: startMs }: Listing,
+  { destination, early, packs, manifests, lists, nowMs: startMs }: Listing,
   { vault, trust, ids, damaged, run }: RestRequest,
 ): Promise<Place> {
   let nowMs = startMs;
@@ -142,5 +144,5 @@ export async function listRest(
     generations.delete(number);
     taken.add(number);
   }
-  return { destination, early, packs, manifests, records, generations, taken, indexes, nowMs };
+  return { destination, early, packs, manifests, lists, records, generations, taken, indexes, nowMs };
 }

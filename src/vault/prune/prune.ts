@@ -5,8 +5,9 @@ import { objectExists } from '../../destinations/errors.ts';
 import { firstSound, traceOf } from '../../destinations/first-version.ts';
 import { announcedAt } from '../announced.ts';
 import { generationBytes, signGeneration } from '../format/generation.ts';
-import { generationKey } from '../format/keys.ts';
+import { generationKey, listKey } from '../format/keys.ts';
 import { recordHash } from '../format/record.ts';
+import type { WithNeeds } from '../needs.ts';
 import { isStrange, type Trust } from '../trust.ts';
 import type { RestorePoint, Suspect, VaultReader } from '../vault.ts';
 import {
@@ -39,8 +40,8 @@ export interface PruneSurvey {
   readonly places: readonly Place[];
   /** Those that failed while they were read. */
   readonly outOfReach: readonly string[];
-  readonly points: readonly RestorePoint[];
-  /** Records that cannot be read: what they need is not known, so nothing may be deleted unless a person says that they are lost. */
+  readonly points: ReadonlyArray<WithNeeds<RestorePoint>>;
+  /** Records that cannot be read, or whose lists cannot: what they need is not known, so nothing may be deleted unless a person says that they are lost. */
   readonly suspect: readonly Suspect[];
   /** Prunes that are damaged: they say nothing. */
   readonly damaged: readonly Suspect[];
@@ -89,12 +90,22 @@ export async function surveyVault({ vault, destinations, trust }: SurveyRequest,
       if (!known.has(key)) suspect.push({ key, why: `it was listed in ${destination.name} and could not be read` });
     }
   }
-  return { places, outOfReach, points: found.points, suspect, damaged };
+  const points = await vault.withNeeds(found.points, run.signal);
+  suspect.push(...unreadLists(points));
+  return { places, outOfReach, points, suspect, damaged };
 }
 
-export function prunePointOf(point: RestorePoint): PrunePoint {
-  const { key, record, destinations } = point;
-  return { key, at: destinations, record, hash: recordHash(record), strange: isStrange(point) };
+/** Restore points of which it is not known what they need. Strangers can name lists that never were: those say nothing. */
+export function unreadLists(points: ReadonlyArray<WithNeeds<RestorePoint>>): Suspect[] {
+  return points.flatMap((point) => {
+    const [list] = isStrange(point) ? [] : point.needs.packs.unread;
+    return list === undefined ? [] : [{ key: point.key, why: `the list of its packs ${listKey(list)} cannot be read` }];
+  });
+}
+
+export function prunePointOf(point: WithNeeds<RestorePoint>): PrunePoint {
+  const { key, record, needs, destinations } = point;
+  return { key, at: destinations, record, needs, hash: recordHash(record), strange: isStrange(point) };
 }
 
 /** @throws `prune-newer`: no consent helps, for nobody can say what would be deleted */

@@ -1,8 +1,9 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Key } from '../../destinations/destination.ts';
-import { manifestKey, packKey } from '../format/keys.ts';
-import { createIdSet, idsOf } from '../id-set.ts';
+import { listKey, manifestKey, packKey } from '../format/keys.ts';
+import { createIdSet } from '../id-set.ts';
+import { createIds } from '../ids.ts';
 import type { SweepPlan } from './decide.ts';
 import type { Held } from './held.ts';
 import type { Place } from './place.ts';
@@ -30,7 +31,7 @@ export interface Swept {
 export async function sweep(place: Place, plan: SweepPlan, run: Run, rules: PruneRules = allRules): Promise<Swept> {
   const done = { records: 0, objects: 0, bytes: 0 };
   const locked = { objects: 0, bytes: 0, untilMs: 0 };
-  const stays = createIdSet(idsOf(plan.records.values().map(({ needs }) => needs)));
+  const stays = createIdSet(plan.records[0]?.needs.packs.ids ?? createIds());
 
   async function remove(key: Key, held: Held | undefined): Promise<boolean> {
     run.signal.throwIfAborted();
@@ -58,6 +59,7 @@ export async function sweep(place: Place, plan: SweepPlan, run: Run, rules: Prun
   async function removeContents(): Promise<void> {
     const free = (id: string) => !stays.has(id);
     await atOnce(plan.manifests.filter(free), (id) => remove(manifestKey(id), place.manifests.get(id)));
+    await atOnce(plan.lists.filter(free), (id) => remove(listKey(id), place.lists.get(id)));
     await atOnce(plan.packs.filter(free), (id) => remove(packKey(id), place.packs.get(id)));
   }
 

@@ -9,7 +9,7 @@ import { allRules, type PruneRules } from './rules.ts';
 /** What the newest generation says, as far as one can see. Number 0: there was no prune yet. */
 export interface GenerationView {
   readonly number: number;
-  /** Will be deleted: ids of packs, and of manifests, whose restore points are withdrawn. */
+  /** Will be deleted: ids of packs and lists, and of manifests, whose restore points are withdrawn. */
   readonly tombstones: ReadonlySet<string>;
   /** Mostly dead: their live chunks are stored anew. */
   readonly sparse: ReadonlySet<string>;
@@ -144,19 +144,19 @@ function union(a: GenerationView, b: GenerationView): GenerationView {
   };
 }
 
-/** Whether a writer that has this view may use the chunks of a pack again. */
-export function mayReuse(view: GenerationView, pack: string, rules: PruneRules = allRules): boolean {
-  return !rules.writerHeeds || !(view.tombstones.has(pack) || view.sparse.has(pack));
+/** Whether a writer that has this view may use a list again, or the chunks of a pack. */
+export function mayReuse(view: GenerationView, id: string, rules: PruneRules = allRules): boolean {
+  return !rules.writerHeeds || !(view.tombstones.has(id) || view.sparse.has(id));
 }
 
-/** The packs that keep a restore point from being committed: withdrawn while it was made, or not held any more. */
+/** The packs and lists that keep a restore point from being committed: withdrawn while it was made, or not held any more. */
 export function withdrawnOf(
   view: GenerationView,
-  packs: Iterable<string>,
-  isHeld: (pack: string) => boolean,
+  used: Iterable<string>,
+  isHeld: (id: string) => boolean,
   rules: PruneRules = allRules,
 ): string[] {
-  return [...packs].filter((pack) => (rules.writerHeeds && view.tombstones.has(pack)) || !isHeld(pack));
+  return [...used].filter((id) => (rules.writerHeeds && view.tombstones.has(id)) || !isHeld(id));
 }
 
 /** Whether what a writer knows of the destinations is older than this view: then it must list them again. */

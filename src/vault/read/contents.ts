@@ -8,6 +8,7 @@ import type { LocatedEntry } from '../format/entries.ts';
 import { newEntryReader } from '../format/entry-lines.ts';
 import { manifestKey, packKey } from '../format/keys.ts';
 import { decodeManifest, differsFrom, type Extent, type Manifest } from '../format/manifest.ts';
+import { packSizes, type WithNeeds } from '../needs.ts';
 import { openSmall } from '../small-objects.ts';
 import type { RestorePoint } from '../vault.ts';
 import { extractEntries } from './extract.ts';
@@ -28,13 +29,13 @@ export interface ContentsOptions {
 export interface OpenedPoint {
   readonly manifest: Manifest;
   readonly packs: PackReader;
-  /** Bytes of each pack as stored. */
-  readonly packSizes: ReadonlyMap<string, number>;
+  /** Bytes of a pack as stored, where they are known. Throws for one that the restore point must not use. */
+  packSize(pack: string): number | undefined;
   /** The body, checked as it streams by. */
   located(): AsyncGenerator<LocatedEntry>;
 }
 
-export async function openPoint(point: RestorePoint, options: ContentsOptions): Promise<OpenedPoint> {
+export async function openPoint(point: WithNeeds<RestorePoint>, options: ContentsOptions): Promise<OpenedPoint> {
   const [manifestId, sizeBytes] = point.record.manifest;
   const { destinations, onDamage } = options;
   const object = await fetchSound(destinations, manifestKey(manifestId), manifestId, onDamage, { sizeBytes });
@@ -44,14 +45,14 @@ export async function openPoint(point: RestorePoint, options: ContentsOptions): 
     const why = `it belongs to another restore point, by its ${odd}`;
     throw contentDamaged({ what: `The manifest of ${point.record.dataset}`, why });
   }
-  const packSizes = new Map(point.record.packs);
-  const packs = packReader(options, packSizes);
-  return { manifest, packs, packSizes, located: () => locatedEntries(manifest, packs) };
+  const packSize = listedSizes(point);
+  const packs = packReader(options, packSize);
+  return { manifest, packs, packSize, located: () => locatedEntries(manifest, packs) };
 }
 
 /** Opens one restore point. Every object's hash is compared, and every content's SHA-256 when it was read to its end. */
-export async function openContents(point: RestorePoint, options: ContentsOptions): Promise<Contents> {
-  const { manifest, packs, packSizes, located } = await openPoint(point, options);
+export async function openContents(point: WithNeeds<RestorePoint>, options: ContentsOptions): Promise<Contents> {
+  const { manifest, packs, packSize, located } = await openPoint(point, options);
   return {
     facts: manifest.facts,
     ...(manifest.expectations && { expectations: manifest.expectations }),
@@ -68,9 +69,25 @@ export async function openContents(point: RestorePoint, options: ContentsOptions
         destinations: options.destinations,
         identities: options.identities,
         onDamage: options.onDamage,
-        packSizes,
+        packSize,
         locate: (path) => find(path, located),
       }),
+  };
+}
+
+/**
+ * The size of a pack by the lists of its record. One that they do not name is refused: nobody keeps it for this restore point. Where
+ * a list could not be read, what it names is told by nobody, and does not hold up a restore. @throws `content-damaged`
+ */
+function listedSizes({ record, needs: { packs } }: WithNeeds<RestorePoint>): (pack: string) => number | undefined {
+  const sizeOf = packSizes(packs);
+  return (pack) => {
+    const sizeBytes = sizeOf(pack);
+    if (sizeBytes === undefined && packs.unread.length === 0) {
+      const why = `it uses pack ${pack}, which its record does not list`;
+      throw contentDamaged({ what: `The restore point of ${record.dataset}`, why });
+    }
+    return sizeBytes;
   };
 }
 
@@ -81,18 +98,18 @@ export interface PackReader {
 /** Packs on demand, the newest few kept. */
 export function packReader(
   { destinations, identities, onDamage }: ContentsOptions,
-  sizes: ReadonlyMap<string, number>,
+  sizeOf: (pack: string) => number | undefined,
 ): PackReader {
   const kept = new Map<string, Promise<OpenedPack>>();
+  const open = async (pack: string) => {
+    const object = await fetchSound(destinations, packKey(pack), pack, onDamage, { sizeBytes: sizeOf(pack) });
+    return openPackObject(object, identities);
+  };
   return {
     get(pack) {
       const known = kept.get(pack);
       kept.delete(pack);
-      const opened =
-        known ??
-        fetchSound(destinations, packKey(pack), pack, onDamage, { sizeBytes: sizes.get(pack) }).then((object) =>
-          openPackObject(object, identities),
-        );
+      const opened = known ?? open(pack);
       kept.set(pack, opened);
       for (const [oldest] of kept) {
         if (kept.size <= KEPT_PACKS) break;

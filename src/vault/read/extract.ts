@@ -33,8 +33,8 @@ export interface ExtractRequest extends ContentsOptions {
   readonly folder: BytePath;
   readonly stripPrefix: BytePath;
   readonly run: Run | undefined;
-  /** Bytes of each pack as stored, for those that are known. */
-  readonly packSizes: ReadonlyMap<string, number>;
+  /** Bytes of a pack as stored, where they are known. Throws for one that the restore point must not use. */
+  packSize(pack: string): number | undefined;
   isChosen(path: BytePath): boolean;
   /** The entry at `path`, chosen or not: a hard link's other name. */
   locate(path: BytePath): Promise<LocatedEntry>;
@@ -188,15 +188,16 @@ async function writeFiles(
     bytes += done.bytes;
     request.run?.progress({ label: 'files', doneItems: files, doneBytes: bytes });
   };
+  const sizes = new Map(byPack.keys().map((pack) => [pack, request.packSize(pack)]));
   const ahead = { bytes: pool.slots * USUAL_PACK_BYTES, items: MAX_GETS };
   await withinBounds(
     byPack,
-    ([pack]) => request.packSizes.get(pack) ?? USUAL_PACK_BYTES,
+    ([pack]) => sizes.get(pack) ?? USUAL_PACK_BYTES,
     ahead,
     async ([pack, parts]) => {
       const object = await fetchSound(request.destinations, packKey(pack), pack, request.onDamage, {
         signal: request.run?.signal,
-        sizeBytes: request.packSizes.get(pack),
+        sizeBytes: sizes.get(pack),
       });
       parts.sort((a, b) => a.pieces[0]!.offset - b.pieces[0]!.offset);
       note(await pool.run({ type: 'pack', object: exactly(object), files: parts }));

@@ -2,7 +2,7 @@ import type { Destination, Key } from '../../destinations/destination.ts';
 import { headerDamaged, noIdentityFits } from '../age/errors.ts';
 import { MAX_HEADER_SIZE, openHeader } from '../age/header.ts';
 import { manifestKey, packKey } from '../format/keys.ts';
-import type { RestorePoint } from '../vault.ts';
+import type { Needs } from '../needs.ts';
 
 /** Enough for the headers of a dozen recipients; most have one or two. */
 const FIRST_BYTES = 4096;
@@ -11,7 +11,7 @@ const AT_ONCE = 8;
 /** Whether one identity opens the objects of restore points at one destination. Each object's header is read once. */
 export interface KeyTrial {
   /** The manifest and every pack. The first that it does not open is in `key`; what cannot be read is thrown. */
-  whole(point: RestorePoint): Promise<{ readonly opens: true } | { readonly opens: false; readonly key: Key }>;
+  whole(needs: Needs): Promise<{ readonly opens: true } | { readonly opens: false; readonly key: Key }>;
 }
 
 /** Only headers are read: some kilobytes an object, not the data. That the data is whole is what `verify` and drills say. */
@@ -23,11 +23,9 @@ export function tryKey(destination: Destination, identity: string, signal: Abort
     return trial;
   };
   return {
-    async whole({ record }) {
-      const objects = [
-        [manifestKey(record.manifest[0]), record.manifest[1]] as const,
-        ...record.packs.map(([pack, sizeBytes]) => [packKey(pack), sizeBytes] as const),
-      ];
+    async whole({ manifest, packs }) {
+      const objects = [[manifestKey(manifest[0]), manifest[1]] as const];
+      for (const [pack, sizeBytes] of packs) objects.push([packKey(pack), sizeBytes] as const);
       for (let at = 0; at < objects.length; at += AT_ONCE) {
         signal.throwIfAborted();
         const some = objects.slice(at, at + AT_ONCE);

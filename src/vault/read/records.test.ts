@@ -24,7 +24,7 @@ const unsigned: UnsignedRecord = {
   tool: 'test',
   versions: {},
   sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
-  packs: [[sha('a'), 1]],
+  lists: [[sha('a'), 1, 1]],
   manifest: [sha('b'), 1],
   problems: {},
   retention: { class: 'standard' },
@@ -38,10 +38,10 @@ test('two places with two records under one name: suspect, and the place that ke
   const key = recordKey(unsigned);
   const disk = openMemory({ name: 'disk' });
   const bucket = openMemory({ name: 'bucket', versions: {} });
-  await disk.put(key, encodeRecord({ ...unsigned, packs: [] }, privateKey));
+  await disk.put(key, encodeRecord({ ...unsigned, lists: [] }, privateKey));
   await bucket.put(key, encodeRecord(unsigned, privateKey));
   const { found, suspect } = await recordReader(vault, [disk, bucket], () => {})();
-  expect(found.map(({ record, destinations }) => [record.packs, destinations])).toEqual([[unsigned.packs, ['bucket']]]);
+  expect(found.map(({ record, destinations }) => [record.lists, destinations])).toEqual([[unsigned.lists, ['bucket']]]);
   expect(suspect).toEqual([{ key, why: 'disk holds another record under this name than bucket' }]);
 });
 

@@ -3,13 +3,11 @@ import type { Destination } from '../../destinations/destination.ts';
 import { objectDamaged, objectMissing } from '../../destinations/errors.ts';
 import { firstSound, standsInstead, type Trace, tracesUnder } from '../../destinations/first-version.ts';
 import { formatNewer } from '../format/errors.ts';
-import { decodeCounted, parseRecordKey, recordHash, recordKey } from '../format/record.ts';
+import { decodeRecord, parseRecordKey, recordHash, recordKey } from '../format/record.ts';
 import { readEnvelope } from '../format/signed-json.ts';
 import { sha256Hex } from '../hash.ts';
-import { createIds, type Ids } from '../ids.ts';
 import { type FoundRecord, isKnownKey, isKnownWriter, type StoreClock, type Trust } from '../trust.ts';
 import type { Suspect } from '../vault.ts';
-import { byteGate } from './byte-gate.ts';
 import { type Damage, damageOf, spoiledDamage } from './objects.ts';
 
 export interface RecordsFound {
@@ -22,8 +20,6 @@ export interface RecordsFound {
 
 /** Small objects are mostly waiting. */
 const READERS = 8;
-/** A record with a million packs is not small: of such no more are held as bytes than fit in here, or one. */
-const mostBytes = 16 * 1024 * 1024;
 
 interface Copy {
   readonly destination: Destination;
@@ -51,17 +47,9 @@ interface Newer {
 /**
  * Reads all records of a vault, from every destination that holds one: the first version, where versions are kept. What was
  * read once is not read again as long as a listing shows it unchanged.
- * @param ids in which the records count their packs
  */
-export function recordReader(
-  vault: string,
-  destinations: readonly Destination[],
-  onDamage: (damage: Damage) => void,
-  ids = createIds(),
-) {
+export function recordReader(vault: string, destinations: readonly Destination[], onDamage: (damage: Damage) => void) {
   const known = new Map<string, { readonly state: string; readonly outcome: Outcome }>();
-
-  const withinBytes = byteGate(mostBytes);
 
   async function list(): Promise<Map<string, Copy[]>> {
     const copies = new Map<string, Copy[]>();
@@ -88,8 +76,7 @@ export function recordReader(
     const state = stateOf(copies);
     const before = known.get(key);
     if (before?.state === state) return before.outcome;
-    const sizeBytes = Math.max(...copies.map(({ trace }) => trace.sizeBytes));
-    const outcome = await withinBytes(sizeBytes, () => readRecord(vault, key, copies, ids));
+    const outcome = await readRecord(vault, key, copies);
     known.set(key, { state, outcome });
     return outcome;
   }
@@ -160,7 +147,7 @@ function stateOf(copies: readonly Copy[]): string {
   return JSON.stringify(parts);
 }
 
-async function readRecord(vault: string, key: string, copies: readonly Copy[], ids: Ids): Promise<Outcome> {
+async function readRecord(vault: string, key: string, copies: readonly Copy[]): Promise<Outcome> {
   const damage: Damage[] = [];
   const found: (FoundRecord & { readonly destinations: string[]; readonly clocks: StoreClock[] })[] = [];
   const newer: Newer[] = [];
@@ -175,7 +162,7 @@ async function readRecord(vault: string, key: string, copies: readonly Copy[], i
       const known = found.find(({ record }) => recordHash(record) === hash);
       if (known !== undefined) return known.record;
       try {
-        const decoded = decodeCounted(bytes, ids);
+        const decoded = decodeRecord(bytes);
         if (decoded.vault !== vault || recordKey(decoded) !== key) throw new Error('it belongs elsewhere');
         return decoded;
       } catch (error) {

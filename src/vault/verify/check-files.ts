@@ -6,6 +6,7 @@ import type { Destination } from '../../destinations/destination.ts';
 import { objectDamaged, objectMissing } from '../../destinations/errors.ts';
 import type { LocatedEntry } from '../format/entries.ts';
 import type { Extent } from '../format/manifest.ts';
+import type { WithNeeds } from '../needs.ts';
 import { openPoint, type PackReader, readExtents } from '../read/contents.ts';
 import type { RestorePoint } from '../vault.ts';
 
@@ -25,7 +26,7 @@ export interface SpoiledPoint {
 
 interface FilesRequest {
   /** Those whose manifests open. */
-  readonly points: Iterable<RestorePoint>;
+  readonly points: Iterable<WithNeeds<RestorePoint>>;
   readonly destinations: readonly Destination[];
   readonly identities: readonly string[];
   /** Known to be wrong already: what lies in them needs no other reason. */

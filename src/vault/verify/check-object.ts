@@ -10,11 +10,13 @@ import { decodeIndexDelta } from '../format/index-delta.ts';
 import type { ParsedKey } from '../format/keys.ts';
 import { decodeLedgerEntry } from '../format/ledger.ts';
 import { decodeManifest } from '../format/manifest.ts';
+import { decodePackList } from '../format/pack-list.ts';
 import { decodeRecord, recordKey } from '../format/record.ts';
 import { isSoundRescue } from '../format/rescue-script.ts';
 import { writerId } from '../format/signing.ts';
 import { decodeVaultFile } from '../format/vault-file.ts';
 import { sha256Hex } from '../hash.ts';
+import { createIds } from '../ids.ts';
 import { openSmall } from '../small-objects.ts';
 import { type Inside, lookInside, tableHash } from './look-inside.ts';
 
@@ -58,6 +60,10 @@ export async function checkObject(
           ? lookInside(bytes, identities, chunkKeys)
           : insideManifest(bytes, identities)),
       }));
+    case 'list':
+      if (sha256Hex(bytes) !== parsed.id) throw wrong('its bytes are not the ones that its name promises');
+      decodePackList(bytes, createIds());
+      return {};
     case 'snapshot': {
       const record = decodeRecord(bytes);
       if (recordKey(record) !== key || record.vault !== vault) throw wrong('it belongs elsewhere');

@@ -6,7 +6,8 @@ import { type ParsedKey, parseKey } from '../format/keys.ts';
 import { isOurs } from '../trust.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
 import { checkObject } from './check-object.ts';
-import { type Finding, type Holdings, neededObjects } from './survey.ts';
+import type { NeededObjects } from './needed.ts';
+import type { Finding, Holdings } from './survey.ts';
 
 export interface DamagedObject extends Finding {
   /** What cannot be restored from this destination because of it. */
@@ -22,6 +23,7 @@ export interface Healers {
 }
 
 interface HealOptions {
+  readonly needed: NeededObjects;
   readonly rescue: Uint8Array;
   readonly healers?: () => Promise<Healers>;
   readonly run: Run;
@@ -38,22 +40,38 @@ export async function heal(
   points: readonly RestorePoint[],
   options: HealOptions,
 ): Promise<DamagedObject[]> {
-  const needed = neededObjects(points);
+  const { run, needed } = options;
   const result: DamagedObject[] = [];
   const healers = findings.length > 0 ? await options.healers?.() : undefined;
+  const needing = needed.pointsThatNeed(findings.map(({ key }) => key));
+  const lost = lostCopies(findings);
+  const records = Map.groupBy(points, ({ key }) => key);
   for (const finding of findings) {
-    const healed = await healOne(vault, held, findings, finding, { ...options, healers });
+    run.signal.throwIfAborted();
+    const healed = await healOne(vault, held, lost, finding, { ...options, healers });
     const isReadable = finding.kind === 'hidden' || finding.kind === 'overwritten';
-    const touched = needed.get(finding.key)?.points ?? points.filter(({ key }) => key === finding.key);
+    const touched = needing.get(finding.key) ?? records.get(finding.key) ?? [];
     result.push({ ...finding, restorePoints: isReadable ? [] : touched, healed });
   }
   return result;
 }
 
+/** By key, the names of the places whose copy is missing or damaged. */
+function lostCopies(findings: readonly Finding[]): ReadonlyMap<Key, ReadonlySet<string>> {
+  const lost = new Map<Key, Set<string>>();
+  for (const { key, destination, kind } of findings) {
+    if (kind !== 'missing' && kind !== 'damaged') continue;
+    const known = lost.get(key);
+    if (known === undefined) lost.set(key, new Set([destination]));
+    else known.add(destination);
+  }
+  return lost;
+}
+
 async function healOne(
   vault: VaultReader,
   held: ReadonlyMap<Destination, Holdings>,
-  findings: readonly Finding[],
+  lost: ReadonlyMap<Key, ReadonlySet<string>>,
   { destination: name, key, kind }: Finding,
   { run, rescue, healers }: Omit<HealOptions, 'healers'> & { readonly healers: Healers | undefined },
 ): Promise<boolean> {
@@ -72,13 +90,7 @@ async function healOne(
   }
   if (parsed.type === 'rescue') return replace(target, key, rescue, kind);
   for (const source of vault.destinations) {
-    const suspected = findings.some(
-      (finding) =>
-        finding.key === key &&
-        finding.destination === source.name &&
-        (finding.kind === 'missing' || finding.kind === 'damaged'),
-    );
-    if (source === place || suspected) continue;
+    if (source === place || lost.get(key)?.has(source.name)) continue;
     const bytes = await soundFrom(vault, source, key, parsed, run);
     if (bytes !== undefined) return replace(target, key, bytes, kind);
   }

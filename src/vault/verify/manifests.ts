@@ -7,6 +7,7 @@ import { chunkKeyObject } from '../chunking/chunk-id.ts';
 import { inParallel } from '../copy/in-parallel.ts';
 import { manifestKey } from '../format/keys.ts';
 import { decodeManifest, differsFrom } from '../format/manifest.ts';
+import type { WithNeeds } from '../needs.ts';
 import { fetchSound } from '../read/objects.ts';
 import { openSmall } from '../small-objects.ts';
 import type { RestorePoint } from '../vault.ts';
@@ -17,22 +18,22 @@ export interface OpenedManifests {
   /** Of all writers, each once. */
   readonly chunkKeys: readonly KeyObject[];
   /** Restore points whose manifest the identities open: then they open all that it needs. */
-  readonly opened: ReadonlySet<RestorePoint>;
+  readonly opened: ReadonlySet<WithNeeds<RestorePoint>>;
   /** Restore points whose manifest is whole and not theirs, with the reason. */
-  readonly wrong: ReadonlyMap<RestorePoint, string>;
+  readonly wrong: ReadonlyMap<WithNeeds<RestorePoint>, string>;
 }
 
 /** Reads the manifests of restore points. What is missing or damaged everywhere is left out: it is found as an object. */
 export async function openManifests(
-  points: readonly RestorePoint[],
+  points: ReadonlyArray<WithNeeds<RestorePoint>>,
   destinations: readonly Destination[],
   identities: readonly string[],
   run: Run,
 ): Promise<OpenedManifests> {
   const chunkKeys = new Map<string, KeyObject>();
-  const opened = new Set<RestorePoint>();
-  const wrong = new Map<RestorePoint, string>();
-  const read = async (point: RestorePoint) => {
+  const opened = new Set<WithNeeds<RestorePoint>>();
+  const wrong = new Map<WithNeeds<RestorePoint>, string>();
+  const read = async (point: WithNeeds<RestorePoint>) => {
     const [id, sizeBytes] = point.record.manifest;
     let object: Uint8Array;
     try {

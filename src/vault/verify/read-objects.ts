@@ -3,7 +3,7 @@ import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
 import { firstSound, type Trace } from '../../destinations/first-version.ts';
-import { type ParsedKey, parseKey } from '../format/keys.ts';
+import { isHashed, type ParsedKey, parseKey } from '../format/keys.ts';
 import { verifyLedger } from '../format/ledger.ts';
 import { type CheckedObject, checkObject, type ObjectKeys } from './check-object.ts';
 import type { Inside } from './look-inside.ts';
@@ -114,17 +114,16 @@ function isUnreachable(error: unknown): boolean {
 }
 
 export function isSmall(parsed: ParsedKey | undefined): boolean {
-  return parsed !== undefined && parsed.type !== 'pack' && parsed.type !== 'manifest';
+  return parsed !== undefined && !isHashed(parsed);
 }
 
 /**
- * Small objects are always read; packs and manifests by their id, so that parts together cover all, and those over which
+ * Small objects are always read; packs, manifests and lists by their id, so that parts together cover all, and those over which
  * something was put: which of the versions is the sound one only their bytes tell.
  */
 function isWanted({ key, versions }: Trace, depth: Depth): boolean {
   const parsed = parseKey(key);
-  if (parsed === undefined || isSmall(parsed)) return parsed !== undefined;
-  if (parsed.type !== 'pack' && parsed.type !== 'manifest') return false;
+  if (!isHashed(parsed)) return parsed !== undefined;
   if (versions.length > 1) return true;
   if (typeof depth === 'string') return depth === 'all';
   return Number.parseInt(parsed.id.slice(0, 8), 16) % depth.parts === depth.part - 1;

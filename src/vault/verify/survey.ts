@@ -1,9 +1,10 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { type Trace, tracesUnder } from '../../destinations/first-version.ts';
-import { manifestKey, packKey, parseKey } from '../format/keys.ts';
+import { parseKey } from '../format/keys.ts';
 import { recordHash } from '../format/record.ts';
 import type { RestorePoint } from '../vault.ts';
+import type { NeededObjects } from './needed.ts';
 
 /** Something in a destination that is not as the records say. */
 export interface Finding {
@@ -32,31 +33,14 @@ export async function holdingsOf(destination: Destination, findings: Finding[]):
   }
 }
 
-/** The objects that the restore points need, with the size that their records give. */
-export function neededObjects(
-  points: readonly RestorePoint[],
-): Map<Key, { sizeBytes: number; points: RestorePoint[] }> {
-  const needed = new Map<Key, { sizeBytes: number; points: RestorePoint[] }>();
-  const need = (key: Key, sizeBytes: number, point: RestorePoint) => {
-    const known = needed.get(key);
-    if (known === undefined) needed.set(key, { sizeBytes, points: [point] });
-    else known.points.push(point);
-  };
-  for (const point of points) {
-    need(manifestKey(point.record.manifest[0]), point.record.manifest[1], point);
-    for (const [pack, sizeBytes] of point.record.packs) need(packKey(pack), sizeBytes, point);
-  }
-  return needed;
-}
-
 /** Sizes and presence: what is missing, what has another size, what is hidden, what does not belong. */
 export function compareHoldings(
   destination: string,
   holdings: Holdings,
-  needed: ReturnType<typeof neededObjects>,
+  needed: NeededObjects,
   findings: Finding[],
 ): void {
-  for (const [key, { sizeBytes }] of needed) {
+  for (const [key, sizeBytes] of needed.objects()) {
     const held = holdings.get(key);
     if (held === undefined) findings.push({ destination, key, kind: 'missing', why: 'it is not there' });
     // Told below, of all of them.

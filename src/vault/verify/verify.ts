@@ -4,14 +4,17 @@ import type { Destination, Key } from '../../destinations/destination.ts';
 import { clockDisputes } from '../clocks.ts';
 import { parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
 import { writerId } from '../format/signing.ts';
+import { createIdSet } from '../id-set.ts';
+import { packsOf, type WithNeeds } from '../needs.ts';
 import { type GenerationView, withdraws } from '../prune/view.ts';
 import { isKnownWriter, isOurs, isPruner } from '../trust.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
 import { checkFiles, type SpoiledPoint } from './check-files.ts';
 import { type DamagedObject, type Healers, heal } from './heal.ts';
 import { type OpenedManifests, openManifests } from './manifests.ts';
+import { type NeededObjects, neededObjects } from './needed.ts';
 import { type Depth, isSmall, type ObjectsRead, readObjects } from './read-objects.ts';
-import { compareHoldings, type Finding, type Holdings, holdingsOf, missingLinks, neededObjects } from './survey.ts';
+import { compareHoldings, type Finding, type Holdings, holdingsOf, missingLinks } from './survey.ts';
 import { usersOf, type WrongPack, wrongPacks } from './wrong-packs.ts';
 
 export interface VerifyOptions {
@@ -69,8 +72,9 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
   const isLeaving = ({ record }: RestorePoint) =>
     pruned !== undefined && withdraws(pruned, record, vault.trust, removed);
   const leaving = new Set(known.filter(isLeaving));
-  const ours = known.filter((point) => !leaving.has(point));
-  const needed = neededObjects(ours);
+  const staying = known.filter((point) => !leaving.has(point));
+  const ours = await run.step('lists of packs', () => vault.withNeeds(staying, run.signal));
+  const needed = neededObjects(ours, vault.ids);
   const tally = { objects: 0, objectsRead: 0, objectsClosed: 0, bytesRead: 0 };
   const held = new Map<Destination, Holdings>();
 
@@ -113,17 +117,18 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     return type === 'generation' ? !isPruner(vault.trust, writer) : !isOurs(vault.trust, writer);
   };
   const strange = new Map([...signed].filter(([key, writer]) => isStrange(key, writer)));
-  const belongs = (key: Key) => !strange.has(key) && !isOver(key, leaving, pruned);
+  const leavingKeys = new Set([...leaving].map(({ key }) => key));
+  const belongs = (key: Key) => !strange.has(key) && !isOver(key, leavingKeys, pruned);
   compareSmallObjects(held, options.lastRecord, belongs, findings);
   const readable = new Set(
     identities.length > 0 ? ours.map(({ record }) => writerId(record.writer)) : [ownIndex?.writer],
   );
-  for (const [destination, read] of reads) compareIndex(destination, ours, readable, read, findings);
-  const made = await run.step('files', () => judgeMade(vault, ours, manifests, [...reads.values()], options));
+  for (const [destination, read] of reads) compareIndex(vault, destination, ours, readable, read, findings);
+  const made = await run.step('files', () => judgeMade(vault, ours, needed, manifests, [...reads.values()], options));
   const links = missingLinks(known)
     .filter(({ previous }) => !removed.has(previous))
     .map(({ after }) => ({ key: after.key, why: 'the record that its writer wrote before it is missing' }));
-  const damaged = await run.step('heal', () => heal(vault, held, findings, points, options));
+  const damaged = await run.step('heal', () => heal(vault, held, findings, points, { ...options, needed }));
   return {
     findings: damaged,
     leaving: leaving.size,
@@ -139,17 +144,18 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
 async function judgeMade(
   { destinations, trust }: VaultReader,
   points: readonly RestorePoint[],
+  needed: NeededObjects,
   manifests: OpenedManifests,
   reads: readonly ObjectsRead[],
   { files, identities, run }: VerifyOptions,
 ): Promise<Pick<Verified, 'wrong' | 'spoiled'>> {
   const odd = [...manifests.wrong].map(([point, why]) => ({ point, files: [], count: 1, why }));
-  const wrong = wrongPacks({ reads, points, manifests, trust });
+  const wrong = wrongPacks({ reads, points, needed, manifests, trust });
   if (!files) return { wrong, spoiled: odd };
   const known = new Set(wrong.map(({ pack }) => pack));
   const right = [...manifests.opened].filter((point) => !manifests.wrong.has(point));
   const found = await checkFiles({ points: right, destinations, identities, wrong: known, run });
-  const users = usersOf(found.packs, points);
+  const users = usersOf(found.packs.keys(), needed);
   for (const [pack, why] of found.packs) {
     const restorePoints = users.get(pack) ?? [];
     const systems = [...new Set(restorePoints.map(({ record }) => record.system))].sort();
@@ -159,10 +165,10 @@ async function judgeMade(
 }
 
 /** Records of withdrawn restore points, and all prune generations but the newest: a prune removes them in its own time. */
-function isOver(key: Key, leaving: ReadonlySet<RestorePoint>, pruned: GenerationView | undefined): boolean {
+function isOver(key: Key, leaving: ReadonlySet<Key>, pruned: GenerationView | undefined): boolean {
   const parsed = parseKey(key);
   if (parsed?.type === 'generation') return parsed.generation < (pruned?.number ?? 0);
-  return parsed?.type === 'snapshot' && [...leaving].some((point) => point.key === key);
+  return leaving.has(key);
 }
 
 function doubtsOf(points: readonly RestorePoint[]): Suspect[] {
@@ -184,7 +190,7 @@ function strangersOf(strange: ReadonlyMap<Key, string>): Suspect[] {
 }
 
 /**
- * Packs and manifests are needed by records; everything else that one destination holds belongs on all of them, but for what
+ * Packs, manifests and lists are needed by records; everything else that one destination holds belongs on all of them, but for what
  * strangers put there and what a prune removes from one place after the other.
  */
 function compareSmallObjects(
@@ -206,8 +212,9 @@ function compareSmallObjects(
 
 /** A writer's index names every pack that its records need: what is not named was taken away, with the delta that named it. */
 function compareIndex(
+  vault: VaultReader,
   destination: string,
-  points: readonly RestorePoint[],
+  points: ReadonlyArray<WithNeeds<RestorePoint>>,
   readable: ReadonlySet<string | undefined>,
   { indexed }: ObjectsRead,
   findings: Finding[],
@@ -218,12 +225,12 @@ function compareIndex(
     if (packs === 'unknown') continue;
     const key = `index/${writer}/`;
     if (findings.some((finding) => finding.destination === destination && finding.key.startsWith(key))) continue;
-    const needed = new Set(
-      points
-        .filter(({ record }) => writerId(record.writer) === writer)
-        .flatMap(({ record }) => record.packs.map(([pack]) => pack)),
-    );
-    const missing = [...needed].filter((pack) => !packs.has(pack)).length;
+    const own = points.filter(({ record }) => writerId(record.writer) === writer);
+    const unnamed = createIdSet(vault.ids);
+    for (const part of new Set(own.flatMap(({ needs }) => needs.packs.parts))) {
+      for (const [id] of packsOf(vault.ids, [part])) if (!packs.has(id)) unnamed.add(id);
+    }
+    const missing = unnamed.size;
     if (missing === 0) continue;
     const why = `${missing} of the packs that its writer uses are named nowhere in it; they would be sent again`;
     findings.push({ destination, key, kind: 'missing', why });

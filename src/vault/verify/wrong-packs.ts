@@ -1,8 +1,11 @@
+import { packKey } from '../format/keys.ts';
 import { writerId } from '../format/signing.ts';
+import type { WithNeeds } from '../needs.ts';
 import type { Trust } from '../trust.ts';
 import type { RestorePoint } from '../vault.ts';
 import type { Inside } from './look-inside.ts';
 import type { OpenedManifests } from './manifests.ts';
+import type { NeededObjects } from './needed.ts';
 import type { ObjectsRead } from './read-objects.ts';
 
 /**
@@ -22,13 +25,14 @@ interface WrongPacksRequest {
   readonly reads: readonly ObjectsRead[];
   /** Those that are believed and stay. */
   readonly points: readonly RestorePoint[];
+  readonly needed: NeededObjects;
   readonly manifests: OpenedManifests;
   readonly trust: Trust;
 }
 
 /** What is wrong among the packs that were read: of those that known writers use, or have in their index. Strangers' are junk. */
 export function wrongPacks(request: WrongPacksRequest): WrongPack[] {
-  const { reads, points, manifests } = request;
+  const { reads, manifests, needed } = request;
   const systemsOf = systemsByWriter(request);
   const named = namedPacks(reads, systemsOf);
   const suspects = new Map<string, Inside>();
@@ -42,7 +46,7 @@ export function wrongPacks(request: WrongPacksRequest): WrongPack[] {
     }
   }
   if (suspects.size === 0) return [];
-  const users = usersOf(suspects, points);
+  const users = usersOf(suspects.keys(), needed);
   return [...suspects].flatMap(([pack, { wrong, closed }]) => {
     const restorePoints = users.get(pack) ?? [];
     const writers = named.get(pack)?.writers;
@@ -91,19 +95,12 @@ function namedPacks(reads: readonly ObjectsRead[], known: ReadonlyMap<string, un
 
 /** The restore points that need each of these packs. */
 export function usersOf(
-  packs: { has(pack: string): boolean },
-  points: readonly RestorePoint[],
-): Map<string, RestorePoint[]> {
-  const users = new Map<string, RestorePoint[]>();
-  for (const point of points) {
-    for (const [pack] of point.record.packs) {
-      if (!packs.has(pack)) continue;
-      const known = users.get(pack);
-      if (known === undefined) users.set(pack, [point]);
-      else known.push(point);
-    }
-  }
-  return users;
+  packs: Iterable<string>,
+  needed: NeededObjects,
+): ReadonlyMap<string, ReadonlyArray<WithNeeds<RestorePoint>>> {
+  const keys = new Map(Array.from(packs, (pack) => [packKey(pack), pack]));
+  const users = [...needed.pointsThatNeed(keys.keys())];
+  return new Map(users.map(([key, points]) => [keys.get(key)!, points]));
 }
 
 const shut = 'the key that opens its restore points does not open it';

@@ -7,11 +7,12 @@ import { type Holdings, holdingsOf } from '../copy/holdings.ts';
 import { type CopyPlan, planCopy } from '../copy/plan.ts';
 import { type SpreadRule, spreadRule, tellStrange, wantedBy } from '../copy/spread.ts';
 import { withdrawnAt } from '../copy/withdrawn.ts';
-import { parseKey } from '../format/keys.ts';
-import type { SnapshotRecord } from '../format/record.ts';
+import { isHashed, parseKey } from '../format/keys.ts';
 import type { IndexCache } from '../index/cache.ts';
+import type { NeedsReader, WithNeeds } from '../needs.ts';
 import { openVault } from '../open.ts';
 import type { Trust } from '../trust.ts';
+import type { RestorePoint } from '../vault.ts';
 import type { Copies } from './copies.ts';
 
 /** More than this is copied after the backup: the new restore point comes first. */
@@ -32,7 +33,7 @@ export interface CatchUpParts {
  */
 export async function catchUp(parts: CatchUpParts, run: Run, mostBytes = mostBeforeBytes): Promise<void> {
   const { index, copies } = parts;
-  const ruled = { ...parts, belief: beliefOver(parts) };
+  const ruled = { ...parts, belief: beliefOver(parts, run) };
   const done: Copied[] = [];
   const seen = new Map<Destination, Holdings>();
   const lookAt = async (destination: Destination) => {
@@ -60,17 +61,18 @@ export async function catchUp(parts: CatchUpParts, run: Run, mostBytes = mostBef
 
 interface Belief {
   readonly spreads: SpreadRule;
-  readonly records: readonly SnapshotRecord[];
+  readonly points: ReadonlyArray<WithNeeds<RestorePoint>>;
+  readonly withNeeds: NeedsReader;
   readonly wanted: (id: string) => boolean;
 }
 
 /** The rules of `lifeboat copy`, asked for where there is something to copy: that reads all records. */
-function beliefOver({ copies, trust = {} }: CatchUpParts): () => Promise<Belief> {
+function beliefOver({ copies, trust = {} }: CatchUpParts, run: Run): () => Promise<Belief> {
   const read = async (): Promise<Belief> => {
     const vault = await openVault(copies.active, { trust: () => trust });
     const spreads = await spreadRule(vault);
-    const { points } = await vault.restorePoints();
-    return { spreads, records: points.map(({ record }) => record), wanted: await wantedBy(vault, spreads) };
+    const points = await vault.withNeeds((await vault.restorePoints()).points, run.signal);
+    return { spreads, points, withNeeds: vault.withNeeds, wanted: await wantedBy(vault, spreads, run.signal) };
   };
   let belief: Promise<Belief> | undefined;
   return () => {
@@ -85,7 +87,7 @@ async function wantedHere({ index, belief }: RuledParts, target: Holdings, sourc
   for (const { sizes } of sources) {
     for (const key of sizes.keys()) {
       const parsed = target.sizes.has(key) ? undefined : parseKey(key);
-      if (parsed?.type === 'manifest' || (parsed?.type === 'pack' && !isOwn(parsed.id))) {
+      if (isHashed(parsed) && !isOwn(parsed.id)) {
         const { wanted } = await belief();
         return (id: string) => isOwn(id) || wanted(id);
       }
@@ -109,8 +111,8 @@ async function fill(
   const { vault, index, copies, trust, belief } = parts;
   const to = target.destination;
   try {
-    const records = async () => (await belief()).records;
-    const withdrawn = await withdrawnAt(vault, [target, ...sources], { trust: trust ?? {}, records });
+    const points = async () => (await belief()).points;
+    const withdrawn = await withdrawnAt(vault, [target, ...sources], { trust: trust ?? {}, points });
     const wanted = await wantedHere(parts, target, sources);
     const plan = planCopy(target, sources, withdrawn, wanted);
     const copied = await carryOut(plan, parts, run, mostBytes);
@@ -121,7 +123,7 @@ async function fill(
     index.forgetHolder(to.name);
     for (const [key, sizeBytes] of target.sizes) {
       const parsed = parseKey(key);
-      if (parsed?.type === 'pack' && index.packSize(parsed.id) === sizeBytes) index.addHolder(parsed.id, to.name);
+      if (isHashed(parsed) && index.packSize(parsed.id) === sizeBytes) index.addHolder(parsed.id, to.name);
     }
     // What a prune has marked is used by nobody again, so nobody needs to have it.
     for (const pack of index.missingAt(to.name)) {
@@ -148,13 +150,14 @@ async function carryOut(
     return `it lacks ${objects} (${formatSize(plan.totalBytes)}) that others hold`;
   }
   let spreads: SpreadRule = () => false;
+  let withNeeds: NeedsReader = async () => [];
   try {
-    if (plan.records.length > 0) spreads = (await belief()).spreads;
+    if (plan.records.length > 0) ({ spreads, withNeeds } = await belief());
   } catch (error) {
     run.signal.throwIfAborted();
     return `the records that it lacks could not be judged: ${sentenceOf(error)}`;
   }
-  const copied = await copyMissing(plan, { vault, spreads, trust: trust ?? {} }, run);
+  const copied = await copyMissing(plan, { vault, spreads, withNeeds, trust: trust ?? {} }, run);
   const isUnread = copied.refused.length > 0 && copied.silent.length > 0;
   return isUnread ? 'what it lacks could not be read from the others' : copied;
 }

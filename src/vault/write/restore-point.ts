@@ -7,14 +7,16 @@ import { newUlid } from '../../core/ulid.ts';
 import type { Capture, CaptureFacts } from '../../sources/source.ts';
 import { printsOf } from '../age/recipient-print.ts';
 import { decodeIndexDelta, encodeIndexDelta, type IndexedPack } from '../format/index-delta.ts';
-import { indexKey, manifestKey, packKey } from '../format/keys.ts';
+import { indexKey, listKey, manifestKey, packKey } from '../format/keys.ts';
 import { encodeManifest } from '../format/manifest.ts';
 import { parseRecordKey, recordBytes, recordKey, type SnapshotRecord, signRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
+import type { Needs } from '../needs.ts';
 import { keepUse } from '../prune/sparse.ts';
-import { mayReuse, withdrawnOf } from '../prune/view.ts';
+import { type GenerationView, mayReuse, withdrawnOf } from '../prune/view.ts';
 import { sealSmall } from '../small-objects.ts';
 import { announceRecord, noteRecord, readLast } from './last-record.ts';
+import { cutIntoLists, listSalt, storeLists } from './list-packs.ts';
 import type { SealedPack } from './pool.ts';
 import type { WriterSession } from './session.ts';
 import { type StoredBody, startStore } from './store.ts';
@@ -44,6 +46,7 @@ export interface RestorePointRequest {
 export interface WrittenRestorePoint {
   readonly record: SnapshotRecord;
   readonly key: string;
+  readonly needs: Needs;
   /** Destinations that hold the restore point whole. */
   readonly heldBy: readonly string[];
   /** Destinations that do not, and why. */
@@ -54,7 +57,7 @@ export interface WrittenRestorePoint {
   readonly unchangedFiles: number;
 }
 
-/** Stores a capture and commits it: packs, index, manifest, and the signed record last. What has no record does not exist. */
+/** Stores a capture and commits it: packs, index, manifest, lists, and the signed record last. What has no record does not exist. */
 export async function writeRestorePoint(
   session: WriterSession,
   request: RestorePointRequest,
@@ -116,7 +119,7 @@ export async function writeRestorePoint(
     await delivery.flush();
     storedBytes += delivery.storedBytes();
     const written = await run.step('commit', () =>
-      commit(session, request, stored, facts, storedBytes, trustActive, run),
+      commit(session, request, { stored, facts, storedBytes, view }, trustActive, run),
     );
     nextTree.keep();
     keepUse(options.stateDir, request.dataset, stored.used);
@@ -167,12 +170,18 @@ function deliverIndex({ vault, keys, options, copies, index }: WriterSession, ru
   };
 }
 
+interface Stored {
+  readonly stored: StoredBody;
+  readonly facts: CaptureFacts;
+  readonly storedBytes: number;
+  /** By which packs were used again. */
+  readonly view: GenerationView;
+}
+
 async function commit(
   session: WriterSession,
   request: RestorePointRequest,
-  stored: StoredBody,
-  captured: CaptureFacts,
-  storedBytes: number,
+  { stored, facts: captured, storedBytes, view }: Stored,
   trustActive: () => void,
   run: Run,
 ): Promise<WrittenRestorePoint> {
@@ -205,10 +214,22 @@ async function commit(
   );
   const manifestId = sha256Hex(manifest);
   await copies.put(manifestKey(manifestId), manifest, manifestId);
+  const {
+    lists,
+    packs,
+    storedBytes: listBytes,
+  } = await storeLists(cutIntoLists(index.inOrder(stored.packs)), {
+    isHeld: index.hasPack,
+    isKnown: (list) => index.packSize(list) !== undefined,
+    mayUse: (list) => mayReuse(view, list),
+    put: async (list, bytes) => index.addList(list, bytes.length, await copies.put(listKey(list), bytes, list)),
+    saltOf: (part, attempt) => listSalt(keys.chunkKey, part, attempt),
+  });
 
   const now = await session.generation();
   trustActive();
-  const withdrawn = withdrawnOf(now, stored.packs, index.hasPack);
+  const used = [...stored.packs, ...lists.map(([list]) => list)];
+  const withdrawn = withdrawnOf(now, used, index.hasPack);
   if (withdrawn.length > 0) throw packWithdrawn({ packs: withdrawn.length });
 
   const record = signRecord(
@@ -221,10 +242,10 @@ async function commit(
       sizes: {
         logical: stored.sizes.logical,
         added: stored.sizes.added,
-        stored: storedBytes + manifest.length,
+        stored: storedBytes + manifest.length + listBytes,
         entries: stored.sizes.entries,
       },
-      packs: [...stored.packs].sort().map((pack) => [pack, index.packSize(pack)!] as const),
+      lists,
       manifest: [manifestId, manifest.length],
       problems: countByCode(problems),
       retention: request.retention,
@@ -242,7 +263,16 @@ async function commit(
   const missingAt = [...copies.dropped].map(([destination, error]) => ({ destination, why: sentenceOf(error) }));
   const { expectations } = captured;
   const { unchanged: unchangedFiles } = stored.sizes;
-  return { record, key, heldBy, missingAt, problems, unchangedFiles, ...(expectations && { expectations }) };
+  return {
+    record,
+    key,
+    needs: { manifest: record.manifest, lists, packs },
+    heldBy,
+    missingAt,
+    problems,
+    unchangedFiles,
+    ...(expectations && { expectations }),
+  };
 }
 
 /** The order of restore points is that of their times: a clock that goes back puts the newest behind older ones. */

@@ -11,7 +11,7 @@ import { vaultFileOf } from '../copy/vault-file.ts';
 import { noDestination, vaultReplaced, vaultsDiffer } from '../errors.ts';
 import { formatNewer } from '../format/errors.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
-import { parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
+import { isHashed, parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
 import { decodeRecord, parseRecordKey } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
 import { type IndexCache, openIndexCache } from '../index/cache.ts';
@@ -280,10 +280,11 @@ async function wasSetBack({ options, vault, keys, index, copies }: Session, run:
 async function noteHeld(index: IndexCache, copies: Copies, destination: Destination): Promise<void> {
   index.forgetHolder(destination.name);
   try {
-    for await (const { key, sizeBytes } of destination.list('packs/')) {
-      const parsed = parseKey(key);
-      if (parsed?.type === 'pack' && index.packSize(parsed.id) === sizeBytes)
-        index.addHolder(parsed.id, destination.name);
+    for (const prefix of ['packs/', 'lists/']) {
+      for await (const { key, sizeBytes } of destination.list(prefix)) {
+        const parsed = parseKey(key);
+        if (isHashed(parsed) && index.packSize(parsed.id) === sizeBytes) index.addHolder(parsed.id, destination.name);
+      }
     }
   } catch (error) {
     copies.drop(destination, error);

@@ -297,8 +297,7 @@ async function attack(
   if (how === 'overwrite' || how === 'hide') {
     // Where nothing is kept of what was overwritten or removed, no protocol helps.
     if (place.kind !== 'locks' || victim === undefined) return;
-    const [pack] = victim.record.packs[which % Math.max(1, victim.record.packs.length)] ?? [];
-    const keys = [victim.key, ...(pack === undefined ? [] : [`packs/${pack.slice(0, 2)}/${pack}.age`])];
+    const keys = [victim.key, ...truth.needsOf(victim.record)];
     const key = keys[which % keys.length]!;
     if (how === 'hide') await place.store.delete(key);
     else if ((await place.store.history!.versionsOf(key)).length > 0)
@@ -311,8 +310,8 @@ async function attack(
     {
       ...unsigned(world, writer, time),
       ...(how === 'empty' || victim === undefined
-        ? { packs: [['f'.repeat(64), 5]] as const, manifest: ['e'.repeat(64), 5] as const }
-        : { packs: victim.record.packs, manifest: victim.record.manifest }),
+        ? { lists: which % 2 === 0 ? [] : ([['f'.repeat(64), 1, 5]] as const), manifest: ['e'.repeat(64), 5] as const }
+        : { lists: victim.record.lists, manifest: victim.record.manifest }),
       generation: 1000,
     },
     writer.privateKey,

@@ -79,8 +79,8 @@ export function startPrune(
         {
           ledger,
           wholeAt: (point) => {
-            const whole = retention.soundFirst ? wholeAt(survey.places, point) : point.destinations;
-            return everywhere(whole);
+            const [known] = survey.points.filter(({ key }) => key === point.key);
+            return everywhere(retention.soundFirst ? wholeAt(survey.places, known!) : point.destinations);
           },
           firstStoredMs: (point) => firstStoredMs(survey.places, point),
           nowMs: Math.min(...survey.places.map(({ nowMs }) => nowMs)),

@@ -1,7 +1,10 @@
 import { keepSet, type Retention } from '../../../src/core/retention.ts';
 import type { Key } from '../../../src/destinations/destination.ts';
-import { manifestKey, packKey, parseKey } from '../../../src/vault/format/keys.ts';
+import { listKey, manifestKey, packKey, parseKey } from '../../../src/vault/format/keys.ts';
+import { decodePackList } from '../../../src/vault/format/pack-list.ts';
 import { decodeRecord, type SnapshotRecord } from '../../../src/vault/format/record.ts';
+import { createIds } from '../../../src/vault/ids.ts';
+import { packsOf } from '../../../src/vault/needs.ts';
 import type { ModelPlace, World } from './world.ts';
 
 /** What really happened, seen from beside: the model is compared with this. */
@@ -17,12 +20,16 @@ export interface Truth {
   /** When somebody first signed with a writer's key: of what came later nobody can say who made it. */
   stolenMs: number;
   removals: number;
+  /** The keys of what a stored record needs. */
+  needsOf(record: SnapshotRecord): Key[];
   /** Looks at everything. */
   check(): Promise<void>;
 }
 
 export function watch(world: World, retention: Retention, pins: ReadonlyMap<string, unknown>): Truth {
   const firstMs = new Map<Key, number>();
+  const lists = new Map<string, Uint8Array>();
+  const needsOf = (record: SnapshotRecord) => objectsOf(record, lists);
   const truth: Truth = {
     broken: [],
     stored: new Map(),
@@ -30,6 +37,7 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
     pinnedLate: new Set(),
     stolenMs: Number.POSITIVE_INFINITY,
     removals: 0,
+    needsOf,
     check,
   };
   for (const place of world.places) {
@@ -39,7 +47,9 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
     store.put = async (key, body, options) => {
       const stored = await put(key, body, options);
       const isNew = truth.stored.get(place.name)!.every((one) => one.key !== key);
-      if (parseKey(key)?.type === 'snapshot' && isNew) {
+      const parsed = parseKey(key);
+      if (parsed?.type === 'list' && !lists.has(parsed.id)) lists.set(parsed.id, body);
+      if (parsed?.type === 'snapshot' && isNew) {
         const record = decodeRecord(body);
         if (!firstMs.has(key)) firstMs.set(key, world.capturedMs.get(record.id) ?? world.nowMs);
         truth.stored.get(place.name)?.push({ record, key, timeMs: firstMs.get(key)! });
@@ -76,14 +86,14 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
   async function check(): Promise<void> {
     for (const place of world.places) {
       for (const { key, record } of keptAt(place)) {
-        for (const needed of [key, ...objectsOf(record)]) {
+        for (const needed of [key, ...needsOf(record)]) {
           if (!(await isThere(place, needed))) truth.broken.push(`${place.name} lost ${needed}, which ${key} needs`);
         }
       }
       // A record whose objects are gone must not be listed as if it could be restored.
       for (const { key, record } of truth.stored.get(place.name)!) {
         if (truth.forged.has(key) || !(await isThere(place, key))) continue;
-        for (const needed of objectsOf(record)) {
+        for (const needed of needsOf(record)) {
           if (!(await isThere(place, needed))) truth.broken.push(`${place.name} lists ${key} without ${needed}`);
         }
       }
@@ -97,7 +107,7 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
       for (const kept of keptAt(other)) {
         // One that this place was never given, or that it keeps by itself.
         const isOurs = other === place || !truth.stored.get(place.name)!.some((one) => one.key === kept.key);
-        const needs = kept.key === key ? other === place : isOurs && objectsOf(kept.record).includes(key);
+        const needs = kept.key === key ? other === place : isOurs && needsOf(kept.record).includes(key);
         if (needs && !(await isThere(place, key))) {
           truth.broken.push(`${key} was removed at ${place.name}; ${kept.key} at ${other.name} needs it`);
         }
@@ -107,6 +117,10 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
   return truth;
 }
 
-function objectsOf({ manifest, packs }: SnapshotRecord): Key[] {
-  return [manifestKey(manifest[0]), ...packs.map(([pack]) => packKey(pack))];
+/** By the lists as they were stored, whatever became of them. */
+function objectsOf({ manifest, lists }: SnapshotRecord, stored: ReadonlyMap<string, Uint8Array>): Key[] {
+  const ids = createIds();
+  const parts = lists.flatMap(([id]) => decodePackList(stored.get(id)!, ids));
+  const packs = [...packsOf(ids, parts)].map(([pack]) => packKey(pack));
+  return [manifestKey(manifest[0]), ...lists.map(([id]) => listKey(id)), ...packs];
 }

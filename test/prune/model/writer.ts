@@ -5,12 +5,15 @@ import { copyMissing } from '../../../src/vault/copy/copy-missing.ts';
 import { holdingsOf } from '../../../src/vault/copy/holdings.ts';
 import { planCopy } from '../../../src/vault/copy/plan.ts';
 import { withdrawnAt } from '../../../src/vault/copy/withdrawn.ts';
-import { indexKey, manifestKey, packKey, parseKey } from '../../../src/vault/format/keys.ts';
+import { indexKey, isHashed, listKey, manifestKey, packKey, parseKey } from '../../../src/vault/format/keys.ts';
 import { recordBytes, recordKey, signRecord, type UnsignedRecord } from '../../../src/vault/format/record.ts';
 import { newSigningKey, writerId } from '../../../src/vault/format/signing.ts';
 import { sha256Hex } from '../../../src/vault/hash.ts';
+import { createIds } from '../../../src/vault/ids.ts';
+import { needsReader } from '../../../src/vault/needs.ts';
 import type { PruneRules } from '../../../src/vault/prune/rules.ts';
 import { type GenerationView, mayReuse, mustLookAnew, readView, withdrawnOf } from '../../../src/vault/prune/view.ts';
+import { type SizedPack, storeLists } from '../../../src/vault/write/list-packs.ts';
 import { type Actor, vaultId, type World } from './world.ts';
 
 /** A host that writes, with what its disk keeps. It follows the protocol by the functions that the real writer uses. */
@@ -32,8 +35,9 @@ export interface ModelWriter {
   readonly source: Map<string, string>;
   /** Content → the pack that holds it. */
   readonly index: Map<string, string>;
+  /** Of packs and lists, in the order in which they were stored. */
   readonly sizes: Map<string, number>;
-  /** Place → packs that it holds. */
+  /** Place → packs and lists that it holds. */
   readonly holders: Map<string, Set<string>>;
   readonly lagging: Set<string>;
   lookedAt: number;
@@ -110,9 +114,11 @@ async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: Pr
     if (mustLookAnew(found, writer.lookedAt, rules)) {
       await onEach(async (destination) => {
         const held = new Set<string>();
-        for await (const { key } of destination.list('packs/')) {
-          const parsed = parseKey(key);
-          if (parsed?.type === 'pack') held.add(parsed.id);
+        for (const prefix of ['packs/', 'lists/']) {
+          for await (const { key } of destination.list(prefix)) {
+            const parsed = parseKey(key);
+            if (isHashed(parsed)) held.add(parsed.id);
+          }
         }
         writer.holders.set(destination.name, held);
       });
@@ -146,13 +152,26 @@ async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: Pr
   const manifest = world.unique('manifest');
   await put(manifestKey(sha256Hex(manifest)), manifest);
 
+  const stored = [...writer.sizes].filter(([pack]) => packs.has(pack));
+  const { lists } = await storeLists(inPairs(stored), {
+    isHeld,
+    isKnown: (list) => writer.sizes.has(list),
+    mayUse: (list) => mayReuse(begun, list, rules),
+    async put(list, bytes) {
+      writer.sizes.set(list, bytes.length);
+      for (const name of await put(listKey(list), bytes)) writer.holders.get(name)?.add(list);
+    },
+    saltOf: (_, attempt) => Buffer.alloc(8, attempt),
+  });
+
   const now = await view();
-  if (withdrawnOf(now, packs, isHeld, rules).length > 0) throw new SessionEnded('packs were withdrawn');
+  if (withdrawnOf(now, [...packs, ...lists.map(([list]) => list)], isHeld, rules).length > 0)
+    throw new SessionEnded('packs were withdrawn');
   const time = new Date(world.nowMs + writer.offMs).toISOString();
   const record = signRecord(
     {
       ...unsigned(world, writer, time),
-      packs: [...packs].sort().map((pack) => [pack, writer.sizes.get(pack)!] as const),
+      lists,
       manifest: [sha256Hex(manifest), manifest.length],
       generation: now.number,
     },
@@ -162,6 +181,11 @@ async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: Pr
   world.capturedMs.set(record.id, world.nowMs);
   writer.pending = { key: recordKey(record), hash: sha256Hex(bytes), sequence: record.sequence };
   if ((await put(recordKey(record), bytes)).length > 0) follow(writer, writer.pending);
+}
+
+/** So few, that restore points share some lists and not others. */
+function inPairs(packs: readonly SizedPack[]): SizedPack[][] {
+  return packs.flatMap((_, at) => (at % 2 === 0 ? [packs.slice(at, at + 2)] : []));
 }
 
 export function unsigned(world: World, writer: ModelWriter, time: string): UnsignedRecord {
@@ -177,7 +201,7 @@ export function unsigned(world: World, writer: ModelWriter, time: string): Unsig
     tool: 'model',
     versions: {},
     sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
-    packs: [],
+    lists: [],
     manifest: ['0'.repeat(64), 1],
     problems: {},
     retention: { class: 'standard' },
@@ -219,10 +243,15 @@ async function catchUp(
       const target = all.find(({ destination }) => destination === to)!;
       const sources = all.filter((one) => one !== target);
       const plan = planCopy(target, sources, await withdrawnAt(vaultId, all));
-      const { refused, waiting, silent } = await copyMissing(plan, { vault: vaultId }, run);
+      const withNeeds = needsReader(
+        sources.map(({ destination }) => destination),
+        createIds(),
+        () => {},
+      );
+      const { refused, waiting, silent } = await copyMissing(plan, { vault: vaultId, withNeeds }, run);
       for (const key of target.sizes.keys()) {
         const parsed = parseKey(key);
-        if (parsed?.type === 'pack') writer.holders.get(to.name)?.add(parsed.id);
+        if (isHashed(parsed)) writer.holders.get(to.name)?.add(parsed.id);
       }
       if (refused.length + waiting.length + silent.length === 0) writer.lagging.delete(to.name);
     } catch (error) {

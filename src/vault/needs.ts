@@ -1,0 +1,120 @@
+import type { Destination } from '../destinations/destination.ts';
+import { tracesUnder } from '../destinations/first-version.ts';
+import { inParallel } from './copy/in-parallel.ts';
+import { listKey, parseKey } from './format/keys.ts';
+import { decodePackList, type ListName, listBytesOf, type PackList } from './format/pack-list.ts';
+import type { SnapshotRecord } from './format/record.ts';
+import type { Ids } from './ids.ts';
+import { type Damage, damageOf, fetchSound } from './read/objects.ts';
+
+/** What a restore point needs besides its record: objects that are named by their SHA-256. */
+export interface Needs {
+  /** `[id, size in bytes]` */
+  readonly manifest: readonly [string, number];
+  readonly lists: readonly ListName[];
+  readonly packs: Packs;
+}
+
+/** The packs that lists name, counted: restore points share most of them, and there may be a million. */
+export interface Packs extends Iterable<readonly [string, number]> {
+  readonly ids: Ids;
+  /** Of one record, in its order, but for those that could not be read. The same list is the same object in all records. */
+  readonly parts: readonly PackList[];
+  /** Ids of the lists of which no sound copy could be read: what they name is not known. */
+  readonly unread: readonly string[];
+}
+
+export function packsOf(ids: Ids, parts: readonly PackList[], unread: readonly string[] = []): Packs {
+  return {
+    ...{ ids, parts, unread },
+    *[Symbol.iterator]() {
+      for (const { numbers, sizes } of parts) {
+        for (const [at, number] of numbers.entries()) yield [ids.idOf(number), sizes[at]!] as const;
+      }
+    },
+  };
+}
+
+/** How large a pack is by these lists; undefined for one that none of them names. */
+export function packSizes({ ids, parts }: Packs): (id: string) => number | undefined {
+  const known = new Uint32Array(ids.size);
+  for (const { numbers, sizes } of parts) for (const [at, number] of numbers.entries()) known[number] = sizes[at]!;
+  return (id) => known[ids.find(id) ?? -1] || undefined;
+}
+
+type WithRecord = { readonly record: Pick<SnapshotRecord, 'manifest' | 'lists'> };
+export type WithNeeds<Point> = Point & { readonly needs: Needs };
+
+/** Reads what these restore points need: their lists, each once, from any place that has it sound. */
+export type NeedsReader = <Point extends WithRecord>(
+  points: readonly Point[],
+  signal?: AbortSignal,
+) => Promise<WithNeeds<Point>[]>;
+
+const atOnce = 8;
+/** Strangers' records can name any number of lists: more than these are asked for only where a listing shows them. */
+const mostUnlisted = 64;
+
+export function needsReader(
+  destinations: readonly Destination[],
+  ids: Ids,
+  onDamage: (damage: Damage) => void,
+): NeedsReader {
+  /** By id; null: no copy is sound. */
+  const known = new Map<string, PackList | null>();
+
+  async function read([id, packs]: ListName, holders: readonly Destination[], signal: AbortSignal): Promise<void> {
+    try {
+      const sizeBytes = listBytesOf(packs);
+      const bytes = await fetchSound(holders, listKey(id), id, onDamage, { sizeBytes, signal });
+      known.set(id, decodePackList(bytes, ids));
+    } catch {
+      // What was wrong with each copy was told; who counts on the list sees that it is unread.
+      signal.throwIfAborted();
+      known.set(id, null);
+    }
+  }
+
+  function needsOf({ manifest, lists }: WithRecord['record']): Needs {
+    const parts: PackList[] = [];
+    const unread: string[] = [];
+    for (const [id, packs, sizeBytes] of lists) {
+      const list = known.get(id);
+      // Another record may name it rightly.
+      if (list?.numbers.length === packs && list.totalBytes === sizeBytes) parts.push(list);
+      else unread.push(id);
+    }
+    return { manifest, lists, packs: packsOf(ids, parts, unread) };
+  }
+
+  return async (points, signal = new AbortController().signal) => {
+    const missing = new Map<string, ListName>();
+    for (const { record } of points)
+      for (const list of record.lists) if (!known.has(list[0])) missing.set(list[0], list);
+    const holders = missing.size > mostUnlisted ? await holdersOfLists(destinations, onDamage, signal) : undefined;
+    const readOne = (list: ListName) => read(list, holders === undefined ? destinations : holders(list[0]), signal);
+    await inParallel([...missing.values()], atOnce, readOne, signal);
+    return points.map((point) => ({ ...point, needs: needsOf(point.record) }));
+  };
+}
+
+async function holdersOfLists(
+  destinations: readonly Destination[],
+  onDamage: (damage: Damage) => void,
+  signal: AbortSignal,
+): Promise<(id: string) => readonly Destination[]> {
+  const holders = new Map<string, Destination[]>();
+  for (const destination of destinations) {
+    try {
+      for await (const { key } of tracesUnder(destination, 'lists/')) {
+        signal.throwIfAborted();
+        const parsed = parseKey(key);
+        if (parsed?.type === 'list') holders.set(parsed.id, [...(holders.get(parsed.id) ?? []), destination]);
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      onDamage(damageOf(destination.name, 'lists/', error));
+    }
+  }
+  return (id) => holders.get(id) ?? [];
+}

@@ -1,0 +1,85 @@
+import type { Key } from '../../destinations/destination.ts';
+import { isHashed, listKey, manifestKey, packKey, parseKey } from '../format/keys.ts';
+import { listBytesOf, type PackList } from '../format/pack-list.ts';
+import { createIdSet } from '../id-set.ts';
+import type { Ids } from '../ids.ts';
+import type { WithNeeds } from '../needs.ts';
+import type { RestorePoint } from '../vault.ts';
+
+/** What restore points need, taken together. */
+export interface NeededObjects {
+  /** Each once, with the size that a record or a list gives it. */
+  objects(): Iterable<readonly [Key, number]>;
+  /**
+   * By key, the restore points that need it. All are found in one go, so that a place that lost everything is told in a time that
+   * grows with what it lost; lists of points are shared.
+   */
+  pointsThatNeed(keys: Iterable<Key>): ReadonlyMap<Key, ReadonlyArray<WithNeeds<RestorePoint>>>;
+}
+
+export function neededObjects(points: ReadonlyArray<WithNeeds<RestorePoint>>, ids: Ids): NeededObjects {
+  const byId = new Map<string, WithNeeds<RestorePoint>[]>();
+  const byPart = new Map<PackList, WithNeeds<RestorePoint>[]>();
+  for (const point of points) {
+    const { manifest, lists, packs } = point.needs;
+    for (const id of [manifest[0], ...lists.map(([list]) => list)]) note(byId, id, point);
+    for (const part of packs.parts) note(byPart, part, point);
+  }
+
+  function* objects(): Generator<readonly [Key, number]> {
+    const told = createIdSet(ids);
+    const isNew = (id: string) => {
+      if (told.has(id)) return false;
+      told.add(id);
+      return true;
+    };
+    for (const { manifest, lists } of points.map(({ needs }) => needs)) {
+      if (isNew(manifest[0])) yield [manifestKey(manifest[0]), manifest[1]];
+      for (const [id, packs] of lists) if (isNew(id)) yield [listKey(id), listBytesOf(packs)];
+    }
+    for (const { numbers, sizes } of byPart.keys()) {
+      for (const [at, number] of numbers.entries()) {
+        const id = ids.idOf(number);
+        if (isNew(id)) yield [packKey(id), sizes[at]!];
+      }
+    }
+  }
+
+  function partsWith(wanted: ReadonlySet<number>): ReadonlyMap<number, readonly number[]> {
+    const found = new Map<number, number[]>();
+    for (const [place, { numbers }] of [...byPart.keys()].entries()) {
+      for (const number of numbers) if (wanted.has(number)) note(found, number, place);
+    }
+    return found;
+  }
+
+  return {
+    objects,
+    pointsThatNeed(keys) {
+      const found = new Map<Key, ReadonlyArray<WithNeeds<RestorePoint>>>();
+      const packs = new Map<number, Key>();
+      for (const key of keys) {
+        const parsed = parseKey(key);
+        if (!isHashed(parsed)) continue;
+        const number = parsed.type === 'pack' ? ids.find(parsed.id) : undefined;
+        if (number !== undefined) packs.set(number, key);
+        else if (byId.has(parsed.id)) found.set(key, byId.get(parsed.id)!);
+      }
+      const pointsOfParts = [...byPart.values()];
+      const shared = new Map<string, ReadonlyArray<WithNeeds<RestorePoint>>>();
+      for (const [number, places] of partsWith(new Set(packs.keys()))) {
+        const name = places.join();
+        const touched = shared.get(name) ?? [...new Set(places.flatMap((place) => pointsOfParts[place]!))];
+        shared.set(name, touched);
+        found.set(packs.get(number)!, touched);
+      }
+      return found;
+    },
+  };
+}
+
+function note<Name, Value>(into: Map<Name, Value[]>, name: Name, value: Value): void {
+  const known = into.get(name);
+  if (known === undefined) into.set(name, [value]);
+  else known.push(value);
+}
