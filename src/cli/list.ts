@@ -1,5 +1,6 @@
 import { configurationDataset } from '../core/configuration-dataset.ts';
 import type { StoredEntry } from '../core/entry.ts';
+import { reasonText } from '../core/kept-points.ts';
 import { formatMoment, parseMoment } from '../core/moment.ts';
 import { showPath } from '../core/paths.ts';
 import { formatCount, formatSize } from '../core/size.ts';
@@ -115,7 +116,7 @@ function listed(
       problems: record.problems,
       accepted: accepted.get(record.id) ?? null,
       doubts: doubts.map(({ why }) => why),
-      keptBy: reasons,
+      keptBy: reasons.map(reasonText),
       goes: goesMs === undefined ? null : new Date(goesMs).toISOString(),
     })),
   };

@@ -1,3 +1,4 @@
+import { reasonText } from '../core/kept-points.ts';
 import { formatMoment } from '../core/moment.ts';
 import { countOf, formatCount, formatSize } from '../core/size.ts';
 import type { PlacePrune, PruneOutcome } from '../operations/prune.ts';
@@ -69,7 +70,7 @@ function reportOf({ plan, frees, places, outOfReach, suspect }: PruneOutcome, dr
 
 function pointReport({ point: { record }, reasons, goesMs }: DatasetPlan['points'][number]): PointReport {
   const goes = goesMs === undefined ? null : new Date(goesMs).toISOString();
-  return { id: record.id, time: record.time, keptBy: reasons, goes };
+  return { id: record.id, time: record.time, keptBy: reasons.map(reasonText), goes };
 }
 
 function reportText(report: PruneReport, nowMs: number, style: Style): string {

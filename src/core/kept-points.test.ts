@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { dayMs, hourMs } from './duration.ts';
-import { type Keepable, keptPoints } from './kept-points.ts';
+import { type Keepable, keptPoints, reasonText } from './kept-points.ts';
 import type { Retention } from './retention.ts';
 
 const nowMs = Date.UTC(2026, 10, 20, 12);
@@ -14,7 +14,7 @@ function point(name: string, hoursAgo: number, more: Partial<Keepable> = {}) {
 const kept = (points: ReturnType<typeof point>[], policy = last) =>
   Object.fromEntries(
     keptPoints(points, policy, options).flatMap(({ point: { name }, keep, reasons }) =>
-      keep ? [[name, reasons]] : [],
+      keep ? [[name, reasons.map(reasonText)]] : [],
     ),
   );
 
@@ -51,6 +51,15 @@ describe('what is kept', () => {
       'pinned',
     );
     expect(kept([point('new', 1), point('erased', 9, { pin, erased: true })])).not.toHaveProperty('erased');
+  });
+
+  test('house-4.1: a class may have any name, also one that a rule or a pin begins with: its lock reaches as far as was promised', () => {
+    const untilMs = nowMs + 365 * dayMs;
+    for (const className of ['last release', 'pinned: by hand', 'hourly', 'within', 'until 2026-01-01']) {
+      const points = [point('new', 1), point('kept', 9, { className, untilMs })];
+      const found = keptPoints(points, last, options).find(({ point: { name } }) => name === 'kept');
+      expect(found, className).toMatchObject({ keep: true, goesMs: untilMs, staysMs: untilMs });
+    }
   });
 
   test('every point has an end, but one that is pinned without', () => {

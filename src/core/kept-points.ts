@@ -1,5 +1,5 @@
 import { dayMs, hourMs } from './duration.ts';
-import { keepSet, type Retention } from './retention.ts';
+import { keepSet, type Retention, type Rule } from './retention.ts';
 
 /** A restore point of one dataset, as retention sees it. */
 export interface Keepable {
@@ -22,10 +22,34 @@ export interface Keepable {
   readonly erased?: boolean;
 }
 
+/** What keeps a restore point. Words are for the edge (`reasonText`): names in it are free text. */
+export type Reason =
+  | { readonly by: 'rule'; readonly rule: Rule /** Of `last`. */; readonly count?: number }
+  | { readonly by: 'until'; readonly untilMs: number; readonly className?: string }
+  | { readonly by: 'pin'; readonly reason: string; readonly untilMs?: number }
+  | { readonly by: 'must'; readonly why: string };
+
+/** `last 3`, `hourly`, `pre-migration until 2027-01-01`, `pinned: before 2.4`. */
+export function reasonText(reason: Reason): string {
+  switch (reason.by) {
+    case 'rule':
+      if (reason.rule === 'future') return 'dated in the future';
+      return reason.count === undefined ? reason.rule : `${reason.rule} ${reason.count}`;
+    case 'until': {
+      const until = `until ${new Date(reason.untilMs).toISOString().slice(0, 10)}`;
+      return reason.className === undefined ? until : `${reason.className} ${until}`;
+    }
+    case 'pin':
+      return `pinned: ${reason.reason}`;
+    case 'must':
+      return reason.why;
+  }
+}
+
 export interface KeptPoint<Point> {
   readonly point: Point;
   readonly keep: boolean;
-  readonly reasons: readonly string[];
+  readonly reasons: readonly Reason[];
   /** About when it goes, if backups go on as scheduled. Absent: nobody knows (pinned without an end). */
   readonly goesMs?: number;
   /** Until then it surely stays, whatever is backed up from now on: its lock may reach as far. Absent: that cannot be said. */
@@ -45,13 +69,13 @@ export function keptPoints<Point extends Keepable>(
   { nowMs, intervalMs }: { readonly nowMs: number; readonly intervalMs: number },
 ): KeptPoint<Point>[] {
   const ruled = points.filter(({ erased, className }) => erased !== true && className === undefined);
-  const reasons = new Map<Point, Set<string>>(points.map((point) => [point, new Set()]));
+  const rules = new Map<Point, Set<Rule>>(points.map((point) => [point, new Set()]));
   const applyBy = (some: readonly Point[], timeOf: (point: Point) => number) => {
     // Of two of one moment the later in the list is the newer.
     const timed = some.map((point) => ({ point, timeMs: timeOf(point) })).reverse();
     // No rule counts from now, and no time is later than the store's: nothing is dated in the future here.
-    for (const { point, reasons: why } of keepSet(timed, policy, Number.POSITIVE_INFINITY)) {
-      for (const reason of why) reasons.get(point.point)?.add(reason);
+    for (const { point, rules: keeping } of keepSet(timed, policy, Number.POSITIVE_INFINITY)) {
+      for (const rule of keeping) rules.get(point.point)?.add(rule);
     }
   };
   const apply = (some: readonly Point[]) => {
@@ -69,8 +93,10 @@ export function keptPoints<Point extends Keepable>(
   return [...points]
     .sort((a, b) => b.timeMs - a.timeMs)
     .map((point) => {
-      const ruling = [...(reasons.get(point) ?? []), ...(point.erased === true ? [] : ownReasons(point, nowMs))];
-      const all = ruling.length === 0 && point.must !== undefined ? [point.must] : ruling;
+      const own = point.erased === true ? [] : ownReasons(point, nowMs);
+      const ruling = [...[...(rules.get(point) ?? [])].map((rule) => ruleReason(rule, policy)), ...own];
+      const must: Reason[] = point.must === undefined ? [] : [{ by: 'must', why: point.must }];
+      const all = ruling.length === 0 ? must : ruling;
       const goesMs = goes(point, all, policy, intervalMs);
       const staysMs = stays(point, all, policy, nowMs);
       return {
@@ -83,40 +109,49 @@ export function keptPoints<Point extends Keepable>(
     });
 }
 
-function ownReasons({ untilMs, className, pin }: Keepable, nowMs: number): string[] {
-  const reasons: string[] = [];
+function ruleReason(rule: Rule, { last }: Retention): Reason {
+  return { by: 'rule', rule, ...(rule === 'last' && { count: Math.max(1, last) }) };
+}
+
+function ownReasons({ untilMs, className, pin }: Keepable, nowMs: number): Reason[] {
+  const reasons: Reason[] = [];
   if (untilMs !== undefined && untilMs > nowMs) {
-    const day = new Date(untilMs).toISOString().slice(0, 10);
-    reasons.push(className === undefined ? `until ${day}` : `${className} until ${day}`);
+    reasons.push({ by: 'until', untilMs, ...(className !== undefined && { className }) });
   }
-  if (pin !== undefined && !(pin.untilMs !== undefined && pin.untilMs <= nowMs)) reasons.push(`pinned: ${pin.reason}`);
+  if (pin !== undefined && !(pin.untilMs !== undefined && pin.untilMs <= nowMs)) reasons.push({ by: 'pin', ...pin });
   return reasons;
 }
 
-function goes(point: Keepable, reasons: readonly string[], policy: Retention, intervalMs: number): number | undefined {
-  if (reasons.length === 0) return point.timeMs;
+function goes(
+  { timeMs }: Keepable,
+  reasons: readonly Reason[],
+  policy: Retention,
+  intervalMs: number,
+): number | undefined {
+  if (reasons.length === 0) return timeMs;
   const ends = reasons.map((reason) => {
-    if (reason.startsWith('pinned: ')) return point.pin?.untilMs;
-    if (reason === point.must) return undefined;
-    return endOf(reason, point.timeMs, policy, intervalMs) ?? point.untilMs;
+    if (reason.by === 'must') return undefined;
+    return reason.by === 'rule' ? endOf(reason.rule, timeMs, policy, intervalMs) : reason.untilMs;
   });
   return ends.some((end) => end === undefined) ? undefined : Math.max(...ends.map(Number));
 }
 
 /** A rule of days, weeks … is sure of a point only once its day or week is over: until then a newer one may take its place. */
-function stays(point: Keepable, reasons: readonly string[], policy: Retention, nowMs: number): number | undefined {
+function stays({ timeMs }: Keepable, reasons: readonly Reason[], policy: Retention, nowMs: number): number | undefined {
   const ends = reasons.flatMap((reason) => {
-    if (reason.startsWith('pinned: ')) return point.pin?.untilMs ?? [];
-    if (reason === point.must || reason.startsWith('last ')) return [];
-    const periodEndsMs = endOf(reason, point.timeMs, { ...policy, [reason]: 1 }, 0);
-    if (reason !== 'within' && periodEndsMs !== undefined && periodEndsMs > nowMs) return [];
-    return endOf(reason, point.timeMs, policy, 0) ?? point.untilMs ?? [];
+    if (reason.by === 'must') return [];
+    if (reason.by !== 'rule') return reason.untilMs ?? [];
+    const { rule } = reason;
+    if (rule === 'last' || rule === 'future') return [];
+    const periodEndsMs = endOf(rule, timeMs, { ...policy, [rule]: 1 }, 0);
+    if (rule !== 'within' && periodEndsMs !== undefined && periodEndsMs > nowMs) return [];
+    return endOf(rule, timeMs, policy, 0) ?? [];
   });
   return ends.length === 0 ? undefined : Math.max(...ends);
 }
 
 /** When newer points have taken its place in a rule. */
-function endOf(rule: string, ms: number, policy: Retention, intervalMs: number): number | undefined {
+function endOf(rule: Rule, ms: number, policy: Retention, intervalMs: number): number | undefined {
   const date = new Date(ms);
   const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
   const day = Math.floor(ms / dayMs);
@@ -133,7 +168,9 @@ function endOf(rule: string, ms: number, policy: Retention, intervalMs: number):
       return Date.UTC(year + policy.yearly, 0, 1);
     case 'within':
       return ms + (policy.withinMs ?? 0);
-    default:
-      return rule.startsWith('last ') ? ms + Math.max(1, policy.last) * intervalMs : undefined;
+    case 'last':
+      return ms + Math.max(1, policy.last) * intervalMs;
+    case 'future':
+      return undefined;
   }
 }

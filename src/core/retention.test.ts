@@ -26,10 +26,10 @@ const anyPoints = fc.uniqueArray(
 describe('retention', () => {
   test('keeps the newest point of each hour, day, week and month, and says by which rules', () => {
     const decided = keepSet(every(hourMs / 2, 24 * 2 * 60), defaultRetention, now);
-    const by = (rule: string) => decided.filter((one) => one.reasons.includes(rule)).length;
-    expect([by('last 3'), by('hourly'), by('daily'), by('weekly'), by('monthly')]).toEqual([3, 24, 7, 4, 3]);
+    const by = (rule: string) => decided.filter((one) => one.rules.some((one) => one === rule)).length;
+    expect([by('last'), by('hourly'), by('daily'), by('weekly'), by('monthly')]).toEqual([3, 24, 7, 4, 3]);
     expect(decided.filter((one) => one.keep).length).toBe(25 + 5 + 2 + 2);
-    expect(decided[0]?.reasons).toEqual(['last 3', 'hourly', 'daily', 'weekly', 'monthly']);
+    expect(decided[0]?.rules).toEqual(['last', 'hourly', 'daily', 'weekly', 'monthly']);
   });
 
   test('weeks begin on Monday', () => {

@@ -27,9 +27,12 @@ export function retentionOf(environment: string): Retention {
 export interface Kept<Point> {
   readonly point: Point;
   readonly keep: boolean;
-  /** The rules that keep it: `last 3`, `hourly`, `within 2 days` … Empty when dropped. */
-  readonly reasons: readonly string[];
+  /** The rules that keep it. Empty when dropped. */
+  readonly rules: readonly Rule[];
 }
+
+/** `future`: it is dated after now, and no rule was asked. */
+export type Rule = 'last' | 'hourly' | 'daily' | 'weekly' | 'monthly' | 'yearly' | 'within' | 'future';
 
 const periods: ReadonlyArray<readonly ['hourly' | 'daily' | 'weekly' | 'monthly' | 'yearly', (ms: number) => number]> =
   [
@@ -54,13 +57,13 @@ export function keepSet<Point extends { readonly timeMs: number }>(
   nowMs: number,
 ): Kept<Point>[] {
   const sorted = [...points].sort((a, b) => b.timeMs - a.timeMs);
-  const reasons = new Map<Point, string[]>(sorted.map((point) => [point, []]));
+  const rules = new Map<Point, Rule[]>(sorted.map((point) => [point, []]));
   const past = sorted.filter((point) => point.timeMs <= nowMs);
-  const keep = (point: Point, reason: string) => reasons.get(point)?.push(reason);
+  const keep = (point: Point, rule: Rule) => rules.get(point)?.push(rule);
 
-  for (const point of sorted) if (!(point.timeMs <= nowMs)) keep(point, 'dated in the future');
+  for (const point of sorted) if (!(point.timeMs <= nowMs)) keep(point, 'future');
   const last = Math.max(1, policy.last);
-  for (const point of past.slice(0, last)) keep(point, `last ${last}`);
+  for (const point of past.slice(0, last)) keep(point, 'last');
   for (const [rule, periodOf] of periods) {
     const seen = new Set<number>();
     for (const point of past) {
@@ -76,7 +79,7 @@ export function keepSet<Point extends { readonly timeMs: number }>(
     for (const point of past) if (newest.timeMs - point.timeMs <= policy.withinMs) keep(point, 'within');
   }
   return sorted.map((point) => {
-    const why = reasons.get(point) ?? [];
-    return { point, keep: why.length > 0, reasons: why };
+    const keeping = rules.get(point) ?? [];
+    return { point, keep: keeping.length > 0, rules: keeping };
   });
 }

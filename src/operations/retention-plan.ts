@@ -2,7 +2,7 @@ import type { System } from '../config/system.ts';
 import { weigh } from '../core/anomalies.ts';
 import { configurationDataset } from '../core/configuration-dataset.ts';
 import { dayMs, minuteMs } from '../core/duration.ts';
-import { type Keepable, keptPoints } from '../core/kept-points.ts';
+import { type Keepable, keptPoints, type Reason } from '../core/kept-points.ts';
 import { intervalFor } from '../core/objectives.ts';
 import { defaultRetention, type Retention } from '../core/retention.ts';
 import { writerId } from '../vault/format/signing.ts';
@@ -33,7 +33,7 @@ export interface PlannedPoint {
   readonly point: RestorePoint;
   readonly keep: boolean;
   /** The rules that keep it. */
-  readonly reasons: readonly string[];
+  readonly reasons: readonly Reason[];
   /** About when it goes if backups go on, milliseconds since 1970 UTC; absent: nobody knows. */
   readonly goesMs?: number;
   /** Until then it surely stays. */

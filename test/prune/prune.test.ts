@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { dayMs } from '../../src/core/duration.ts';
+import { reasonText } from '../../src/core/kept-points.ts';
 import { startRun } from '../../src/core/run.ts';
 import { erase } from '../../src/operations/erase.ts';
 import { pin, unpin } from '../../src/operations/pins.ts';
@@ -106,7 +107,9 @@ test('a dry run changes nothing and says what would go and why the rest stays', 
   const before = [...objectsIn(system.at()).keys()].filter((key) => !key.startsWith('ledger/'));
   const { plan, generation } = await pruned(system, { dryRun: true });
   expect(generation).toBeUndefined();
-  expect(plan.datasets[0]?.points.map(({ point, keep, reasons }) => [point.record.id, keep, reasons])).toEqual([
+  expect(
+    plan.datasets[0]?.points.map(({ point, keep, reasons }) => [point.record.id, keep, reasons.map(reasonText)]),
+  ).toEqual([
     [records[3]?.id, true, ['last 2']],
     [records[2]?.id, true, ['last 2']],
     [records[1]?.id, false, []],
@@ -132,7 +135,7 @@ test('a pin holds a restore point against the retention, and unpinned it goes', 
   await pin(open, vault, { point: first!.id, reason: 'before migration 2.4' }, run);
   await pruneToTheEnd(system);
   expect(await idsOf(system)).toContain(first!.id);
-  expect((await pruned(system, { dryRun: true })).plan.datasets[0]?.points.at(-1)?.reasons).toEqual([
+  expect((await pruned(system, { dryRun: true })).plan.datasets[0]?.points.at(-1)?.reasons.map(reasonText)).toEqual([
     'pinned: before migration 2.4',
   ]);
   await unpin(open, vault, first!.id, run);

@@ -6,6 +6,7 @@ import { temporaryFolder } from '../../../test/support/temp.ts';
 import type { DestinationHealth, RunRecord } from '../../catalog/catalog.ts';
 import { loadSystem } from '../../config/load.ts';
 import { dayMs, hourMs, minuteMs } from '../../core/duration.ts';
+import { reasonText } from '../../core/kept-points.ts';
 import { listBytesOf } from '../../vault/format/pack-list.ts';
 import { newSigningKey } from '../../vault/format/signing.ts';
 import { freedBy, planFor } from '../retention-plan.ts';
@@ -328,7 +329,7 @@ describe('the retention plan', () => {
     const found = await vaultReader.restorePoints();
     const plan = planFor(config, found, { nowMs: now });
     const uploads = plan.datasets.find(({ dataset }) => dataset === 'uploads');
-    expect(uploads?.points.map(({ point, reasons }) => [point.record.id, reasons])).toEqual([
+    expect(uploads?.points.map(({ point, reasons }) => [point.record.id, reasons.map(reasonText)])).toEqual([
       [points[0]?.id, ['last 1', 'daily']],
       [points[1]?.id, []],
       [points[2]?.id, ['daily']],
@@ -348,7 +349,7 @@ describe('the retention plan', () => {
     vault.point({ dataset: 'app-db', timeMs: now });
     const points = await (await system.vault(() => {})).restorePoints();
     const kept = planFor(config, points, { nowMs: now }).datasets.find(({ dataset }) => dataset === 'uploads')?.points;
-    expect(kept?.filter(({ reasons }) => reasons.includes('the last full one'))).toMatchObject([
+    expect(kept?.filter(({ reasons }) => reasons.map(reasonText).includes('the last full one'))).toMatchObject([
       { point: { record: { id: full.id } }, keep: true },
     ]);
     expect(kept?.filter(({ keep }) => keep).length).toBeLessThan(5);
