@@ -2,6 +2,7 @@ import { defineError } from '../core/errors.ts';
 
 export const catalogUnavailable = defineError({
   code: 'catalog-unavailable',
+  about: 'place',
   exit: 2,
   say: (fact: { file: string; why: string }) => `The catalog ${fact.file} cannot be used: ${fact.why}.`,
   hint: () =>

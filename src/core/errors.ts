@@ -1,3 +1,10 @@
+export type About = 'place' | 'backup';
+
+interface Words {
+  readonly sentence: string;
+  readonly hint: string;
+}
+
 /** What every failure that a person may see looks like: a stable code, one sentence, and what to do next. */
 export class LifeboatError extends Error {
   readonly code: string;
@@ -5,19 +12,28 @@ export class LifeboatError extends Error {
   readonly exit: 1 | 2 | 64 | 130;
   /** The command or setting that mends it. */
   readonly hint: string;
+  /** `place`: a disk, a tool, a server or a line is at fault, and nothing is said of the backup. In doubt it is the backup. */
+  readonly about: About;
 
-  constructor(code: string, exit: 1 | 2 | 64 | 130, sentence: string, hint: string, options?: ErrorOptions) {
-    super(sentence, options);
+  constructor(
+    definition: Pick<ErrorDefinition<never>, 'code' | 'exit' | 'about'>,
+    words: Words,
+    options?: ErrorOptions,
+  ) {
+    super(words.sentence, options);
     this.name = 'LifeboatError';
-    this.code = code;
-    this.exit = exit;
-    this.hint = hint;
+    this.code = definition.code;
+    this.exit = definition.exit;
+    this.hint = words.hint;
+    this.about = definition.about ?? 'backup';
   }
 }
 
 interface ErrorDefinition<Fact> {
   /** Lower-case words joined by hyphens; never changes once released. */
   code: string;
+  /** `place` where only this machine or a destination is at fault; what is said of data, plan or usage says nothing. */
+  about?: About;
   exit: 1 | 2 | 64 | 130;
   say: (fact: Fact) => string;
   hint: (fact: Fact) => string;
@@ -41,7 +57,7 @@ export function defineError<Fact extends object>(definition: ErrorDefinition<Fac
     const fact = Object.fromEntries(
       Object.entries(given).map(([name, value]) => [name, typeof value === 'string' ? oneLine(value) : value]),
     ) as Fact;
-    return new LifeboatError(definition.code, definition.exit, definition.say(fact), definition.hint(fact), options);
+    return new LifeboatError(definition, { sentence: definition.say(fact), hint: definition.hint(fact) }, options);
   };
   return Object.assign(make, {
     code: definition.code,

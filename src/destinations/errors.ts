@@ -33,6 +33,7 @@ export const objectLocked = defineError({
 
 export const objectFrozen = defineError({
   code: 'object-frozen',
+  about: 'place',
   exit: 2,
   say: (fact: { destination: string; key: string }) =>
     `${fact.key} in destination ${fact.destination} lies in an archive class: it has to be thawed there before it can be read.`,
@@ -42,6 +43,7 @@ export const objectFrozen = defineError({
 
 export const destinationFull = defineError({
   code: 'destination-full',
+  about: 'place',
   exit: 2,
   say: (fact: { destination: string; location: string }) =>
     `Destination ${fact.destination} (${fact.location}) is full. What was stored before is whole.`,
@@ -50,6 +52,7 @@ export const destinationFull = defineError({
 
 export const destinationReadOnly = defineError({
   code: 'destination-read-only',
+  about: 'place',
   exit: 2,
   say: (fact: { destination: string; location: string }) =>
     `Destination ${fact.destination} (${fact.location}) cannot be written: it is read-only.`,
@@ -58,6 +61,7 @@ export const destinationReadOnly = defineError({
 
 export const destinationDenied = defineError({
   code: 'destination-denied',
+  about: 'place',
   exit: 2,
   say: (fact: { destination: string; location: string; why: string }) =>
     `Destination ${fact.destination} (${fact.location}) refused: ${fact.why}.`,
@@ -66,6 +70,7 @@ export const destinationDenied = defineError({
 
 export const destinationUnreachable = defineError({
   code: 'destination-unreachable',
+  about: 'place',
   exit: 2,
   say: (fact: { destination: string; location: string; why: string }) =>
     `Destination ${fact.destination} (${fact.location}) cannot be reached: ${fact.why}.`,

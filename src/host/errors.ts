@@ -2,6 +2,7 @@ import { defineError } from '../core/errors.ts';
 
 export const stateUnusable = defineError({
   code: 'state-folder-unusable',
+  about: 'place',
   exit: 2,
   say: (fact: { folder: string; why: string }) => `The state folder ${fact.folder} cannot be used: ${fact.why}.`,
   hint: () =>

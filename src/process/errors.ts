@@ -2,6 +2,7 @@ import { defineError } from '../core/errors.ts';
 
 export const toolMissing = defineError({
   code: 'tool-missing',
+  about: 'place',
   exit: 2,
   say: (fact: { tool: string; looked: string; debianPackage?: string | undefined }) =>
     `The program ${fact.tool} is not on this host (looked in ${fact.looked}).`,

@@ -3,6 +3,7 @@ import { formatSize } from '../core/size.ts';
 
 export const sandboxTooSmall = defineError({
   code: 'sandbox-too-small',
+  about: 'place',
   exit: 2,
   say: (fact: { folder: string; needsBytes: number; freeBytes: number }) =>
     `The drill needs about ${formatSize(fact.needsBytes)} in ${fact.folder}, and ${formatSize(fact.freeBytes)} are free. Nothing was restored.`,
@@ -11,6 +12,7 @@ export const sandboxTooSmall = defineError({
 
 export const sandboxNotIsolated = defineError({
   code: 'sandbox-not-isolated',
+  about: 'place',
   exit: 2,
   say: (fact: { why: string }) =>
     `Nothing of the application was started, for nothing would keep it from this host: ${fact.why}.`,
@@ -20,6 +22,7 @@ export const sandboxNotIsolated = defineError({
 
 export const sandboxLimit = defineError({
   code: 'sandbox-limit',
+  about: 'place',
   exit: 2,
   say: (fact: { why: string; next: string }) => `What ran in the sandbox was ended: ${fact.why}.`,
   hint: (fact) => `${fact.next}.`,
@@ -27,6 +30,7 @@ export const sandboxLimit = defineError({
 
 export const sandboxFailed = defineError({
   code: 'sandbox-failed',
+  about: 'place',
   exit: 2,
   say: (fact: { doing: string; why: string }) => `The sandbox could not ${fact.doing}: ${fact.why}.`,
   hint: () => "The backup is not at fault. Run 'lifeboat gc' and then the drill again.",
@@ -34,6 +38,7 @@ export const sandboxFailed = defineError({
 
 export const sandboxServerMissing = defineError({
   code: 'sandbox-server-missing',
+  about: 'place',
   exit: 2,
   say: (fact: { needs: number; found: string }) =>
     `The restore point needs a PostgreSQL server of version ${fact.needs} or newer to be restored into; found here: ${fact.found}.`,

@@ -43,6 +43,7 @@ export const targetUnsuitable = defineError({
 
 export const targetTooSmall = defineError({
   code: 'target-too-small',
+  about: 'place',
   exit: 2,
   say: (fact: { target: string; neededBytes: number; freeBytes: number }) =>
     `${fact.target} has ${formatSize(fact.freeBytes)} free, and ${formatSize(fact.neededBytes)} are needed. Nothing was written.`,

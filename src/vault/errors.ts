@@ -143,6 +143,7 @@ export const unsafeEntry = defineError({
 
 export const targetFull = defineError({
   code: 'target-full',
+  about: 'place',
   exit: 2,
   say: (fact: { why: string }) => `There is no room where the restore writes: ${fact.why}`,
   hint: () => 'What was there before is untouched. Make room, or restore elsewhere with --into.',
@@ -150,6 +151,7 @@ export const targetFull = defineError({
 
 export const memoryUnsound = defineError({
   code: 'memory-unsound',
+  about: 'place',
   exit: 2,
   say: (fact: { stage: string }) =>
     `What was ${fact.stage} did not come back the same when it was checked before sending.`,

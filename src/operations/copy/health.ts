@@ -1,4 +1,11 @@
 import { LifeboatError, sentenceOf } from '../../core/errors.ts';
+import {
+  destinationDenied,
+  destinationFull,
+  destinationReadOnly,
+  destinationUnreachable,
+} from '../../destinations/errors.ts';
+import { noDestination } from '../../vault/errors.ts';
 import type { OpenSystem } from '../system.ts';
 
 /**
@@ -22,9 +29,11 @@ export function noteHealth(
   }
 }
 
+const outages = [destinationUnreachable, destinationDenied, destinationFull, destinationReadOnly, noDestination];
+
 /** After work that failed because no destination was left: since when that is so is what `status` will say. */
 export function noteOutage(system: OpenSystem, error: unknown): void {
-  if (!/^(destination-|no-destination-left$)/.test(codeOf(error))) return;
+  if (!outages.some((outage) => outage.is(error))) return;
   const names = Object.keys(system.config.destinations);
   noteHealth(
     system,

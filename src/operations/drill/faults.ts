@@ -1,20 +1,6 @@
-import { type LifeboatError, sentenceOf } from '../../core/errors.ts';
+import { LifeboatError, sentenceOf } from '../../core/errors.ts';
 import { sandboxLimit } from '../../sandbox/errors.ts';
 import type { Finding } from './parts.ts';
-
-/** Errors that tell of the place of the drill, not of the backup or the plan. */
-const ofThePlace = new Set([
-  'destination-unreachable',
-  'destination-denied',
-  'sandbox-too-small',
-  'sandbox-not-isolated',
-  'sandbox-failed',
-  'sandbox-limit',
-  'sandbox-server-missing',
-  'target-too-small',
-  'tool-missing',
-  'postgres-client-too-old',
-]);
 
 const ofTheSystem = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EROFS', 'EAGAIN', 'ETIMEDOUT']);
 /** PostgreSQL: no space, no memory, too many connections, shut down, cannot connect. */
@@ -26,10 +12,13 @@ const ofTheServer = /^(53|57P0|58|08)/;
  */
 export function isFaultOfThePlace(error: unknown): boolean {
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
-    const code = (at as Partial<LifeboatError> & NodeJS.ErrnoException).code;
+    if (at instanceof LifeboatError) {
+      if (at.about === 'place') return true;
+      continue;
+    }
+    const { code } = at as NodeJS.ErrnoException;
     if (code === undefined) continue;
-    if (ofThePlace.has(code) || ofTheSystem.has(code) || (/^[0-9A-Z]{5}$/.test(code) && ofTheServer.test(code)))
-      return true;
+    if (ofTheSystem.has(code) || (/^[0-9A-Z]{5}$/.test(code) && ofTheServer.test(code))) return true;
   }
   return false;
 }

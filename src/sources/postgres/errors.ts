@@ -69,6 +69,7 @@ export const rightsMissing = defineError({
 
 export const clientTooOld = defineError({
   code: 'postgres-client-too-old',
+  about: 'place',
   exit: 2,
   say: (fact: { tool: string; toolVersion: string; serverVersion: string; serverMajor: number }) =>
     `${fact.tool} is ${fact.toolVersion}, but the server is ${fact.serverVersion}: an older client cannot dump a newer server.`,

@@ -40,6 +40,7 @@ export const logUnread = defineError({
 
 export const workFolderTooSmall = defineError({
   code: 'sqlite-no-room-for-copy',
+  about: 'place',
   exit: 2,
   say: (fact: { folder: string; neededBytes: number; freeBytes: number }) =>
     `A copy of the database needs ${Math.ceil(fact.neededBytes / 1e6)} MB in ${fact.folder}, which has ${Math.floor(fact.freeBytes / 1e6)} MB free.`,

@@ -60,5 +60,6 @@ export function startExtractPool(data: ExtractWorkerData): ExtractPool {
 function asError(error: Extract<FromExtractWorker, { type: 'failed' }>['error']): Error {
   if (error.errno === 'ENOSPC' || error.errno === 'EDQUOT') return targetFull({ why: error.message });
   if (error.code === undefined) return new Error(error.message);
-  return new LifeboatError(error.code, 2, error.message, error.hint ?? '');
+  const { code, about = 'backup', message: sentence, hint = '' } = error;
+  return new LifeboatError({ code, exit: 2, about }, { sentence, hint });
 }

@@ -33,7 +33,7 @@ function send(message: FromExtractWorker): void {
 }
 
 function fail(error: unknown): void {
-  const known = error instanceof LifeboatError ? { code: error.code, hint: error.hint } : {};
+  const known = error instanceof LifeboatError ? { code: error.code, hint: error.hint, about: error.about } : {};
   const errno = (error as NodeJS.ErrnoException).code;
   send({ type: 'failed', error: { message: sentenceOf(error), ...known, ...(errno !== undefined && { errno }) } });
 }

@@ -1,3 +1,4 @@
+import type { About } from '../../core/errors.ts';
 import type { BytePath } from '../../core/paths.ts';
 
 /** What the extracting coordinator and its worker threads say to each other. */
@@ -48,6 +49,7 @@ export type FromExtractWorker =
         readonly message: string;
         readonly code?: string;
         readonly hint?: string;
+        readonly about?: About;
         readonly errno?: string;
       };
     };

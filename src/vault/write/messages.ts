@@ -1,4 +1,5 @@
 import type { ChunkProfile } from '../../core/entry.ts';
+import type { About } from '../../core/errors.ts';
 import type { BytePath } from '../../core/paths.ts';
 import type { Toc } from '../format/toc.ts';
 
@@ -95,7 +96,12 @@ export type FromStoreWorker =
     }
   | {
       readonly type: 'failed';
-      readonly error: { readonly message: string; readonly code?: string; readonly hint?: string };
+      readonly error: {
+        readonly message: string;
+        readonly code?: string;
+        readonly hint?: string;
+        readonly about?: About;
+      };
     };
 
 export type ContentOutcome =

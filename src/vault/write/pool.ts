@@ -164,12 +164,7 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
         member.reads--;
         return;
       case 'failed':
-        throw new LifeboatError(
-          message.error.code ?? 'store-failed',
-          2,
-          message.error.message,
-          message.error.hint ?? 'Run the backup again; what was already sent is used again.',
-        );
+        throw errorOf(message.error);
     }
   }
 
@@ -306,4 +301,10 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
       await Promise.all(members.map(({ thread }) => (clean ? threads.put(thread) : thread.end())));
     },
   };
+}
+
+function errorOf(error: Extract<FromStoreWorker, { type: 'failed' }>['error']): LifeboatError {
+  const { code = 'store-failed', about = 'backup', message: sentence } = error;
+  const { hint = 'Run the backup again; what was already sent is used again.' } = error;
+  return new LifeboatError({ code, exit: 2, about }, { sentence, hint });
 }

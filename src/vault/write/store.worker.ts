@@ -155,7 +155,7 @@ function exactly(bytes: Buffer): ArrayBuffer {
 }
 
 function fail(error: unknown): void {
-  const known = error instanceof LifeboatError ? { code: error.code, hint: error.hint } : {};
+  const known = error instanceof LifeboatError ? { code: error.code, hint: error.hint, about: error.about } : {};
   send({ type: 'failed', error: { message: sentenceOf(error), ...known } });
 }
 
