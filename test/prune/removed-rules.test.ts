@@ -53,6 +53,28 @@ const scripts: Record<string, Script> = {
       await truth.check();
     },
   },
+  'a writer uses a marked list again while it is being removed, though its packs stay': {
+    rule: { writerHeeds: false },
+    async play(game) {
+      const { world, backup, prune, truth } = game;
+      await game.backedUp(0);
+      const { source } = game.writers[0]!;
+      // The last list, of one pack, becomes one of two.
+      source.set('file3', 'more');
+      await world.finish(backup(0));
+      world.nowMs += 3 * dayMs;
+      await world.finish(backup(0));
+      await game.pruned();
+      await world.finish(backup(0));
+      world.nowMs += 4 * dayMs;
+      const pruner = prune();
+      await world.stepTo(pruner, (verb, key) => verb === 'delete' && key.startsWith('lists/'));
+      source.delete('file3');
+      await world.finish(backup(0));
+      await world.finish(pruner);
+      await truth.check();
+    },
+  },
   'a writer trusts its memory of what was removed long ago': {
     rule: { writerLooksAnew: false },
     async play(game) {
