@@ -2,6 +2,7 @@ import type { Destination } from './destination.ts';
 import { createLocal, openLocal } from './local/destination.ts';
 import type { DestinationOptions } from './options.ts';
 import { withDeadline } from './wrap/deadline.ts';
+import { withFewerWhenSlow } from './wrap/fewer-when-slow.ts';
 import { withGivingUp } from './wrap/give-up.ts';
 import { withLimit } from './wrap/limit.ts';
 import { withRetry } from './wrap/retry.ts';
@@ -44,5 +45,6 @@ async function created(name: string, options: DestinationOptions): Promise<Desti
 }
 
 function hardened(destination: Destination): Destination {
-  return withGivingUp(withDeadline(withRetry(withLimit(destination, mostAtOnce))));
+  // Outside of the deadline: what waits for its turn is not late.
+  return withFewerWhenSlow(withGivingUp(withDeadline(withRetry(withLimit(destination, mostAtOnce)))));
 }

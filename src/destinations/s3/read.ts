@@ -150,7 +150,9 @@ interface Taking {
 }
 
 /** What is moved at least, after the time that a silence may last: a byte now and then would keep us for ever. */
-const leastBytesPerSecond = 64 << 10;
+const leastBytesPerSecond = 16 << 10;
+/** More than a pack: a lying place may announce any size. */
+const mostTimedBytes = 64 << 20;
 
 async function readBody(
   bucket: Bucket,
@@ -165,7 +167,7 @@ async function readBody(
   let receivedBytes = 0;
   const giveUp = () => body.destroy(Object.assign(new Error('silent'), { code: 'ETIMEDOUT' }));
   const patience = setTimeout(giveUp, bucket.silenceMs);
-  const allowedMs = bucket.silenceMs + ((expectedBytes ?? most) / leastBytesPerSecond) * 1000;
+  const allowedMs = bucket.silenceMs + (Math.min(expectedBytes ?? most, mostTimedBytes) / leastBytesPerSecond) * 1000;
   const inAll = setTimeout(giveUp, allowedMs);
   const abort = () => body.destroy(signal?.reason instanceof Error ? signal.reason : new Error('aborted'));
   signal?.addEventListener('abort', abort, { once: true });

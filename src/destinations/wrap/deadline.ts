@@ -1,3 +1,5 @@
+import { formatDuration } from '../../core/duration.ts';
+import { formatSize } from '../../core/size.ts';
 import type { Destination, History } from '../destination.ts';
 import { destinationUnreachable } from '../errors.ts';
 import { mostBytesOf } from '../object-sizes.ts';
@@ -9,16 +11,26 @@ export interface Patience {
   readonly bytesPerSecond: number;
 }
 
-const usual: Patience = { answerMs: 60_000, bytesPerSecond: 64 * 1024 };
+/** A line of 128 kbit/s carries it, where nothing shares that line (`withFewerWhenSlow`). A disk is quicker, or hangs. */
+const usual = {
+  line: { answerMs: 60_000, bytesPerSecond: 16 * 1024 },
+  disk: { answerMs: 60_000, bytesPerSecond: 64 * 1024 },
+};
 
-/** More than the largest object of a vault: a forged record may say any size. */
-const mostTimedBytes = 256 * 1024 * 1024;
+/** From this size on its time depends on the line. */
+const mentionedBytes = 1 << 20;
+
+/** More than a pack: a forged record may say any size. */
+const mostTimedBytes = 64 * 1024 * 1024;
 
 /**
  * Ends every verb that takes longer than it may: a place that hangs must not hang those beside it. Retries and turns are
  * inside, so this is the longest that anything takes. It is the last guard: adapters notice a silent connection much sooner.
  */
-export function withDeadline(destination: Destination, patience: Patience = usual): Destination {
+export function withDeadline(
+  destination: Destination,
+  patience: Patience = destination.type === 'local' ? usual.disk : usual.line,
+): Destination {
   const { answerMs, bytesPerSecond } = patience;
   // A forged record may ask for any number of bytes, and a timer that is set too far ends at once.
   const timeFor = (sizeBytes: number) => answerMs + (Math.min(sizeBytes, mostTimedBytes) / bytesPerSecond) * 1000;
@@ -32,7 +44,11 @@ export function withDeadline(destination: Destination, patience: Patience = usua
     const late = new AbortController();
     const { promise, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
-      const why = `it did not answer within ${Math.ceil(allowedMs / 1000)} s`;
+      const slow =
+        sizeBytes < mentionedBytes
+          ? ''
+          : `, for ${formatSize(sizeBytes)}: the line carries less than ${formatSize(bytesPerSecond)}/s, or it hangs`;
+      const why = `it did not answer within ${formatDuration(allowedMs)}${slow}`;
       const error = destinationUnreachable({ destination: destination.name, location: destination.location, why });
       reject(error);
       late.abort(error);
