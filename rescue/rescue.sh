@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Restores from a Lifeboat vault without Lifeboat: needs bash, age, zstd, awk and coreutils, and no network.
+# Restores from a Lifeboat vault without Lifeboat: needs bash, age, zstd, awk and coreutils, and no network. With openssl it
+# checks signatures, with setfattr it restores extended attributes.
 # It reads vault format 1 (docs/vault-format.md). A copy lies in every vault.
 set -euo pipefail
 export LC_ALL=C
@@ -8,11 +9,13 @@ umask 077
 usage() {
   cat >&2 <<'END'
 usage:
-  rescue.sh list DIR
+  rescue.sh list [--writer KEY] DIR
       the restore points in DIR, a folder that holds a vault's objects
-  rescue.sh restore DIR IDENTITY_FILE [SYSTEM/]DATASET[@TIME_OR_ID] TARGET
+  rescue.sh restore [--writer KEY] DIR IDENTITY_FILE [SYSTEM/]DATASET[@TIME_OR_ID] TARGET
       restores one of them into TARGET, a new or empty folder. TIME may be cut short: @2026-11-21 is the
       newest of that day. Without @ it is the newest of all. SYSTEM may be left out where only one has such a dataset.
+KEY is the writer's, as your key file or sheet has it; it may be given several times. With it only records count that were signed
+with it, and openssl is needed. Without it nothing tells your records from those of somebody who can write to DIR.
 Decrypted data is held in $TMPDIR (or /tmp) meanwhile: about 100 MiB.
 END
   exit 64
@@ -63,20 +66,127 @@ records() {
   done
 }
 
-list() {
-  need_tools awk
-  vault=$1
+# Makes $tmp, and reads which vault this is.
+begin() {
+  vault=$(cd "$1" && pwd -P) || die "$1 is no folder"
   [ -f "$vault/vault.json" ] || die "$vault holds no vault.json"
+  vault_id=$(awk 'match($0, /"vault":"[0-9A-Z]+"/) { print substr($0, RSTART + 9, RLENGTH - 10); exit }' "$vault/vault.json")
+  tmp=$(mktemp -d "${TMPDIR:-/tmp}/rescue.XXXXXXXX")
+  trap 'rm -rf -- "$tmp"' EXIT
+  trap 'exit 130' INT TERM HUP
+  tab=$(printf '\t')
+  [ ${#writers[@]} -eq 0 ] || need_tools openssl
+}
+
+# Reads the fields of record $1, one line of JSON with sorted names, to $tmp/fields, and what its signature is made over to
+# $tmp/signed. Fails for what is no such line.
+read_fields() {
+  awk -v size="$(wc -c <"$1")" -v signed="$tmp/signed" '
+    # How long the value is that a text begins with; 0 for none.
+    function value(text,   n, depth, all) {
+      if (match(text, /^"([^"\\]|\\.)*"/) || match(text, /^(-?[0-9]+|null|true|false)/)) return RLENGTH
+      # Long lists of hashes and sizes in one step.
+      n = index(text, "]]")
+      if (substr(text, 1, 3) == "[[\"" && n && substr(text, 1, n) !~ /[^][0-9a-f,"]/) return n + 1
+      do {
+        if (match(text, /^"([^"\\]|\\.)*"/) || match(text, /^[^][{}"]+/)) n = RLENGTH
+        else {
+          n = 1
+          if (text ~ /^[[{]/) depth++
+          else if (text ~ /^[]}]/) depth--
+          else return 0
+        }
+        all += n; text = substr(text, n + 1)
+      } while (depth > 0)
+      return depth < 0 ? 0 : all
+    }
+    { if (NR > 1 || length($0) + 1 != size || substr($0, 1, 1) != "{") { bad = 1; exit }
+      rest = "," substr($0, 2); out = "{"
+      while (match(rest, /^,"[^"\\]*":/)) {
+        head = substr(rest, 2, RLENGTH - 1); rest = substr(rest, RLENGTH + 1)
+        name = substr(head, 2, length(head) - 3)
+        n = value(rest)
+        if (("=" name) <= ("=" last) || n == 0) { bad = 1; exit }
+        last = name
+        text = substr(rest, 1, n); rest = substr(rest, n + 1)
+        if (name != "signature") out = out (out == "{" ? "" : ",") head text
+        if (n > 10000) continue
+        if (text ~ /^"/) text = substr(text, 2, n - 2)
+        print name "\t" text
+      }
+      if (rest != "}") bad = 1
+      ORS = ""; print "lifeboat record\n" out "}" > signed }
+    END { exit bad || NR != 1 }' "$1" >"$tmp/fields"
+}
+
+# Whether $2, in base64, is a signature over $tmp/signed with the Ed25519 key $1.
+is_signed() {
+  case $1 in *[!A-Za-z0-9+/=]*|*[!AEIMQUYcgkosw048]=) return 1 ;; esac
+  case $2 in *[!A-Za-z0-9+/=]*|*[!AQgw]==) return 1 ;; esac
+  [ ${#1} -eq 44 ] && [ ${#2} -eq 88 ] || return 1
+  printf -- '-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA%s\n-----END PUBLIC KEY-----\n' "$1" >"$tmp/writer.pem"
+  openssl base64 -d -A <<<"$2" >"$tmp/signature" 2>/dev/null || return 1
+  openssl pkeyutl -verify -rawin -pubin -inkey "$tmp/writer.pem" -in "$tmp/signed" -sigfile "$tmp/signature" >/dev/null 2>&1
+}
+
+# Sets what there is to say of the record in file $1: writer, and state, which is signed, unchecked (openssl is missing), newer (made
+# for later programs), strange (its signature is by none of the writers named), or what is wrong with it.
+judge_record() {
+  local name value signature='' format='' requires='' algorithm='' key time='' id='' system='' dataset='' of=''
+  writer='' state='it is damaged'
+  read_fields "$1" || return 0
+  while IFS=$tab read -r name value; do
+    case $name in
+      writer) writer=$value ;; signature) signature=$value ;; algorithm) algorithm=$value ;;
+      format) format=$value ;; requires) requires=$value ;; vault) of=$value ;;
+      time) time=${value//[-:]/} ;; id) id=$value ;; system) system=$value ;; dataset) dataset=$value ;;
+    esac
+  done <"$tmp/fields"
+  case $writer in *[!A-Za-z0-9+/=]*) return 0 ;; esac
+  if [ "$algorithm" != ed25519 ]; then return 0
+  elif ! command -v openssl >/dev/null; then state=unchecked
+  elif is_signed "$writer" "$signature"; then state=signed
+  else state='it is not signed by the writer that it names'; return 0
+  fi
+  for key in "${writers[@]}"; do [ "$key" != "$writer" ] || break; done
+  if [ ${#writers[@]} -gt 0 ] && [ "$key" != "$writer" ]; then state=strange
+  elif [ "$format" != 1 ] || [ "$requires" != '[]' ]; then state=newer
+  elif [ "$of" != "$vault_id" ]; then state='it belongs to another vault'
+  elif [ "${1#"$vault"/snapshots/}" != "$system/$dataset/$time-$id.json" ]; then state='it lies under the name of another'
+  fi
+}
+
+list() {
+  local file line note
+  need_tools awk wc mktemp rm
+  begin "$1"
   say 'system/dataset@time                               id                          kind      entries         bytes'
-  records '*/*' | awk -F '\t' '
+  for file in "$vault"/snapshots/*/*/*.json; do
+    is_record "$file" || continue
+    judge_record "$file"
+    case $state in
+      signed|unchecked) note= ;;
+      strange) continue ;;
+      newer) note='needs a newer rescue.sh' ;;
+      *) note=$state ;;
+    esac
+    [ -z "$writer" ] || printf '%s\n' "$writer" >>"$tmp/writers"
+    line=
+    IFS= read -r line <"$file" || true
+    printf '%s\t%s\t%s\n' "$file" "$note" "$line"
+  done | awk -F '\t' '
     { n = split($1, part, "/"); name = part[n]; dataset = part[n - 2] "/" part[n - 1]
       time = name; sub(/-[0-9A-Z]*\.json$/, "", time)
       id = name; sub(/\.json$/, "", id); sub(/^.*-/, "", id)
       kind = match($0, /"kind":"[a-z0-9-]*"/) ? substr($0, RSTART + 8, RLENGTH - 9) : "?"
       if (match($0, /"sizes":\{"added":[0-9]+,"entries":[0-9]+,"logical":[0-9]+/)) {
         split(substr($0, RSTART, RLENGTH), number, /[:,]/)
-        printf "%-49s %-27s %-9s %7s %13s\n", dataset "@" time, id, kind, number[5], number[7]
+        printf "%-49s %-27s %-9s %7s %13s%s\n", dataset "@" time, id, kind, number[5], number[7], $2 == "" ? "" : "  " toupper($2)
       } else print dataset "@" time "  is not a sound record" }'
+  [ -s "$tmp/writers" ] || return 0
+  say ''
+  awk '{ count[$0]++ } END { for (writer in count) print "Signed by " writer ": " count[writer] }' "$tmp/writers" | shown
+  command -v openssl >/dev/null || say 'The signatures were not checked: openssl is missing.'
 }
 
 # The dataset with the system that has it: restore points of two systems are never taken for each other's.
@@ -91,33 +201,45 @@ with_system() {
   printf '%s' "${found[0]:-none/$1}"
 }
 
-# Sets record, manifest_id, kind; writes the lists that the record names to $tmp/lists, and what the manifest must say too to $tmp/ties.
+# Sets record, writer, state, manifest_id, kind; writes the lists that the record names to $tmp/lists, and what the manifest must say
+# too to $tmp/ties. What is newer and no sound record of a writer that counts is told.
 choose_record() {
-  local dataset=${1%%@*} wanted='' file name found=''
+  local dataset=${1%%@*} wanted='' file name found='' at matching=()
   case $1 in *@*) wanted=${1#*@} ;; esac
   case $dataset in ''|.*|*/.*|*/*/*|*[!A-Za-z0-9._:+/-]*) die "'$dataset' is no dataset" ;; esac
   dataset=$(with_system "$dataset")
   wanted=${wanted//[-:]/}
   for file in "$vault"/snapshots/"$dataset"/*.json; do
     name=${file##*/}
-    case $name in "$wanted"*|*-"$wanted".json) ! is_record "$file" || found=$file ;; esac
+    case $name in "$wanted"*|*-"$wanted".json) ! is_record "$file" || matching+=("$file") ;; esac
+  done
+  for ((at = ${#matching[@]} - 1; at >= 0; at--)); do
+    judge_record "${matching[at]}"
+    case $state in
+      signed|unchecked) found=${matching[at]}; break ;;
+      newer) die "${matching[at]} needs a newer rescue.sh. Take one from a later release, or name an older restore point" ;;
+      strange) say "Passed over: ${matching[at]} is signed by $writer" ;;
+      *) say "Passed over: ${matching[at]}: $state" ;;
+    esac
   done
   [ -n "$found" ] || die "no restore point '$1' in $vault. 'rescue.sh list $vault' shows them all"
   record=$found
+  one_writer "$dataset" "$wanted"
   say "Restore point: $dataset, ${record##*/}"
-  records "$dataset" | awk -F '\t' -v wanted="$record" -v lists="$tmp/lists" -v ties="$tmp/ties" '
+  awk -F '\t' '
+    { field[$1] = $2 }
+    END {
+      n = split("vault system dataset kind id time writer previous", name, " ")
+      for (i = 1; i <= n; i++) {
+        if (!(name[i] in field)) exit 1
+        print name[i] "\t" (field[name[i]] == "null" ? "-" : field[name[i]])
+      } }' "$tmp/fields" >"$tmp/ties" || die "the record $record is damaged"
+  records "$dataset" | awk -F '\t' -v wanted="$record" -v lists="$tmp/lists" '
     $1 != wanted { next }
     { line = substr($0, length($1) + 2)
       if (!match(line, /"manifest":\["[0-9a-f]+",[0-9]+\]/)) exit 1
       manifest = substr(line, RSTART + 13, 64)
       kind = match(line, /"kind":"[a-z0-9-]*"/) ? substr(line, RSTART + 8, RLENGTH - 9) : "?"
-      n = split("vault system dataset kind id time writer previous", name, " ")
-      for (i = 1; i <= n; i++) {
-        if (!match(line, "\"" name[i] "\":(\"[A-Za-z0-9._:+/=-]*\"|null)[,}]")) exit 1
-        value = substr(line, RSTART + length(name[i]) + 3, RLENGTH - length(name[i]) - 4)
-        gsub(/"/, "", value)
-        print name[i] "\t" (value == "null" ? "-" : value) > ties
-      }
       printf "" > lists
       if (!match(line, /"lists":\[/)) exit 1
       line = substr(line, RSTART + 9)
@@ -130,6 +252,17 @@ choose_record() {
       print manifest, kind }' >"$tmp/record" || die "the record $record is damaged"
   read -r manifest_id kind <"$tmp/record"
   [ ${#manifest_id} -eq 64 ] || die "the record $record is damaged"
+}
+
+# Without --writer the newest record of any writer would be taken: whoever can write to the folder signs one with a key of their own.
+# Only who names a restore point by its id means that one.
+one_writer() {
+  local others
+  [ ${#writers[@]} -eq 0 ] || return 0
+  others=$(records "$1" | awk -v writer="\"writer\":\"$writer\"" 'index($0, writer) == 0 { n++ } END { print n + 0 }')
+  [ "$others" -gt 0 ] || return 0
+  case ${record##*/} in *-"$2".json) return 0 ;; esac
+  die "not all records of $1 are signed by $writer, who signed the newest. Name the writer that is yours with --writer; 'rescue.sh list' shows all"
 }
 
 object() { printf '%s/%s/%s/%s.age' "$vault" "$1" "${2:0:2}" "$2"; }
@@ -146,16 +279,24 @@ read_manifest() {
     shown <"$tmp/raw.errors" >&2
     die "the manifest cannot be decrypted with $identity"
   }
-  # The name of the record is held against it too: it may have been put in another's place.
-  awk -F '\t' -v key="${record#"$vault"/snapshots/}" '
-    FNR == NR { wanted[$1] = $2 ""; n++; next }
-    FNR == 1 && $0 != "lifeboat-manifest\t1" { exit }
-    FNR > 1 && FNR <= n + 1 && ($1 in wanted) && ($2 "") == wanted[$1] { right++ }
-    $1 == "end" { ended = 1 }
-    END {
-      time = wanted["time"]; gsub(/[-:]/, "", time)
-      here = wanted["system"] "/" wanted["dataset"] "/" time "-" wanted["id"] ".json"
-      exit !(right == n && ended && here == key) }' "$tmp/ties" "$tmp/manifest" ||
+  awk -F '\t' '
+    function hex(text) { return length(text) == 64 && text !~ /[^0-9a-f]/ }
+    function count(text) { return text ~ /^(0|[1-9][0-9]*)$/ && length(text) <= 16 }
+    FNR == NR { wanted[++n] = $0; next }
+    ended { exit bad = 1 }
+    FNR == 1 { if ($0 != "lifeboat-manifest\t1") exit bad = 1; next }
+    FNR <= n + 1 { if ($0 != wanted[FNR - 1]) exit bad = 1; next }
+    # Then each of these once, in this order; extents as often as there are, and unknown lines before the end.
+    $1 == "chunk-key" && at == 0 && NF == 2 && hex($2) { at = 1; next }
+    $1 == "body" && at == 1 && NF == 3 && hex($2) && count($3) { at = 2; size = $3; next }
+    $1 == "extent" && at == 2 && NF == 4 && (hex($2) || $2 == "-") && count($3) && count($4) && $4 > 0 { held += $4; next }
+    $1 == "facts" && at == 2 && NF == 2 { at = 3; next }
+    $1 == "expectations" && at == 3 && NF == 2 { at = 4; next }
+    $1 == "problems" && (at == 3 || at == 4) && NF == 2 { at = 5; next }
+    $0 == "end" && at == 5 { ended = 1; next }
+    at == 5 && $0 ~ /^[a-z][a-z-]*\t/ { next }
+    { exit bad = 1 }
+    END { exit bad || !ended || held + 0 != size }' "$tmp/ties" "$tmp/manifest" && [ -z "$(tail -c 1 "$tmp/manifest")" ] ||
     die 'the manifest is not one of format 1 for this restore point'
 }
 
@@ -222,13 +363,52 @@ read_body() {
 # number is checked to be one, so that nothing in the list can do anything but name a file below TARGET.
 make_plan() {
   mkdir "$tmp/plan"
-  awk -F '\t' -v plan="$tmp/plan/" '
-    function fail(why) { print "rescue: entry " NR ": " why > "/dev/stderr"; failed = 1; exit 1 }
+  awk -F '\t' -v plan="$tmp/plan/" -v root="$([ "$(id -u)" -ne 0 ] || echo 1)" '
+    function fail(why) { print "rescue: entry " FNR ": " why > "/dev/stderr"; failed = 1; exit 1 }
     function joined(text, old, new,   n, part, i, out) {
       n = split(text, part, old)
       out = part[1]
       for (i = 2; i <= n; i++) out = out new part[i]
       return out
+    }
+    # For comparing: bytes as they are, with / below all others.
+    function sortable(text,   n, part, i, code) {
+      gsub(/\//, "\001", text)
+      n = split(text, part, "%")
+      text = part[1]
+      for (i = 2; i <= n; i++) {
+        code = substr(part[i], 1, 2)
+        text = text (code == "01" || code == "02" ? "\002" : "") byte[code] substr(part[i], 3)
+      }
+      return text
+    }
+    # The bytes of a value in hex.
+    function hex(text,   i, out, piece, character) {
+      for (i = 1; i <= length(text); i++) {
+        character = substr(text, i, 1)
+        if (character == "%") { piece = piece substr(text, i + 1, 2); i += 2 } else piece = piece hexed[character]
+        if (length(piece) > 500) { out = out piece; piece = "" }
+      }
+      return out piece
+    }
+    function attributes_of(list, here, kind,   n, part, i, pair, name) {
+      n = split(list, part, ",")
+      for (i = 1; i <= n; i++) {
+        if (i == 1 && part[i] == "sparse" && $1 == "f") continue
+        if (part[i] !~ /^x:/ || split(substr(part[i], 3), pair, "=") != 2 || pair[1] == "") fail("extras that are none")
+        attribute(pair[1], pair[2], here, kind)
+      }
+    }
+    function attribute(name, value, here, kind,   plain) {
+      plain = name; gsub(/%2c/, ",", plain); gsub(/%3d/, "=", plain)
+      listed(value)
+      if (plain !~ /^user\./ && !root) { only_root++; return }
+      print "setfattr -h -n " quoted(plain) (value == "" ? "" : " -v 0x" hex(value)) " -- " here > (plan "xattrs" kind)
+      attributes++
+    }
+    function listed(text) {
+      gsub(/%([01][0-9a-f]|25|2c|3d|7f|[89a-f][0-9a-f])/, "", text)
+      if (index(text, "%")) fail("a value that cannot be read")
     }
     # A name as it is in the list -> one word for bash. Only what must be escaped may be: no hidden dot, slash or NUL.
     function quoted(text,   rest) {
@@ -252,14 +432,20 @@ make_plan() {
         if (!sub(/\/[^\/]*$/, "", text)) return
       }
     }
-    function number(text) { if (text !~ /^[0-9]+$/) fail("a number that is none"); return text }
+    function number(text) { if (text !~ /^(0|[1-9][0-9]*)$/ || length(text) > 16) fail("a number that is none"); return text }
+    function id(text) { if (number(text) > 4294967295) fail("an owner that is none"); return text }
     function extents(list,   n, part, i, word) {
       n = split(list, part, ",")
+      if (n > 1000) fail("too many extents for a line")
+      full = (n == 1000)
       for (i = 1; i <= n; i++) {
         if (split(part[i], word, ":") != 3) fail("an extent that is none")
         number(word[2]); number(word[3])
+        if (word[3] == 0 || (word[1] == "-" && word[2] != 0)) fail("an extent that is none")
+        if (at > 0 && (word[1] "") == pack && (pack == "-" || word[2] == reached)) fail("extents that are one")
+        pack = word[1] ""; reached = word[2] + word[3]
         if (word[1] != "-") {
-          if (word[1] !~ /^[0-9a-f]+$/) fail("an extent that is none")
+          if (length(pack) != 64 || pack ~ /[^0-9a-f]/) fail("an extent that is none")
           print word[1] "\t" word[2] "\t" word[3] "\t" sprintf("%.0f", at) "\t" files "\t" name > (plan "pieces")
         }
         at += word[3]
@@ -267,26 +453,49 @@ make_plan() {
       ends_in_hole = (word[1] == "-")
     }
     function end_file() {
+      if (name != "" && at != size) fail("extents that do not add up to the size")
+      full = 0
       if (name != "" && ends_in_hole) print "truncate -s " sprintf("%.0f", at) " -- " name > (plan "holes")
       name = ""
     }
     BEGIN {
       quote = sprintf("%c", 39)
-      n = split("folders files links hardlinks others pieces holes owners owners.folders owners.links modes modes.folders times times.folders times.links hashes", out, " ")
+      n = split("folders files links hardlinks others pieces holes owners owners.folders owners.links modes modes.folders times times.folders times.links xattrs xattrs.folders xattrs.links hashes", out, " ")
       for (i = 1; i <= n; i++) printf "" > (plan out[i])
+      for (i = 0; i < 256; i++) {
+        byte[sprintf("%02x", i)] = sprintf("%c", i)
+        hexed[sprintf("%c", i)] = sprintf("%02x", i)
+      }
     }
-    $1 == "+" { extents($2); next }
+    # First: which files have other names.
+    FNR == NR { if ($1 == "h") first[$9]; next }
+    /[^ -~\t]/ { fail("a byte that must be escaped") }
+    $1 == "+" {
+      if (NF != 2 || name == "" || !full) fail("extents without a file")
+      extents($2); next
+    }
     { end_file()
       if (NF != 10) fail("a line with " NF " columns")
-      if ($3 !~ /^[0-7]+$/ || $6 !~ /^-?[0-9]+\.[0-9]+$/) fail("a mode or time that is none")
-      here = path($2); number($4); number($5)
+      if ($1 !~ /^[fdlhpscb]$/) fail("a type that is none")
+      if ($3 !~ /^(0|[1-7][0-7]?[0-7]?[0-7]?)$/) fail("a mode that is none")
+      if ($6 !~ /^-?(0|[1-9][0-9]*)\.[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]$/ || $6 == "-0.000000000") fail("a time that is none")
+      here = path($2); id($4); id($5)
+      now = sortable($2)
+      if (now <= last) fail("a path out of order, or twice")
+      if (leaf != "" && index(now, leaf "\001") == 1) fail("a path in what is no folder")
+      last = now
+      if ($1 != "d") leaf = now
+      if ($1 == "f" ? length($8) != 64 || $8 ~ /[^0-9a-f]/ : $7 != "-" || $8 != "-") fail("a size or sum that is none")
+      if ($1 ~ /^[dps]$/ && $9 != "-") fail("a content that is none")
+      if ($1 == "f" && ($2 in first)) seen[$2]
+      if ($1 == "h" && !($9 in seen)) fail("another name of no file before it")
       kind = ($1 == "d") ? ".folders" : ($1 == "l") ? ".links" : ""
       if ($1 == "d") folder($2)
       else if (index($2, "/")) { parent = $2; sub(/\/[^\/]*$/, "", parent); folder(parent) }
-      if ($10 ~ /(^|,)x:/) attributes++ }
+      if ($10 != "-") attributes_of($1 == "h" ? "" : $10, here, kind) }
     $1 == "f" {
-      files++; at = 0; ends_in_hole = 0; name = here
-      number($7)
+      files++; at = 0; ends_in_hole = 0; name = here; pack = ""
+      size = number($7)
       print ": >" here > (plan "files")
       print $8 "\t" here > (plan "hashes")
       if ($9 != "-") extents($9) }
@@ -294,7 +503,7 @@ make_plan() {
     $1 == "l" { print "ln -s -T -- " quoted($9) " " here > (plan "links"); links++ }
     $1 == "h" { print "ln -T -- " path($9) " " here > (plan "hardlinks"); hardlinks++; next }
     $1 == "p" { print "mkfifo -- " here > (plan "others"); others++ }
-    $1 == "c" || $1 == "b" { split($9, word, ":"); print "mknod -- " here " " $1 " " number(word[1]) " " number(word[2]) > (plan "others"); others++ }
+    $1 == "c" || $1 == "b" { if (split($9, word, ":") != 2) fail("a device that is none"); print "mknod -- " here " " $1 " " id(word[1]) " " id(word[2]) > (plan "others"); others++ }
     $1 == "s" { sockets++; next }
     { print $4 ":" $5 "\t" here > (plan "owners" kind)
       if ($1 != "l") print $3 "\t" here > (plan "modes" kind)
@@ -302,9 +511,9 @@ make_plan() {
     END {
       if (failed) exit 1
       end_file()
-      print files + 0, folders + 0, links + 0, hardlinks + 0, others + 0, sockets + 0, attributes + 0 > (plan "counts")
-    }' "$tmp/body" || die 'the list of files holds something that must not be written; nothing was'
-  read -r files folders links hardlinks others sockets attributes <"$tmp/plan/counts"
+      print files + 0, folders + 0, links + 0, hardlinks + 0, others + 0, sockets + 0, attributes + 0, only_root + 0 > (plan "counts")
+    }' "$tmp/body" "$tmp/body" || die 'the list of files holds something that must not be written; nothing was'
+  read -r files folders links hardlinks others sockets attributes only_root <"$tmp/plan/counts"
 }
 
 # Turns lines "key<tab>word" into commands "$1key -- word word …", for neighbours of one key, and runs them.
@@ -368,8 +577,7 @@ check_files() {
 restore() {
   local wrong made
   need_tools age zstd awk cat cut dd dirname id ln mkdir mkfifo mknod mktemp nproc od paste rm sha256sum sort tac tail head touch truncate wc chmod chown
-  vault=$(cd "$1" && pwd -P) || die "$1 is no folder"
-  [ -f "$vault/vault.json" ] || die "$vault holds no vault.json"
+  begin "$1"
   [ -f "$2" ] || die "the identity file $2 is missing"
   identity=$(cd "$(dirname -- "$2")" && pwd -P)/${2##*/}
   mkdir -p -- "$4" || die "cannot make $4"
@@ -377,10 +585,6 @@ restore() {
   for made in "$target"/* "$target"/.[!.]* "$target"/..?*; do
     [ ! -e "$made" ] && [ ! -L "$made" ] || die "$target is not empty. Name a new folder"
   done
-  tmp=$(mktemp -d "${TMPDIR:-/tmp}/rescue.XXXXXXXX")
-  trap 'rm -rf -- "$tmp"' EXIT
-  trap 'exit 130' INT TERM HUP
-  tab=$(printf '\t')
   damaged_packs=0
   lost_lists=0
   shards=$(nproc)
@@ -403,21 +607,42 @@ restore() {
   failed_writes=$(wc -l <"$tmp/errors")
   run "$tmp/plan/others"
   set_metadata
+  set_root
   report
 }
 
-# Owners first, because changing them clears set-uid; links after everything that is not one; folders last, inner before outer.
+# Owners first, because changing them clears set-uid and capabilities; attributes before modes, which may forbid to write; links after
+# everything that is not one; folders last, inner before outer.
 set_metadata() {
   local kind
   [ "$(id -u)" -ne 0 ] || by_key "$tmp/plan/owners" | in_batches 'chown -h '
+  set_attributes ''
   by_key "$tmp/plan/modes" | in_batches 'chmod '
   by_key "$tmp/plan/times" | in_batches 'touch -h -c -d @'
   run "$tmp/plan/links"
   for kind in links folders; do
     [ "$(id -u)" -ne 0 ] || by_key "$tmp/plan/owners.$kind" | in_batches 'chown -h '
+    set_attributes ".$kind"
     by_key "$tmp/plan/times.$kind" | in_batches 'touch -h -c -d @'
   done
   tac -- "$tmp/plan/modes.folders" | in_batches 'chmod '
+}
+
+set_attributes() { ! command -v setfattr >/dev/null || run "$tmp/plan/xattrs$1"; }
+
+# The folder itself is in the manifest, where the dataset is a folder: mode in decimal, time in nanoseconds.
+set_root() {
+  local mode uid gid time sign=
+  awk -F '\t' '$1 == "facts" && match($2, /"root":\{"type":"folder","mode":[0-9]+,"uid":[0-9]+,"gid":[0-9]+,"mtimeNs":"-?[0-9]+"/) {
+    split(substr($2, RSTART, RLENGTH), word, /[:,]/); gsub(/"/, "", word[11]); print word[5], word[7], word[9], word[11] }' "$tmp/manifest" >"$tmp/root"
+  read -r mode uid gid time <"$tmp/root" || return 0
+  [ "$kind" = files ] || return 0
+  case $time in -*) sign=- time=${time#-} ;; esac
+  while [ ${#time} -lt 10 ]; do time=0$time; done
+  { [ "$(id -u)" -ne 0 ] || chown -h -- "$uid:$gid" "$target"
+    chmod -- "$(printf '%o' "$mode")" "$target"
+    touch -c -d "@$sign${time:0:${#time}-9}.${time: -9}" -- "$target"
+  } 2>>"$tmp/errors" || true
 }
 
 report() {
@@ -432,9 +657,14 @@ report() {
     head -n 100 -- "$tmp/wrong" | shown
   fi
   [ "$sockets" -eq 0 ] || say "$sockets sockets were left out: programs make them anew."
-  [ "$attributes" -eq 0 ] || say "$attributes entries have extended attributes or ACLs, which this script does not set."
+  [ "$attributes" -eq 0 ] || command -v setfattr >/dev/null ||
+    say "$attributes extended attributes and ACLs were left out: setfattr is missing. On Debian: apt-get install attr"
+  [ "$only_root" -eq 0 ] || say "$only_root extended attributes and ACLs were left out: only root can set them."
   how_to_load
-  say 'The record was not checked for its signature: this script has no tool for it.'
+  if [ "$state" = unchecked ]; then say 'The signature of the record was not checked: openssl is missing.'
+  elif [ ${#writers[@]} -gt 0 ]; then say "The record is signed by $writer, as you asked."
+  else say "The record is signed by $writer. Compare that with your key file or sheet: anybody can sign with a key of their own."
+  fi
   say "$((files - wrong)) of $files files match their SHA-256."
   [ "$wrong" -eq 0 ] && [ "$failed_writes" -eq 0 ] || exit 1
   [ "$damaged_packs" -eq 0 ] || say 'Packs are damaged, but nothing of this restore point was lost.'
@@ -455,8 +685,16 @@ how_to_load() {
   esac
 }
 
-case ${1-} in
-  list) [ $# -eq 2 ] || usage; list "$2" ;;
-  restore) [ $# -eq 5 ] || usage; shift; restore "$@" ;;
+writers=()
+words=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --writer) [ $# -ge 2 ] || usage; writers+=("$2"); shift 2 ;;
+    *) words+=("$1"); shift ;;
+  esac
+done
+case ${words[0]-} in
+  list) [ ${#words[@]} -eq 2 ] || usage; list "${words[1]}" ;;
+  restore) [ ${#words[@]} -eq 5 ] || usage; restore "${words[@]:1}" ;;
   *) usage ;;
 esac

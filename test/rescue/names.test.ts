@@ -62,6 +62,7 @@ test('L: no name in a vault reaches the terminal as more than text, and none for
       .trim()
       .split('\n')
       .slice(1)
+      .filter((line) => line.includes('@'))
       .map((line) => line.split('@')[0]),
   ).toEqual(['example/uploads']);
 

@@ -15,7 +15,7 @@ import { indexKey, manifestKey, packKey, RESCUE_KEY, VAULT_KEY } from '../../src
 import { type Extent, encodeManifest } from '../../src/vault/format/manifest.ts';
 import { MAX_LISTED_PACKS } from '../../src/vault/format/pack-list.ts';
 import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
-import { newSigningKey, publicKeyOf, writerId } from '../../src/vault/format/signing.ts';
+import { newSigningKey, publicKeyOf, type SigningKey, writerId } from '../../src/vault/format/signing.ts';
 import { encodeToc, type Frame, paddingFrame, paddingSize } from '../../src/vault/format/toc.ts';
 import { encodeVaultFile } from '../../src/vault/format/vault-file.ts';
 import { type ListObject, listOf, type SizedPack } from './lists.ts';
@@ -23,6 +23,7 @@ import { type ListObject, listOf, type SizedPack } from './lists.ts';
 /** The plainest writer that keeps to docs/vault-format.md: everything in memory, fixed chunks, no threads. For tests. */
 export interface VaultBuilder {
   readonly objects: ReadonlyMap<string, Uint8Array>;
+  readonly signingKey: SigningKey;
   /** Commits one restore point. Entries must be in the order of `comparePaths`. */
   commit(point: NewPoint): Promise<SnapshotRecord>;
 }
@@ -37,6 +38,7 @@ export interface NewPoint {
   readonly expectations?: Expectations;
   /** Changes the list of entries after it was made: what a hostile writer would do. */
   readonly amendBody?: (body: string) => string;
+  readonly amendManifest?: (manifest: string) => string;
 }
 
 type Stored<Type> = Extract<StoredEntry, { type: Type }>;
@@ -70,7 +72,8 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
   const objects = new Map<string, Uint8Array>();
   const places = new Map<string, Extent>();
   const chunkKey = random(32);
-  const { privateKey } = newSigningKey();
+  const signingKey = newSigningKey();
+  const { privateKey } = signingKey;
   const vault = newUlid(Date.UTC(2026, 0, 1), random);
   let previous: string | null = null;
   let sequence = 0;
@@ -156,6 +159,7 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
 
   return {
     objects,
+    signingKey,
     async commit(point) {
       const { packs, body, sizes, used } = await storeContents(point);
       const { system = 'example', dataset, kind, time, facts = {}, expectations } = point;
@@ -172,7 +176,8 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
       const sized = used.map((pack) => [pack, objects.get(packKey(pack))!.length] as const);
       const lists = inLists(sized, options.listPacks ?? MAX_LISTED_PACKS);
       for (const list of lists) objects.set(list.key, list.bytes);
-      const manifest = await seal(encodeManifest(described));
+      const text = Buffer.from(encodeManifest(described)).toString();
+      const manifest = await seal(Buffer.from(point.amendManifest?.(text) ?? text));
       objects.set(manifestKey(hex(manifest)), manifest);
       const record = signRecord(
         {
