@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { newHeader } from './age/header.ts';
 import { NONCE_SIZE, openAll, sealAll } from './age/stream.ts';
+import { contentDamaged } from './errors.ts';
+import { framesProblem } from './format/zstd-frame.ts';
 import { compress, decompress } from './zstd.ts';
 
 /** Index deltas and manifests grow with the data; past this something is wrong. */
@@ -13,5 +15,8 @@ export async function sealSmall(plain: Uint8Array, recipients: readonly string[]
 }
 
 export async function openSmall(object: Uint8Array, identities: readonly string[]): Promise<Uint8Array> {
-  return decompress(await openAll(object, identities), MAX_SMALL_OBJECT_BYTES);
+  const frames = await openAll(object, identities);
+  const odd = framesProblem(frames);
+  if (odd !== undefined) throw contentDamaged({ what: 'A frame', why: odd });
+  return decompress(frames, MAX_SMALL_OBJECT_BYTES);
 }

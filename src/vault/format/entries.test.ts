@@ -59,7 +59,9 @@ const extents: fc.Arbitrary<Extent> = fc.oneof(
 const files: fc.Arbitrary<LocatedEntry> = fc
   .tuple(
     fc.record({ ...metadata, xattrs, sha256: hex, sparse: fc.constant(true) }, { requiredKeys: [...needed, 'sha256'] }),
-    fc.array(extents, { maxLength: 5 }),
+    fc
+      .array(extents, { maxLength: 5 })
+      .map((list) => list.filter(({ pack }, at) => pack !== null || list[at - 1]?.pack !== null)),
   )
   .map(([entry, list]) => ({
     entry: { type: 'file', ...entry, sizeBytes: list.reduce((sum, extent) => sum + extent.length, 0) } as StoredEntry,
@@ -154,6 +156,8 @@ describe('a damaged or hostile line', () => {
       [1, 'a%2', 'path'],
       [1, 'a\x80', 'path'],
       [1, '%2e%2e/x', 'path'],
+      [1, '%61', 'path'],
+      [1, 'a%2fb', 'path'],
       [2, '0644', 'mode'],
       [2, '17777', 'mode'],
       [3, '-1', 'uid'],
@@ -167,7 +171,11 @@ describe('a damaged or hostile line', () => {
       [8, `${'ab'.repeat(32)}:9007199254740991:3`, 'extent 0'],
       [8, '-:1:3', 'extent 0'],
       [8, '-', 'extents'],
+      [8, `${'ab'.repeat(32)}:1:1,${'ab'.repeat(32)}:2:2`, 'extent 1'],
+      [8, '-:0:1,-:0:2', 'extent 1'],
+      [8, Array.from({ length: 1001 }, (_, at) => `${'ab'.repeat(32)}:${2 * at}:1`).join(','), 'extents, too many'],
       [9, 'odd', 'extras'],
+      [9, 'x:user.%61=1', 'extras'],
       [9, 'x:a=1,x:a=2', 'extras'],
       [9, 'x:__proto__', 'extras'],
     ];
@@ -223,6 +231,13 @@ describe('the reader of a list of entries', () => {
     expect(() => readAll(Buffer.from(line.slice(0, -1)))).toThrow(/cut off/);
     expect(() => readAll(Buffer.from('+\t-:0:5\n'))).toThrow(/further line/);
     expect(() => readAll(Buffer.from(`${line}+\t-:0:5\n`))).toThrow(/further line/);
+    const short = encodeEntry({ ...plain, sizeBytes: 2 }, [
+      { pack: 'ab'.repeat(32), offset: 0, length: 1 },
+      { pack: null, offset: 0, length: 1 },
+    ]);
+    expect(() => readAll(Buffer.from(short.replace(',-:0:1', '').replace(/\n/, '\n+\t-:0:1\n')))).toThrow(
+      /further line/,
+    );
   });
 });
 

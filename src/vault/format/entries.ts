@@ -1,7 +1,7 @@
 import type { StoredEntry } from '../../core/entry.ts';
 import { isSafePath, showPath } from '../../core/paths.ts';
 import { entryDamaged, entryInvalid } from './errors.ts';
-import { escapeBytes, escapeListed, unescapeBytes } from './escape.ts';
+import { escapeBytes, escapeListed, unescapeBytes, unescapeListed } from './escape.ts';
 import { encodeExtent, readCount, readExtent } from './extents.ts';
 import { isSha256 } from './keys.ts';
 import type { Extent } from './manifest.ts';
@@ -156,7 +156,8 @@ export function beginEntry(line: string): ReadingEntry {
 }
 
 export function continueEntry(reading: ReadingEntry, line: string): void {
-  if (!line.startsWith('+\t') || reading.extents.length === 0) throw entryDamaged({ field: 'a further line' });
+  const isAfterFullLine = reading.extents.length > 0 && reading.extents.length % EXTENTS_PER_LINE === 0;
+  if (!line.startsWith('+\t') || !isAfterFullLine) throw entryDamaged({ field: 'a further line' });
   readExtents(line.slice(2), reading.extents);
 }
 
@@ -217,12 +218,21 @@ function readTime(text: string): bigint {
 }
 
 function readExtents(text: string, into: Extent[]): void {
-  for (const part of text.split(',')) {
+  const parts = text.split(',', EXTENTS_PER_LINE + 1);
+  if (parts.length > EXTENTS_PER_LINE) throw entryDamaged({ field: 'extents, too many for a line' });
+  for (const part of parts) {
     const [pack = '', offset = '', length = '', more] = part.split(':');
     const extent = more === undefined ? readExtent(pack, offset, length) : undefined;
     if (extent === undefined) throw entryDamaged({ field: `extent ${into.length}` });
+    const last = into.at(-1);
+    if (last !== undefined && touches(last, extent)) throw entryDamaged({ field: `extent ${into.length}` });
     into.push(extent);
   }
+}
+
+/** They would be one. */
+function touches(a: Extent, b: Extent): boolean {
+  return a.pack === b.pack && (a.pack === null || a.offset + a.length === b.offset);
 }
 
 function readExtras(text: string): { sparse?: true; xattrs?: Record<string, string> } {
@@ -236,7 +246,7 @@ function readExtras(text: string): { sparse?: true; xattrs?: Record<string, stri
 }
 
 function readXattr(text: string): [string, string] {
-  const [name, value, more] = text.startsWith('x:') ? text.slice(2).split('=').map(unescapeBytes) : [];
+  const [name, value, more] = text.startsWith('x:') ? text.slice(2).split('=').map(unescapeListed) : [];
   if (!name || name.includes('\0') || value === undefined || more !== undefined)
     throw entryDamaged({ field: 'extras' });
   return [name, value];

@@ -6,7 +6,8 @@
 const NEEDS_ESCAPE = /[\x00-\x1f%\x7f-\uffff]/;
 const NEEDS_ESCAPE_ALL = new RegExp(NEEDS_ESCAPE, 'g');
 // Inside a list of name=value the separators are escaped too.
-const NEEDS_ESCAPE_IN_LIST = new RegExp(`${NEEDS_ESCAPE.source}|[,=]`, 'g');
+const NEEDS_ESCAPE_LISTED = new RegExp(`${NEEDS_ESCAPE.source}|[,=]`);
+const NEEDS_ESCAPE_LISTED_ALL = new RegExp(NEEDS_ESCAPE_LISTED, 'g');
 
 const ESCAPES = Array.from({ length: 256 }, (_, byte) => `%${byte.toString(16).padStart(2, '0')}`);
 
@@ -16,17 +17,25 @@ export function escapeBytes(text: string): string {
 }
 
 export function escapeListed(text: string): string {
-  return text.replace(NEEDS_ESCAPE_IN_LIST, escapeOne);
+  return text.replace(NEEDS_ESCAPE_LISTED_ALL, escapeOne);
 }
 
-/** Undefined when `text` has a broken escape, or a byte that should have been escaped. */
+/** Undefined when `text` has a broken escape, a byte that should have been escaped, or one that should not: a name has one spelling. */
 export function unescapeBytes(text: string): string | undefined {
-  if (!NEEDS_ESCAPE.test(text)) return text;
+  return NEEDS_ESCAPE.test(text) ? unescaped(text, NEEDS_ESCAPE) : text;
+}
+
+/** The same inside a list of name=value. */
+export function unescapeListed(text: string): string | undefined {
+  return NEEDS_ESCAPE_LISTED.test(text) ? unescaped(text, NEEDS_ESCAPE_LISTED) : text;
+}
+
+function unescaped(text: string, needsEscape: RegExp): string | undefined {
   let sound = true;
   const plain = text.replace(/%([0-9a-f]{2})|[\s\S]/g, (found, hex: string | undefined) => {
-    if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16));
-    if (NEEDS_ESCAPE.test(found)) sound = false;
-    return found;
+    const byte = hex === undefined ? found : String.fromCharCode(Number.parseInt(hex, 16));
+    if (needsEscape.test(byte) !== (hex !== undefined)) sound = false;
+    return byte;
   });
   return sound ? plain : undefined;
 }

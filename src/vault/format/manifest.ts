@@ -114,10 +114,23 @@ const shared = ['vault', 'system', 'dataset', 'kind', 'id', 'time', 'writer', 'p
  * signs, or hides records, could show an old state as a new one.
  */
 export function differsFrom(
-  record: Pick<Manifest, (typeof shared)[number]>,
+  record: Pick<Manifest, (typeof shared)[number]> & { readonly problems: Readonly<Record<string, number>> },
   manifest: Manifest,
-): (typeof shared)[number] | undefined {
-  return shared.find((name) => manifest[name] !== record[name]);
+): (typeof shared)[number] | 'problems' | undefined {
+  const odd = shared.find((name) => manifest[name] !== record[name]);
+  return odd ?? (haveSame(record.problems, countByCode(manifest.problems)) ? undefined : 'problems');
+}
+
+/** As a record says them: without a word of what is in the vault. */
+export function countByCode(problems: ReadonlyArray<{ readonly code: string }>): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { code } of problems) counts[code] = (counts[code] ?? 0) + 1;
+  return counts;
+}
+
+function haveSame(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): boolean {
+  const codes = Object.keys(a);
+  return codes.length === Object.keys(b).length && codes.every((code) => a[code] === b[code]);
 }
 
 interface Lines {

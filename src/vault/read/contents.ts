@@ -141,6 +141,8 @@ async function* locatedEntries(manifest: Manifest, packs: PackReader): AsyncGene
   const reader = newEntryReader();
   let sizeBytes = 0;
   let last: BytePath | undefined;
+  /** The last that is no folder: in the order of entries what lies in it would come next. */
+  let leaf: BytePath | undefined;
   const checked = function* (entries: readonly LocatedEntry[]) {
     for (const located of entries) {
       const { path } = located.entry;
@@ -148,6 +150,11 @@ async function* locatedEntries(manifest: Manifest, packs: PackReader): AsyncGene
       if (last !== undefined && comparePaths(last, path) >= 0)
         throw contentDamaged({ what: showPath(path), why: 'it is out of order' });
       last = path;
+      if (leaf !== undefined && isInside(path, leaf))
+        throw contentDamaged({ what: showPath(path), why: `it lies in ${showPath(leaf)}, which is no folder` });
+      if (located.entry.type !== 'folder') leaf = path;
+      if (located.entry.type === 'hardlink' && comparePaths(located.entry.target, path) >= 0)
+        throw contentDamaged({ what: showPath(path), why: 'it is another name of what comes after it' });
       yield located;
     }
   };
@@ -174,10 +181,13 @@ async function* readFile(
   path: BytePath,
   located: () => AsyncIterable<LocatedEntry>,
   packs: PackReader,
+  isNamed = false,
 ): AsyncGenerator<Uint8Array> {
   const found = await find(path, located);
   if (found.entry.type === 'hardlink') {
-    yield* readFile(found.entry.target, located, packs);
+    const why = 'it is another name of another name';
+    if (isNamed) throw contentDamaged({ what: showPath(path), why });
+    yield* readFile(found.entry.target, located, packs, true);
     return;
   }
   if (found.entry.type !== 'file') throw entryMissing({ path: showPath(path) });

@@ -1,6 +1,7 @@
 import { openAll } from '../age/stream.ts';
 import { contentDamaged } from '../errors.ts';
-import { decodeToc, findToc, MAX_TOC_SIZE, type Toc } from '../format/toc.ts';
+import { decodeToc, findToc, gapProblem, MAX_TOC_SIZE, type Toc } from '../format/toc.ts';
+import { frameProblem } from '../format/zstd-frame.ts';
 import { release } from '../release.ts';
 import { decompress } from '../zstd.ts';
 
@@ -32,6 +33,10 @@ export async function openPackObject(
   const found = findToc(plain.subarray(Math.max(0, plain.length - MAX_TOC_SIZE)));
   if (found.toc === undefined) throw contentDamaged({ what: 'A pack', why: 'its table of contents is cut short' });
   const toc = decodeToc(found.toc);
+  const framesBytes = toc.frames.reduce((sum, frame) => sum + frame.compressedLength, 0);
+  const tocStart = plain.length - found.tocLength;
+  const odd = framesBytes > tocStart ? 'its frames do not fit' : gapProblem(plain.subarray(framesBytes, tocStart));
+  if (odd !== undefined) throw contentDamaged({ what: 'A pack', why: odd });
   return { toc, ...frameReader(plain, toc, usedAtOnce) };
 }
 
@@ -56,7 +61,10 @@ function frameReader(plain: Uint8Array, toc: Toc, usedAtOnce: boolean): Omit<Ope
     if (usedAtOnce && last !== undefined) release(last.raw);
     last = undefined;
     const start = storedStarts[number]!;
-    const bytes = decompress(plain.subarray(start, start + frame.compressedLength), frame.rawLength);
+    const stored = plain.subarray(start, start + frame.compressedLength);
+    const odd = frameProblem(stored);
+    if (odd !== undefined) throw contentDamaged({ what: 'A frame', why: odd });
+    const bytes = decompress(stored, frame.rawLength);
     if (bytes.length !== frame.rawLength)
       throw contentDamaged({ what: 'A frame', why: 'its length is not the recorded one' });
     last = { number, raw: bytes };

@@ -52,7 +52,7 @@ function resolveWithHoles(content: PendingContent, layout: readonly number[]): b
   let next = 0;
   layout.forEach((amount, index) => {
     if (index % 2 === 1) {
-      content.extents.push({ pack: null, offset: 0, length: amount });
+      if (amount > 0) append(content.extents, null, 0, amount);
       return;
     }
     for (let count = 0; count < amount; count++) {
@@ -65,9 +65,10 @@ function resolveWithHoles(content: PendingContent, layout: readonly number[]): b
   return true;
 }
 
-function append(extents: Extent[], pack: string, offset: number, length: number): void {
+function append(extents: Extent[], pack: string | null, offset: number, length: number): void {
   const last = extents.at(-1);
-  if (last !== undefined && last.pack === pack && last.offset + last.length === offset) {
+  const adjoins = last?.pack === pack && (pack === null || last.offset + last.length === offset);
+  if (last !== undefined && adjoins) {
     extents[extents.length - 1] = { pack, offset: last.offset, length: last.length + length };
   } else {
     extents.push({ pack, offset, length });

@@ -8,7 +8,7 @@ import type { Capture, CaptureFacts } from '../../sources/source.ts';
 import { printsOf } from '../age/recipient-print.ts';
 import { decodeIndexDelta, encodeIndexDelta, type IndexedPack } from '../format/index-delta.ts';
 import { indexKey, listKey, manifestKey, packKey } from '../format/keys.ts';
-import { encodeManifest } from '../format/manifest.ts';
+import { countByCode, encodeManifest } from '../format/manifest.ts';
 import { parseRecordKey, recordBytes, recordKey, type SnapshotRecord, signRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
 import type { Needs } from '../needs.ts';
@@ -281,10 +281,4 @@ function clockProblems({ index }: WriterSession, timeMs: number): Problem[] {
   if (last === undefined || timeMs >= Date.parse(last.time)) return [];
   const message = `This host's clock was set back: it wrote a restore point of ${last.time} before this one.`;
   return [{ code: 'clock-set-back', message }];
-}
-
-function countByCode(problems: readonly Problem[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { code } of problems) counts[code] = (counts[code] ?? 0) + 1;
-  return counts;
 }
