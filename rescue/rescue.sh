@@ -472,8 +472,12 @@ make_plan() {
     /[^ -~\t]/ { fail("a byte that must be escaped") }
     $1 == "+" {
       if (NF != 2 || name == "" || !full) fail("extents without a file")
-      extents($2); next
+      owned = ""; extents($2); next
     }
+    $1 == "x" {
+      if (NF != 2 || owned == "" || split($2, pair, "=") != 2 || pair[1] == "" || index($2, ",")) fail("an attribute that is none")
+      if (type != "h") attribute(pair[1], pair[2], owned, kind)
+      next }
     { end_file()
       if (NF != 10) fail("a line with " NF " columns")
       if ($1 !~ /^[fdlhpscb]$/) fail("a type that is none")
@@ -492,6 +496,7 @@ make_plan() {
       kind = ($1 == "d") ? ".folders" : ($1 == "l") ? ".links" : ""
       if ($1 == "d") folder($2)
       else if (index($2, "/")) { parent = $2; sub(/\/[^\/]*$/, "", parent); folder(parent) }
+      type = $1; owned = here
       if ($10 != "-") attributes_of($1 == "h" ? "" : $10, here, kind) }
     $1 == "f" {
       files++; at = 0; ends_in_hole = 0; name = here; pack = ""

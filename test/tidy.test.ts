@@ -20,7 +20,18 @@ const files: SourceFile[] = await Promise.all(
 );
 const product = files.filter(({ path }) => path.startsWith('src/') && !isTest(path));
 
-const parts = ['host', 'config', 'vault', 'keys', 'destinations', 'sources', 'process', 'sandbox', 'catalog'];
+const parts = [
+  'host',
+  'config',
+  'vault',
+  'keys',
+  'destinations',
+  'sources',
+  'process',
+  'metadata',
+  'sandbox',
+  'catalog',
+];
 
 /** The layers of CONTRIBUTING.md: what the files of a folder may import besides their own folder. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -31,11 +42,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   vault: [
     'core/',
     'host/',
+    'metadata/',
     ...['destination', 'errors', 'first-version'].map((file) => `destinations/${file}.ts`),
     'sources/source.ts',
   ],
   destinations: ['core/', 'process/'],
-  sources: ['core/', 'process/'],
+  metadata: ['core/', 'process/'],
+  sources: ['core/', 'metadata/', 'process/'],
   process: ['core/'],
   keys: ['core/'],
   sandbox: ['core/', 'process/'],

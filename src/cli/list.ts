@@ -163,9 +163,15 @@ function entryDocument(entry: StoredEntry): object {
     path: showPath(entry.path),
     type: entry.type,
     mode: entry.mode.toString(8),
-    modified: new Date(Number(entry.mtimeNs / 1_000_000n)).toISOString(),
+    modified: isoOf(entry.mtimeNs),
     ...(entry.type === 'file' && { sizeBytes: entry.sizeBytes, sha256: entry.sha256 }),
   };
+}
+
+/** Null for a time that ISO 8601 has no four digits for, and Date no number. */
+function isoOf(timeNs: bigint): string | null {
+  const date = new Date(Number(timeNs / 1_000_000n));
+  return Number.isNaN(date.getTime()) ? null : date.toISOString();
 }
 
 function entryLine(entry: StoredEntry): string {

@@ -62,6 +62,7 @@ passed over because it is not believed; 2 when something did not come back.
     ),
     trust: flag('say yes to all that the configuration does: for scripts, once somebody has read it'),
     trustCode: flag('let code that the backup of a database defines run with all rights of its URL'),
+    numericOwners: flag('give files to the recorded numbers of users and groups, whatever their names are here'),
     again: flag('bring back again what an earlier run of this command brought back'),
     ...addressOptions,
   },
@@ -80,6 +81,7 @@ passed over because it is not believed; 2 when something did not come back.
       identities: given.identities,
       force: options.force,
       trustCode: options.trustCode,
+      numericOwners: options.numericOwners,
       again: options.again,
       ...(moment !== 'latest' && { atMs: moment }),
     };

@@ -39,17 +39,19 @@ is not empty is refused. Needs --identity.
     into: value('<target>', 'a path, or the URL of a database (default: where it came from)'),
     force: flag('replace what is at the target'),
     trustCode: flag('let code that the backup of a database defines run with all rights of the URL'),
+    numericOwners: flag('give files to the recorded numbers of users and groups, whatever their names are here'),
     acceptWriter: many('<key>', 'believe restore points that this public key signed, for this restore'),
   },
   async run({ words, options, system, identities, clock, run, out }) {
     const [dataset = '', ...only] = words;
-    const { into, force, trustCode } = options;
+    const { into, force, trustCode, numericOwners } = options;
     const chosen = pointOf(options.at ?? 'latest', clock.now());
     const request = {
       dataset,
       only,
       force,
       trustCode,
+      numericOwners,
       acceptWriters: options.acceptWriter,
       ...chosen,
       ...(into !== undefined && { into }),
@@ -75,7 +77,8 @@ function reportOf(
   { point, passedOver, restored, damage, elapsedMs }: RestoreOutcome,
 ): Omit<RestoreReport, 'requests'> {
   const { id, time } = point.record;
-  return { dataset, restorePoint: id, time, passedOver, ...restored, damage, elapsedMs: Math.round(elapsedMs) };
+  const { unset: _, ...told } = restored;
+  return { dataset, restorePoint: id, time, passedOver, ...told, damage, elapsedMs: Math.round(elapsedMs) };
 }
 
 function restoreText(report: RestoreReport, nowMs: number, style: Style): string {

@@ -20,6 +20,7 @@ export interface RestoreRequest {
   readonly force: boolean;
   /** See `RestoreTarget`. */
   readonly trustCode: boolean;
+  readonly numericOwners?: boolean;
   /** Paths or tables; everything when empty. */
   readonly only: readonly string[];
   readonly identities: readonly string[];
@@ -56,6 +57,7 @@ export async function restore(system: OpenSystem, request: RestoreRequest, run: 
       force: request.force,
       only: request.only,
       trustCode: request.trustCode,
+      numericOwners: request.numericOwners ?? false,
       ...(request.into !== undefined && { into: request.into }),
     };
     const restored = await run.step('restore', () => source.restore(contents, target, run));

@@ -2,6 +2,8 @@ import type { ChunkProfile, Entry, StoredEntry } from '../core/entry.ts';
 import type { Expectations } from '../core/expectations.ts';
 import type { BytePath } from '../core/paths.ts';
 import type { Problem, Run } from '../core/run.ts';
+import type { Owners } from '../metadata/owners.ts';
+import type { Unset } from '../metadata/set.ts';
 
 /** What a look at the live system found, before anything is captured. */
 export interface Inspection {
@@ -49,6 +51,10 @@ interface ExtractOptions {
   /** Leave this prefix out of the written paths. */
   readonly stripPrefix?: BytePath;
   readonly run?: Run;
+  /** Whose entries are here; by their numbers when absent. */
+  readonly owners?: Owners;
+  /** Make devices too, which only root can. */
+  readonly devices?: boolean;
 }
 
 export interface Extracted {
@@ -56,6 +62,8 @@ export interface Extracted {
   readonly bytes: number;
   /** Metadata that could not be set (owner without root, xattrs on a file system without them). */
   readonly problems: readonly Problem[];
+  /** The same, entry by entry. */
+  readonly unset?: Unset;
 }
 
 /** Where a restore goes. The source's own kind defines which targets it takes. */
@@ -68,6 +76,10 @@ export interface RestoreTarget {
   readonly only: readonly string[];
   /** Code that the backup defines may run with all rights of who restores it: it is trusted, or a sandbox holds it. */
   readonly trustCode?: boolean;
+  /** For a look, not for use: what is only of use to a running system (devices) is not made. */
+  readonly rehearsal?: boolean;
+  /** Owners by their recorded numbers, also where their names have others here. */
+  readonly numericOwners?: boolean;
   /**
    * Told when a whole restore is written and checked, right before it goes to its place: what `wasPlaced` knows it by. Not told
    * where it could not be known again.
@@ -81,6 +93,8 @@ export interface Restored {
   readonly files: number;
   readonly bytes: number;
   readonly problems: readonly Problem[];
+  /** What a comparison need not look for, because it could not be set. */
+  readonly unset?: Unset;
 }
 
 /**
@@ -122,9 +136,9 @@ export interface Source {
   /**
    * Measures a restored copy at `where` (a path or connection URL) with the same algorithm as the expectations, and runs the
    * engine's own integrity checks. Used by drills, on a sandboxed copy only. With the restore point's `contents`, sources
-   * whose expectations leave bytes out also compare those.
+   * whose expectations leave bytes out also compare those, and metadata but for what the restore found `unset`.
    */
-  measure(where: string, expected: Expectations, run: Run, contents?: Contents): Promise<Measurement>;
+  measure(where: string, expected: Expectations, run: Run, contents?: Contents, unset?: Unset): Promise<Measurement>;
 }
 
 export interface Measurement {

@@ -280,7 +280,7 @@ describe('a drill', () => {
     expect(outcome.why).toEqual([]);
     expect(outcome.verdict).toBe('proved');
     const contents = outcome.checks.find(({ id }) => id === 'uploads/contents');
-    expect(contents?.message).toContain(isRoot ? '1 device recorded and never made' : 'as recorded');
+    expect(contents?.message).toContain(isRoot ? '1 device recorded and not made here' : 'as recorded');
   });
 
   test('H7: sees a copy whose folder became a link to the same files elsewhere', async () => {

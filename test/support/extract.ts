@@ -77,8 +77,10 @@ function setMetadata(entry: StoredEntry, at: Buffer): void {
   if (process.getuid?.() === 0) fs.lchownSync(at, entry.uid, entry.gid);
   if (entry.type !== 'symlink') fs.chmodSync(at, entry.mode);
   for (const [name, value] of Object.entries(entry.xattrs ?? {})) setXattr(at, name, value);
-  const seconds = Number(entry.mtimeNs) / 1e9;
-  fs.lutimesSync(at, seconds, seconds);
+  // Node has no call for every nanosecond.
+  const digits = String(entry.mtimeNs).replace('-', '').padStart(10, '0');
+  const time = `${entry.mtimeNs < 0n ? '-' : ''}${digits.slice(0, -9)}.${digits.slice(-9)}`;
+  execFileSync('xargs', ['-0', 'touch', '-h', '-d', `@${time}`, '--'], { input: at });
 }
 
 function setXattr(at: Buffer, name: string, value: string): void {

@@ -3,8 +3,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 
 /**
- * Everything about a file or folder that a restore must bring back, by a way of its own: one line per path. Node
- * cannot set every nanosecond: give the tree times that it can (`roundTimes`) before.
+ * Everything about a file or folder that a restore must bring back, by a way of its own: one line per path.
  */
 export function describeTree(path: string): string[] {
   const lines: string[] = [];
@@ -12,6 +11,7 @@ export function describeTree(path: string): string[] {
   const visit = (place: Buffer, name: string) => {
     const found = fs.lstatSync(place, { bigint: true });
     const facts = [JSON.stringify(name), found.mode.toString(8), `${found.uid}:${found.gid}`, String(found.mtimeNs)];
+    if (found.isCharacterDevice() || found.isBlockDevice()) facts.push(`device ${found.rdev}`);
     if (found.isFile()) {
       facts.push(createHash('sha256').update(fs.readFileSync(place)).digest('hex').slice(0, 16));
       facts.push(found.blocks * 512n < found.size ? 'sparse' : 'full');
@@ -32,19 +32,6 @@ export function describeTree(path: string): string[] {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   return [...lines, ...xattrs.split('\n\n').sort()];
-}
-
-/** Sets the times of all in a tree to the half second before. */
-export function roundTimes(path: string | Buffer): void {
-  const place = Buffer.isBuffer(path) ? path : Buffer.from(path);
-  const found = fs.lstatSync(place);
-  if (found.isDirectory()) {
-    for (const child of fs.readdirSync(place, 'latin1')) {
-      roundTimes(Buffer.concat([place, Buffer.from(`/${child}`, 'latin1')]));
-    }
-  }
-  const seconds = Math.floor(found.mtimeMs / 500) / 2;
-  fs.lutimesSync(place, seconds, seconds);
 }
 
 /** Names of work folders and temporary copies at any depth. */

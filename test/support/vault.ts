@@ -68,13 +68,8 @@ export function abortWhen(look: (event: RunEvent) => boolean): Doing & { aborted
   };
 }
 
-/** Node sets times as floating seconds, so they may be off by less than a microsecond. */
 export function expectSame(found: Picture, expected: Picture): void {
   const factsOf = (picture: Picture) => Object.fromEntries([...picture].map(([path, { facts }]) => [path, facts]));
   expect(factsOf(found)).toEqual(factsOf(expected));
-  const off = [...found].filter(([path, { mtimeNs }]) => {
-    const difference = mtimeNs - expected.get(path)!.mtimeNs;
-    return difference > 1000n || difference < -1000n;
-  });
-  expect(off).toEqual([]);
+  expect([...found].filter(([path, { mtimeNs }]) => mtimeNs !== expected.get(path)!.mtimeNs)).toEqual([]);
 }

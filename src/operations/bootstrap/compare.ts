@@ -1,7 +1,7 @@
 import type { DatasetConfig } from '../../config/system.ts';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
-import type { Contents, Source } from '../../sources/source.ts';
+import type { Contents, Restored, Source } from '../../sources/source.ts';
 import { checkExpectations } from '../drill/checks/expectations.ts';
 import { checkIntegrity } from '../drill/checks/integrity.ts';
 
@@ -15,12 +15,16 @@ export interface Compared {
 }
 
 /** Reads a dataset back from where it is now, as a drill does with its copy: before the application changes it. */
-export async function compare(config: DatasetConfig, source: Source, contents: Contents, run: Run): Promise<Compared> {
+export async function compare(
+  config: DatasetConfig,
+  { source, contents, restored }: { readonly source: Source; readonly contents: Contents; readonly restored: Restored },
+  run: Run,
+): Promise<Compared> {
   try {
     const where = config.type === 'postgres' ? await config.url.expand() : config.path;
     const { expectations, facts } = contents;
     const recorded = expectations ?? { algorithm: 'none', tables: [] };
-    const { actual, integrity } = await source.measure(where, recorded, run, contents);
+    const { actual, integrity } = await source.measure(where, recorded, run, contents, restored.unset);
     const findings = [
       ...integrity.map((one) => ({ ...checkIntegrity(one), name: `${one.name}: ` })),
       { ...checkExpectations(expectations, expectations && actual, facts), name: '' },

@@ -25,6 +25,7 @@ export interface RecoverRequest {
   readonly force: boolean;
   /** See `RestoreTarget`. */
   readonly trustCode: boolean;
+  readonly numericOwners?: boolean;
   /** Also bring back again what an earlier run brought back whole. */
   readonly again: boolean;
 }
@@ -148,7 +149,8 @@ async function bringBack(recovery: Recovery, dataset: string, request: RecoverRe
         // What bootstrap wrote, or anybody with the same bytes, is in the way of nothing.
         const force = request.force || wasHere || ((await source.holdsOnly?.(contents, run)) ?? false);
         const beforePlacing = (mark: string) => progress.notePlacing(dataset, point.record.id, mark);
-        const target = { force, only: [], trustCode: request.trustCode, beforePlacing };
+        const { trustCode, numericOwners = false } = request;
+        const target = { force, only: [], trustCode, numericOwners, beforePlacing };
         const restored = await source.restore(contents, target, run);
         progress.note(dataset, point.record.id, new Date(clock.now()).toISOString());
         const now = clock.elapsed();
@@ -190,7 +192,7 @@ async function finish(attempt: Attempt, { config }: OpenSystem, run: Run): Promi
   if (attempt.state !== 'fresh') return attempt;
   const { source, contents, ...told } = attempt;
   const compared = await run.step(`${told.dataset}/compare`, () =>
-    compare(config.datasets[told.dataset]!, source, contents, run),
+    compare(config.datasets[told.dataset]!, { source, contents, restored: told.restored }, run),
   );
   return { ...told, state: 'back', compared };
 }

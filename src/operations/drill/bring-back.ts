@@ -23,7 +23,7 @@ export async function bringBack(dataset: string, point: RestorePoint, drill: Dri
   const folder = join(sandbox.restored, dataset);
   await mkdir(folder, { mode: 0o755 });
   const outside = join(folder, basename(config.path) || dataset);
-  const restored = await source.restore(contents, { into: outside, force: false, only: [] }, run);
+  const restored = await source.restore(contents, { into: outside, force: false, only: [], rehearsal: true }, run);
   return { ...common, restored, outside, inside: sandbox.inside(outside), versions: {} };
 }
 

@@ -120,7 +120,7 @@ async function examine(copy: Copy, rehearsal: Rehearsal, drill: Drill, run: Run)
   const began = run.clock.elapsed();
   try {
     const recorded = contents.expectations ?? { algorithm: 'none', tables: [] };
-    const measured = await source.measure(copy.outside, recorded, run, contents);
+    const measured = await source.measure(copy.outside, recorded, run, contents, copy.restored.unset);
     rehearsal.measured.set(dataset, measured);
     const elapsedMs = run.clock.elapsed() - began;
     for (const one of measured.integrity) {

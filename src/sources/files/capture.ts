@@ -3,6 +3,9 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import type { Entry } from '../../core/entry.ts';
 import { type BytePath, pathFromText, showPath } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
+import { listedIds } from '../../metadata/acl.ts';
+import { namesHere } from '../../metadata/owners.ts';
+import { openXattrReader, type ReadXattrs, type XattrReader } from '../../metadata/read-xattrs.ts';
 import { onDisk } from '../file-system.ts';
 import type { Capture } from '../source.ts';
 import { entryOf } from './entry-of.ts';
@@ -12,7 +15,6 @@ import { leadsOut } from './outward-links.ts';
 import { startProblems } from './problems.ts';
 import { settle } from './settled.ts';
 import { type MutableEntry, type WalkEvents, walk } from './walk.ts';
-import { openXattrReader, type XattrReader } from './xattrs.ts';
 
 export interface CaptureOptions {
   /** As configured, for the facts. */
@@ -39,8 +41,10 @@ export interface RootFacts {
   readonly xattrs?: Readonly<Record<string, string>>;
 }
 
-/** Entries that one getfattr looks at: enough to be worth a process, little to hold. */
+/** Entries whose attributes are looked at together: enough to be worth a process, little to hold. */
 const XATTR_BATCH = 4096;
+/** More owners than this are not named. */
+const MAX_OWNERS = 10_000;
 
 export async function captureFiles(options: CaptureOptions, run: Run): Promise<Capture> {
   const { path, root, only, rules } = options;
@@ -50,13 +54,26 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
   const seen = { cacheFolders: 0, vanished: 0, leftovers: 0 };
   const names = startNamesChecksum();
   const found = lstatSync(onDisk(dataset), { bigint: true });
-  const readXattrs = options.xattrs ? await openXattrReader(run.signal) : undefined;
+  const readXattrs = options.xattrs ? await openXattrReader() : undefined;
   if (options.xattrs && readXattrs === undefined) {
     problems.add(
       'xattrs-not-captured',
-      'ACLs and extended attributes were not backed up: getfattr is missing (apt-get install attr).',
+      'ACLs and extended attributes were not backed up: perl is missing (apt-get install perl-base).',
     );
   }
+  const owners = { uids: new Set<number>(), gids: new Set<number>() };
+  const noteOwners = ({ uid, gid, xattrs }: Pick<Entry, 'uid' | 'gid' | 'xattrs'>) => {
+    const listed = xattrs === undefined ? { uids: [], gids: [] } : listedIds(xattrs);
+    for (const one of [uid, ...listed.uids]) if (owners.uids.size < MAX_OWNERS) owners.uids.add(one);
+    for (const one of [gid, ...listed.gids]) if (owners.gids.size < MAX_OWNERS) owners.gids.add(one);
+  };
+  const noteUnread = ({ failed }: Pick<ReadXattrs, 'failed'>) => {
+    for (const { path: file, name, code } of failed) {
+      const what = name === '' ? 'The attributes' : `The attribute ${showPath(name)}`;
+      const message = `${what} of ${showPath(file.slice(root.length + 1))} could not be read: ${code}.`;
+      problems.add('xattrs-not-captured', message);
+    }
+  };
   const events: WalkEvents = {
     excluded: (rule) => void counts[rule]!++,
     cacheFolder: () => void seen.cacheFolders++,
@@ -76,9 +93,10 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
 
   async function* entries(): AsyncGenerator<Entry, void, undefined> {
     let done = 0;
-    for await (const batch of readXattrs === undefined ? paced(batches()) : withXattrs(batches(), root, readXattrs)) {
+    for await (const batch of readXattrs === undefined ? paced(batches()) : withXattrs(batches(), root, attributesOf)) {
       run.signal.throwIfAborted();
       for (const entry of batch) {
+        noteOwners(entry);
         names.add(only === undefined ? entry : { type: 'file', path: '' });
         if (entry.type === 'symlink') noteLink(entry);
         yield entry;
@@ -88,13 +106,19 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
     }
   }
 
-  const rootXattrs = await readXattrs?.([dataset]);
+  const attributesOf = async (paths: readonly BytePath[]) => {
+    const read = await readXattrs!(paths, run.signal);
+    noteUnread(read);
+    return read;
+  };
+  const rootXattrs = readXattrs === undefined ? undefined : (await attributesOf([dataset])).found.get(dataset);
   return {
     entries: entries(),
     async finish(leftOut = []) {
       for (const file of leftOut) names.remove(only === undefined ? file : '');
       const { mode, uid, gid, mtimeNs } = entryOf('', found);
-      const xattrs = rootXattrs?.get(dataset);
+      const xattrs = rootXattrs;
+      noteOwners({ uid, gid, ...(xattrs && { xattrs }) });
       const type = only === undefined ? 'folder' : 'file';
       const rootFacts: RootFacts = { type, mode, uid, gid, mtimeNs: String(mtimeNs), ...(xattrs && { xattrs }) };
       return {
@@ -103,6 +127,7 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
           // Links may name the folder by the path that it really has.
           ...(root !== pathFromText(path) && only === undefined && { realPath: root }),
           root: rootFacts,
+          owners: await namesHere(owners),
           excluded: rules.map((rule, at) => ({ ...rule, count: counts[at]! })).filter((rule) => rule.count > 0),
           ...seen,
         },
@@ -124,7 +149,7 @@ async function* paced(batches: Iterable<MutableEntry[]>): AsyncGenerator<Mutable
   }
 }
 
-/** Adds the attributes. While getfattr looks at one group of entries, the walk lists the next. */
+/** Adds the attributes. While those of one group of entries are read, the walk lists the next. */
 async function* withXattrs(
   batches: Iterable<MutableEntry[]>,
   root: BytePath,
@@ -136,15 +161,21 @@ async function* withXattrs(
     attributes.catch(() => {});
     return { group, attributes };
   };
-  const complete = async ({ group, attributes }: ReturnType<typeof begin>) => {
-    const found = await attributes;
-    if (found.size === 0) return group;
-    for (const entry of group) {
-      const xattrs = found.get(`${root}/${entry.path}`);
-      if (xattrs !== undefined) entry.xattrs = xattrs;
+  // Where they are many, they come in several parts.
+  async function* complete({ group, attributes }: ReturnType<typeof begin>) {
+    let { found, done } = await attributes;
+    for (let rest = group; ; ) {
+      const part = rest.slice(0, done);
+      for (const entry of part) {
+        const xattrs = found.get(`${root}/${entry.path}`);
+        if (xattrs !== undefined) entry.xattrs = xattrs;
+      }
+      yield part;
+      rest = rest.slice(done);
+      if (rest.length === 0) return;
+      ({ found, done } = await begin(rest).attributes);
     }
-    return group;
-  };
+  }
 
   let before: ReturnType<typeof begin> | undefined;
   let group: MutableEntry[] = [];
@@ -153,10 +184,10 @@ async function* withXattrs(
     if (group.length < XATTR_BATCH) continue;
     const started = begin(group);
     group = [];
-    if (before !== undefined) yield await complete(before);
+    if (before !== undefined) yield* complete(before);
     before = started;
   }
   const last = group.length > 0 ? begin(group) : undefined;
-  if (before !== undefined) yield await complete(before);
-  if (last !== undefined) yield await complete(last);
+  if (before !== undefined) yield* complete(before);
+  if (last !== undefined) yield* complete(last);
 }

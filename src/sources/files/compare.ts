@@ -1,91 +1,218 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, lstatSync, readlinkSync, type Stats } from 'node:fs';
+import { type BigIntStats, createReadStream, lstatSync, readlinkSync } from 'node:fs';
 import type { StoredEntry } from '../../core/entry.ts';
 import { type BytePath, showPath } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
+import { withIds } from '../../metadata/acl.ts';
+import type { Owners } from '../../metadata/owners.ts';
+import { openXattrReader, type Xattrs } from '../../metadata/read-xattrs.ts';
+import type { Unset } from '../../metadata/set.ts';
 import { type Beneath, openRegular } from '../beneath.ts';
 import { codeOf, onDisk } from '../file-system.ts';
 import type { Contents, Measurement } from '../source.ts';
+import type { RootFacts } from './capture.ts';
+import { entryOf } from './entry-of.ts';
+import { ownersOf } from './restore.ts';
+import { rootMetadata } from './set-metadata.ts';
 
 /** Differences that are named; further ones are only counted. */
 const NAMED = 5;
+const BATCH = 1024;
 
-/** What a restore does not make: a socket without its program is nothing, and a device may be any of this host's. */
-const neverMade: readonly StoredEntry['type'][] = ['socket', 'character-device', 'block-device'];
+const isRoot = process.geteuid?.() === 0;
+
+/** Where the entries lie. */
+export interface Restoration {
+  readonly folder: Beneath;
+  /** The same folder, for attributes, which are only compared. */
+  readonly root: BytePath;
+  /** Under which path an entry lies there. */
+  readonly nameOf: (path: BytePath) => BytePath;
+}
+
+interface Comparison extends Restoration {
+  readonly owners: Owners;
+  readonly unset: Unset | undefined;
+  readonly signal: AbortSignal;
+}
 
 /**
- * Compares every entry of a restore point with what lies below `folder`: kind, size, bytes, permissions, links, and for root
- * owners. `nameOf` says under which path an entry lies there.
+ * Compares every entry of a restore point with what lies below a folder: kind, size, bytes, links, permissions, times, extended
+ * attributes, and for root owners. What the restore named as `unset` is not named again.
  */
 export async function compareEntries(
-  folder: Beneath,
-  nameOf: (path: BytePath) => BytePath,
+  where: Restoration,
   contents: Contents,
   run: Run,
+  unset?: Unset,
 ): Promise<Measurement['integrity'][number]> {
+  const owners = await ownersOf(contents, false);
+  const comparison: Comparison = { ...where, owners, unset, signal: run.signal };
+  const readXattrs = await openXattrReader();
   let looked = 0;
   let differing = 0;
   let devices = 0;
   const named: string[] = [];
-  for await (const entry of contents.entries()) {
-    run.signal.throwIfAborted();
-    if (neverMade.includes(entry.type)) {
-      if (entry.type !== 'socket') devices++;
-      continue;
-    }
-    looked++;
-    const why = await differenceOf(folder, nameOf, entry, run.signal);
-    if (why === undefined) continue;
+  const differs = (entry: StoredEntry, why: string) => {
     differing++;
     if (named.length < NAMED) named.push(`${showPath(entry.path)} ${why}`);
+  };
+
+  const root = contents.facts.root as RootFacts | undefined;
+  if (root?.type === 'folder') {
+    const entry = { ...rootMetadata(root), type: 'folder', path: '' } as const;
+    const found = lstatSync(onDisk(where.root), { bigint: true });
+    const xattrs = readXattrs && ((await readXattrs([where.root], run.signal)).found.get(where.root) ?? {});
+    const why = differenceOfMetadata(entry, found, xattrs, comparison);
+    if (why !== undefined) differs({ ...entry, path: where.root }, why);
+  }
+  for await (const batch of inBatches(contents.entries())) {
+    const places = batch.map(({ path }) => `${where.root}/${where.nameOf(path)}`);
+    const attributes = new Map<BytePath, Xattrs>();
+    for (let done = 0; readXattrs !== undefined && done < places.length; ) {
+      const read = await readXattrs(places.slice(done), run.signal);
+      for (const [path, xattrs] of read.found) attributes.set(path, xattrs);
+      done += read.done;
+    }
+    for (const [at, entry] of batch.entries()) {
+      run.signal.throwIfAborted();
+      // A socket without its program is nothing, and a device is not made everywhere.
+      if (entry.type === 'socket') continue;
+      const found = lookAt(entry, comparison);
+      if (typeof found !== 'string' && isDevice(entry) && found === undefined) {
+        devices++;
+        continue;
+      }
+      looked++;
+      const xattrs = readXattrs === undefined ? undefined : (attributes.get(places[at]!) ?? {});
+      const why = typeof found === 'string' ? found : await differenceOf(entry, found, xattrs, comparison);
+      if (why !== undefined) differs(entry, why);
+    }
   }
   const more = differing > named.length ? `, and ${differing - named.length} more` : '';
-  const unmade = devices === 0 ? '' : `; ${countOf(devices, 'device')} recorded and never made`;
+  const unmade = devices === 0 ? '' : `; ${countOf(devices, 'device')} recorded and not made here`;
   const found = differing === 0 ? `${countOf(looked, 'entry', 'entries')} as recorded` : named.join(', ') + more;
   return { name: 'contents', ok: differing === 0, looked, detail: found + unmade };
 }
 
-const isRoot = process.getuid?.() === 0;
+async function* inBatches(entries: AsyncIterable<StoredEntry>): AsyncGenerator<StoredEntry[]> {
+  let batch: StoredEntry[] = [];
+  for await (const entry of entries) {
+    batch.push(entry);
+    if (batch.length < BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  yield batch;
+}
+
+function isDevice({ type }: StoredEntry): boolean {
+  return type === 'character-device' || type === 'block-device';
+}
+
+/** Undefined when it is not there; a text where that cannot be told. */
+function lookAt(entry: StoredEntry, { folder, nameOf }: Comparison): BigIntStats | string | undefined {
+  try {
+    return lstatSync(onDisk(folder.place(nameOf(entry.path))), { bigint: true });
+  } catch (error) {
+    const code = codeOf(error);
+    return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : `cannot be read (${code})`;
+  }
+}
 
 async function differenceOf(
-  folder: Beneath,
-  nameOf: (path: BytePath) => BytePath,
   entry: StoredEntry,
-  signal: AbortSignal,
+  found: BigIntStats | undefined,
+  xattrs: Xattrs | undefined,
+  comparison: Comparison,
 ): Promise<string | undefined> {
+  if (found === undefined) return 'is missing';
   try {
-    const place = folder.place(nameOf(entry.path));
-    const found = lstatSync(onDisk(place));
-    const other = differenceOfKind(entry, found);
-    if (other !== undefined) return other;
-    if (isRoot && (found.uid !== entry.uid || found.gid !== entry.gid)) return 'belongs to another user or group';
-    switch (entry.type) {
-      case 'symlink':
-        return readlinkSync(onDisk(place), 'latin1') === entry.target ? undefined : 'points elsewhere';
-      case 'hardlink':
-        return lstatSync(onDisk(folder.place(nameOf(entry.target)))).ino === found.ino
-          ? undefined
-          : 'is not the same file as its link';
-      case 'file':
-        if (found.size !== entry.sizeBytes) return `has ${found.size} bytes instead of ${entry.sizeBytes}`;
-        return (await hashOf(place, signal)) === entry.sha256 ? undefined : 'has other bytes';
-      default:
-        return undefined;
-    }
+    return (
+      (await differenceOfContent(entry, found, comparison)) ?? differenceOfMetadata(entry, found, xattrs, comparison)
+    );
   } catch (error) {
-    signal.throwIfAborted();
+    comparison.signal.throwIfAborted();
     const code = codeOf(error);
     return code === 'ENOENT' || code === 'ENOTDIR' ? 'is missing' : `cannot be read (${code})`;
   }
 }
 
-function differenceOfKind({ type, mode }: StoredEntry, found: Stats): string | undefined {
-  if (type === 'symlink') return found.isSymbolicLink() ? undefined : 'is no symbolic link';
-  if (type === 'folder' && !found.isDirectory()) return 'is no folder';
-  if (type === 'fifo' && !found.isFIFO()) return 'is no fifo';
-  if ((type === 'file' || type === 'hardlink') && !found.isFile()) return 'is no file';
-  return (found.mode & 0o7777) === mode ? undefined : 'has other permissions';
+async function differenceOfContent(
+  entry: StoredEntry,
+  found: BigIntStats,
+  { folder, nameOf, signal }: Comparison,
+): Promise<string | undefined> {
+  const there = entryOf(entry.path, found);
+  const kind = entry.type === 'hardlink' ? 'file' : entry.type;
+  if (there.type !== kind) return `is no ${kinds[kind]}`;
+  const place = folder.place(nameOf(entry.path));
+  switch (entry.type) {
+    case 'symlink':
+      return readlinkSync(onDisk(place), 'latin1') === entry.target ? undefined : 'points elsewhere';
+    case 'hardlink':
+      return lstatSync(onDisk(folder.place(nameOf(entry.target))), { bigint: true }).ino === found.ino
+        ? undefined
+        : 'is not the same file as its link';
+    case 'file':
+      if (Number(found.size) !== entry.sizeBytes) return `has ${found.size} bytes instead of ${entry.sizeBytes}`;
+      return (await hashOf(place, signal)) === entry.sha256 ? undefined : 'has other bytes';
+    case 'character-device':
+    case 'block-device': {
+      const { major, minor } = entry.device ?? {};
+      return there.device?.major === major && there.device?.minor === minor ? undefined : 'is another device';
+    }
+    default:
+      return undefined;
+  }
+}
+
+const kinds = {
+  file: 'file',
+  folder: 'folder',
+  symlink: 'symbolic link',
+  fifo: 'fifo',
+  socket: 'socket',
+  'character-device': 'device',
+  'block-device': 'device',
+} as const;
+
+function differenceOfMetadata(
+  entry: StoredEntry,
+  found: BigIntStats,
+  xattrs: Xattrs | undefined,
+  { owners, unset }: Comparison,
+): string | undefined {
+  const { path, type, mode, uid, gid, mtimeNs } = entry;
+  // A hard link's are those of its first name.
+  if (type === 'hardlink') return undefined;
+  const expected = (what: string) => unset?.has(path, what) !== true;
+  const isOf = (id: bigint, recorded: number, here: number) => id === BigInt(recorded) || id === BigInt(here);
+  const owned = isOf(found.uid, uid, owners.uid(uid)) && isOf(found.gid, gid, owners.gid(gid));
+  if (isRoot && !owned && expected('owner')) return 'belongs to another user or group';
+  if (type !== 'symlink' && Number(found.mode & 0o7777n) !== mode && expected('permissions')) {
+    return 'has other permissions';
+  }
+  // A folder's time changes as soon as something comes into it, such as another dataset.
+  if (type !== 'folder' && found.mtimeNs !== mtimeNs && expected('time')) return 'has another time';
+  return xattrs === undefined ? undefined : differenceOfXattrs(entry, xattrs, owners, expected);
+}
+
+function differenceOfXattrs(
+  { xattrs: recorded = {} }: StoredEntry,
+  found: Xattrs,
+  owners: Owners,
+  expected: (what: string) => boolean,
+): string | undefined {
+  const here = withIds(recorded, owners);
+  for (const [name, value] of Object.entries(recorded)) {
+    if (found[name] === value || found[name] === here[name] || !expected(`xattr ${name}`)) continue;
+    return `has ${found[name] === undefined ? 'no' : 'another'} attribute ${showPath(name)}`;
+  }
+  // Others may be the file system's own (a label); a list of who may do what was given to it by somebody.
+  const list = Object.keys(found).find((name) => name.startsWith('system.posix_acl_') && recorded[name] === undefined);
+  return list === undefined ? undefined : 'has an ACL that it had not';
 }
 
 export async function hashOf(place: BytePath, signal: AbortSignal): Promise<string | undefined> {

@@ -3,6 +3,7 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import type { Expectations } from '../../core/expectations.ts';
 import { type BytePath, pathFromText } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
+import type { Unset } from '../../metadata/set.ts';
 import { openBeneath } from '../beneath.ts';
 import { onDisk } from '../file-system.ts';
 import type { Contents, Measurement } from '../source.ts';
@@ -13,14 +14,15 @@ import { nothingSettled } from './settled.ts';
 import { silent, walk } from './walk.ts';
 
 /**
- * Lists a restored copy as a capture would, and leaves nothing out. With the restore point's contents it also reads every
- * file and compares it, byte for byte by its SHA-256, and names what differs.
+ * Lists a restored copy as a capture would, and leaves nothing out. With the restore point's contents it also compares every entry,
+ * its bytes by their SHA-256 and all its metadata, and names what differs.
  */
 export async function measureFiles(
   where: string,
   _expected: Expectations,
   run: Run,
   contents?: Contents,
+  unset?: Unset,
 ): Promise<Measurement> {
   const path = pathFromText(where);
   const isFolder = lstatSync(onDisk(path)).isDirectory();
@@ -42,5 +44,8 @@ export async function measureFiles(
   if (contents === undefined) return { actual: names.expectations(), integrity: [] };
   using folder = openBeneath(place.root);
   const nameOf = isFolder ? (entry: BytePath) => entry : () => path.slice(split + 1);
-  return { actual: names.expectations(), integrity: [await compareEntries(folder, nameOf, contents, run)] };
+  return {
+    actual: names.expectations(),
+    integrity: [await compareEntries({ folder, root: place.root, nameOf }, contents, run, unset)],
+  };
 }

@@ -1,6 +1,5 @@
 import * as fs from 'node:fs/promises';
 import { type BytePath, pathFromText, showPath } from '../../core/paths.ts';
-import type { Problem } from '../../core/run.ts';
 import { type Beneath, openBeneath } from '../beneath.ts';
 import { restoreThroughLink, targetNotEmpty, targetUnsuitable } from '../errors.ts';
 import { contentsOnly, openWorkFolder } from '../exchange.ts';
@@ -9,11 +8,11 @@ import { holdFolder } from '../held-folder.ts';
 import type { Extracted, Restored } from '../source.ts';
 import { extract, type Job } from './restore-job.ts';
 import { flush, refuseMountsIn, stateOf } from './restore-target.ts';
-import { applyMetadata, setMetadata } from './set-metadata.ts';
+import { rootMetadata, setFolder, together } from './set-metadata.ts';
 
 /** Restores some paths into a folder, each in the place of what has its name there. All of them come, or none. */
 export async function restoreChosen(job: Job, paths: readonly BytePath[]): Promise<Restored> {
-  const { into, wanted, root } = job;
+  const { into, wanted, root, owners } = job;
   const target = pathFromText(into);
   const state = await stateOf(target);
   if (state === 'other') throw targetUnsuitable({ target: into, why: 'it is not a folder' });
@@ -28,16 +27,15 @@ export async function restoreChosen(job: Job, paths: readonly BytePath[]): Promi
     made.push(path);
   };
   try {
-    const extracted = await exchangeChosen(job, target, { paths, beneath, makeFolder });
+    let extracted = await exchangeChosen(job, target, { paths, beneath, makeFolder });
     // Last, because what comes into a folder is a change of it; so the inner ones first.
-    const problems: Problem[] = [];
     for (const path of made.reverse()) {
       const folder = wanted.parents.get(path);
       using own = holdFolder(`${target}/${path}`);
-      if (folder !== undefined) problems.push(...(await setMetadata(own.path, folder)));
+      if (folder !== undefined) extracted = together(extracted, await setFolder(own.path, path, folder, owners));
     }
-    if (isNew) problems.push(...(await applyMetadata(held.path, root)));
-    return { where: into, ...extracted, problems: [...extracted.problems, ...problems] };
+    if (isNew) extracted = together(extracted, await setFolder(held.path, '', rootMetadata(root), owners));
+    return { where: into, ...extracted };
   } catch (error) {
     for (const path of made.reverse()) await fs.rmdir(onDisk(beneath.place(path))).catch(() => {});
     if (isNew) await fs.rmdir(into).catch(() => {});

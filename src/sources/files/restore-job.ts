@@ -2,6 +2,7 @@ import * as fs from 'node:fs/promises';
 import type { FolderEntry } from '../../core/entry.ts';
 import { type BytePath, isInside, isSafePath, pathFromText } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
+import type { Owners } from '../../metadata/owners.ts';
 import { chosenMissing, targetTooSmall } from '../errors.ts';
 import { onDisk } from '../file-system.ts';
 import type { Contents, Extracted } from '../source.ts';
@@ -13,6 +14,8 @@ export interface Job {
   readonly into: string;
   readonly root: RootFacts;
   readonly wanted: Wanted;
+  readonly owners: Owners;
+  readonly devices: boolean;
   readonly run: Run;
   /** Somebody notes what comes to its place, so all of it is on the disk before. */
   readonly isMarked: boolean;
@@ -49,11 +52,11 @@ export async function chosenOf(contents: Contents, only: readonly string[]): Pro
 }
 
 export async function extract(job: Job, onFileSystemOf: BytePath, folder: BytePath): Promise<Extracted> {
-  const { contents, run, wanted } = job;
+  const { contents, run, wanted, owners, devices } = job;
   const { bavail, bsize } = await fs.statfs(onDisk(onFileSystemOf));
   const freeBytes = bavail * bsize;
   if (wanted.sizeBytes > freeBytes) {
     throw targetTooSmall({ target: job.into, neededBytes: wanted.sizeBytes, freeBytes });
   }
-  return contents.extract(folder, { run, ...(wanted.paths && { paths: wanted.paths }) });
+  return contents.extract(folder, { run, owners, devices, ...(wanted.paths && { paths: wanted.paths }) });
 }

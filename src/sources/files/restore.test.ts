@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { everything, newRun } from '../../../test/suites/source.suite.ts';
 import { contentsOf } from '../../../test/support/contents.ts';
 import { temporaryFolder } from '../../../test/support/temp.ts';
-import { describeTree, remainsIn, roundTimes } from '../../../test/support/tree.ts';
+import { describeTree, remainsIn } from '../../../test/support/tree.ts';
 import type { Contents } from '../source.ts';
 import { filesSource } from './source.ts';
 
@@ -19,7 +19,6 @@ async function capturedFolder() {
   fs.writeFileSync(join(path, 'three\n'), 'three');
   fs.chmodSync(join(path, 'a'), 0o2750);
   fs.utimesSync(join(path, 'a'), 1e9, 1e9);
-  roundTimes(path);
   const source = sourceOf(path);
   const contents = await contentsOf(await source.capture(newRun()));
   return { place, path, source, contents, before: describeTree(path) };

@@ -2,6 +2,7 @@ import * as fs from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type BytePath, pathFromText, showPath } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
+import { byNumber, type OwnerNames, type Owners, ownersHere } from '../../metadata/owners.ts';
 import { targetNotEmpty, targetUnsuitable } from '../errors.ts';
 import { contentsOnly, healInterrupted, type Move, openWorkFolder, workPrefix } from '../exchange.ts';
 import { exists, nameOf, onDisk, parentOf } from '../file-system.ts';
@@ -12,7 +13,7 @@ import type { RootFacts } from './capture.ts';
 import { restoreChosen } from './restore-chosen.ts';
 import { chosenOf, extract, type Job } from './restore-job.ts';
 import { flush, mustStay, refuseMountsIn, stateOf } from './restore-target.ts';
-import { applyMetadata } from './set-metadata.ts';
+import { rootMetadata, setFolder, together } from './set-metadata.ts';
 
 /** Restores a folder, chosen paths of it, or a single file. `home` is where it came from. Never half: see exchange.ts. */
 export async function restoreFiles(
@@ -27,9 +28,21 @@ export async function restoreFiles(
   const into = await realPlace(target.into ?? home);
   const beforePlacing: Job['beforePlacing'] = (mark) => mark !== undefined && target.beforePlacing?.(mark);
   const isMarked = target.beforePlacing !== undefined;
-  const job: Job = { contents, force: target.force, into, root, wanted, run, isMarked, beforePlacing };
+  const owners = await ownersOf(contents, target.numericOwners ?? false);
+  const devices = target.rehearsal !== true && process.geteuid?.() === 0;
+  const how = { force: target.force, owners, devices, isMarked, beforePlacing };
+  const job: Job = { contents, into, root, wanted, run, ...how };
   if (root.type === 'file') return restoreSingleFile(job);
   return wanted.paths === undefined ? restoreWhole(job) : restoreChosen(job, wanted.paths);
+}
+
+/** Whose things are here. Who is not root gives nothing away. */
+export async function ownersOf({ facts }: Contents, numbers: boolean): Promise<Owners> {
+  return process.geteuid?.() === 0 ? ownersHere(facts.owners as OwnerNames | undefined, numbers) : byNumber;
+}
+
+function setRoot(place: BytePath, { root, owners }: Pick<Job, 'root' | 'owners'>) {
+  return setFolder(place, '', rootMetadata(root), owners);
 }
 
 /** See `wasPlaced` of source.ts. */
@@ -42,12 +55,13 @@ export async function wasPlaced(mark: string, contents: Contents, home: string):
   await healInterrupted(target, contentsOnly);
   if ((await markOfContents(target)) !== mark) return false;
   // It comes after the contents, so it may not have come.
-  await applyMetadata(target, contents.facts.root as RootFacts);
+  const root = contents.facts.root as RootFacts;
+  await setRoot(target, { root, owners: await ownersOf(contents, false) });
   return true;
 }
 
 async function restoreWhole(job: Job): Promise<Restored> {
-  const { into, root } = job;
+  const { into } = job;
   const target = pathFromText(into);
   const before = await stateOf(target);
   if (before !== 'absent' && before !== 'empty' && !job.force) throw targetNotEmpty({ target: into });
@@ -56,8 +70,8 @@ async function restoreWhole(job: Job): Promise<Restored> {
   const inside = before !== 'absent' && before !== 'other' && (await mustStay(into));
   const extracted = await exchangeWhole(job, target, inside, before === 'filled' || before === 'other');
   // Last, because the work folder's coming and going is a change of the folder that it is in.
-  const problems = inside ? await applyMetadata(target, root) : [];
-  return { where: into, ...extracted, problems: [...extracted.problems, ...problems] };
+  const whole = inside ? together(extracted, await setRoot(target, job)) : extracted;
+  return { where: into, ...whole };
 }
 
 async function exchangeWhole(job: Job, target: BytePath, inside: boolean, replaces: boolean): Promise<Extracted> {
@@ -67,11 +81,11 @@ async function exchangeWhole(job: Job, target: BytePath, inside: boolean, replac
   if (!job.force && !['absent', 'empty'].includes(await stateOf(target))) throw targetNotEmpty({ target: job.into });
   await refuseMountsIn(target);
   const extracted = await extract(job, folder, work.fresh);
-  const problems = inside ? [] : await applyMetadata(work.fresh, job.root);
+  const whole = inside ? extracted : together(extracted, await setRoot(work.fresh, job));
   if (replaces || job.isMarked) await flush(work.fresh);
   job.beforePlacing(await (inside ? markOfContents(work.fresh) : markOf(work.fresh)));
   await work.exchange(inside ? await movesOfContents(work.fresh, target) : [{ from: work.fresh, to: target }]);
-  return { ...extracted, problems: [...extracted.problems, ...problems] };
+  return whole;
 }
 
 async function restoreSingleFile(job: Job): Promise<Restored> {
@@ -92,7 +106,7 @@ async function restoreSingleFile(job: Job): Promise<Restored> {
   const from: BytePath = `${work.fresh}/${name}`;
   job.beforePlacing(await markOf(from));
   await work.exchange([{ from, to: target }]);
-  return { where: into, files: extracted.files, bytes: extracted.bytes, problems: extracted.problems };
+  return { where: into, ...extracted };
 }
 
 /** Everything in `target` goes, everything in `fresh` comes. */

@@ -4,14 +4,13 @@ import { join } from 'node:path';
 import { describe } from 'vitest';
 import { type SourceFixture, sourceSuite } from '../../../test/suites/source.suite.ts';
 import { temporaryFolder } from '../../../test/support/temp.ts';
-import { describeTree, remainsIn, roundTimes } from '../../../test/support/tree.ts';
+import { describeTree, remainsIn } from '../../../test/support/tree.ts';
 import { filesSource } from './source.ts';
 
 async function openFolder(): Promise<SourceFixture> {
   const place = await temporaryFolder();
   const path = join(place, 'uploads');
   makeTree(path);
-  roundTimes(path);
   let targets = 0;
   return {
     source: filesSource({
@@ -29,7 +28,6 @@ async function openFolder(): Promise<SourceFixture> {
       fs.writeFileSync(join(path, 'a/new'), 'new');
       fs.rmSync(join(path, 'a/one'));
       fs.writeFileSync(join(path, 'z'), 'changed');
-      roundTimes(path);
     },
     vanish: async () => fs.rmSync(path, { recursive: true }),
     remains: async () => remainsIn(place),

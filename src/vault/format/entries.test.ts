@@ -194,6 +194,32 @@ describe('a damaged or hostile line', () => {
     expectHardy(readAll, Buffer.from(line + line), ['entry-damaged']);
   });
 
+  test('files/08: attributes that do not fit a line have lines of their own, in order, up to 16 MiB', () => {
+    const large = (count: number) =>
+      Object.fromEntries(
+        Array.from({ length: count }, (_, at) => [`user.s${String(at).padStart(4, '0')}:$DATA`, '\xff'.repeat(64_000)]),
+      );
+    const entry = { ...plain, sparse: true as const, xattrs: { ...large(200), 'user.a': 'small' } };
+    const text = encodeEntry(entry, []);
+    expect(Math.max(...text.split('\n').map(({ length }) => length))).toBeLessThan(MAX_LINE_SIZE / 2 + 1000);
+    expect(decodeEntry(text)).toEqual({ entry, extents: [] });
+    expect(readAll(Buffer.from(text + encodeEntry({ ...plain, path: 'z' }, [])))).toHaveLength(2);
+    expect(() => encodeEntry({ ...plain, xattrs: large(300) }, [])).toThrow(
+      expect.objectContaining({ code: 'entry-invalid' }),
+    );
+    const [first, ...further] = text.trimEnd().split('\n') as [string, ...string[]];
+    for (const odd of [
+      [first, further[1]!, further[0]!],
+      [first, further[0]!, further[0]!],
+      [first, `${further[0]!},user.z=1`],
+      [first, 'x\tuser.z'],
+      [first, 'xuser.z=1'],
+      [first, ...Array.from({ length: 300 }, (_, at) => `x\tuser.t${1000 + at}=${'a'.repeat(64_000)}`)],
+    ]) {
+      expect(() => decodeEntry(odd.join('\n'))).toThrow(expect.objectContaining({ code: 'entry-damaged' }));
+    }
+  });
+
   test('an extended attribute named __proto__ is only a name', () => {
     const { entry } = decodeEntry(encodeEntry({ ...plain, xattrs: Object.fromEntries([['__proto__', 'x']]) }, []));
     expect(Object.entries(entry.xattrs ?? {})).toEqual([['__proto__', 'x']]);

@@ -12,8 +12,10 @@ export interface LocatedEntry {
   readonly extents: readonly Extent[];
 }
 
-/** No line is longer, its newline included. Paths and extended attributes are bounded by it. */
+/** No line is longer, its newline included. Paths and single extended attributes are bounded by it. */
 export const MAX_LINE_SIZE = 1_048_576;
+/** Bytes of all names and values of one entry's extended attributes. */
+export const MAX_XATTR_BYTES = 16_777_216;
 /** A file with more extents has further lines: `+<tab>extents`. */
 export const EXTENTS_PER_LINE = 1_000;
 
@@ -34,17 +36,15 @@ type EntryType = keyof typeof LETTERS;
 const TYPES = new Map(Object.entries(LETTERS).map(([type, letter]) => [letter as string, type as EntryType]));
 
 /**
- * The line (with its newline; more lines for a file of many extents) of one entry. ASCII. Error: `entry-invalid` for what
- * could never be restored. Columns: type, path, mode, uid, gid, mtime, size, sha256, content, extras.
+ * The line of one entry with its newline, and more lines for attributes that do not fit and for a file of many extents. ASCII. Error:
+ * `entry-invalid` for what could never be restored. Columns: type, path, mode, uid, gid, mtime, size, sha256, content, extras.
  */
 export function encodeEntry(entry: StoredEntry, extents: readonly Extent[]): string {
   if (!isSafePath(entry.path))
     throw entryInvalid({ path: showPath(entry.path), why: 'its path is not relative and plain' });
   const head = `${LETTERS[entry.type]}\t${escapeBytes(entry.path)}\t${entry.mode.toString(8)}\t${entry.uid}\t${entry.gid}\t${encodeTime(entry.mtimeNs)}`;
-  const line = `${head}\t${contentColumns(entry, extents)}\t${extrasColumn(entry)}\n`;
-  if (line.length > MAX_LINE_SIZE) {
-    throw entryInvalid({ path: showPath(entry.path), why: 'its path and extended attributes are too long' });
-  }
+  const { extras, further } = extrasOf(entry, MAX_LINE_SIZE / 2);
+  const line = `${head}\t${contentColumns(entry, extents)}\t${extras}\n${further}`;
   return extents.length > EXTENTS_PER_LINE ? line + furtherLines(extents) : line;
 }
 
@@ -81,16 +81,28 @@ function furtherLines(extents: readonly Extent[]): string {
   return text;
 }
 
-/** `sparse`, then `x:name=value` of each extended attribute by name; `-` when there is neither. */
-function extrasColumn(entry: StoredEntry): string {
+/**
+ * `sparse`, then `x:name=value` of each extended attribute by name; `-` when there is neither. What is beyond `room` characters follows
+ * in lines of its own.
+ */
+function extrasOf(entry: StoredEntry, room: number): { extras: string; further: string } {
   const sparse = entry.type === 'file' && entry.sparse === true;
-  if (!sparse && entry.xattrs === undefined) return NONE;
+  if (!sparse && entry.xattrs === undefined) return { extras: NONE, further: '' };
   const xattrs = entry.xattrs ?? {};
-  const extras = Object.keys(xattrs)
-    .sort()
-    .map((name) => `x:${escapeListed(name)}=${escapeListed(xattrs[name] ?? '')}`);
-  if (sparse) extras.unshift('sparse');
-  return extras.length === 0 ? NONE : extras.join(',');
+  const extras = sparse ? ['sparse'] : [];
+  let [used, further, held] = [0, '', 0];
+  for (const name of Object.keys(xattrs).sort()) {
+    const value = xattrs[name] ?? '';
+    held += name.length + value.length;
+    const pair = `${escapeListed(name)}=${escapeListed(value)}`;
+    used += pair.length + 3;
+    if (held > MAX_XATTR_BYTES || pair.length > MAX_LINE_SIZE - 3) {
+      throw entryInvalid({ path: showPath(entry.path), why: 'its extended attributes are too large' });
+    }
+    if (used <= room) extras.push(`x:${pair}`);
+    else further += `x\t${pair}\n`;
+  }
+  return { extras: extras.length === 0 ? NONE : extras.join(','), further };
 }
 
 /** Seconds with nine decimals, as `touch -d @…` takes them. */
@@ -113,6 +125,10 @@ export function decodeEntry(text: string): LocatedEntry {
 export interface ReadingEntry {
   readonly entry: StoredEntry;
   readonly extents: Extent[];
+  xattrs: Record<string, string> | undefined;
+  lastXattr: string | undefined;
+  xattrBytes: number;
+  extentsOnly: boolean;
 }
 
 export function beginEntry(line: string): ReadingEntry {
@@ -132,7 +148,7 @@ export function beginEntry(line: string): ReadingEntry {
   ] = columns;
   const type = TYPES.get(letter);
   if (type === undefined) throw entryDamaged({ field: 'type' });
-  const { sparse, xattrs } = readExtras(extras);
+  const { sparse, pairs } = readExtras(extras);
   if (sparse && type !== 'file') throw entryDamaged({ field: 'extras' });
   const metadata = {
     path: readPath(path, 'path'),
@@ -140,7 +156,12 @@ export function beginEntry(line: string): ReadingEntry {
     uid: readId(uid, 'uid'),
     gid: readId(gid, 'gid'),
     mtimeNs: readTime(time),
-    ...(xattrs && { xattrs }),
+  };
+  const begun = (entry: StoredEntry, extents: Extent[]) => {
+    const state = { xattrs: undefined, lastXattr: undefined, xattrBytes: 0, extentsOnly: false };
+    const reading: ReadingEntry = { entry, extents, ...state };
+    for (const pair of pairs) addXattr(reading, pair);
+    return reading;
   };
   if (type === 'file') {
     const sizeBytes = readCount(size);
@@ -148,22 +169,45 @@ export function beginEntry(line: string): ReadingEntry {
     if (!isSha256(sha256)) throw entryDamaged({ field: 'sha256' });
     const extents: Extent[] = [];
     if (content !== NONE) readExtents(content, extents);
-    return { entry: { type, ...metadata, sizeBytes, sha256, ...(sparse && { sparse }) }, extents };
+    return begun({ type, ...metadata, sizeBytes, sha256, ...(sparse && { sparse: true as const }) }, extents);
   }
   if (size !== NONE) throw entryDamaged({ field: 'size' });
   if (sha256 !== NONE) throw entryDamaged({ field: 'sha256' });
-  return { entry: readOther(type, metadata, content), extents: [] };
+  return begun(readOther(type, metadata, content), []);
+}
+
+/** Whether a line goes on with the entry before it. */
+export function isFurther(line: string): boolean {
+  return line.startsWith('+') || line.startsWith('x');
 }
 
 export function continueEntry(reading: ReadingEntry, line: string): void {
+  if (line.startsWith('x\t')) {
+    addXattr(reading, readPair(line.slice(2)));
+    return;
+  }
   const isAfterFullLine = reading.extents.length > 0 && reading.extents.length % EXTENTS_PER_LINE === 0;
   if (!line.startsWith('+\t') || !isAfterFullLine) throw entryDamaged({ field: 'a further line' });
+  reading.extentsOnly = true;
   readExtents(line.slice(2), reading.extents);
+}
+
+/** Attributes come by name, each once, and before further extents. */
+function addXattr(reading: ReadingEntry, [name, value]: readonly [string, string]): void {
+  const last = reading.lastXattr;
+  reading.xattrBytes += name.length + value.length;
+  if (reading.extentsOnly || (last !== undefined && last >= name) || reading.xattrBytes > MAX_XATTR_BYTES) {
+    throw entryDamaged({ field: 'extras' });
+  }
+  reading.lastXattr = name;
+  reading.xattrs ??= {};
+  Object.defineProperty(reading.xattrs, name, { value, enumerable: true, writable: true, configurable: true });
 }
 
 /** All lines have come: the extents must add up to the size. */
 export function endEntry(reading: ReadingEntry): LocatedEntry {
-  const { entry, extents } = reading;
+  const { extents, xattrs } = reading;
+  const entry = xattrs === undefined ? reading.entry : { ...reading.entry, xattrs };
   if (entry.type === 'file') {
     let held = 0;
     for (const extent of extents) held += extent.length;
@@ -235,19 +279,21 @@ function touches(a: Extent, b: Extent): boolean {
   return a.pack === b.pack && (a.pack === null || a.offset + a.length === b.offset);
 }
 
-function readExtras(text: string): { sparse?: true; xattrs?: Record<string, string> } {
-  if (text === NONE) return {};
+function readExtras(text: string): { sparse: boolean; pairs: [string, string][] } {
+  if (text === NONE) return { sparse: false, pairs: [] };
   const extras = text.split(',');
   const sparse = extras[0] === 'sparse';
-  const pairs = extras.slice(sparse ? 1 : 0).map(readXattr);
-  const names = new Set(pairs.map(([name]) => name));
-  if (names.size !== pairs.length) throw entryDamaged({ field: 'extras' });
-  return { ...(sparse && { sparse }), ...(pairs.length > 0 && { xattrs: Object.fromEntries(pairs) }) };
+  const pairs = extras.slice(sparse ? 1 : 0).map((extra) => {
+    if (!extra.startsWith('x:')) throw entryDamaged({ field: 'extras' });
+    return readPair(extra.slice(2));
+  });
+  return { sparse, pairs };
 }
 
-function readXattr(text: string): [string, string] {
-  const [name, value, more] = text.startsWith('x:') ? text.slice(2).split('=').map(unescapeListed) : [];
-  if (!name || name.includes('\0') || value === undefined || more !== undefined)
+function readPair(text: string): [string, string] {
+  const [name, value, more] = text.split('=').map(unescapeListed);
+  if (!name || name.includes('\0') || value === undefined || more !== undefined || text.includes(',')) {
     throw entryDamaged({ field: 'extras' });
+  }
   return [name, value];
 }

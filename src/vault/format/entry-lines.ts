@@ -1,4 +1,12 @@
-import { beginEntry, continueEntry, endEntry, type LocatedEntry, MAX_LINE_SIZE, type ReadingEntry } from './entries.ts';
+import {
+  beginEntry,
+  continueEntry,
+  endEntry,
+  isFurther,
+  type LocatedEntry,
+  MAX_LINE_SIZE,
+  type ReadingEntry,
+} from './entries.ts';
 import { entryDamaged } from './errors.ts';
 
 /** Reads the body of a restore point as it streams by: feed it bytes in any pieces, take whole entries. */
@@ -16,7 +24,7 @@ export function newEntryReader(): EntryReader {
     push(bytes) {
       const entries: LocatedEntry[] = [];
       for (const line of splitter.push(bytes)) {
-        if (line.startsWith('+')) {
+        if (isFurther(line)) {
           if (reading === undefined) throw entryDamaged({ field: 'a further line' });
           continueEntry(reading, line);
           continue;

@@ -65,6 +65,8 @@ export async function openContents(point: WithNeeds<RestorePoint>, options: Cont
         folder,
         stripPrefix: extractOptions.stripPrefix ?? '',
         run: extractOptions.run,
+        ...(extractOptions.owners && { owners: extractOptions.owners }),
+        devices: extractOptions.devices ?? false,
         isChosen: (path) => extractOptions.paths?.some((chosenPath) => isInside(path, chosenPath)) ?? true,
         destinations: options.destinations,
         identities: options.identities,

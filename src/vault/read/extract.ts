@@ -1,16 +1,9 @@
-import {
-  chmodSync,
-  lchownSync,
-  linkSync,
-  lutimesSync,
-  mkdirSync,
-  realpathSync,
-  symlinkSync,
-  utimesSync,
-} from 'node:fs';
-import type { FolderEntry, HardlinkEntry, StoredEntry, SymlinkEntry } from '../../core/entry.ts';
+import { linkSync, mkdirSync, realpathSync, symlinkSync } from 'node:fs';
+import type { FolderEntry, HardlinkEntry, SpecialEntry, StoredEntry, SymlinkEntry } from '../../core/entry.ts';
 import { type BytePath, isInside, isSafePath, showPath, toBytes } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
+import { byNumber, type Owners } from '../../metadata/owners.ts';
+import { openMetadataSetter, type Target } from '../../metadata/set.ts';
 import type { Extracted } from '../../sources/source.ts';
 import { unsafeEntry } from '../errors.ts';
 import type { LocatedEntry } from '../format/entries.ts';
@@ -18,7 +11,7 @@ import { packKey } from '../format/keys.ts';
 import { withinBounds } from './ahead.ts';
 import type { ContentsOptions } from './contents.ts';
 import { type ExtractPool, startExtractPool } from './extract-pool.ts';
-import { type FifoToMake, makeFifos } from './make-fifos.ts';
+import { makeSpecials, type SpecialToMake } from './make-specials.ts';
 import type { FileToWrite, Piece } from './messages.ts';
 import { fetchSound } from './objects.ts';
 
@@ -33,6 +26,9 @@ export interface ExtractRequest extends ContentsOptions {
   readonly folder: BytePath;
   readonly stripPrefix: BytePath;
   readonly run: Run | undefined;
+  readonly owners?: Owners;
+  /** Make devices too. */
+  readonly devices: boolean;
   /** Bytes of a pack as stored, where they are known. Throws for one that the restore point must not use. */
   packSize(pack: string): number | undefined;
   isChosen(path: BytePath): boolean;
@@ -45,7 +41,7 @@ type StoredFile = Extract<StoredEntry, { type: 'file' }>;
 interface Batch {
   readonly files: { entry: StoredFile; target: BytePath; extents: LocatedEntry['extents'] }[];
   readonly links: { entry: SymlinkEntry | HardlinkEntry; target: BytePath }[];
-  readonly fifos: FifoToMake[];
+  readonly specials: SpecialToMake[];
   extents: number;
 }
 
@@ -57,8 +53,8 @@ export async function extractEntries(
   entries: AsyncIterable<LocatedEntry>,
   request: ExtractRequest,
 ): Promise<Extracted> {
-  const root = process.getuid?.() === 0;
-  await using pool = startExtractPool({ identities: request.identities, setOwner: root });
+  await using pool = startExtractPool({ identities: request.identities });
+  const metadata = await openMetadataSetter(request.owners ?? byNumber);
   const state = {
     folders: new Map<BytePath, FolderEntry | undefined>(),
     /** A hard link whose first name was not chosen: that name → where its file is now. */
@@ -89,8 +85,12 @@ export async function extractEntries(
     const { files, bytes } = await writeFiles(batch, pool, request);
     state.files += files;
     state.bytes += bytes;
-    await makeFifos(batch.fifos, root);
-    for (const { entry, target } of batch.links) makeLink(entry, target, request, state.adopted, root);
+    const unmade = new Set(await makeSpecials(batch.specials));
+    for (const { entry } of unmade) skipSpecial(entry);
+    const made = [...batch.files, ...batch.specials.filter((special) => !unmade.has(special))];
+    await metadata.set(made.map(targetOf), request.run?.signal);
+    for (const { entry, target } of batch.links) makeLink(entry, target, request, state.adopted);
+    await metadata.set(batch.links.filter(({ entry }) => entry.type === 'symlink').map(targetOf), request.run?.signal);
     batch = emptyBatch();
   }
 
@@ -110,26 +110,23 @@ export async function extractEntries(
       batch.links.push({ entry, target });
     } else if (entry.type === 'hardlink') {
       await addHardlink(entry, target);
-    } else if (entry.type === 'fifo') {
-      batch.fifos.push({ entry, target });
-    } else if (entry.type !== 'socket') {
-      state.problems.push({
-        code: 'special-file-skipped',
-        message: `${showPath(entry.path)} is a ${entry.type} and was not made.`,
-      });
-    }
-    if (
-      batch.files.length + batch.links.length + batch.fifos.length >= BATCH_ENTRIES ||
-      batch.extents >= BATCH_EXTENTS
-    ) {
+    } else if (entry.type === 'fifo' || (entry.type !== 'socket' && request.devices)) {
+      batch.specials.push({ entry, target });
+    } else if (entry.type !== 'socket') skipSpecial(entry);
+    if (isFull(batch)) {
       await flush();
-      closeFolders(target.slice(request.folder.length + 1));
+      await closeFolders(target.slice(request.folder.length + 1));
     }
   }
   await flush();
-  closeFolders(undefined);
-  if (!root) noteOwners(state.problems, state.files);
-  return { files: state.files, bytes: state.bytes, problems: state.problems };
+  await closeFolders(undefined);
+  const problems = [...state.problems, ...metadata.problems()];
+  return { files: state.files, bytes: state.bytes, problems, unset: metadata.unset };
+
+  function skipSpecial(entry: SpecialEntry): void {
+    const message = `${showPath(entry.path)} is a ${entry.type} and was not made.`;
+    state.problems.push({ code: 'special-file-skipped', message });
+  }
 
   async function addHardlink(entry: HardlinkEntry, target: BytePath): Promise<void> {
     if (request.isChosen(entry.target) || state.adopted.has(entry.target)) {
@@ -143,17 +140,27 @@ export async function extractEntries(
   }
 
   /** Sets the metadata of folders that nothing more is written into: all but those that hold `current`. Deepest first. */
-  function closeFolders(current: BytePath | undefined): void {
+  async function closeFolders(current: BytePath | undefined): Promise<void> {
+    const closed: Target[] = [];
     for (const [rest, entry] of [...state.folders].reverse()) {
       if (current !== undefined && isInside(current, rest)) continue;
-      if (entry !== undefined) setFolderMetadata(toBytes(`${request.folder}/${rest}`), entry, root);
+      if (entry !== undefined) closed.push(targetOf({ entry, target: `${request.folder}/${rest}` }));
       state.folders.delete(rest);
     }
+    await metadata.set(closed, request.run?.signal);
   }
 }
 
+function targetOf({ entry, target }: { readonly entry: StoredEntry; readonly target: BytePath }): Target {
+  return { place: target, path: entry.path, isLink: entry.type === 'symlink', metadata: entry };
+}
+
 function emptyBatch(): Batch {
-  return { files: [], links: [], fifos: [], extents: 0 };
+  return { files: [], links: [], specials: [], extents: 0 };
+}
+
+function isFull({ files, links, specials, extents }: Batch): boolean {
+  return files.length + links.length + specials.length >= BATCH_ENTRIES || extents >= BATCH_EXTENTS;
 }
 
 function addFile(batch: Batch, entry: StoredFile, target: BytePath, extents: LocatedEntry['extents']): void {
@@ -214,8 +221,8 @@ async function writeFiles(
 }
 
 function fileToWrite(entry: StoredFile, file: BytePath): FileToWrite {
-  const { sizeBytes, sha256, mode, uid, gid, mtimeNs } = entry;
-  return { file, sizeBytes, sha256, mode, uid, gid, mtimeNs };
+  const { sizeBytes, sha256 } = entry;
+  return { file, sizeBytes, sha256 };
 }
 
 function piecesByPack(extents: LocatedEntry['extents']): Map<string, Piece[]> {
@@ -248,7 +255,6 @@ function makeLink(
   target: BytePath,
   request: ExtractRequest,
   adopted: ReadonlyMap<BytePath, BytePath>,
-  root: boolean,
 ): void {
   const at = toBytes(target);
   if (entry.type === 'hardlink') {
@@ -260,9 +266,6 @@ function makeLink(
     return;
   }
   symlinkSync(toBytes(entry.target), at);
-  if (root) lchownSync(at, entry.uid, entry.gid);
-  const seconds = Number(entry.mtimeNs) / 1e9;
-  lutimesSync(at, seconds, seconds);
 }
 
 /** Whether a symbolic link, made from a forged entry, stands on the way from `folder` to `file`. */
@@ -270,16 +273,4 @@ function leadsElsewhere(file: BytePath, folder: BytePath): boolean {
   const real = (path: BytePath) => realpathSync.native(toBytes(path), { encoding: 'latin1' });
   const parent = file.slice(0, file.lastIndexOf('/'));
   return real(parent) !== real(folder) + parent.slice(folder.length);
-}
-
-function setFolderMetadata(at: Buffer, entry: FolderEntry, root: boolean): void {
-  if (root) lchownSync(at, entry.uid, entry.gid);
-  chmodSync(at, entry.mode);
-  const seconds = Number(entry.mtimeNs) / 1e9;
-  utimesSync(at, seconds, seconds);
-}
-
-function noteOwners(problems: Problem[], files: number): void {
-  if (files === 0) return;
-  problems.push({ code: 'owner-not-set', message: 'Owners were not set: only root can. The files belong to you.' });
 }

@@ -7,18 +7,18 @@ import { finishFile, writePart, writeWhole } from './write-file.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('extract.worker runs only as a worker thread');
-const { identities, setOwner } = workerData as ExtractWorkerData;
+const { identities } = workerData as ExtractWorkerData;
 
 async function work(message: ToExtractWorker): Promise<void> {
   let bytes = 0;
   if (message.type === 'finish') {
-    for (const file of message.files) finishFile(file, setOwner);
+    for (const file of message.files) finishFile(file);
   } else {
     const object = new Uint8Array(message.object);
     const pack = await openPackObject(object, identities, { usedAtOnce: true });
     release(object);
     for (const { target, pieces, whole } of message.files) {
-      if (whole) writeWhole(target, pieces, pack, setOwner);
+      if (whole) writeWhole(target, pieces, pack);
       else writePart(target, pieces, pack);
       for (const piece of pieces) bytes += piece.length;
     }

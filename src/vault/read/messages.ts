@@ -4,8 +4,6 @@ import type { BytePath } from '../../core/paths.ts';
 /** What the extracting coordinator and its worker threads say to each other. */
 export interface ExtractWorkerData {
   readonly identities: readonly string[];
-  /** Set owners: only root can. */
-  readonly setOwner: boolean;
 }
 
 export interface FileToWrite {
@@ -13,10 +11,6 @@ export interface FileToWrite {
   readonly file: BytePath;
   readonly sizeBytes: number;
   readonly sha256: string;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly mtimeNs: bigint;
 }
 
 /** Raw bytes `[offset, offset + length)` of a pack belong at `at` in the file. */
@@ -38,7 +32,7 @@ export type ToExtractWorker =
         readonly whole: boolean;
       }>;
     }
-  /** All pieces are written (or there were none): compare the hash, set the metadata. */
+  /** All pieces are written (or there were none): compare the hash. */
   | { readonly type: 'finish'; readonly job: number; readonly files: readonly FileToWrite[] };
 
 export type FromExtractWorker =

@@ -1,15 +1,5 @@
 import { createHash, hash } from 'node:crypto';
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fchownSync,
-  ftruncateSync,
-  futimesSync,
-  openSync,
-  readSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { showPath, toBytes } from '../../core/paths.ts';
 import { contentDamaged } from '../errors.ts';
 import { release } from '../release.ts';
@@ -22,7 +12,7 @@ const ZEROS = Buffer.alloc(64 * 1024);
 const { O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 
 /** Creates a file whose bytes all lie in `pack`; a hole is where no piece is. The hash is compared before it is finished. */
-export function writeWhole(target: FileToWrite, pieces: readonly Piece[], pack: OpenedPack, setOwner: boolean): void {
+export function writeWhole(target: FileToWrite, pieces: readonly Piece[], pack: OpenedPack): void {
   const file = openSync(toBytes(target.file), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
     const dense = pieces.reduce((sum, piece) => sum + piece.length, 0) === target.sizeBytes;
@@ -35,7 +25,6 @@ export function writeWhole(target: FileToWrite, pieces: readonly Piece[], pack: 
       compare(target, writeInOrder(file, target.sizeBytes, pieces, pack));
       ftruncateSync(file, target.sizeBytes);
     }
-    setMetadata(file, target, setOwner);
   } finally {
     closeSync(file);
   }
@@ -51,13 +40,12 @@ export function writePart(target: FileToWrite, pieces: readonly Piece[], pack: O
   }
 }
 
-/** Compares the hash of a file written in parts, or of holes only, and sets its metadata. */
-export function finishFile(target: FileToWrite, setOwner: boolean): void {
+/** Compares the hash of a file written in parts, or of holes only. */
+export function finishFile(target: FileToWrite): void {
   const file = openSync(toBytes(target.file), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
   try {
     ftruncateSync(file, target.sizeBytes);
     compareWritten(target);
-    setMetadata(file, target, setOwner);
   } finally {
     closeSync(file);
   }
@@ -131,12 +119,4 @@ function compareWritten(target: FileToWrite): void {
 function compare(target: FileToWrite, sha256: string): void {
   if (sha256 === target.sha256) return;
   throw contentDamaged({ what: showPath(target.file), why: 'its SHA-256 is not the recorded one' });
-}
-
-/** The owner first: changing it clears set-uid bits. The time last: everything else changes it. */
-function setMetadata(file: number, target: FileToWrite, setOwner: boolean): void {
-  if (setOwner) fchownSync(file, target.uid, target.gid);
-  fchmodSync(file, target.mode);
-  const seconds = Number(target.mtimeNs) / 1e9;
-  futimesSync(file, seconds, seconds);
 }

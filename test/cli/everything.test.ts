@@ -1,0 +1,67 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { generateIdentity } from '../../src/vault/age/identity.ts';
+import { temporaryFolder } from '../support/temp.ts';
+import { capabilities, rsyncDifferences, tortureTree } from '../support/torture.ts';
+import { describeTree } from '../support/tree.ts';
+import { lifeboat } from './lifeboat.ts';
+
+const isRoot = process.geteuid?.() === 0;
+
+/** A system of one dataset, `tree`, and a command that runs in its folder and must end well. */
+async function systemOf(place: string) {
+  const { identity, recipient } = await generateIdentity();
+  const offline = await generateIdentity();
+  writeFileSync(join(place, 'id.txt'), `${identity}\n`, { mode: 0o600 });
+  writeFileSync(
+    join(place, 'lifeboat.yaml'),
+    `version: 1
+system: test
+vault: { recipients: [${recipient}, ${offline.recipient}] }
+destinations: { local: { type: local, path: ./vault } }
+datasets: { tree: { type: files, path: ./tree, rpo: 1h, rto: 1h, defaultExcludes: false } }
+`,
+  );
+  const tree = join(place, 'tree');
+  mkdirSync(tree, { recursive: true });
+  const run = async (...args: readonly string[]) => {
+    const { code, stdout, stderr } = await lifeboat(place, args);
+    expect([args[0], code, stderr]).toEqual([args[0], 0, stderr]);
+    return JSON.parse(stdout);
+  };
+  return { tree, run, withKey: ['--identity', 'id.txt', '--json'] };
+}
+
+test('files/01, 11, 13: all that a file system can hold comes back, and a drill compares it', async () => {
+  const folder = await temporaryFolder();
+  const { tree, run, withKey } = await systemOf(folder);
+  tortureTree(tree);
+  const { backedUp } = await run('backup', '--json');
+  expect(backedUp[0].problems.map(({ code }: { code: string }) => code)).toEqual(['link-leads-out']);
+  const restored = await run('restore', 'tree', '--into', 'out', ...withKey);
+  expect(restored.problems).toEqual([]);
+  const out = join(folder, 'out');
+  expect(rsyncDifferences(tree, out)).toBe('');
+  expect(describeTree(out)).toEqual(describeTree(tree));
+  expect(capabilities(out)).toBe(capabilities(tree));
+  const { checks } = await run('drill', ...withKey);
+  const contents = checks.find(({ id }: { id: string }) => id === 'tree/contents');
+  expect(contents).toMatchObject({ verdict: 'pass' });
+  expect(contents.message).toMatch(/^5\d entries as recorded/);
+});
+
+test.runIf(isRoot)('files/13: a year beyond what can be written as text is listed', async () => {
+  const folder = await temporaryFolder();
+  const { tree, run, withKey } = await systemOf(folder);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'lifeboat-test', tree]);
+  onTestFinished(() => void execFileSync('umount', [tree]));
+  writeFileSync(join(tree, 'far'), '');
+  execFileSync('touch', ['-d', '@99999999999999', join(tree, 'far')]);
+  await run('backup', '--json');
+  const listed = await run('list', 'tree', '--files', ...withKey);
+  expect(JSON.stringify(listed)).toContain('"modified":null');
+  await run('restore', 'tree', '--into', 'out', ...withKey);
+  rmSync(join(folder, 'out'), { recursive: true });
+});
