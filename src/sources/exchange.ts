@@ -1,9 +1,10 @@
 import * as fs from 'node:fs/promises';
 import { z } from 'zod';
 import { type BytePath, isInside, isSafePath, pathFromText, showPath } from '../core/paths.ts';
+import type { Problem } from '../core/run.ts';
 import { type Beneath, openBeneath } from './beneath.ts';
 import { restoreInterrupted, restoreRunning, workFolderForeign } from './errors.ts';
-import { exists, isGone, nameOf, onDisk, parentOf } from './file-system.ts';
+import { codeOf, exists, isGone, nameOf, onDisk, parentOf } from './file-system.ts';
 import { type HeldFolder, holdFolder, removeHeld } from './held-folder.ts';
 import { livingOwner, ownerTag } from './work-owner.ts';
 
@@ -32,8 +33,8 @@ export const workPrefix = '.lifeboat-restoring-';
 export interface WorkFolder extends AsyncDisposable {
   /** Where to extract to: the way through a descriptor, for this process and its children, until it is disposed of. */
   readonly fresh: BytePath;
-  /** Makes all moves, in this order, or when it throws none. */
-  exchange(moves: readonly Move[]): Promise<void>;
+  /** Makes all moves, in this order, or when it throws none. @returns what was replaced and cannot be removed */
+  exchange(moves: readonly Move[]): Promise<Problem[]>;
 }
 
 export interface Move {
@@ -93,6 +94,7 @@ export async function openWorkFolder(folder: BytePath, name: BytePath): Promise<
   const fresh = `${work.path}/new`;
   const below = (path: BytePath, root: BytePath) => path.slice(root === '/' ? 1 : root.length + 1);
   let keep = false;
+  let removed = false;
   return {
     fresh,
     async exchange(moves) {
@@ -118,10 +120,13 @@ export async function openWorkFolder(folder: BytePath, name: BytePath): Promise<
         throw error;
       }
       for (const to of new Set(recorded.map((move) => parentBelow(move.to)))) await syncFolder(open.outside.folder(to));
+      const stayed = await remove(open, parent);
+      removed = true;
+      return stayed === undefined ? [] : [oldStays(open.path, stayed)];
     },
     async [Symbol.asyncDispose]() {
       try {
-        if (!keep) await remove(open, parent);
+        if (!keep && !removed) await remove(open, parent);
       } finally {
         held.dispose();
       }
@@ -287,12 +292,23 @@ async function syncFolder(folder: BytePath): Promise<void> {
   await handle.sync();
 }
 
-async function remove(open: OpenWork, parent: HeldFolder): Promise<void> {
-  await removeHeld(open.work);
-  // Whoever may write here can have moved it away. It is empty.
-  await fs.rmdir(onDisk(`${parent.path}/${nameOf(open.path)}`)).catch((error: unknown) => {
-    if (!isGone(error)) throw error;
-  });
+/** What is left of it is nobody's data, and stops no restore. @returns the first thing that cannot be removed */
+async function remove(open: OpenWork, parent: HeldFolder): ReturnType<typeof removeHeld> {
+  try {
+    const stayed = await removeHeld(open.work);
+    if (stayed === undefined) await fs.rmdir(onDisk(`${parent.path}/${nameOf(open.path)}`));
+    return stayed;
+  } catch (error) {
+    // Whoever may write here can have moved it away. It is empty.
+    return isGone(error) ? undefined : { path: '', code: codeOf(error) };
+  }
+}
+
+function oldStays(work: BytePath, { path, code }: { readonly path: BytePath; readonly code: string }): Problem {
+  const place = showPath(`${work}/${path}`);
+  const flags = code === 'EPERM' ? ` Its flags may forbid it: chattr -i -a '${place}', then` : ' Mend that, then';
+  const message = `The restore is done, but of what was there before ${place} cannot be removed (${code}).${flags} remove ${showPath(work)}.`;
+  return { code: 'old-not-removed', message };
 }
 
 function parentBelow(path: BytePath): BytePath {

@@ -54,19 +54,30 @@ function held(place: BytePath): HeldFolder {
 
 /**
  * Removes all that is in a folder. What lies in it may be another user's, who may be at work in it: every folder is entered
- * through its parent's descriptor, and no link is followed.
+ * through its parent's descriptor, and no link is followed. What cannot be removed (`chattr +i`) keeps nothing else from it.
+ * @returns the first of these, and why
  */
-export async function removeHeld(folder: HeldFolder): Promise<void> {
+export async function removeHeld(folder: HeldFolder): Promise<{ path: BytePath; code: string } | undefined> {
   using beneath = openBeneath(folder.path);
+  let stayed: { path: BytePath; code: string } | undefined;
+  const attempt = async (path: BytePath, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      if (!isGone(error)) stayed ??= { path, code: codeOf(error) };
+    }
+  };
   const empty = async (path: BytePath): Promise<void> => {
     const found = await fs.promises.readdir(onDisk(beneath.folder(path)), { encoding: 'latin1', withFileTypes: true });
     for (const entry of found) {
       const below = path === '' ? entry.name : `${path}/${entry.name}`;
-      if (entry.isDirectory()) {
+      await attempt(below, async () => {
+        if (!entry.isDirectory()) return await fs.promises.unlink(onDisk(beneath.place(below)));
         await empty(below);
         await fs.promises.rmdir(onDisk(beneath.place(below)));
-      } else await fs.promises.unlink(onDisk(beneath.place(below)));
+      });
     }
   };
   await empty('');
+  return stayed;
 }

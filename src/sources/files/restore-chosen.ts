@@ -61,8 +61,8 @@ async function exchangeChosen(job: Job, target: BytePath, { paths, beneath, make
   const extracted = await extract(job, target, work.fresh);
   for (const path of job.wanted.parents.keys()) await makeFolder(path);
   if (job.force) await flush(work.fresh);
-  await work.exchange(paths.map((path) => ({ from: `${work.fresh}/${path}`, to: `${target}/${path}` })));
-  return extracted;
+  const stayed = await work.exchange(paths.map((path) => ({ from: `${work.fresh}/${path}`, to: `${target}/${path}` })));
+  return { ...extracted, problems: [...extracted.problems, ...stayed] };
 }
 
 async function isTaken(beneath: Beneath, path: BytePath): Promise<boolean> {

@@ -294,3 +294,30 @@ describe('H5: what another user may have changed at the target', () => {
     expect(fs.existsSync(join(victim, 'kept'))).toBe(false);
   });
 });
+
+test.runIf(isRoot)(
+  'files/09: what may not be removed of the old is named, and stops neither this restore nor the next',
+  async () => {
+    const { place, path, source, contents, before } = await capturedFolder();
+    const locked = join(path, 'a/b/one');
+    const chattr = (flag: string, file: string) => execFileSync('chattr', [flag, file], { stdio: 'ignore' });
+    try {
+      chattr('+i', locked);
+    } catch {
+      // A file system without flags.
+      return;
+    }
+    onTestFinished(() => void execFileSync('chattr', ['-R', '-i', place], { stdio: 'ignore' }));
+    const { problems } = await source.restore(contents, { ...everything, force: true }, newRun());
+    expect(problems).toMatchObject([{ code: 'old-not-removed', message: expect.stringContaining('chattr -i -a') }]);
+    expect(problems[0]!.message).toContain('a/b/one');
+    expect(describeTree(path)).toEqual(before);
+    // All else of it is gone.
+    expect(fs.readdirSync(place, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('two'))).toEqual(
+      ['uploads/a/two'],
+    );
+    const again = await source.restore(contents, { ...everything, force: true }, newRun());
+    expect(again.problems).toEqual([]);
+    expect(describeTree(path)).toEqual(before);
+  },
+);

@@ -84,8 +84,9 @@ async function exchangeWhole(job: Job, target: BytePath, inside: boolean, replac
   const whole = inside ? extracted : together(extracted, await setRoot(work.fresh, job));
   if (replaces || job.isMarked) await flush(work.fresh);
   job.beforePlacing(await (inside ? markOfContents(work.fresh) : markOf(work.fresh)));
-  await work.exchange(inside ? await movesOfContents(work.fresh, target) : [{ from: work.fresh, to: target }]);
-  return whole;
+  const moves = inside ? await movesOfContents(work.fresh, target) : [{ from: work.fresh, to: target }];
+  const stayed = await work.exchange(moves);
+  return { ...whole, problems: [...whole.problems, ...stayed] };
 }
 
 async function restoreSingleFile(job: Job): Promise<Restored> {
@@ -105,8 +106,8 @@ async function restoreSingleFile(job: Job): Promise<Restored> {
   if (replaces || job.isMarked) await flush(work.fresh);
   const from: BytePath = `${work.fresh}/${name}`;
   job.beforePlacing(await markOf(from));
-  await work.exchange([{ from, to: target }]);
-  return { where: into, ...extracted };
+  const stayed = await work.exchange([{ from, to: target }]);
+  return { where: into, ...extracted, problems: [...extracted.problems, ...stayed] };
 }
 
 /** Everything in `target` goes, everything in `fresh` comes. */
