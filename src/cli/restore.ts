@@ -1,5 +1,6 @@
 import { formatDuration } from '../core/duration.ts';
 import { formatMoment, parseMoment } from '../core/moment.ts';
+import { isNotAsItWas } from '../core/not-as-it-was.ts';
 import { countOf, formatSize } from '../core/size.ts';
 import { isUlid, ulidTime } from '../core/ulid.ts';
 import { auditedRestore } from '../operations/audit/audited.ts';
@@ -62,7 +63,7 @@ is not empty is refused. Needs --identity.
     out.done({ ...reportOf(dataset, outcome), requests: open.requests() }, (report, style) =>
       restoreText(report, clock.now(), style),
     );
-    return exitCodes.ok;
+    return outcome.restored.problems.some(isNotAsItWas) ? exitCodes.no : exitCodes.ok;
   },
 });
 

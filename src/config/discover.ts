@@ -102,7 +102,7 @@ function findInEnv(file: EnvFile, unprotected: Unprotected[], named: Named): Pro
     const scheme = /^([a-z][a-z0-9+]*):\/\//.exec(value)?.[1];
     if (scheme === undefined || seen.has(value)) continue;
     seen.add(value);
-    if (/^postgres(ql)?$/.test(scheme)) {
+    if (/^(postgres|postgresql|postgis|pgsql|psql)(\+\w+)?$/.test(scheme)) {
       found.push({
         name: named('app-db'),
         why: `PostgreSQL, ${key} in ${file.name}`,

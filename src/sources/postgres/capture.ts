@@ -3,9 +3,9 @@ import { pathFromText } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import type { Capture, CaptureFacts } from '../source.ts';
-import { type Connection, connectReading, quoteName, showTable } from './connection.ts';
+import { type Connection, connectReading, quoteName, showTable, sqlState } from './connection.ts';
 import { dumpStream } from './dump-process.ts';
-import { dumpIncomplete } from './errors.ts';
+import { dumpFailed, dumpIncomplete } from './errors.ts';
 import {
   countRows,
   type DumpContents,
@@ -14,8 +14,9 @@ import {
   type Relation,
   readDump,
 } from './expectations.ts';
-import { type DatabaseFacts, queryFacts, serverVersionOf } from './facts.ts';
+import { type DatabaseFacts, excludedReason, queryFacts, serverVersionOf } from './facts.ts';
 import { captureGlobals } from './globals.ts';
+import { beginHolding } from './hold.ts';
 import type { PostgresOptions } from './postgres.ts';
 import { findClient } from './tools.ts';
 import type { ServerAddress } from './url.ts';
@@ -25,16 +26,38 @@ export const globalsPath = pathFromText('globals.sql');
 
 /** Longer than any statement should hold a table for itself. */
 const lockWaitMs = 15 * 60_000;
+/** pg_dump finds all tables held by us; it waits only behind somebody who waits for us. Then we let go, and begin again. */
+const dumpLockWaitMs = 5000;
+const attempts = 5;
 
 /**
- * One session exports its snapshot, pg_dump works in it, and the session counts every table's rows in it at the same time. The
- * checksums come from the dump's own bytes, so a backup's expectations cost one count per table; that both agree is checked
- * before anything is committed.
+ * One session holds every table and exports its snapshot, pg_dump works in it, and the session counts every table's rows in it at
+ * the same time. The checksums come from the dump's own bytes, so a backup's expectations cost one count per table; that both
+ * agree is checked before anything is committed.
  */
 export async function capturePostgres(address: ServerAddress, options: PostgresOptions, run: Run): Promise<Capture> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await beginCapture(address, options, run);
+    } catch (error) {
+      run.signal.throwIfAborted();
+      if (attempt === attempts || !wasCrossed(error)) throw error;
+    }
+  }
+}
+
+/** Somebody dropped a table before it was held, or waits for one that we hold, and pg_dump behind him. */
+function wasCrossed(error: unknown): boolean {
+  if (dumpFailed.is(error)) return error.message.includes('IN ACCESS SHARE MODE');
+  return ['42P01', '3F000', '40P01'].includes(sqlState(error) ?? '');
+}
+
+/** When it resolves pg_dump has all of its locks. */
+async function beginCapture(address: ServerAddress, options: PostgresOptions, run: Run): Promise<Capture> {
   const stop = new AbortController();
   const signal = AbortSignal.any([run.signal, stop.signal]);
-  const connection = await connectReading(address, signal);
+  const connection = await connectReading(address, signal, (session) => beginHolding(session, lockWaitMs));
+  let dumping: AsyncGenerator<Uint8Array> | undefined;
   try {
     const version = await serverVersionOf(connection);
     const pgDump = await findClient('pg_dump', version, { ...options.clients, signal });
@@ -48,36 +71,41 @@ export async function capturePostgres(address: ServerAddress, options: PostgresO
 
     const contents = readDump(relations);
     const counted = relations.filter(({ oid }) => !excluded.reasons.has(oid));
-    // Begins when the dump begins; the failure of either ends the other.
+    const stream = dumpStream(address, {
+      program: pgDump.path,
+      direct: connection.direct,
+      encoding: found.encoding,
+      args: [
+        `--snapshot=${exported?.id}`,
+        `--lock-wait-timeout=${dumpLockWaitMs}`,
+        ...excluded.patterns.map((pattern) => `--exclude-table-data=${pattern}`),
+      ],
+      contents,
+      signal,
+      onWarning: (message) => problems.push({ code: 'pg-dump-warning', message }),
+    });
+    dumping = stream;
+    const first = await stream.next();
+    // Begins when the dump is read; the failure of either ends the other.
     let counts: Promise<Map<string, number>> | undefined;
     async function* dump(): AsyncGenerator<Uint8Array> {
       counts ??= countRows(connection, counted, () => {});
       counts.catch(() => stop.abort());
       let doneBytes = 0;
-      const stream = dumpStream(address, {
-        program: pgDump.path,
-        direct: connection.direct,
-        encoding: found.encoding,
-        args: [
-          `--snapshot=${exported?.id}`,
-          `--lock-wait-timeout=${lockWaitMs}`,
-          ...excluded.patterns.map((pattern) => `--exclude-table-data=${pattern}`),
-        ],
-        contents,
-        signal,
-        onWarning: (message) => problems.push({ code: 'pg-dump-warning', message }),
-      });
       try {
-        for await (const bytes of stream) {
-          doneBytes += bytes.length;
+        for (let next = first; !next.done; next = await stream.next()) {
+          doneBytes += next.value.length;
           run.progress({ doneBytes });
-          yield bytes;
+          yield next.value;
         }
       } catch (error) {
         // When the count failed, that is the cause, and the dump's end only its consequence.
         if (stop.signal.aborted && !run.signal.aborted) await counts;
         throw error;
       }
+      await counts;
+      // Nothing is held longer than the dump takes.
+      await connection.close();
     }
 
     const facts = {
@@ -87,7 +115,7 @@ export async function capturePostgres(address: ServerAddress, options: PostgresO
       serverMajor: version.major,
       dumpToolVersion: pgDump.version,
       dumpToolMajor: pgDump.major,
-      notChecked: notChecked(relations, excluded.reasons),
+      notCompared: notComparedOf(relations, excluded.reasons),
     } satisfies DatabaseFacts;
     return {
       entries: entriesOf(dump, globals.script, run),
@@ -101,10 +129,13 @@ export async function capturePostgres(address: ServerAddress, options: PostgresO
       async [Symbol.asyncDispose]() {
         stop.abort();
         await counts?.catch(() => {});
+        await stream.return().catch(() => {});
         await connection.close();
       },
     };
   } catch (error) {
+    stop.abort();
+    await dumping?.return(undefined).catch(() => {});
     await connection.close();
     throw error;
   }
@@ -155,8 +186,22 @@ async function excludedRelations(
     });
   }
   const chosen = relations.filter(({ oid }) => reasons.has(oid));
+  problems.push(...(await referencedExcluded(connection, [...reasons.keys()])));
   // In quotes a pattern's special characters stand for themselves.
   return { reasons, problems, patterns: chosen.map(({ schema, name }) => `${quoteName(schema)}.${quoteName(name)}`) };
+}
+
+/** Rows that refer to rows which are left out: a restore cannot demand of them what the source does. */
+async function referencedExcluded(connection: Connection, excluded: readonly string[]): Promise<Problem[]> {
+  const keys = await connection.query<{ from: string; to: string; name: string }>(
+    `SELECT conrelid::regclass::text AS from, confrelid::regclass::text AS to, conname AS name FROM pg_constraint
+     WHERE contype = 'f' AND conparentid = 0 AND confrelid = ANY($1::oid[]) AND conrelid <> ALL($1::oid[]) ORDER BY 1, 2, 3`,
+    [excluded],
+  );
+  return keys.map(({ from, to, name }) => {
+    const message = `${from} refers to rows of the excluded ${to}: a restore brings its key ${name} back as NOT VALID.`;
+    return { code: 'excluded-table-referenced', message };
+  });
 }
 
 /** The session's search path is empty of user schemas: a bare name means `public`. */
@@ -164,13 +209,13 @@ function qualified(table: string): string {
   return /^(?:"(?:[^"]|"")*"|[^".]+)$/.test(table) ? `public.${table}` : table;
 }
 
-function notChecked(
+function notComparedOf(
   relations: readonly Relation[],
   excluded: ReadonlyMap<string, string>,
-): DatabaseFacts['notChecked'] {
+): DatabaseFacts['notCompared'] {
   return relations.flatMap(({ oid, schema, name, kind, ofExtension }) => {
     const table = showTable(schema, name);
-    if (excluded.has(oid)) return [{ table, reason: `excluded: ${excluded.get(oid)}` }];
+    if (excluded.has(oid)) return [{ table, reason: `${excludedReason}${excluded.get(oid)}` }];
     if (kind === 'f') return [{ table, reason: 'a foreign table: its rows live on another server' }];
     if (ofExtension) return [{ table, reason: 'it belongs to an extension' }];
     return [];

@@ -41,13 +41,17 @@ export async function connect(address: ServerAddress, signal?: AbortSignal): Pro
 
 /**
  * Opens a session that only reads, in one snapshot, until it is closed. Whatever it sets ends with its transaction, so that a
- * pooler has nothing of ours to hand to the application. Throws as `connect` does.
+ * pooler has nothing of ours to hand to the application. `begin` begins that transaction. Throws as `connect` does.
  */
-export async function connectReading(address: ServerAddress, signal?: AbortSignal): Promise<Connection> {
+export async function connectReading(
+  address: ServerAddress,
+  signal?: AbortSignal,
+  begin: (connection: Connection) => Promise<unknown> = beginReading,
+): Promise<Connection> {
   const connection = await openSession(address, signal);
   try {
     if (!connection.direct) await demandOwnSession(connection, (until) => openSession(address, until), signal);
-    await connection.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = pg_catalog');
+    await begin(connection);
     if (!connection.direct) await demandPlainTexts(connection, () => connection.query(settings('SET LOCAL')));
     else await connection.query(settings('SET LOCAL'));
     await newerSettings(connection, { local: true });
@@ -56,6 +60,10 @@ export async function connectReading(address: ServerAddress, signal?: AbortSigna
     await connection.close();
     throw error;
   }
+}
+
+function beginReading(connection: Connection): Promise<unknown> {
+  return connection.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = pg_catalog');
 }
 
 /** Those that not every version or system has. */

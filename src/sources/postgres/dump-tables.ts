@@ -11,7 +11,7 @@ export interface ChosenTable {
 
 /**
  * The tables that `only` names, as `table` (in public) or `schema.table`, each part in quotes where its name needs them. A
- * partitioned table stands for all its partitions. @throws `postgres-table-unknown`
+ * partitioned table stands for all its partitions. Names are in the dump's encoding. @throws `postgres-table-unknown`
  */
 export function chooseTables(entries: readonly DumpEntry[], only: readonly string[], database: string): ChosenTable[] {
   const definitions = new Map<string, DumpEntry>();
@@ -76,20 +76,22 @@ function tableOfConstraint({ tag, definition }: DumpEntry): string {
   return tag.slice(0, -(name.length + 1));
 }
 
-/** Where each sequence stood: by schema and name, separated by NUL. */
-export function sequenceValues(entries: readonly DumpEntry[]): Map<string, { last: string; used: boolean }> {
-  const values = new Map<string, { last: string; used: boolean }>();
-  for (const { kind, namespace, tag, definition } of entries) {
-    if (kind !== 'SEQUENCE SET') continue;
-    const value = /, (-?\d+), (true|false)\);\s*$/.exec(definition);
-    if (value === null) continue;
-    values.set(`${utf8(namespace)}\0${utf8(tag)}`, { last: value[1] as string, used: value[2] === 'true' });
-  }
-  return values;
+export interface SequenceValue {
+  /** In the dump's encoding, one byte a character, as everywhere here. */
+  readonly schema: string;
+  readonly name: string;
+  readonly last: string;
+  readonly used: boolean;
 }
 
-function utf8(bytes: string): string {
-  return Buffer.from(bytes, 'latin1').toString('utf8');
+/** Where each sequence stood. */
+export function sequenceValues(entries: readonly DumpEntry[]): SequenceValue[] {
+  return entries.flatMap(({ kind, namespace, tag, definition }) => {
+    const value = kind === 'SEQUENCE SET' ? /, (-?\d+), (true|false)\);\s*$/.exec(definition) : null;
+    return value === null
+      ? []
+      : [{ schema: namespace, name: tag, last: value[1] as string, used: value[2] === 'true' }];
+  });
 }
 
 function key(namespace: string, name: string): string {
@@ -98,8 +100,7 @@ function key(namespace: string, name: string): string {
 
 /** `orders`, `public.orders`, `"odd schema"."odd ""name"""` → the key of that table. */
 function keyOf(name: string): string {
-  const bytes = Buffer.from(name, 'utf8').toString('latin1');
-  const parts = bytes.match(/"(?:[^"]|"")*"|[^".]+/g) ?? [];
+  const parts = name.match(/"(?:[^"]|"")*"|[^".]+/g) ?? [];
   const plain = parts.map((part) => (part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part));
   const [first = '', second] = plain;
   return second === undefined ? key('public', first) : key(first, second);

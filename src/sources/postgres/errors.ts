@@ -4,9 +4,12 @@ import { defineError } from '../../core/errors.ts';
 export const urlWrong = defineError({
   code: 'postgres-url-wrong',
   exit: 64,
-  say: (fact: { why: string }) => `The PostgreSQL URL cannot be used: ${fact.why}.`,
-  hint: () =>
-    'Write postgres://user:password@host:5432/database, or postgres:///database?host=/var/run/postgresql for a socket.',
+  /** `setting`: the one that is in the way. */
+  say: (fact: { why: string; setting?: string }) => `The PostgreSQL URL cannot be used: ${fact.why}.`,
+  hint: (fact) =>
+    fact.setting === undefined
+      ? 'Write postgres://user:password@host:5432/database, or postgres:///database?host=/var/run/postgresql for a socket. In a password / is %2F, # is %23, @ is %40, % is %25; or leave it out and set PGPASSWORD.'
+      : `Remove ${fact.setting} from it. If the application needs it, give backups a URL of their own: another variable in .env, and url: "\${BACKUP_DATABASE_URL}" in lifeboat.yaml.`,
 });
 
 export const serverUnreachable = defineError({
@@ -39,7 +42,8 @@ export const passwordWrong = defineError({
   exit: 2,
   say: (fact: { server: string; user: string; why: string }) =>
     `The server at ${fact.server} does not let ${fact.user} in: ${fact.why}.`,
-  hint: (fact) => `Check the password that the URL refers to, the role ${fact.user}, and pg_hba.conf on the server.`,
+  hint: (fact) =>
+    `Check the password that the URL refers to, whether the server has the role ${fact.user} at all (a new one does not), and pg_hba.conf there. To restore onto a new server take its superuser's URL: --into`,
 });
 
 export const databaseMissing = defineError({

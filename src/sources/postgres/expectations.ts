@@ -67,17 +67,27 @@ export async function countRows(
     const selects = batch.map(
       (table) => `SELECT '${table.oid}' AS oid, count(*)::text AS rows FROM ONLY ${nameOf(table)}`,
     );
-    for (const { oid, rows } of await connection.query<{ oid: string; rows: string }>(selects.join(' UNION ALL '))) {
-      counts.set(oid, Number(rows));
-    }
+    const counted = await lettingGo(connection, () =>
+      connection.query<{ oid: string; rows: string }>(selects.join(' UNION ALL ')),
+    );
+    for (const { oid, rows } of counted) counts.set(oid, Number(rows));
     onCounted(counts.size);
   }
   for (const table of tables.filter(({ evaluates }) => evaluates)) {
     const column = table.shortColumn === null ? '' : `(${quoteName(table.shortColumn)})`;
-    counts.set(table.oid, await connection.countCopied(`COPY ${nameOf(table)} ${column} TO STDOUT`));
+    const copied = () => connection.countCopied(`COPY ${nameOf(table)} ${column} TO STDOUT`);
+    counts.set(table.oid, await lettingGo(connection, copied));
     onCounted(counts.size);
   }
   return counts;
+}
+
+/** A query holds every index of its tables until its transaction ends: of thousands of tables the server has no room for that. */
+async function lettingGo<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
+  await connection.query('SAVEPOINT counting');
+  const result = await work();
+  await connection.query('ROLLBACK TO counting; RELEASE counting');
+  return result;
 }
 
 function nameOf({ schema, name }: Relation): string {

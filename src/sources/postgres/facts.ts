@@ -49,8 +49,11 @@ export const databaseFacts = z.object({
   lsn: z.string(),
   systemIdentifier: z.string().nullable(),
   fromStandby: z.boolean(),
-  notChecked: z.array(z.object({ table: z.string(), reason: z.string() })),
+  notCompared: z.array(z.object({ table: z.string(), reason: z.string() })),
 });
+
+/** How the reason of a table begins whose rows the configuration leaves out. */
+export const excludedReason = 'excluded: ';
 
 export type DatabaseFacts = z.infer<typeof databaseFacts>;
 
@@ -68,7 +71,7 @@ export async function encodingOf(connection: Connection): Promise<string> {
 
 type Queried = Omit<
   DatabaseFacts,
-  'globals' | 'serverVersion' | 'serverMajor' | 'dumpToolVersion' | 'dumpToolMajor' | 'notChecked'
+  'globals' | 'serverVersion' | 'serverMajor' | 'dumpToolVersion' | 'dumpToolMajor' | 'notCompared'
 >;
 
 /** Asked in the capture's snapshot. */

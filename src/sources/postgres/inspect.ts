@@ -26,7 +26,12 @@ export async function inspectPostgres(address: ServerAddress, options: PostgresO
   return {
     versions: { server: version.text, pg_dump: pgDump.version, pg_restore: pgRestore.version },
     sizeBytes: Number(size?.bytes),
-    problems: [...unverified(address), ...(await hiddenThings(connection))],
+    problems: [
+      ...ignored(address),
+      ...unverified(address),
+      ...(await hiddenThings(connection)),
+      ...(await restoreRights(connection)),
+    ],
   };
 }
 
@@ -40,6 +45,23 @@ export function unverified(address: ServerAddress): Problem[] {
       : 'the connection may be neither encrypted nor to the right server';
   const message = `With sslmode=${tls.mode}, ${danger}: whoever is on the way to ${host} can take the password and the data. Write ?sslmode=verify-full&sslrootcert=FILE in its URL, with the server's CA certificate.`;
   return [{ code: 'server-unverified', message }];
+}
+
+function ignored({ ignored: names }: ServerAddress): Problem[] {
+  if (names.length === 0) return [];
+  const message = `Of its URL ${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} for the application alone: a backup does without.`;
+  return [{ code: 'url-settings-ignored', message }];
+}
+
+/** Enough for backups, and found out on the bad day otherwise. */
+async function restoreRights(connection: Connection): Promise<Problem[]> {
+  const { user } = connection.address;
+  const [role] = await connection.query<{ may: boolean }>(
+    'SELECT rolsuper OR rolcreatedb AS may FROM pg_roles WHERE rolname = current_user',
+  );
+  if (role?.may !== false) return [];
+  const message = `${user} may back up and not restore, which makes a new database: on the bad day take a superuser's URL (lifeboat restore … --into URL), or as a superuser now: ALTER ROLE ${quoteName(user)} CREATEDB;`;
+  return [{ code: 'restore-needs-more-rights', message }];
 }
 
 interface Unreadable {

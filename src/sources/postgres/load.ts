@@ -1,17 +1,20 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Run } from '../../core/run.ts';
+import type { Problem, Run } from '../../core/run.ts';
+import { toolFailed } from '../../process/errors.ts';
 import type { Tool } from '../../process/find-tool.ts';
-import { startProcess } from '../../process/start.ts';
+import { type RunningProcess, startProcess } from '../../process/start.ts';
 import { dumpPath } from './capture.ts';
-import { type Connection, connect } from './connection.ts';
+import { connect, quoteText } from './connection.ts';
 import { codeIn, showEntry, unreadable } from './dump-code.ts';
+import { decoded } from './dump-names.ts';
 import { ownersIn, partsOf } from './dump-parts.ts';
 import { DumpBroken, type DumpReader, dumpReader } from './dump-reader.ts';
 import { type DumpEntry, DumpUnknown } from './dump-toc.ts';
 import { dumpBroken, dumpRunsCode } from './errors.ts';
 import { closeLoader, handOver, type Loader, makeLoader } from './loader.ts';
+import { attempt, makeAgain, type Refused, searchPathOf, setPath, withoutChecks } from './make-again.ts';
 import type { Restoring } from './restore.ts';
 import { findClient } from './tools.ts';
 import { type ServerAddress, toolEnvironment } from './url.ts';
@@ -30,7 +33,8 @@ export interface LoadOptions {
 /**
  * Loads the dump into an empty database, in passes. Rows come from the stream, in its order, nothing is stored on the way.
  * Definitions, indexes, constraints and triggers need only its head, a small file, from which pg_restore builds several at a
- * time. Before those that need rows the stream was read to its end, where its SHA-256 is compared.
+ * time. Before those that need rows the stream was read to its end, where its SHA-256 is compared. One object that cannot be
+ * made again does not keep the others from it: it is tried once more, and named (make-again.ts). Rows that cannot be loaded end it.
  *
  * Code of the dump is not a superuser's to run: where there is some, a role of its own loads it (`makeLoader`), and the superuser
  * makes only what runs nothing, before that role comes and after it has gone.
@@ -41,10 +45,11 @@ export async function loadDump(
   inside: ServerAddress,
   choose: Choose | undefined,
   { noTablespaces, isSuper, onRole }: LoadOptions,
-): Promise<number> {
+): Promise<{ sizeBytes: number; problems: readonly Problem[] }> {
   const { options, run, admin, facts } = work;
   const pgRestore = await restoreProgram(work);
   const folder = await mkdtemp(join(tmpdir(), 'lifeboat-restore-'));
+  const problems: Problem[] = [];
   try {
     await using dump = await openDump(work);
     const { entries } = dump;
@@ -53,36 +58,60 @@ export async function loadDump(
     await writeFile(head, dump.head, { mode: 0o600 });
     const jobs = `--jobs=${options.jobs ?? Math.min(4, availableParallelism())}`;
     const restore = async (as: ServerAddress, part: ReadonlySet<number>, words: readonly string[], rows = false) => {
-      if (![...part].some((id) => chosen.has(id))) return;
-      await using list = await writeList(new Set([...part].filter((id) => chosen.has(id))), entries);
-      const args = ['--exit-on-error', '--no-password', `--dbname=${conninfo(as.database)}`, `--use-list=${list.path}`];
+      const asked = new Set([...part].filter((id) => chosen.has(id)));
+      if (asked.size === 0) return [];
+      await using list = await writeList(asked, entries);
+      // It says which entry failed only when it says everything.
+      const args = ['--verbose', '--no-password', `--dbname=${conninfo(as.database)}`, `--use-list=${list.path}`];
       if (noTablespaces) args.push('--no-tablespaces');
       await using program = await startProcess(pgRestore.path, [...args, ...words, ...(rows ? [] : [head])], {
         ...toolEnvironment(as, { direct: true }),
         signal: run.signal,
         stdout: 'tail',
+        tailBytes: saidBytes,
         ...(rows ? { input: dump.stream() } : {}),
       });
-      await program.completed();
+      const failed = await failedEntries(program);
+      return entries.flatMap((entry) => {
+        const why = failed.get(entry.dumpId);
+        return why === undefined ? [] : [{ entry, why }];
+      });
+    };
+    const again = async (as: ServerAddress, failed: readonly Refused[], path = 'pg_catalog') => {
+      if (failed.length === 0) return;
+      await using session = await connect(as, run.signal);
+      problems.push(...(await makeAgain(session, failed, { encoding: facts.encoding, path })));
     };
     /** Definitions and rows, then what is built from rows. */
     const restoreAll = async (
       as: ServerAddress,
       part: ReadonlySet<number>,
       words: readonly string[],
+      mayRunCode: boolean,
     ): Promise<number> => {
-      await restore(as, part, [...words, '--section=pre-data']);
-      await restore(as, part, [...words, '--section=data'], true);
+      const path = searchPathOf(facts, mayRunCode);
+      const undefinedYet = await restore(as, part, [...words, '--section=pre-data']);
+      // What it needed may have come after it. What is said of an object pg_restore passes over in silence without that object.
+      const ids = new Set(undefinedYet.map(({ entry }) => entry.dumpId));
+      const isAside = ({ entry: { kind, dependsOn } }: Refused) =>
+        /^(ACL|COMMENT|SECURITY LABEL)$/.test(kind) && !dependsOn.some((id) => ids.has(id));
+      const aside = undefinedYet.filter(isAside);
+      for (const { entry } of aside) ids.delete(entry.dumpId);
+      await again(as, [...aside, ...(await restore(as, ids, [...words, '--section=pre-data']))]);
+      const refused = await restore(as, part, [...words, '--section=data'], true);
       const sizeBytes = await dump.finish();
-      await restore(as, part, [...words, '--section=post-data', jobs]);
+      if (refused.length > 0) problems.push(...(await loadRefused(work, as, refused, path)));
+      await again(as, await restore(as, part, [...words, '--section=post-data', jobs]), path);
       return sizeBytes;
     };
+    /** What runs nothing, by the superuser: as the dump says, or not at all. */
+    const restoreRights = async (part: ReadonlySet<number>) => again(inside, await restore(inside, part, []));
 
     const code = work.mayRunCode ? [] : codeIn(entries);
     if (code.length === 0) {
-      const sizeBytes = await restoreAll(inside, chosen, []);
-      await analyze(inside, run);
-      return sizeBytes;
+      const sizeBytes = await restoreAll(inside, chosen, [], work.mayRunCode);
+      problems.push(...(await analyze(inside, searchPathOf(facts, work.mayRunCode), run)));
+      return { sizeBytes, problems };
     }
     const parts = partsOf(entries);
     const owners = await decoded(admin, ownersIn(entries, parts), facts.encoding);
@@ -94,40 +123,112 @@ export async function loadDump(
     );
     const several = owners.length > 1 ? [`what is of several owners (${owners.join(', ')})`] : [];
     demandNoCode(work, isSuper ? [...unreadable(entries), ...parts.beyond.map(showEntry), ...several] : code);
-    await restore(inside, parts.first, ['--no-owner']);
+    await again(inside, await restore(inside, parts.first, ['--no-owner']));
     await using session = await connect(inside, run.signal);
     const loader = await makeLoader(admin, session, { tablespaces: noTablespaces ? [] : facts.tablespaces, onRole });
     if (loader === undefined) demandNoCode(work, code);
     const { address } = loader as Loader;
-    const sizeBytes = await restoreAll(address, parts.loaded, ['--no-owner']);
-    await restore(address, parts.rowSecurity, ['--no-owner']);
-    await analyze(address, run);
+    const sizeBytes = await restoreAll(address, parts.loaded, ['--no-owner'], true);
+    await again(address, await restore(address, parts.rowSecurity, ['--no-owner']));
+    problems.push(...(await analyze(address, searchPathOf(facts, true), run)));
     await closeLoader(admin, loader as Loader);
     await handOver(admin, session, loader as Loader, owners[0] ?? facts.owner, ownerOfPublic);
-    await restore(inside, parts.rights, []);
-    await restore(inside, parts.eventTriggers, []);
-    return sizeBytes;
+    await restoreRights(parts.rights);
+    await restoreRights(parts.eventTriggers);
+    return { sizeBytes, problems };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-/** A database without statistics answers, but slowly: nobody should find that out after a disaster. */
-async function analyze(as: ServerAddress, run: Run): Promise<void> {
-  await run.step('analyze', async () => {
-    await using connection = await connect(as, run.signal);
-    await connection.query('ANALYZE');
-  });
+/** Room for what pg_restore says of a hundred thousand objects: a failure that is cut off would be taken for none. */
+const saidBytes = 64 << 20;
+
+/**
+ * The entries that pg_restore passed over because the server refused them, by number, and why. @throws `tool-failed` where it ended
+ * for another reason, with the first error that it named
+ */
+async function failedEntries(program: RunningProcess): Promise<ReadonlyMap<number, string>> {
+  const { exitCode, stderrTail } = await program.completed([0, 1]);
+  if (exitCode === 0) return new Map();
+  const said = stderrTail.matchAll(
+    /^pg_restore: from TOC entry (\d+);.*\n(?:pg_restore: )?(?:error: )?(?:could not execute query: )?(.*)/gm,
+  );
+  const failed = new Map([...said].map(([, id, why = '']) => [Number(id), why.replace(/^ERROR: +/, '')]));
+  const isAll = Buffer.byteLength(stderrTail) < saidBytes / 2;
+  if (isAll && /errors ignored on restore: \d+\s*$/.test(stderrTail) && failed.size > 0) return failed;
+  const error = /(?:ERROR|FATAL|error):.*/.exec(stderrTail)?.[0] ?? stderrTail.trim();
+  throw toolFailed({ tool: program.tool, how: `exit code ${exitCode}`, said: error });
 }
 
-/** Names in a dump are in the database's encoding, which only the server knows. */
-async function decoded(admin: Connection, names: readonly string[], encoding: string): Promise<string[]> {
-  if (encoding === 'SQL_ASCII') return names.map((name) => Buffer.from(name, 'latin1').toString('utf8'));
-  const rows = await admin.query<{ text: string }>(
-    'SELECT convert_from(bytes, $2) AS text FROM unnest($1::bytea[]) WITH ORDINALITY AS s (bytes, at) ORDER BY at',
-    [names.map((name) => Buffer.from(name, 'latin1')), encoding],
+/**
+ * Loads rows that the definitions did not let in, from a second reading of the dump: with the database's own search path, and the
+ * tables' checks put back after the rows.
+ */
+async function loadRefused(
+  work: Restoring,
+  as: ServerAddress,
+  refused: readonly Refused[],
+  path: string,
+): Promise<Problem[]> {
+  const { facts, run, version, options } = work;
+  await using session = await connect(as, run.signal);
+  const spelled = await decoded(
+    session,
+    refused.flatMap(({ entry }) => [entry.namespace, entry.tag]),
+    facts.encoding,
   );
-  return rows.map(({ text }) => text);
+  const tables = refused.map((_, at) => [spelled[at * 2] ?? '', spelled[at * 2 + 1] ?? ''] as const);
+  const checks = await withoutChecks(session, tables, path);
+  const psql = await findClient('psql', version, { ...options.clients, signal: run.signal });
+  const pgRestore = await restoreProgram(work);
+  await using dump = await openDump(work);
+  await using list = await writeList(new Set(refused.map(({ entry }) => entry.dumpId)), dump.entries);
+  await using rows = await startProcess(pgRestore.path, ['--data-only', `--use-list=${list.path}`, '--file=-'], {
+    signal: run.signal,
+    input: dump.stream(),
+  });
+  async function* script(): AsyncGenerator<Uint8Array> {
+    let first = true;
+    for await (const bytes of rows.output()) {
+      yield first ? withSearchPath(bytes, path) : bytes;
+      first = false;
+    }
+    await dump.finish();
+  }
+  const args = ['--no-psqlrc', '--quiet', '--no-password', '--output=/dev/null', '--set=ON_ERROR_STOP=1'];
+  await using load = await startProcess(psql.path, args, {
+    ...toolEnvironment(as, { direct: true }),
+    signal: run.signal,
+    input: script(),
+    stdout: 'tail',
+  });
+  await load.completed();
+  return checks.restore();
+}
+
+/** pg_restore's script begins with it; rows come after. */
+function withSearchPath(bytes: Uint8Array, path: string): Uint8Array {
+  const text = Buffer.from(bytes).toString('latin1');
+  const ours = Buffer.from(`SELECT pg_catalog.set_config('search_path', ${quoteText(path)}, false);`, 'utf8').toString(
+    'latin1',
+  );
+  return Buffer.from(
+    text.replace("SELECT pg_catalog.set_config('search_path', '', false);", () => ours),
+    'latin1',
+  );
+}
+
+/** A database without statistics answers, but slowly: nobody should find that out after a disaster. */
+async function analyze(as: ServerAddress, path: string, run: Run): Promise<Problem[]> {
+  return await run.step('analyze', async () => {
+    await using session = await connect(as, run.signal);
+    await setPath(session, path);
+    const failure = await attempt(session, 'ANALYZE');
+    if (failure === undefined) return [];
+    const message = `Not all tables have statistics, so queries may be slow: ${failure}. Run ANALYZE when that is mended.`;
+    return [{ code: 'not-analyzed', message }];
+  });
 }
 
 /** @throws `postgres-dump-runs-code` */

@@ -3,6 +3,7 @@ import { startProcess } from '../../process/start.ts';
 import type { Restored, RestoreTarget } from '../source.ts';
 import { connect, quoteName, quoteText, showTable } from './connection.ts';
 import { freeName, swapIn } from './databases.ts';
+import { decoded, encoded } from './dump-names.ts';
 import { type ChosenTable, chooseTables, entriesForTables, sequenceValues } from './dump-tables.ts';
 import type { DumpEntry } from './dump-toc.ts';
 import { tablesReferred } from './errors.ts';
@@ -23,19 +24,21 @@ export async function restoreTables(work: Restoring, target: RestoreTarget, stat
   const database = beside
     ? address.database
     : await freeName(admin, address.database, `__tables_${run.clock.now().toString(36)}`);
+  const only = await encoded(admin, target.only, work.facts.encoding);
   const { bytes, problems } = await restoreBeside(
     work,
     (newDatabase) => swapIn(admin, { newDatabase, database, exists: beside && state.exists, run }),
-    (entries) => entriesForTables(entries, chooseTables(entries, target.only, work.facts.database)),
+    (entries) => entriesForTables(entries, chooseTables(entries, only, work.facts.database)),
   );
   return { where: showAddress(withDatabase(address, database)), files: 0, bytes, problems };
 }
 
 /**
  * Empties the tables and fills them from the backup. Sound only if nothing else refers to their rows: TRUNCATE refuses
- * otherwise, and so do we, before. The tables' own foreign keys are checked by the server while the rows come in. Triggers of
- * the application rest meanwhile: what they did is in the backup already. Sequences only ever move forward. The transaction is
- * committed after the dump's last byte was found to be sound.
+ * otherwise, and so do we, before. Rows come in the order of the dump, so the keys among the tables are away meanwhile, and checked
+ * when all are back; those to other tables are checked while rows come in. Triggers of the application rest: what they did is
+ * in the backup already. Sequences only ever move forward. The transaction is committed after the dump's last byte was found to
+ * be sound.
  */
 async function replaceRows(work: Restoring, only: readonly string[]): Promise<Restored> {
   const { address, version, options, run, facts } = work;
@@ -45,7 +48,7 @@ async function replaceRows(work: Restoring, only: readonly string[]): Promise<Re
     only.map((table) => `the definition of ${table} on the server`),
   );
   await using dump = await openDump(work);
-  const chosen = chooseTables(dump.entries, only, facts.database);
+  const chosen = chooseTables(dump.entries, await encoded(work.admin, only, facts.encoding), facts.database);
   const { before, after } = await scriptsAround(work, chosen, dump.entries);
 
   const psql = await findClient('psql', version, { ...options.clients, signal: run.signal });
@@ -80,16 +83,39 @@ async function scriptsAround(
   entries: readonly DumpEntry[],
 ): Promise<{ before: string; after: string }> {
   await using connection = await connect(work.address, work.run.signal);
-  const tables = chosen.map(({ data }) => `${quoteName(text(data.namespace))}.${quoteName(text(data.tag))}`);
-  const referring = await connection.query<{ by: string }>(
-    `SELECT DISTINCT conrelid::regclass::text AS by FROM pg_constraint
-     WHERE contype = 'f' AND confrelid = ANY($1::regclass[]) AND conrelid <> ALL($1::regclass[])`,
+  const names = await decoded(
+    connection,
+    chosen.flatMap(({ data }) => [data.namespace, data.tag]),
+    work.facts.encoding,
+  );
+  const pairs = chosen.map((_, at) => [names[at * 2] ?? '', names[at * 2 + 1] ?? ''] as const);
+  const tables = pairs.map(([schema, name]) => `${quoteName(schema)}.${quoteName(name)}`);
+  // A partitioned table all of whose partitions are chosen counts as chosen.
+  const replaced = await connection.query<{ oid: string }>(
+    `SELECT unnest($1::regclass[])::oid::text AS oid
+     UNION SELECT oid::text FROM pg_class c WHERE relkind = 'p' AND NOT EXISTS (
+       SELECT FROM pg_partition_tree(c.oid) WHERE isleaf AND relid <> ALL($1::regclass[]))`,
     [tables],
   );
+  const oids = replaced.map(({ oid }) => oid);
+  const referring = await connection.query<{ by: string }>(
+    `SELECT DISTINCT conrelid::regclass::text AS by FROM pg_constraint
+     WHERE contype = 'f' AND confrelid = ANY($1::oid[]) AND conrelid <> ALL($1::oid[])`,
+    [oids],
+  );
   if (referring.length > 0) {
-    const shown = chosen.map(({ data }) => showTable(text(data.namespace), text(data.tag))).join(', ');
+    const shown = pairs.map(([schema, name]) => showTable(schema, name)).join(', ');
     throw tablesReferred({ tables: shown, by: referring.map(({ by }) => by).join(', ') });
   }
+  const keys = await connection.query<{ off: string; on: string }>(
+    `SELECT format('ALTER TABLE %s DROP CONSTRAINT %I;', conrelid::regclass, conname) AS off,
+       format('ALTER TABLE %s ADD CONSTRAINT %I %s;', conrelid::regclass, conname, pg_get_constraintdef(oid))
+         || coalesce(format(' COMMENT ON CONSTRAINT %I ON %s IS %L;', conname, conrelid::regclass,
+           obj_description(oid, 'pg_constraint')), '') AS on
+     FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 AND conrelid = ANY($1::oid[]) AND confrelid = ANY($1::oid[])
+     ORDER BY conrelid, conname`,
+    [oids],
+  );
   const triggers = await connection.query<{ off: string; on: string }>(
     `SELECT format('ALTER TABLE ONLY %s DISABLE TRIGGER %I;', tgrelid::regclass, tgname) AS off,
        format('ALTER TABLE ONLY %s ENABLE %sTRIGGER %I;', tgrelid::regclass,
@@ -105,8 +131,14 @@ async function scriptsAround(
     [tables],
   );
   const values = sequenceValues(entries);
+  const spelled = await decoded(
+    connection,
+    values.flatMap(({ schema, name }) => [schema, name]),
+    work.facts.encoding,
+  );
+  const stood = new Map(values.map((value, at) => [`${spelled[at * 2]}\0${spelled[at * 2 + 1]}`, value]));
   const forward = sequences.flatMap(({ name, schema, regclass }) => {
-    const value = values.get(`${schema}\0${name}`);
+    const value = stood.get(`${schema}\0${name}`);
     if (value === undefined) return [];
     const [as, sequence] = [value.used, quoteText(regclass)];
     return [
@@ -120,12 +152,17 @@ async function scriptsAround(
       'BEGIN;',
       'SET LOCAL lock_timeout = 60000;',
       ...triggers.map(({ off }) => off),
+      ...keys.map(({ off }) => off),
       `TRUNCATE ONLY ${tables.join(', ONLY ')};`,
     ]),
-    after: lines(["SET client_encoding = 'UTF8';", ...triggers.map(({ on }) => on), ...forward, 'COMMIT;']),
+    after: lines([
+      "SET client_encoding = 'UTF8';",
+      // Nothing may wait for the end any more when a table is altered.
+      'SET CONSTRAINTS ALL IMMEDIATE;',
+      ...keys.map(({ on }) => on),
+      ...triggers.map(({ on }) => on),
+      ...forward,
+      'COMMIT;',
+    ]),
   };
-}
-
-function text(bytes: string): string {
-  return Buffer.from(bytes, 'latin1').toString('utf8');
 }

@@ -15,11 +15,11 @@ import {
   swapIn,
 } from './databases.ts';
 import { databaseMissing, restoreFailed, targetNotEmpty } from './errors.ts';
-import { type DatabaseFacts, databaseFacts, serverVersionOf } from './facts.ts';
+import { type DatabaseFacts, databaseFacts, excludedReason, serverVersionOf } from './facts.ts';
 import { loadDump } from './load.ts';
 import type { PostgresOptions } from './postgres.ts';
 import { restoreTables } from './restore-tables.ts';
-import { checkTarget, createMissingRoles, dropRoles, isMaster } from './target.ts';
+import { checkTarget, createMissingRoles, dropRoles, isMaster, withoutUnknownSettings } from './target.ts';
 import type { ServerVersion } from './tools.ts';
 import { parseUrl, type ServerAddress, showAddress, withDatabase } from './url.ts';
 
@@ -82,11 +82,12 @@ export async function restoreBeside(
   publish: (name: string) => Promise<readonly Problem[]>,
   choose?: Parameters<typeof loadDump>[2],
 ): Promise<{ database: string; bytes: number; problems: Problem[] }> {
-  const { address, admin, version, facts, run } = work;
+  const { address, admin, version, run } = work;
+  const { facts, problems: unknown } = await withoutUnknownSettings(admin, work.facts);
   const { database } = address;
   const { noTablespaces, isSuper, problems } = await checkTarget(work);
   const name = await freeName(admin, database, `__lifeboat_${run.clock.now().toString(36)}`);
-  problems.push(...(await leftovers(admin, database)));
+  problems.push(...(await leftovers(admin, database)), ...leftOut(facts), ...unknown);
   const roles: string[] = [];
   let created = false;
   try {
@@ -98,10 +99,12 @@ export async function restoreBeside(
     await relaxDatabase(admin, name);
     const inside = withDatabase(address, name);
     const onRole = (role: string) => void roles.push(role);
-    const bytes = await run.step('load', () => loadDump(work, inside, choose, { noTablespaces, isSuper, onRole }));
+    const options = { noTablespaces, isSuper, onRole };
+    const loaded = await run.step('load', () => loadDump(work, inside, choose, options));
+    problems.push(...loaded.problems);
     await applyProperties(admin, name, facts);
     problems.push(...(await run.step('publish', () => publish(name))));
-    return { database, bytes, problems };
+    return { database, bytes: loaded.sizeBytes, problems };
   } catch (error) {
     const left = await removeAgain(work, created ? name : undefined, roles);
     // An error of our own tells more than any wrapping, except where only a program speaks.
@@ -109,6 +112,13 @@ export async function restoreBeside(
     if (left === '' && (run.signal.aborted || speaks)) throw error;
     throw restoreFailed({ database, why: sentenceOf(error), left }, { cause: error });
   }
+}
+
+/** Whoever restores did not necessarily write the configuration. */
+function leftOut({ notCompared }: DatabaseFacts): Problem[] {
+  return notCompared
+    .filter(({ reason }) => reason.startsWith(excludedReason))
+    .map(({ table, reason }) => ({ code: 'rows-left-out', message: `${table} comes back without rows (${reason}).` }));
 }
 
 async function removeAgain(work: Restoring, name: string | undefined, roles: readonly string[]): Promise<string> {

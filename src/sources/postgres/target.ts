@@ -71,6 +71,30 @@ function packageOf(extension: string, serverMajor: number): string {
   return `postgresql-${serverMajor}-${others[extension] ?? extension.replaceAll('_', '-')}`;
 }
 
+/**
+ * What roles and database had set and this server does not know: a setting that is gone since, or of an extension that is not loaded.
+ * @returns the facts without them
+ */
+export async function withoutUnknownSettings(
+  admin: Connection,
+  facts: DatabaseFacts,
+): Promise<{ facts: DatabaseFacts; problems: Problem[] }> {
+  const known = await admin.query<{ name: string }>('SELECT lower(name) AS name FROM pg_settings');
+  // The view hides a few that may be set all the same.
+  const names = new Set(['role', 'session_authorization', 'seed', ...known.map(({ name }) => name)]);
+  // With a dot it may be anybody's.
+  const isKnown = ({ name }: { readonly name: string }) => name.includes('.') || names.has(name.toLowerCase());
+  const { globals, settings } = facts;
+  const gone = [...globals.settings, ...settings].filter((one) => !isKnown(one));
+  const problems = gone.map(({ role, name, value }) => {
+    const whose = role === '' ? 'the database' : role;
+    const message = `${whose} had ${name} = ${value}, which this server does not know: it was left out.`;
+    return { code: 'setting-left-out', message };
+  });
+  const left = { ...globals, settings: globals.settings.filter(isKnown) };
+  return { facts: { ...facts, globals: left, settings: settings.filter(isKnown) }, problems };
+}
+
 /** Creates the roles that this server lacks; those it has stay as they are. */
 export async function createMissingRoles(
   admin: Connection,

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { unverified } from './inspect.ts';
 import { parseUrl, showAddress, toolEnvironment } from './url.ts';
 
@@ -25,10 +25,61 @@ describe('a connection URL', () => {
     'postgres://app@db:no/x',
     'postgres://%zz@db/x',
     'postgres://db/x?sslmode=sure',
-    'postgres://db/x?options=-c',
+    'postgres://db/x?sslcrl=a',
+    'postgres://db/x?service=prod',
+    'postgres://db/x?gssencmode=require',
     'http://db/x',
   ])('%s is refused', (url) => {
     expect(() => parseUrl(url)).toThrow(expect.objectContaining({ code: 'postgres-url-wrong' }));
+  });
+
+  test.each([
+    ['postgresql://u@h/db?schema=public', {}, ['schema']],
+    ['postgresql://u@h/db?pgbouncer=true&connection_limit=1', {}, ['pgbouncer', 'connection_limit']],
+    ['postgres://u@h/db?pool=5&search_path=app', {}, ['pool', 'search_path']],
+    ['postgres://u@h/db?options=-c%20search_path%3Dapp', { options: '-c search_path=app' }, []],
+    ['postgres://u@h/db?sslmode=require&channel_binding=require', { tls: { mode: 'require' } }, []],
+    ['postgres://u@h/db?keepalives=1&keepalives_idle=30&gssencmode=disable', {}, []],
+    ['postgres://u@h/db?sslmode=no-verify&uselibpqcompat=true', { tls: { mode: 'require' } }, ['uselibpqcompat']],
+    ['postgres://u@h/db?ssl=true', { tls: { mode: 'require' } }, []],
+    ['postgresql+asyncpg://u@h/db', {}, []],
+    ['postgis://u@h/db', {}, []],
+  ])('url-01: is taken as providers and ORMs print it: %s', (url, found, ignored) => {
+    const address = parseUrl(url);
+    expect(address).toMatchObject({ user: 'u', host: 'h', database: 'db', ...found, ignored });
+    const { env } = toolEnvironment(address, { direct: true });
+    // What we fix ourselves comes last, and wins.
+    expect(env.PGOPTIONS).toMatch(/-c search_path=pg_catalog(?!.*-c search_path=app)/);
+    expect(env.PGCHANNELBINDING).toBe(url.includes('channel_binding') ? 'require' : undefined);
+  });
+
+  test('url-01: one that cannot be taken names what to remove, and another way', () => {
+    expect(() => parseUrl('postgres://u:geheim@h/db?sslcrl=x')).toThrow(
+      expect.objectContaining({ hint: expect.stringMatching(/^Remove sslcrl from it.*BACKUP_DATABASE_URL/) }),
+    );
+  });
+
+  test.each(['p@ss/w#rd', 'p@ss/word', 'a#b', 'a/b', 'a?b@c'])(
+    'password-special-characters: %s as it is is refused, with how it is written',
+    (password) => {
+      const read = () => parseUrl(`postgres://shop:${password}@localhost/shop`);
+      expect(read).toThrow(
+        expect.objectContaining({ code: 'postgres-url-wrong', hint: expect.stringContaining('%2F') }),
+      );
+      expect(read).toThrow(/seems to hold '.', which must be written as %[0-9A-F]{2}/);
+      expect(read).not.toThrow(password);
+      const written = `postgres://shop:${encodeURIComponent(password)}@localhost/shop`;
+      expect(parseUrl(written)).toMatchObject({ password, host: 'localhost', database: 'shop' });
+    },
+  );
+
+  test('pg-15: a password of the environment reaches the programs as it reaches us', () => {
+    vi.stubEnv('PGPASSWORD', 'from outside');
+    vi.stubEnv('PGPASSFILE', '/etc/pass');
+    const { env, secretEnv } = toolEnvironment(parseUrl('postgres://app@db/harbor'), { direct: true });
+    expect(secretEnv).toEqual({ PGPASSWORD: 'from outside' });
+    expect(env.PGPASSFILE).toBe('/etc/pass');
+    vi.unstubAllEnvs();
   });
 
   test('is shown without its password, so that it can be read again', () => {

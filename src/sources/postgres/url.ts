@@ -3,6 +3,7 @@ import { userInfo } from 'node:os';
 import type { ClientConfig } from 'pg';
 import { urlWrong } from './errors.ts';
 import { programOptions } from './settings.ts';
+import { handedOn, kindOf } from './url-settings.ts';
 
 /** Where a server is and who we are there, from a connection URL as libpq understands it. */
 export interface ServerAddress {
@@ -14,6 +15,12 @@ export interface ServerAddress {
   readonly database: string;
   readonly tls: TlsSettings;
   readonly connectTimeoutMs: number;
+  /** `-c name=value` for each session, as providers demand it; what we set ourselves wins. */
+  readonly options?: string;
+  /** Variables of libpq that are handed on to PostgreSQL's own programs. */
+  readonly handedOn: Readonly<Record<string, string>>;
+  /** Settings of an ORM or a pool, which mean nothing here. */
+  readonly ignored: readonly string[];
 }
 
 interface TlsSettings {
@@ -25,30 +32,35 @@ interface TlsSettings {
 
 const tlsModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 const socketFolder = '/var/run/postgresql';
-const known = new Set([
-  ...['host', 'port', 'user', 'password', 'dbname', 'connect_timeout', 'application_name'],
-  ...['sslmode', 'sslrootcert', 'sslcert', 'sslkey'],
-]);
 
 // As libpq reads it; the standard's parser refuses a user without a host, which is how one writes a socket.
 const form =
-  /^postgres(?:ql)?:\/\/(?:(?<user>[^:/?#]*)(?::(?<password>[^/?#]*))?@)?(?<host>\[[^\]]*\]|[^:/?#]*)(?::(?<port>\d*))?(?:\/(?<database>[^?#]*))?(?:\?(?<settings>[^#]*))?$/;
+  /^(?:jdbc:)?(?:postgres|postgresql|postgis|pgsql|psql)(?:\+\w+)?:\/\/(?:(?<user>[^:/?#]*)(?::(?<password>[^/?#]*))?@)?(?<host>\[[^\]]*\]|[^:/?#]*)(?::(?<port>\d*))?(?:\/(?<database>[^?#]*))?(?:\?(?<settings>[^#]*))?$/;
 
-/** @throws `postgres-url-wrong`. A setting that would have no effect is refused, not ignored. */
+/**
+ * @throws `postgres-url-wrong`. What an ORM or a provider writes for itself is passed over; a setting that would have no effect and
+ * is neither theirs nor without meaning here is refused.
+ */
 export function parseUrl(url: string): ServerAddress {
   const parts = form.exec(url)?.groups;
   // The URL itself stays out of the message: it holds the password.
-  if (parts === undefined) throw urlWrong({ why: 'it has not the form of one' });
+  if (parts === undefined || /[@/]/.test(parts.database ?? '')) throw urlWrong({ why: whyUnreadable(url) });
   const settings = new URLSearchParams(parts.settings ?? '');
-  for (const name of settings.keys()) if (!known.has(name)) throw urlWrong({ why: `the setting ${name} is not known` });
+  const names = [...new Set(settings.keys())];
+  const unknown = names.find((name) => kindOf(name) === 'unknown');
+  if (unknown !== undefined) throw urlWrong({ why: `the setting ${unknown} is not known`, setting: unknown });
   const setting = (name: string) => settings.get(name) || undefined;
   const part = (name: string) => decode(parts[name] ?? '') || undefined;
 
   const host = setting('host') ?? part('host')?.replace(/^\[(.*)\]$/, '$1') ?? socketFolder;
   const port = Number(setting('port') ?? part('port') ?? '5432');
-  if (host.includes(',') || !Number.isInteger(port)) throw urlWrong({ why: 'it must name one host and one port' });
+  if (host.includes(',') || !Number.isInteger(port)) {
+    throw urlWrong({ why: 'it must name one host and one port: the one that a backup shall read from' });
+  }
   const user = setting('user') ?? part('user') ?? userInfo().username;
   const password = setting('password') ?? part('password');
+  const options = setting('options');
+  if (setting('gssencmode') === 'require') throw urlWrong({ why: 'encryption by GSSAPI is not known' });
   return {
     host,
     port,
@@ -57,11 +69,32 @@ export function parseUrl(url: string): ServerAddress {
     database: setting('dbname') ?? part('database') ?? user,
     tls: tlsSettings(setting),
     connectTimeoutMs: Number(setting('connect_timeout') ?? 15) * 1000 || 15_000,
+    ...(options === undefined ? {} : { options }),
+    handedOn: Object.fromEntries(
+      Object.entries(handedOn).flatMap(([name, variable]) => {
+        const value = setting(name);
+        return value === undefined ? [] : [[variable, value]];
+      }),
+    ),
+    ignored: names.filter((name) => kindOf(name) === 'ignored'),
   };
 }
 
+function whyUnreadable(url: string): string {
+  // Between the first colon and the last at sign stands the password.
+  const password = /^[^:]+:\/\/[^:@/]*:([\s\S]*)@/.exec(url)?.[1] ?? '';
+  const special = /[/?#@[\]]/.exec(password)?.[0];
+  if (special === undefined) return 'it has not the form of one';
+  return `its password seems to hold '${special}', which must be written as %${special.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
 function tlsSettings(setting: (name: string) => string | undefined): TlsSettings {
-  const mode = tlsModes.find((mode) => mode === (setting('sslmode') ?? 'prefer'));
+  const bySsl = ({ true: 'require', 1: 'require', false: 'disable', 0: 'disable' } as Record<string, string>)[
+    setting('ssl') ?? ''
+  ];
+  const asked = setting('sslmode') ?? bySsl ?? 'prefer';
+  // Drivers' word for encryption without a look at the certificate, which is what libpq's `require` is.
+  const mode = tlsModes.find((one) => one === (asked === 'no-verify' ? 'require' : asked));
   if (mode === undefined) throw urlWrong({ why: `sslmode must be one of ${tlsModes.join(', ')}` });
   const rootCertificate = setting('sslrootcert');
   const certificate = setting('sslcert');
@@ -109,6 +142,8 @@ export function clientConfig(address: ServerAddress, tls: boolean): ClientConfig
     user,
     ...(password === undefined ? {} : { password }),
     database,
+    ...(address.options === undefined ? {} : { options: address.options }),
+    enableChannelBinding: address.handedOn.PGCHANNELBINDING === 'require',
     connectionTimeoutMillis: connectTimeoutMs,
     application_name: 'lifeboat',
     keepAlive: true,
@@ -155,7 +190,9 @@ export function toolEnvironment(
   env: Record<string, string>;
   secretEnv: Record<string, string>;
 } {
-  const { host, port, user, password, database, tls, connectTimeoutMs } = address;
+  const { host, port, user, database, tls, connectTimeoutMs } = address;
+  // As in our own sessions, where the driver looks there; ~/.pgpass both find by themselves.
+  const secret = address.password ?? process.env.PGPASSWORD;
   return {
     env: {
       PGHOST: host,
@@ -171,8 +208,13 @@ export function toolEnvironment(
       // The text of a moment must not depend on the server's or this host's time zone.
       PGTZ: 'UTC',
       PGCLIENTENCODING: 'UTF8',
-      ...(direct ? { PGOPTIONS: programOptions } : {}),
+      ...address.handedOn,
+      // The last one of a name counts.
+      ...(direct || address.options !== undefined
+        ? { PGOPTIONS: [address.options ?? '', direct ? programOptions : ''].join(' ').trim() }
+        : {}),
+      ...(process.env.PGPASSFILE === undefined ? {} : { PGPASSFILE: process.env.PGPASSFILE }),
     },
-    secretEnv: password === undefined ? {} : { PGPASSWORD: password },
+    secretEnv: secret === undefined ? {} : { PGPASSWORD: secret },
   };
 }
