@@ -56,6 +56,8 @@ interface DatasetEvidence {
   readonly manifestSha256: string | null;
   readonly logicalBytes: number;
   readonly destinations: readonly string[];
+  /** What its restore point says that it lacks, by code. */
+  readonly gaps?: Readonly<Record<string, number>>;
   /** Newer restore points that were not believed; null when the newest of all was taken. */
   readonly passedOver: PassedOverEvidence | null;
 }

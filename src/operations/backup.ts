@@ -2,6 +2,7 @@ import { placesOf } from '../config/locations.ts';
 import type { Weighed } from '../core/anomalies.ts';
 import { configurationDataset } from '../core/configuration-dataset.ts';
 import { sentenceOf } from '../core/errors.ts';
+import { isUnread } from '../core/gaps.ts';
 import type { Problem, Run } from '../core/run.ts';
 import { noteState } from '../host/state-folder.ts';
 import { openVault } from '../vault/open.ts';
@@ -50,12 +51,9 @@ export interface BackupOutcome {
   readonly behind: ReadonlyArray<{ readonly destination: string; readonly why: string }>;
 }
 
-/** What was to be in a restore point and is not. A changed file is in it, as it was read. */
-const incompleteCodes = new Set(['file-unreadable', 'folder-unreadable']);
-
 /** Whether a restore point lacks something that it should have. */
 export function isIncomplete(problems: readonly Problem[]): boolean {
-  return problems.some(({ code }) => incompleteCodes.has(code));
+  return problems.some(({ code }) => isUnread(code));
 }
 
 /**

@@ -87,6 +87,18 @@ export async function startPostgres(sandbox: Sandbox, options: ServerOptions): P
   };
 }
 
+/** A URL that `outside` gave, as its parts: the driver reads no name with an equals sign or a slash out of a URL. */
+export function sandboxedDatabase(url: string): { host: string; port: number; user: string; database: string } {
+  const [, database = '', settings = ''] = /^postgres:\/\/\/([^?]*)\?(.*)$/.exec(url) ?? [];
+  const found = new URLSearchParams(settings);
+  return {
+    host: found.get('host') ?? '',
+    port: Number(found.get('port')),
+    user: found.get('user') ?? superuser,
+    database: decodeURIComponent(database),
+  };
+}
+
 async function chooseServer(major: number, signal: AbortSignal): Promise<Tool> {
   const found = await findTools('postgres', { folders: postgresFolders, signal });
   const fitting = found.filter((tool) => tool.major >= major);

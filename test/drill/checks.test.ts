@@ -17,6 +17,7 @@ import type { Copy, Drill, Finding } from '../../src/operations/drill/parts.ts';
 import { queryCopy } from '../../src/operations/drill/query.ts';
 import { request } from '../../src/sandbox/inside/http.ts';
 import type { HttpOrder } from '../../src/sandbox/protocol.ts';
+import { extensionMissing } from '../../src/sources/postgres/errors.ts';
 import { temporaryFolder } from '../support/temp.ts';
 import { pdf } from './stage.ts';
 
@@ -288,6 +289,9 @@ test('V6: what is the fault of the place is told apart, also deep in a chain of 
   expect(isFaultOfThePlace(Object.assign(new Error('too many clients'), { code: '53300' }))).toBe(true);
   expect(isFaultOfThePlace(Object.assign(new Error('relation does not exist'), { code: '42P01' }))).toBe(false);
   expect(isFaultOfThePlace(Object.assign(new Error('gone'), { code: 'ENOENT' }))).toBe(false);
+  // pg-09: what this host's servers lack says nothing of the backup.
+  const lacking = { server: 's', extensions: 'pgaudit', serverMajor: 15, debianPackage: 'postgresql-15-pgaudit' };
+  expect(isFaultOfThePlace(extensionMissing(lacking))).toBe(true);
   expect(isFaultOfThePlace(new Error('sha256 does not fit'))).toBe(false);
   expect(isFaultOfThePlace('a text')).toBe(false);
 });

@@ -18,6 +18,8 @@ const drill = `
   checks:
     orders are there: { type: sql, dataset: shop, query: select count(*) from orders, expect: "= 300" }
     a flag is true: { type: sql, dataset: shop, query: select true, expect: "= true" }
+    tables are found where the application finds them: { type: sql, dataset: shop, query: select ledger.n + mine.n from ledger cross join mine, expect: "= 3" }
+    a name of any letters: { type: sql, dataset: blank, query: select current_database(), expect: "= a=b & c" }
     fresh: { type: freshness, dataset: shop, query: select max(at) from orders, within: 1h }
     attachments open: { type: references, from: { dataset: shop, query: select attachment from orders where attachment is not null }, in: uploads }
     the application reads: { type: http, steps: [{ path: /, expect: { contains: app300 } }] }
@@ -33,12 +35,14 @@ beforeAll(async () => {
   server = await startPostgres({ tcp: true });
   await server.query(`CREATE ROLE app LOGIN PASSWORD '${password}'`);
   await server.createDatabase('shop', 'OWNER app');
-  await server.createDatabase('blank');
+  await server.createDatabase('a=b & c');
+  await server.query('ALTER ROLE app SET search_path = "$user", sales, public');
   await server.script(
     `SET ROLE app;
-    CREATE TABLE orders (id int PRIMARY KEY, at timestamptz NOT NULL DEFAULT now(), attachment text);
-    CREATE TABLE refunds (id int PRIMARY KEY);
-    INSERT INTO orders SELECT n, now(), CASE WHEN n <= 20 THEN n || '.pdf' END FROM generate_series(1, 300) n`,
+    CREATE TABLE public.orders (id int PRIMARY KEY, at timestamptz NOT NULL DEFAULT now(), attachment text);
+    CREATE TABLE public.refunds (id int PRIMARY KEY);
+    CREATE SCHEMA app; CREATE TABLE app.mine AS SELECT 1 AS n; CREATE SCHEMA sales; CREATE TABLE sales.ledger AS SELECT 2 AS n;
+    INSERT INTO public.orders SELECT n, now(), CASE WHEN n <= 20 THEN n || '.pdf' END FROM generate_series(1, 300) n`,
     'shop',
   );
   stage = await setStage(folder.path, {
@@ -46,7 +50,7 @@ beforeAll(async () => {
   shop: { type: postgres, url: '\${SHOP_URL}', rpo: 15m, rto: 10m }`,
     drill,
     env: {
-      BLANK_URL: server.urlOf('blank'),
+      BLANK_URL: server.urlOf('a=b & c'),
       SHOP_URL: server.tcpUrlOf('shop', 'app', password),
       SECRET_TOKEN: 'planted-token-123',
     },
@@ -79,13 +83,13 @@ async function onShop(where: string, sql: string): Promise<void> {
 }
 
 describe('a drill of PostgreSQL', () => {
-  test('is proved on private servers, also of an empty database, by an application that signs in as its own role', async () => {
+  test('pg-15: is proved on private servers, also of an empty database, by an application that signs in as its own role', async () => {
     const { outcome, evidence, details } = await stage.drill();
     expect(outcome.why).toEqual([]);
     expect(outcome.verdict).toBe('proved');
     expect(outcome.checks.filter(({ verdict }) => verdict !== 'pass')).toEqual([]);
     expect(outcome.checks.find(({ id }) => id === 'shop/expectations')?.message).toMatch(
-      /^As recorded: 300 rows in 2 tables/,
+      /^As recorded: 302 rows in 4 tables/,
     );
     expect(evidence.place.versions['shop postgres']).toMatch(/^\d+\.\d+/);
     expect(evidence.objectives.find(({ dataset }) => dataset === 'shop')).toMatchObject({ rpoFrom: 'newest-record' });
@@ -95,10 +99,22 @@ describe('a drill of PostgreSQL', () => {
     expect(kept).not.toContain(password);
     expect(kept).not.toContain('planted-token-123');
     expect(kept).not.toContain('AGE-SECRET-KEY');
-    expect(JSON.stringify(evidence)).not.toMatch(/refunds|orders has|300 rows/);
-    expect(JSON.stringify(details)).toMatch(/300 rows/);
+    expect(JSON.stringify(evidence)).not.toMatch(/refunds|orders has|302 rows/);
+    expect(JSON.stringify(details)).toMatch(/302 rows/);
     // The command's own line is in the report, with the token taken out of it where it had it.
     expect(outcome.checks.find(({ id }) => id === 'talks')?.message).toContain('none');
+  });
+
+  test('drill-02: another server under the same URL is told', async () => {
+    await stage.backUp();
+    let opened = 0;
+    const moved = (dataset: string, contents: Contents): Contents =>
+      dataset === 'shop' && opened++ > 0
+        ? { ...contents, facts: { ...contents.facts, systemIdentifier: '7' } }
+        : contents;
+    const { outcome } = await stage.drill({ contents: moved });
+    expect(outcome.notes.join()).toMatch(/shop was read from another server than restore point/);
+    expect((await stage.drill()).outcome.notes.join()).not.toContain('another server');
   });
 
   test('a truncated dump is caught by the restore (PortOS #976)', async () => {

@@ -7,7 +7,7 @@ import { dayMs } from '../../src/core/duration.ts';
 import { sandboxFailed } from '../../src/sandbox/errors.ts';
 import type { Contents, Source } from '../../src/sources/source.ts';
 import { makeTemporaryFolder, type TemporaryFolder } from '../support/temp.ts';
-import { clockAhead, type Rehearsed, type Sabotage, type Stage, setStage } from './stage.ts';
+import { clockAhead, makeDatabase, type Rehearsed, type Sabotage, type Stage, setStage } from './stage.ts';
 
 let folder: TemporaryFolder;
 let stage: Stage;
@@ -75,6 +75,7 @@ describe('a good backup', () => {
     const { outcome, evidence } = await stage.drill();
     expect(outcome.why).toEqual([]);
     expect(outcome.verdict).toBe('proved');
+    expect(outcome.notes).toEqual([]);
     expect(outcome.checks.map(({ id, verdict }) => `${verdict} ${id}`)).toEqual([
       'pass app-db/age',
       'pass uploads/age',
@@ -235,6 +236,20 @@ describe('sabotage: an application that does not work on the restored data', () 
       'sign in',
       /POST \/login: status 401 instead of 303/,
     );
+  });
+
+  test('drill-05: answers well from another database, and never opened the restored one', async () => {
+    makeDatabase(join(stage.folder, 'another.db'));
+    const misspelt = (system: System): System => {
+      const { app } = system.drill;
+      const DATABASE = { shown: 'a misspelt name', expand: async () => join(stage.folder, 'another.db') };
+      return app === undefined
+        ? system
+        : { ...system, drill: { ...system.drill, app: { ...app, env: { ...app.env, DATABASE } } } };
+    };
+    const { outcome } = await stage.drill({ system: misspelt });
+    expect(outcome.why).toEqual([]);
+    expect(outcome.notes).toEqual([expect.stringMatching(/never opened the restored app-db.*RESTORED_APP_DB/)]);
   });
 
   test('never becomes ready', async () => {

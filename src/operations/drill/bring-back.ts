@@ -48,7 +48,7 @@ async function bringBackPostgres(
   const versions = { [`${dataset} postgres`]: server.version };
   const copy = { ...common, restored, outside, inside: outside, versions };
   const user = await applicationUser(copy, [await userOf(config, drill), typeof owner === 'string' ? owner : ''], run);
-  return { ...copy, inside: server.inside(database, user) };
+  return { ...copy, inside: server.inside(database, user), role: user };
 }
 
 /** The role that the application has in production, so that privileges and row security are tried too. */
@@ -65,7 +65,7 @@ async function applicationUser(copy: Copy, wishes: readonly string[], run: Run):
 async function userOf(config: PostgresConfig, drill: Drill): Promise<string> {
   try {
     // Not the URL class: it knows no host that is empty, which means a Unix socket.
-    const parts = /^postgres(?:ql)?:\/\/([^:@/?]*)(?::([^@/?]*))?@/.exec(await config.url.expand());
+    const parts = /^(?:jdbc:)?\w+(?:\+\w+)?:\/\/([^:@/?]*)(?::([^@/?]*))?@/.exec(await config.url.expand());
     const [, user = '', password = ''] = parts ?? [];
     if (password.length >= 4) drill.secrets.add(decodeURIComponent(password));
     return decodeURIComponent(user);

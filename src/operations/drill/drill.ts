@@ -8,6 +8,7 @@ import { countsAgainst, passedOverWords } from '../../vault/newest.ts';
 import { stopApplication } from './application.ts';
 import { checkAge, checkNewest } from './checks/age.ts';
 import { checkConfiguration } from './checks/configuration.ts';
+import { checkGaps } from './checks/gaps.ts';
 import { type Found, findPoints, scopeOf } from './choose.ts';
 import { findingOf } from './faults.ts';
 import { conclude } from './outcome.ts';
@@ -94,6 +95,8 @@ async function find(
       const rpoMs = parts.system.datasets[dataset]?.rpoMs ?? 0;
       const age = checkAge(point, rpoMs, rehearsal.startedMs, options.atMs);
       record(rehearsal, { id: `${dataset}/age`, kind: 'freshness', dataset }, age, 0, secrets);
+      const gaps = checkGaps(point);
+      if (gaps !== undefined) record(rehearsal, { id: `${dataset}/gaps`, kind: 'restored', dataset }, gaps, 0, secrets);
       const newest = checkNewest(found.passedOver.get(dataset) ?? []);
       if (newest !== undefined)
         record(rehearsal, { id: `${dataset}/newest`, kind: 'freshness', dataset }, newest, 0, secrets);

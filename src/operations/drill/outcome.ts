@@ -9,6 +9,7 @@ import {
   newestSelected,
   type ObjectiveEvidence,
 } from '../../core/evidence.ts';
+import { gapsIn } from '../../core/gaps.ts';
 import type { Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import { judge } from '../../core/verdict.ts';
@@ -105,6 +106,7 @@ function datasetsOf({ rehearsal, parts, found }: Ended): DrillEvidence['scope'][
       manifestSha256: point?.record.manifest[0] ?? null,
       logicalBytes: point?.record.sizes.logical ?? 0,
       destinations: point?.destinations ?? [],
+      gaps: gapsIn(point?.record.problems ?? {}),
       passedOver: passedOver.length === 0 ? null : passedOverEvidence(passedOver),
     };
   });

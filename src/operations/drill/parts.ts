@@ -53,6 +53,8 @@ export interface Copy {
   readonly outside: string;
   /** The same for what runs inside. */
   readonly inside: string;
+  /** The role that the application has in a database server. */
+  readonly role?: string;
   /** Engine versions, for the evidence. */
   readonly versions: Readonly<Record<string, string>>;
 }
@@ -70,6 +72,8 @@ export interface Drill {
   readonly variables: Record<string, string>;
   /** Set once the application answers. */
   application?: { readonly origin: string };
+  /** Set when it starts: which databases it did not open since, one sentence each. */
+  neverOpened?: () => Promise<readonly string[]>;
   /** Texts that must not appear in any result. */
   readonly secrets: Set<string>;
   readonly notes: string[];

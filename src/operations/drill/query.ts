@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { sentenceOf } from '../../core/errors.ts';
 import { startProcess } from '../../process/start.ts';
+import { sandboxedDatabase } from '../../sandbox/postgres.ts';
 import { queryFailed, queryTooSlow } from './errors.ts';
 import { isFaultOfThePlace } from './faults.ts';
 import type { Copy } from './parts.ts';
@@ -95,7 +96,7 @@ const bytesOid = 17;
 async function* queryPostgres(copy: Copy, query: string, options: QueryOptions): AsyncGenerator<Rows> {
   const { timeoutMs, signal } = options;
   const client = new pg.Client({
-    connectionString: copy.outside,
+    ...sandboxedDatabase(copy.outside),
     statement_timeout: timeoutMs,
     connectionTimeoutMillis: 15_000,
     types: { getTypeParser: parserOf as typeof pg.types.getTypeParser },
@@ -106,7 +107,9 @@ async function* queryPostgres(copy: Copy, query: string, options: QueryOptions):
   let leftMs = timeoutMs;
   try {
     await client.connect();
-    await client.query("SET timezone = 'UTC'; SET datestyle = 'ISO'; BEGIN READ ONLY");
+    await client.query("SET timezone = 'UTC'; SET datestyle = 'ISO'");
+    if (copy.role !== undefined) await client.query(asApplication, [copy.role]);
+    await client.query('BEGIN READ ONLY');
     await client.query(`DECLARE rows NO SCROLL CURSOR FOR ${query.trim().replace(/;+\s*$/, '')}`);
     for (;;) {
       const asked = performance.now();
@@ -127,6 +130,15 @@ async function* queryPostgres(copy: Copy, query: string, options: QueryOptions):
     await client.end().catch(() => {});
   }
 }
+
+/** Checks name tables as the application does: they are found where its role finds them. */
+const asApplication = `
+  SELECT pg_catalog.set_config('search_path', replace(coalesce(
+    (SELECT substr(entry, 13) FROM pg_catalog.pg_db_role_setting s, unnest(setconfig) entry
+     WHERE entry LIKE 'search_path=%' AND setrole = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = $1)
+       AND setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
+     ORDER BY setdatabase DESC LIMIT 1),
+    current_setting('search_path')), '"$user"', quote_ident($1)), false)`;
 
 /** Every value stays the text that the server sent, but for the two whose text is PostgreSQL's own habit. */
 function parserOf(oid: number): (value: string) => string {

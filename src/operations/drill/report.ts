@@ -1,6 +1,7 @@
 import type { CheckResult } from '../../core/checks.ts';
 import { formatDuration, roughDuration } from '../../core/duration.ts';
 import { isMet, newestSelected } from '../../core/evidence.ts';
+import { gapWords } from '../../core/gaps.ts';
 import { countOf, formatSize } from '../../core/size.ts';
 import type { DrillOutcome } from './parts.ts';
 
@@ -19,6 +20,7 @@ export function drillReport(outcome: DrillOutcome, mark: Marking): string {
     headline(outcome, mark),
     '',
     ...outcome.datasets.map(datasetLine),
+    ...outcome.datasets.flatMap((one) => gapLine(one, mark)),
     ...outcome.left.map(({ dataset, reason }) => mark.dim(`  – ${dataset}: left out (${reason})`)),
     '',
     ...outcome.checks.map((check) => checkLine(check, mark)),
@@ -42,9 +44,11 @@ function headline(outcome: DrillOutcome, mark: Marking): string {
   const system = `${part}${outcome.system}${moment}`;
   const passed = checks.filter((check) => check.verdict === 'pass').length;
   const counts = `${passed} of ${countOf(checks.length, 'check')} passed`;
+  // What is in no backup is no part of what was proved.
+  const gaps = datasets.some((one) => gapWords(one.gaps ?? {}) !== '') ? ', with gaps' : '';
   switch (verdict) {
     case 'proved':
-      return mark.good(mark.bold(`PROVED: ${system} comes back; ${counts}.`));
+      return mark.good(mark.bold(`PROVED: ${system} comes back${gaps}; ${counts}.`));
     case 'failed':
       return mark.bad(mark.bold(`FAILED: ${system} would not come back as it should; ${counts}.`));
     case 'inconclusive':
@@ -65,6 +69,11 @@ function keyLines({ identity }: DrillOutcome, mark: Marking): string[] {
 function datasetLine(one: DrillOutcome['datasets'][number]): string {
   if (one.restorePoint === null) return `  ${one.dataset}: no restore point`;
   return `  ${one.dataset}: restore point of ${one.time}, ${formatSize(one.logicalBytes)} (${one.restorePoint})`;
+}
+
+function gapLine({ dataset, gaps = {} }: DrillOutcome['datasets'][number], mark: Marking): string[] {
+  const words = gapWords(gaps);
+  return words === '' ? [] : [mark.warn(`  ! ${dataset} is backed up without: ${words}`)];
 }
 
 function checkLine(check: CheckResult, mark: Marking): string {

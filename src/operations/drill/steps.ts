@@ -14,9 +14,11 @@ import { checkIntegrity } from './checks/integrity.ts';
 import { checkReferences } from './checks/references.ts';
 import { checkRestored } from './checks/restored.ts';
 import type { RestoredTree } from './checks/restored-files.ts';
+import { anotherServer } from './checks/same-server.ts';
 import { checkSql } from './checks/sql.ts';
 import type { Found } from './choose.ts';
 import { findingOf } from './faults.ts';
+import { watchOpening } from './opening.ts';
 import type { Copy, Drill, Finding, Rehearsal } from './parts.ts';
 import { conductCheck, record, timed } from './results.ts';
 
@@ -39,6 +41,8 @@ export async function execute(rehearsal: Rehearsal, drill: Drill, found: Found, 
     const dataset = step.dataset ?? datasetOf(drill, step.id);
     if (dataset !== undefined) rehearsal.backAfterMs.set(dataset, rehearsal.elapsed());
   }
+  if (drill.application !== undefined && drill.neverOpened !== undefined)
+    drill.notes.push(...(await drill.neverOpened()));
 }
 
 async function take(
@@ -80,6 +84,9 @@ async function take(
         run.signal.throwIfAborted();
         return findingOf(error, 'the restore points before it');
       });
+      const other = await anotherServer(copy, drill, history, run).catch(() => undefined);
+      run.signal.throwIfAborted();
+      if (other !== undefined) drill.notes.push(other);
       const about = { id: `${dataset}/history`, kind: 'expectations', dataset } as const;
       if (loss !== undefined) record(rehearsal, about, loss, run.clock.elapsed() - began, drill.secrets);
       return;
@@ -88,6 +95,7 @@ async function take(
       const { app } = drill.parts.system.drill;
       if (app === undefined) return;
       const why = whyNotToStart(rehearsal, drill);
+      if (why === undefined) drill.neverOpened = await watchOpening(app, drill);
       await conduct('application/start', 'http', undefined, async () =>
         why === undefined ? startApplication(app, drill, run) : skipped(why),
       );

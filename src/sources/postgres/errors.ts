@@ -136,6 +136,7 @@ export const targetNotEmpty = defineError({
 
 export const extensionMissing = defineError({
   code: 'postgres-extension-missing',
+  about: 'place',
   exit: 2,
   say: (fact: { server: string; extensions: string; serverMajor: number; debianPackage: string }) =>
     `The server at ${fact.server} lacks extensions that the backup needs: ${fact.extensions}.`,
@@ -144,6 +145,7 @@ export const extensionMissing = defineError({
 
 export const localeMissing = defineError({
   code: 'postgres-locale-missing',
+  about: 'place',
   exit: 2,
   say: (fact: { locale: string; why: string }) =>
     `The target server has not the locale ${fact.locale} that the database was made with: ${fact.why}.`,

@@ -7,6 +7,7 @@ import { checkAge } from './age.ts';
 import { checkExpectations } from './expectations.ts';
 import { isWhatItsNameSays, unknownType } from './file-types.ts';
 import { readTime } from './freshness.ts';
+import { checkGaps } from './gaps.ts';
 import { startPathSet } from './path-set.ts';
 
 function recorded(...tables: TableExpectation[]): Expectations {
@@ -87,6 +88,18 @@ describe('the age of a restore point', () => {
       verdict: 'skip',
       reason: 'a moment was chosen for this drill',
     });
+  });
+});
+
+test('drill-01: what could not be read when it was backed up is a fault; what was left out is none', () => {
+  const of = (problems: Record<string, number>) =>
+    checkGaps({ record: { dataset: 'uploads', problems } } as unknown as RestorePoint);
+  expect(of({})).toBeUndefined();
+  expect(of({ 'other-file-system': 1, 'link-leads-out': 2, 'role-passwords-absent': 1 })).toBeUndefined();
+  expect(of({ 'file-unreadable': 2, 'folder-unreadable': 1, 'link-leads-out': 1 })).toMatchObject({
+    verdict: 'fail',
+    looked: 3,
+    message: expect.stringContaining('2 files that could not be read, 1 folder that could not be listed'),
   });
 });
 

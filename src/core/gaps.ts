@@ -1,0 +1,28 @@
+import { countOf } from './size.ts';
+
+/** What a restore point may say that it lacks, by the code of the problem. */
+const gaps: Readonly<Record<string, readonly [one: string, many: string]>> = {
+  'file-unreadable': ['file that could not be read', 'files that could not be read'],
+  'folder-unreadable': ['folder that could not be listed', 'folders that could not be listed'],
+  'other-file-system': ['other file system mounted in it', 'other file systems mounted in it'],
+  'link-leads-out': ['link to what is in no backup', 'links to what is in no backup'],
+};
+
+/** What was to be in it, and is not: nobody left it out on purpose. A changed file is in it, as it was read. */
+const unread = new Set(['file-unreadable', 'folder-unreadable']);
+
+export function isUnread(code: string): boolean {
+  return unread.has(code);
+}
+
+/** Of a record's problems, those that say that something is missing. */
+export function gapsIn(problems: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(problems).filter(([code]) => Object.hasOwn(gaps, code)));
+}
+
+/** `1 file that could not be read, 2 links to what is in no backup` */
+export function gapWords(found: Readonly<Record<string, number>>): string {
+  return Object.entries(found)
+    .map(([code, count]) => countOf(count, ...(gaps[code] ?? ([code, code] as const))))
+    .join(', ');
+}
