@@ -66,7 +66,7 @@ function tables(shape: Readonly<Record<string, string>>): { table: string; reaso
 
 export function buildDrill(shape: DrillShape, system: string, context: ReferenceContext): DrillConfig {
   const { app } = shape;
-  const { memory, processes, openFiles, disk, files } = shape.limits;
+  const { memory, processes, openFiles, disk, files, time } = shape.limits;
   return {
     everyMs: shape.every,
     writers: buildWriters(shape.writers, system),
@@ -76,6 +76,7 @@ export function buildDrill(shape: DrillShape, system: string, context: Reference
       ...(openFiles !== undefined && { openFiles }),
       ...(disk !== undefined && { diskBytes: disk }),
       ...(files !== undefined && { files }),
+      ...(time !== undefined && { timeMs: time }),
     },
     checks: Object.entries(shape.checks).map(([id, check]) => buildCheck(id, check, context)),
     skip: Object.entries(shape.skip).map(([what, reason]) => ({ what, reason })),

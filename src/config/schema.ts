@@ -139,6 +139,7 @@ const drill = object({
     openFiles: count(256),
     disk: size.optional(),
     files: count(0),
+    time: duration.optional(),
   }).prefault({}),
   checks: z.record(z.string().min(1).max(80), check).default({}),
   skip: z.record(text, reason).default({}),

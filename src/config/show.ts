@@ -29,11 +29,12 @@ function showDataset({ name: _, ...dataset }: DatasetConfig): object {
   return { ...Object(readable(dataset)), backupEvery: formatDuration(intervalFor(dataset.rpoMs)) };
 }
 
-function showLimits({ memoryBytes, diskBytes, ...counts }: System['drill']['limits']): object {
+function showLimits({ memoryBytes, diskBytes, timeMs, ...counts }: System['drill']['limits']): object {
   return {
     ...(memoryBytes !== undefined && { memory: formatSize(memoryBytes) }),
     ...(diskBytes !== undefined && { disk: formatSize(diskBytes) }),
     ...counts,
+    ...(timeMs !== undefined && { time: formatDuration(timeMs) }),
   };
 }
 

@@ -202,6 +202,7 @@ export interface DrillConfig {
     /** Beside the restored data, as `files`. */
     readonly diskBytes?: number;
     readonly files?: number;
+    readonly timeMs?: number;
   };
   readonly app?: AppConfig;
   /** In the order of the file. */

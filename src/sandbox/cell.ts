@@ -38,6 +38,8 @@ export interface CellOptions {
   readonly layered: readonly string[];
   readonly places: readonly Placement[];
   readonly masked: readonly string[];
+  /** A network of its own, instead of the sandbox's. */
+  readonly ownNetwork: boolean;
   /** The one id inside, on the user footing. */
   readonly id: number;
 }
@@ -143,12 +145,13 @@ const agentsOwn = 'CAP_WAKE_ALARM';
 const bounding = ['-all', ...keptRights.map((right) => `+${right}`)].join(',');
 
 /** bubblewrap's words: new namespaces for what is left, nothing of the terminal, no new rights, the filter. */
-function wrapping({ footing, id, limits }: CellOptions): string[] {
+function wrapping({ footing, id, limits, ownNetwork }: CellOptions): string[] {
   const own = [
     '--unshare-ipc',
     '--unshare-pid',
     '--unshare-uts',
     '--unshare-cgroup-try',
+    ...(ownNetwork ? ['--unshare-net'] : []),
     '--hostname',
     'lifeboat-drill',
   ];

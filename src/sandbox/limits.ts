@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
+import { roughDuration } from '../core/duration.ts';
 import { type Groups, joinLines, makeGroups, memoryLeft } from './groups.ts';
 
 /** What a drill may be given, as a person wrote it; the rest is chosen from what this host has. */
@@ -12,6 +13,7 @@ export interface LimitsAsked {
   readonly diskBytes?: number;
   /** Beside the restored data. */
   readonly files?: number;
+  readonly timeMs: number;
 }
 
 /** What all cells of a sandbox together may use of this host, so that a bomb in restored code ends the drill and not the host. */
@@ -29,13 +31,16 @@ export interface Limits {
   /** With the restored data. */
   readonly diskBytes: number;
   readonly files: number;
+  /** From when the sandbox is made, for all that is done in it. */
+  readonly timeMs: number;
   /** Free room on the disk at which the drill ends, whoever took it. */
   readonly leastFreeBytes: number;
 }
 
 /** What one drill was held to, and how: for the evidence. */
 export interface HeldLimit {
-  readonly of: 'memory' | 'processes' | 'open-files' | 'temporary-files' | 'disk' | 'files';
+  readonly of: 'memory' | 'processes' | 'open-files' | 'temporary-files' | 'disk' | 'files' | 'time';
+  /** Bytes, a number, or milliseconds. */
   readonly most: number;
   /** `watch`: Lifeboat looks every now and then, and ends the sandbox. */
   readonly by: 'cgroup-v2' | 'cgroup-v1' | 'rlimit' | 'tmpfs' | 'watch';
@@ -90,6 +95,7 @@ export async function makeLimits(
     temporaryBytes: Math.floor(memoryBytes / 4),
     diskBytes: Math.min(needs.bytes + (asked.diskBytes ?? needs.bytes + usualBytes), freeBytes - leastFreeBytes),
     files: Math.min(needs.files + (asked.files ?? needs.files + usualFiles), ffree || Number.POSITIVE_INFINITY),
+    timeMs: asked.timeMs,
     leastFreeBytes,
   };
 }
@@ -116,6 +122,7 @@ export function heldLimits(limits: Limits, hit: HeldLimit['of'] | undefined): He
     held('temporary-files', limits.temporaryBytes, 'tmpfs'),
     held('disk', limits.diskBytes, 'watch'),
     held('files', limits.files, 'watch'),
+    held('time', limits.timeMs, 'watch'),
   ];
 }
 
@@ -123,6 +130,14 @@ export function heldLimits(limits: Limits, hit: HeldLimit['of'] | undefined): He
 function ownLimit(of: 'processes' | 'open files'): number {
   const hard = new RegExp(`^Max ${of} +\\S+ +(\\d+)`, 'm').exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
   return hard === undefined ? Number.POSITIVE_INFINITY : Number(hard);
+}
+
+export function tookTooLong(timeMs: number): Hit {
+  return {
+    of: 'time',
+    why: `it was not done after the ${roughDuration(timeMs)} that it may take`,
+    next: 'Raise drill.limits.time in lifeboat.yaml, or look at what the restored database or the application does without end',
+  };
 }
 
 /** What to do about a limit that may be raised. */

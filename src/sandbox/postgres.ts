@@ -1,4 +1,5 @@
-import { chown, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { chown, link, mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -6,17 +7,23 @@ import { sentenceOf } from '../core/errors.ts';
 import { findTools, postgresFolders, type Tool } from '../process/find-tool.ts';
 import type { Agent } from './agent-client.ts';
 import { sandboxFailed, sandboxServerMissing } from './errors.ts';
-import type { User } from './protocol.ts';
-import type { Sandbox } from './sandbox.ts';
+import type { Door, User } from './protocol.ts';
+import { type Sandbox, serverProcess } from './sandbox.ts';
 
-/** A private PostgreSQL server in a sandbox. It goes with the sandbox. */
+/** A private PostgreSQL server in a cell of its own. It goes with the sandbox. */
 export interface SandboxPostgres {
   readonly version: string;
-  /** The superuser's URL of a database, over the socket, for us. */
-  outside(database: string): string;
-  /** The URL of a database for what runs inside: over TCP where the network is closed off, else over the socket. */
-  inside(database: string, user: string): string;
-  stop(): Promise<void>;
+  /** How the application reaches it. */
+  readonly door: Door;
+  /** The URL of a database, over the socket, for us; the superuser's where no role is named. */
+  outside(database: string, role?: string): string;
+  /** The URL of a database for the application: over its door where there are cells, else over the socket. */
+  inside(database: string, role: string): string;
+  /**
+   * Makes a role that may read everything in every database, and do nothing else: what people ask runs what restored views call.
+   * Undefined where the server is too old to have such roles.
+   */
+  makeReader(): Promise<string | undefined>;
 }
 
 export interface ServerOptions {
@@ -41,17 +48,10 @@ export async function startPostgres(sandbox: Sandbox, options: ServerOptions): P
   const programs = dirname(tool.path);
   // In a user namespace there is one user only, under whatever number; the files are its own already.
   const user = sandbox.footing === 'user' ? undefined : await unprivilegedUser();
-  const agent = await sandbox.servers();
   const folder = join(sandbox.folder, 'servers', name);
   await mkdir(folder, { mode: 0o700 });
-  const sockets = join(sandbox.folder, 's');
-  if (user !== undefined) {
-    await chown(folder, user.uid, user.gid);
-    await chown(sockets, user.uid, user.gid);
-  }
-  // Beside the server's own folder: from the first restored function on, what is in there is not to be trusted.
-  const access = join(sandbox.folder, 'servers', `${name}.hba`);
-  await writeFile(access, 'local all all trust\nhost all all 127.0.0.1/32 trust\n');
+  if (user !== undefined) await chown(folder, user.uid, user.gid);
+  const agent = await sandbox.server(name);
   const order = {
     env: { PATH: `${programs}:/usr/bin:/bin`, LANG: 'C.UTF-8', HOME: sandbox.inside(folder) },
     directory: sandbox.inside(folder),
@@ -60,30 +60,32 @@ export async function startPostgres(sandbox: Sandbox, options: ServerOptions): P
   const data = join(sandbox.inside(folder), 'data');
   await initialise(agent, { ...order, name: `initdb ${name}`, words: [] }, programs, data, signal);
 
-  const process = `postgres ${name}`;
-  const words = [
-    join(programs, 'postgres'),
-    '-D',
-    data,
-    ...settings(sandbox, access, port).flatMap((one) => ['-c', one]),
-  ];
+  const process = serverProcess(name);
+  const words = [join(programs, 'postgres'), '-D', data, ...settings(tool.major, port).flatMap((one) => ['-c', one])];
   await agent.call('start', { ...order, name: process, words }, { signal });
-  const host = sandbox.sockets.outside;
-  const outside = (database: string) =>
-    `postgres:///${encodeURIComponent(database)}?host=${encodeURIComponent(host)}&port=${port}&user=${superuser}`;
-  await untilReady(agent, process, outside('postgres'), startTimeoutMs, signal);
-  // Nobody inside may put another socket, or a link to one of this host's, where we connect.
-  if (user !== undefined) await chown(sockets, 0, 0);
+  const socket = `.s.PGSQL.${port}`;
+  const outside = (database: string, role = superuser) => urlOver(sandbox.sockets.ours, port, database, role);
+  await untilReady({
+    agent,
+    process,
+    url: outside('postgres'),
+    reach: () =>
+      linkSocket(
+        join(folder, 'data', socket),
+        ['ways', 's'].map((one) => join(sandbox.folder, one, socket)),
+      ),
+    timeoutMs: startTimeoutMs,
+    signal,
+  });
   return {
     version: tool.version,
+    door: { port, socket: join(sandbox.sockets.inside, socket) },
     outside,
     inside: (database, role) =>
-      sandbox.isolation.network
-        ? `postgres://${encodeURIComponent(role)}@127.0.0.1:${port}/${encodeURIComponent(database)}`
-        : `postgres:///${encodeURIComponent(database)}?host=${encodeURIComponent(sandbox.sockets.inside)}&port=${port}&user=${encodeURIComponent(role)}`,
-    async stop() {
-      await agent.call('stop', { name: process, signal: 'SIGINT', graceMs: 10_000 });
-    },
+      sandbox.footing === 'none'
+        ? urlOver(sandbox.sockets.inside, port, database, role)
+        : `postgres://${encodeURIComponent(role)}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
+    makeReader: async () => (tool.major < 14 ? undefined : makeReader(outside('postgres'))),
   };
 }
 
@@ -97,6 +99,33 @@ export function sandboxedDatabase(url: string): { host: string; port: number; us
     user: found.get('user') ?? superuser,
     database: decodeURIComponent(database),
   };
+}
+
+function urlOver(folder: string, port: number, database: string, role: string): string {
+  const [host, user] = [folder, role].map(encodeURIComponent);
+  return `postgres:///${encodeURIComponent(database)}?host=${host}&port=${port}&user=${user}`;
+}
+
+/**
+ * Further names of the server's socket, where nothing of its cell can put another socket, or a link to one of this host's. Made
+ * before anything restored runs there.
+ */
+async function linkSocket(made: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    await link(made, name).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  }
+}
+
+async function makeReader(url: string): Promise<string> {
+  const role = `lifeboat_read_${randomBytes(8).toString('hex')}`;
+  await asSuperuser(url, [
+    `CREATE ROLE ${role} LOGIN BYPASSRLS IN ROLE pg_read_all_data`,
+    // For large objects no such right exists.
+    `ALTER ROLE ${role} SET lo_compat_privileges = on`,
+  ]);
+  return role;
 }
 
 async function chooseServer(major: number, signal: AbortSignal): Promise<Tool> {
@@ -129,12 +158,10 @@ async function initialise(agent: Agent, order: Order, programs: string, data: st
   throw sandboxFailed({ doing: 'initialise a PostgreSQL server', why: said });
 }
 
-function settings(sandbox: Sandbox, access: string, port: number): string[] {
+function settings(major: number, port: number): string[] {
   return [
-    `port=${port}`,
-    `hba_file=${sandbox.inside(access)}`,
-    `listen_addresses=${sandbox.isolation.network ? '127.0.0.1' : ''}`,
-    `unix_socket_directories=${sandbox.sockets.inside}`,
+    // In the folder of its data, which is closed to everybody else.
+    ...[`port=${port}`, 'listen_addresses=', 'unix_socket_directories=.'],
     // A copy must never write into production's archive (A3), nor be anyone's primary or subscriber.
     ...['archive_mode=off', 'wal_level=minimal', 'max_wal_senders=0', 'max_logical_replication_workers=0'],
     // It lives for one drill: a crash costs the drill, not data.
@@ -146,13 +173,30 @@ function settings(sandbox: Sandbox, access: string, port: number): string[] {
       'max_prepared_transactions=64',
     ],
     ...['logging_collector=off', 'dynamic_shared_memory_type=mmap'],
+    // What a restored function does ends with whoever asked for it.
+    ...(major >= 14 ? ['client_connection_check_interval=2s'] : []),
   ];
 }
 
-async function untilReady(agent: Agent, process: string, url: string, timeoutMs: number, signal: AbortSignal) {
+interface Awaited {
+  readonly agent: Agent;
+  readonly process: string;
+  readonly url: string;
+  /** Makes its socket reachable; throws while there is none. */
+  readonly reach: () => Promise<void>;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+async function untilReady({ agent, process, url, reach, timeoutMs, signal }: Awaited): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const failure = await greet(url);
+    const failure = await reach()
+      .then(() => asSuperuser(url, ['SELECT 1']))
+      .then(
+        () => undefined,
+        (error: unknown) => sentenceOf(error) || 'no answer',
+      );
     if (failure === undefined) return;
     const { running, tail } = await agent.call('look', { name: process }, { signal });
     if (!running || performance.now() > deadline) {
@@ -163,15 +207,12 @@ async function untilReady(agent: Agent, process: string, url: string, timeoutMs:
   }
 }
 
-async function greet(url: string): Promise<string | undefined> {
+async function asSuperuser(url: string, statements: readonly string[]): Promise<void> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 });
   client.on('error', () => {});
   try {
     await client.connect();
-    const { rows } = await client.query<{ recovering: boolean }>('SELECT pg_is_in_recovery() AS recovering');
-    return rows[0]?.recovering === false ? undefined : 'it is still recovering';
-  } catch (error) {
-    return sentenceOf(error) || 'no answer';
+    for (const statement of statements) await client.query(statement);
   } finally {
     await client.end().catch(() => {});
   }

@@ -7,6 +7,8 @@ interface Calls {
   /** Tries to get out, as a process that is started. */
   probe: { ask: ProbeOrder; answer: readonly Probed[] };
   port: { ask: Record<string, never>; answer: { readonly port: number } };
+  /** Passes what connects to a port of the loopback on to a Unix socket. */
+  forward: { ask: Door; answer: Record<string, never> };
   start: { ask: StartOrder; answer: { readonly pid: number } };
   /** Runs to the end, or is killed at `timeoutMs`. */
   run: { ask: StartOrder & { readonly timeoutMs: number }; answer: ProcessState };
@@ -40,6 +42,13 @@ export type Isolated = Exclude<Footing, 'none'>;
 export interface User {
   readonly uid: number;
   readonly gid: number;
+}
+
+/** A server of another cell, as it is reached from the application's: over TCP too, for a network they do not share. */
+export interface Door {
+  readonly port: number;
+  /** As seen inside. */
+  readonly socket: string;
 }
 
 /** Where the restored copy shall also appear: on the production path. What is there in production is never seen. */
@@ -117,5 +126,7 @@ export const httpBodyLimitBytes = 1 << 30;
 /** Where the sandbox's folder appears inside, when it has a mount namespace. */
 export const insideRoot = '/run/lifeboat';
 
-/** Parts of the sandbox's folder that appear below `insideRoot`. */
-export const parts = ['restored', 'servers', 's', 'home', 'tmp'] as const;
+/** Parts of the sandbox's folder that the application sees below `insideRoot`. */
+export const applicationParts = ['restored', 's', 'home', 'tmp'] as const;
+/** Of `servers` each server sees its own folder. */
+export const parts = [...applicationParts, 'servers'] as const;

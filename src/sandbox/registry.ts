@@ -9,7 +9,7 @@ export interface Registered {
   readonly owner: ProcessIdentity;
   /** Where its data lies. Its last part is always `folderName(id)`. */
   readonly folder: string;
-  /** A short path to its sockets, where the folder's own path is too long for one. Its last part begins like the folder's. */
+  /** A short path to our ways to its servers, where the folder's own path is too long for a socket. Its last part begins like the folder's. */
   readonly link?: string;
 }
 

@@ -5,10 +5,12 @@ import { sentenceOf } from '../core/errors.ts';
 import { findOnPath } from '../process/programs.ts';
 import { type Agent, agentFile, agentFlags, startAgent } from './agent-client.ts';
 import { type CellOptions, realPath, startCell, tryCell } from './cell.ts';
-import { sandboxFailed, sandboxTooSmall } from './errors.ts';
-import { type HeldLimit, type LimitsAsked, makeLimits } from './limits.ts';
+import { sandboxFailed, sandboxLimit, sandboxTooSmall } from './errors.ts';
+import { type HeldLimit, type LimitsAsked, makeLimits, tookTooLong } from './limits.ts';
 import { holdNamespaces } from './namespaces.ts';
 import {
+  applicationParts,
+  type Door,
   type Footing,
   type Isolated,
   insideRoot,
@@ -32,8 +34,8 @@ export interface SandboxOptions {
   readonly needsBytes: number;
   /** How many files that will be, roughly. */
   readonly needsFiles: number;
-  /** Chosen by what this host has, where absent. */
-  readonly limits?: LimitsAsked;
+  /** What is absent is chosen by what this host has. */
+  readonly limits: LimitsAsked;
   /** Where the application may write: it sees what is there, its changes stay in the sandbox. Absolute. */
   readonly workFolders: readonly string[];
   /** Folders that it may see, with everybody's rights only; none when absent. */
@@ -66,19 +68,32 @@ export interface Sandbox extends AsyncDisposable {
   readonly isolation: Isolation;
   /** Where restored data goes, on the host. */
   readonly restored: string;
-  /** The folder of sockets: on the host, short enough for one, and as seen inside. */
-  readonly sockets: { readonly outside: string; readonly inside: string };
+  /** Folders of database servers' sockets: ours, which nothing inside sees, short enough for one; and the application's, as it sees it. */
+  readonly sockets: { readonly ours: string; readonly inside: string };
   /** A path below `folder`, as it is seen inside. */
   inside(path: string): string;
-  /** The cell of database servers: their programs, their data, and nothing else of this host. Made with the first call. */
-  servers(): Promise<Agent>;
+  /**
+   * A cell for one database server: its programs, `servers/NAME` of our folder, which must be there, and nothing else of this host,
+   * of the network or of other servers.
+   */
+  server(name: string): Promise<Agent>;
   /**
    * The application's cell: the host's programs, its own folders with a layer that takes its changes, restored copies on their
-   * production paths. Made once, with the first call's places; the notes of `isolation` name those that could not be.
+   * production paths, and doors to the servers. Made once, with the first call's; the notes of `isolation` name places that
+   * could not be.
    */
-  application(places: readonly Placement[]): Promise<Agent>;
+  application(places: readonly Placement[], doors?: readonly Door[]): Promise<Agent>;
+  /** Tries from a cell in which nothing else will run what must not succeed, for a drill that makes no other. */
+  tryOut(): Promise<void>;
   /** Looks at what it used. @returns `sandbox-limit` when a limit was ever hit */
   limitHit(): Promise<Error | undefined>;
+}
+
+const longestTimerMs = 2 ** 31 - 1;
+
+/** What the server of that name is started as, by its cell's agent. */
+export function serverProcess(name: string): string {
+  return `postgres ${name}`;
 }
 
 /** Room beside the data: logs, a server's own files, the application's changes. */
@@ -168,7 +183,7 @@ async function openOn(footing: Footing, options: SandboxOptions, refused: readon
   const owner = await identify(process.pid);
   if (owner === undefined)
     throw sandboxFailed({ doing: 'be registered', why: 'the system does not tell when its processes began' });
-  const tooLong = Buffer.byteLength(join(folder, 's')) > longestSocketFolder;
+  const tooLong = Buffer.byteLength(join(folder, 'ways')) > longestSocketFolder;
   const entry: Registered = {
     id,
     made: options.made,
@@ -191,8 +206,12 @@ async function openOn(footing: Footing, options: SandboxOptions, refused: readon
 async function makeFolders({ folder, link }: Registered, footing: Footing): Promise<void> {
   await mkdir(folder, { mode: footing === 'none' ? 0o711 : 0o700 });
   for (const part of [...parts, 'layers', 'cells']) await mkdir(join(folder, part), { mode: 0o755 });
-  await chmod(join(folder, 'tmp'), 0o1777);
-  if (link !== undefined) await symlink(join(folder, 's'), link);
+  await mkdir(join(folder, 'ways'), { mode: 0o700 });
+  if (footing === 'none') {
+    // Without namespaces other users of this host walk here too. The server's user must reach its own folder, which is closed.
+    for (const part of applicationParts) await chmod(join(folder, part), 0o700);
+  } else await chmod(join(folder, 'tmp'), 0o1777);
+  if (link !== undefined) await symlink(join(folder, 'ways'), link);
 }
 
 async function forget(stateDir: string, entry: Registered): Promise<void> {
@@ -211,7 +230,7 @@ async function openWith(
   using held = new DisposableStack();
   const namespaces = held.use(await holdNamespaces(footing, id));
   const needs = { bytes: options.needsBytes, files: options.needsFiles };
-  const limits = await makeLimits(id, folder, needs, options.limits ?? {});
+  const limits = await makeLimits(id, folder, needs, options.limits);
   const opened: Agent[] = [];
   const watch = held.use(
     watchLimits(folder, limits, (why) => {
@@ -239,7 +258,7 @@ async function openWith(
     .filter((path) => !own.some((one) => one === path || one.startsWith(`${path}/`)))
     .map(realPath);
 
-  type Kind = Pick<CellOptions, 'name' | 'parts' | 'workFolders' | 'layered' | 'places'>;
+  type Kind = Pick<CellOptions, 'name' | 'parts' | 'workFolders' | 'layered' | 'places' | 'ownNetwork'>;
   const cellOf = (kind: Kind): CellOptions => {
     const self = process.getuid?.() ?? 0;
     const number = kind.name !== 'application' && self === 0 ? 65534 : self;
@@ -254,20 +273,19 @@ async function openWith(
     notes.push(...made.notes);
     if (made.exposed.length > 0) failed = true;
     const paths = masked.map((path): ProbeTarget => ({ kind: 'path', path }));
-    const targets = [...waysOut(listener), ...paths, ...(cell.name === 'servers' ? [] : ownActs)];
+    const targets = [...waysOut(listener), ...paths, ...(cell.name === 'application' ? ownActs : [])];
     for (const one of await made.agent.call('probe', { targets, timeoutMs: 30_000 })) {
       if (!probed.get(one.target)?.reached) probed.set(one.target, one);
     }
     return made.agent;
   };
-  const ofServers: Kind = { name: 'servers', parts: ['servers', 's'], workFolders: [], layered: [], places: [] };
+  const bare: Kind = { name: 'bare', parts: [], workFolders: [], layered: [], places: [], ownNetwork: true };
   try {
-    await tryCell(cellOf({ ...ofServers, name: 'trial' }));
+    await tryCell(cellOf({ ...bare, name: 'trial' }));
   } catch (error) {
     await agents[Symbol.asyncDispose]();
     throw error;
   }
-  let servers: Promise<Agent> | undefined;
   let application: Promise<Agent> | undefined;
   const release = held.move();
   return {
@@ -290,22 +308,24 @@ async function openWith(
       };
     },
     restored: join(folder, 'restored'),
-    sockets: { outside: link ?? join(folder, 's'), inside: `${insideRoot}/s` },
+    sockets: { ours: link ?? join(folder, 'ways'), inside: `${insideRoot}/s` },
     inside: (path) => path.replace(folder, insideRoot),
-    servers() {
-      servers ??= open(ofServers);
-      return servers;
-    },
-    application(places) {
+    server: (name) => open({ ...bare, name: `server-${name}`, parts: [`servers/${name}`] }),
+    application(places, doors = []) {
       application ??= open({
         name: 'application',
-        parts,
+        parts: applicationParts,
         workFolders: own,
         layered: [...work, ...seen, ...usualFolders],
         places: places.map((place) => ({ ...place, to: realPath(place.to) })),
+        ownNetwork: false,
+      }).then(async (agent) => {
+        for (const door of doors) await agent.call('forward', door);
+        return agent;
       });
       return application;
     },
+    tryOut: async () => void (await open(bare)),
     limitHit: () => watch.look(),
     async [Symbol.asyncDispose]() {
       release[Symbol.dispose]();
@@ -321,6 +341,18 @@ async function openWithout(options: SandboxOptions, entry: Registered, refused: 
   const { folder, link, id } = entry;
   const agent = await startAgent([process.execPath, ...agentFlags, agentFile], 'none');
   const notes = [...refused];
+  const servers: string[] = [];
+  let hit: Error | undefined;
+  // Nothing else is held here. A server that ends takes with it whoever runs without end.
+  const timer = setTimeout(
+    () => {
+      hit = sandboxLimit(tookTooLong(options.limits.timeMs));
+      const end = { signal: 'SIGQUIT', graceMs: 5000 } as const;
+      for (const name of servers) void agent.call('stop', { name, ...end }).catch(() => {});
+    },
+    Math.min(options.limits.timeMs, longestTimerMs),
+  );
+  timer.unref();
   return {
     id,
     folder,
@@ -336,15 +368,22 @@ async function openWithout(options: SandboxOptions, entry: Registered, refused: 
       };
     },
     restored: join(folder, 'restored'),
-    sockets: { outside: link ?? join(folder, 's'), inside: join(folder, 's') },
+    sockets: { ours: link ?? join(folder, 'ways'), inside: join(folder, 's') },
     inside: (path) => path,
-    servers: async () => agent,
+    async server(name) {
+      servers.push(serverProcess(name));
+      return agent;
+    },
+    tryOut: async () => {},
     async application(places) {
+      // What runs there may become another user.
+      for (const part of applicationParts) await chmod(join(folder, part), part === 'tmp' ? 0o1777 : 0o755);
       notes.push(...places.map(({ to }) => `${to}: nothing is placed there without namespaces`));
       return agent;
     },
-    limitHit: async () => undefined,
+    limitHit: async () => hit,
     async [Symbol.asyncDispose]() {
+      clearTimeout(timer);
       await agent[Symbol.asyncDispose]();
       await forget(options.stateDir, entry);
     },

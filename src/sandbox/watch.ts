@@ -4,7 +4,7 @@ import { formatCount, formatSize } from '../core/size.ts';
 import { watchDisk } from './disk-watch.ts';
 import { sandboxLimit } from './errors.ts';
 import { refusals } from './groups.ts';
-import { type HeldLimit, type Hit, heldLimits, type Limits, memoryOf, raise } from './limits.ts';
+import { type HeldLimit, type Hit, heldLimits, type Limits, memoryOf, raise, tookTooLong } from './limits.ts';
 import { exactMemoryOf, firstIn, isThere, usageOf } from './usage.ts';
 
 /** Looks at what the cells of a sandbox use. Once a limit was hit it stays hit. */
@@ -26,6 +26,7 @@ export function watchLimits(folder: string, limits: Limits, over: (why: Error) =
   const outer: number[] = [];
   const first = new Map<number, number>();
   const sharedBefore = memoryOf('Shmem');
+  const deadline = performance.now() + limits.timeMs;
   let hit: { readonly of: HeldLimit['of'] | undefined; readonly error: Error } | undefined;
   let looking: Promise<void> | undefined;
 
@@ -39,7 +40,11 @@ export function watchLimits(folder: string, limits: Limits, over: (why: Error) =
   const disk = watchDisk(folder, limits, cells);
   const lookOnce = async () => {
     const found =
-      refusedIn(limits) ?? usedIn(cells(), limits, sharedBefore) ?? hostIsShort(limits) ?? (await disk.look());
+      (performance.now() > deadline ? tookTooLong(limits.timeMs) : undefined) ??
+      refusedIn(limits) ??
+      usedIn(cells(), limits, sharedBefore) ??
+      hostIsShort(limits) ??
+      (await disk.look());
     if (found === undefined || hit !== undefined) return;
     hit = { of: found.of, error: sandboxLimit(found) };
     over(hit.error);

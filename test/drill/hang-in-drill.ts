@@ -12,6 +12,7 @@ const box = await openSandbox({
   made: new Date().toISOString(),
   needsBytes: 0,
   needsFiles: 0,
+  limits: { timeMs: 3_600_000 },
   workFolders: [],
   hidden: [stateDir],
   ...(namespaces === 'without' && { footings: [] }),
@@ -20,5 +21,5 @@ await startPostgres(box, { name: 'app-db', major: 9, port: 5432, signal: new Abo
 const words = ['/bin/sh', '-c', `sleep 1000; : ${id}`];
 const agent = await box.application([]);
 await agent.call('start', { name: 'stray', words, env: { PATH: process.env.PATH ?? '' }, directory: '/' });
-process.stdout.write(`${JSON.stringify({ id, folder: box.folder, link: box.sockets.outside })}\n`);
+process.stdout.write(`${JSON.stringify({ id, folder: box.folder, link: box.sockets.ours })}\n`);
 setInterval(() => {}, 1000);

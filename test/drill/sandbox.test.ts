@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { newUlid } from '../../src/core/ulid.ts';
 import { sandboxTooSmall } from '../../src/sandbox/errors.ts';
@@ -25,6 +26,7 @@ async function place(change: Partial<SandboxOptions> = {}): Promise<Place> {
     made: new Date().toISOString(),
     needsBytes: 0,
     needsFiles: 0,
+    limits: { timeMs: 3_600_000 },
     workFolders: [join(folder, 'app')],
     hidden: [stateDir, join(folder, 'backups'), join(folder, 'key.txt')],
     ...change,
@@ -33,6 +35,14 @@ async function place(change: Partial<SandboxOptions> = {}): Promise<Place> {
   writeFileSync(join(folder, 'backups', 'pack'), 'secret pack');
   writeFileSync(join(folder, 'key.txt'), 'AGE-SECRET-KEY-1…');
   return { folder, stateDir, options };
+}
+
+const footings = process.getuid?.() === 0 ? (['root', 'user'] as const) : (['user'] as const);
+
+async function signIn(connectionString: string): Promise<pg.Client & AsyncDisposable> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
 }
 
 async function sh(box: Sandbox, script: string, directory = '/', env: Record<string, string> = {}) {
@@ -47,7 +57,7 @@ describe('the sandbox', () => {
     const { options } = await place();
     await using box = await openSandbox(options);
     expect(box.isolation, 'what nothing tried').toMatchObject({ network: false, files: false });
-    await box.servers();
+    await box.tryOut();
     const footing = process.getuid?.() === 0 ? 'root' : 'user';
     expect(box.isolation).toMatchObject({ network: true, files: true, footing });
     const tcp = box.isolation.probes.filter(({ target }) => target.startsWith('tcp '));
@@ -182,6 +192,8 @@ describe('the sandbox', () => {
     const { folder, options } = await place({ footings: ['user'] });
     await using box = await openSandbox(options);
     const app = join(folder, 'app');
+    const server = await startPostgres(box, { name: 'db', major: 9, port: 5432, signal: new AbortController().signal });
+    await box.application([], [server.door]);
     const { tail } = await sh(
       box,
       `echo new > file && cat file; umount ${folder}/backups; ls -A ${folder}/backups`,
@@ -191,7 +203,6 @@ describe('the sandbox', () => {
     expect(tail).not.toContain('pack');
     expect(box.isolation).toMatchObject({ network: true, files: true, footing: 'user' });
     expect(readdirSync(app)).toEqual([]);
-    const server = await startPostgres(box, { name: 'db', major: 9, port: 5432, signal: new AbortController().signal });
     const asked = await sh(box, `psql -XAtc 'select 6 * 7' '${server.inside('postgres', 'postgres')}'`);
     expect(asked.tail).toBe('42\n');
   });
@@ -214,12 +225,61 @@ describe('the sandbox', () => {
     let link = '';
     {
       await using box = await openSandbox(options);
-      link = box.sockets.outside;
+      link = box.sockets.ours;
       expect(Buffer.byteLength(link)).toBeLessThan(86);
       symlinkSync('x', join(link, 'probe'));
-      expect(readdirSync(join(box.folder, 's'))).toEqual(['probe']);
+      expect(readdirSync(join(box.folder, 'ways'))).toEqual(['probe']);
     }
     expect(existsSync(link)).toBe(false);
+  });
+});
+
+describe.each(footings)('the sandbox of database servers, footing %s', (footing) => {
+  test('code of one database server reaches neither another nor the application, nor our way to itself', async () => {
+    const { options } = await place({ footings: [footing] });
+    await using box = await openSandbox(options);
+    const { signal } = new AbortController();
+    const start = (name: string, port: number) => startPostgres(box, { name, major: 9, port, signal });
+    const [hostile, other] = [await start('hostile', 5432), await start('other', 5433)];
+    const app = await box.application([], [hostile.door, other.door]);
+    await app.call('start', { name: 'app', words: ['/bin/sh', '-c', 'sleep 1000'], env: {}, directory: '/' });
+    const servers = readdirSync(join(box.folder, 'servers')).map((name) =>
+      readFileSync(join(box.folder, 'servers', name, 'data', 'PG_VERSION')),
+    );
+    expect(servers).toHaveLength(2);
+
+    await using client = await signIn(hostile.outside('postgres'));
+    const inside = async (script: string): Promise<string> => {
+      await client.query('DROP TABLE IF EXISTS said; CREATE TABLE said (line text)');
+      await client.query(`COPY said FROM PROGRAM $sh$exec 2>&1; ${script}; true$sh$ WITH (DELIMITER E'\\x01')`);
+      const { rows } = await client.query<{ line: string }>('SELECT line FROM said');
+      return rows.map(({ line }) => line).join('\n');
+    };
+    const own = box.inside(join(box.folder, 'servers', 'hostile'));
+    expect(await inside(`ls -A ${own}/.. | tr '\\n' ' '; ls -A ${own}/data | grep -c PG_VERSION`)).toBe('hostile 1');
+    expect(await inside(`ls -d ${own}/../other ${own}/../../s ${own}/../../ways ${own}/../../restored`)).not.toMatch(
+      /^\/run/m,
+    );
+    // Its own processes only: nobody's that it could signal.
+    expect(await inside('grep -l "port=543[3]\\|slee[p]" /proc/[0-9]*/cmdline')).not.toContain('cmdline');
+    const knock = (port: number) =>
+      `perl -MIO::Socket::INET -e 'print IO::Socket::INET->new("127.0.0.1:${port}") ? "REACHED" : $!'`;
+    expect(await inside(`${knock(5433)}; echo; ${knock(5432)}`)).toBe('Connection refused\nConnection refused');
+    // A socket, or a link to one of this host's, in the place of its own leads us nowhere.
+    await inside(
+      `cd ${own}/data && mv .s.PGSQL.5432 away && ln -s /run/postgresql/.s.PGSQL.5432 .s.PGSQL.5432 && rm -f away; chmod 777 ${own} ${own}/data`,
+    );
+    for (const server of [hostile, other]) {
+      await using again = await signIn(server.outside('postgres'));
+      expect(
+        (await again.query('SELECT inet_server_port() AS port, current_setting($1) AS of', ['port'])).rows,
+      ).toEqual([{ port: null, of: server === hostile ? '5432' : '5433' }]);
+    }
+    const asked = await sh(
+      box,
+      `psql -XAtc 'select 6 * 7' '${other.inside('postgres', 'postgres')}'; psql -XAtc 'select 7 * 7' -h /run/lifeboat/s -p 5432 -U postgres`,
+    );
+    expect(asked.tail).toBe('42\n49\n');
   });
 });
 

@@ -20,7 +20,7 @@ const all: RestoreTarget = { force: false, only: [] };
 const adapter = (user = 'postgres') => postgresSource({ name: 'db', url: server.urlOf('shop', user), exclude: [] });
 
 beforeAll(async () => {
-  server = await startPostgres();
+  server = await startPostgres({ settings: ['max_connections=30'] });
   await server.script('CREATE ROLE shop LOGIN CREATEDB; CREATE ROLE helper LOGIN CREATEDB IN ROLE shop;');
   await server.script('GRANT pg_execute_server_program TO helper');
 });
@@ -129,7 +129,154 @@ const traps: Array<[string, () => string, 'sprung by nobody'?]> = [
   ],
 ];
 
+/** What code of a dump can try that is not its own to do: what it reads, and what it changes. */
+const reads = [
+  ...[
+    "pg_read_file('/etc/passwd')",
+    "pg_read_binary_file('/etc/hostname')",
+    "pg_ls_dir('/')",
+    "pg_stat_file('/etc/passwd')",
+  ],
+  ...[
+    "lo_import('/etc/passwd')",
+    "current_setting('data_directory')",
+    'pg_current_logfile()',
+    'pg_show_all_file_settings()',
+  ],
+].map((call) => `SELECT ${call}`);
+const catalogs = [
+  'pg_authid',
+  'pg_user_mapping',
+  'pg_statistic',
+  'pg_hba_file_rules',
+  'pg_subscription',
+  'pg_largeobject',
+];
+const changes = () => [
+  ...["COPY public.loot FROM '/etc/hostname'", "COPY public.loot FROM PROGRAM 'id'"],
+  ...[`COPY (SELECT 1) TO '${marks}/FILE'`, `COPY (SELECT 1) TO PROGRAM 'touch ${marks}/PROGRAM'`],
+  `SELECT lo_export(lo_from_bytea(0, 'x'), '${marks}/OBJECT')`,
+  ...[
+    "ALTER ROLE postgres PASSWORD 'x'",
+    'CREATE ROLE evil SUPERUSER LOGIN',
+    'GRANT postgres TO shop',
+    'DROP ROLE bystander',
+  ],
+  ...['GRANT pg_execute_server_program TO shop', 'ALTER ROLE shop SUPERUSER', 'ALTER ROLE bystander RENAME TO gone'],
+  ...['ALTER DATABASE theirs RENAME TO gone', 'ALTER DATABASE theirs SET work_mem = 64'],
+  ...["SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'theirs'", 'SELECT pg_reload_conf()'],
+  ...['SET ROLE postgres', 'SET SESSION AUTHORIZATION postgres', "LOAD '/tmp/evil.so'", 'CREATE EXTENSION file_fdw'],
+  ...['UPDATE pg_catalog.pg_authid SET rolsuper = true', 'SET session_replication_role = replica'],
+];
+
+/** Tries each, and notes how it went, as the check of a table. */
+const attack = (tries: readonly string[]) => `
+  CREATE TABLE public.loot (what text, how text);
+  CREATE FUNCTION public.attack(int) RETURNS boolean LANGUAGE plpgsql AS $f$ DECLARE one text; BEGIN
+    IF current_database() = 'shop' THEN RETURN true; END IF;
+    FOREACH one IN ARRAY ARRAY[${tries.map((one) => `$t$${one}$t$`).join(', ')}] LOOP
+      BEGIN EXECUTE one; INSERT INTO public.loot VALUES (one, 'REACHED');
+      EXCEPTION WHEN OTHERS THEN INSERT INTO public.loot VALUES (one, SQLSTATE); END;
+    END LOOP; RETURN true; END $f$;`;
+
 describe('H6: what a role without rights left in its database', () => {
+  test('reads no file, no password and no catalog of the server, and changes no role, database, session or file', async () => {
+    const tries = [...reads, ...catalogs.map((name) => `SELECT * FROM pg_catalog.${name}`), ...changes()];
+    await asShop(`${attack(tries)} CREATE TABLE t (i int CHECK (public.attack(i))); INSERT INTO t VALUES (1);`);
+    const contents = await contentsOf(await adapter().capture(run));
+    await server.query('CREATE ROLE bystander');
+    await server.createDatabase('theirs');
+    const theirs = new pg.Client({ connectionString: server.urlOf('theirs') });
+    theirs.on('error', () => {});
+    await theirs.connect();
+    const state = () =>
+      server.query(`SELECT (SELECT array_agg(a::text ORDER BY 1) FROM pg_authid a) AS roles,
+        (SELECT array_agg(d::text ORDER BY 1) FROM pg_database d WHERE datname <> 'back') AS databases,
+        (SELECT array_agg(m.roleid || '/' || m.member ORDER BY 1) FROM pg_auth_members m) AS members`);
+    const before = await state();
+    await adapter().restore(contents, { ...all, into: server.urlOf('back') }, run);
+    expect(await state()).toEqual(before);
+    expect(readdirSync(marks)).toEqual([]);
+    expect((await theirs.query('SELECT 1 AS alive')).rows).toEqual([{ alive: 1 }]);
+    const loot = await server.query<{ what: string; how: string }>('SELECT what, how FROM public.loot', 'back');
+    expect(loot).toHaveLength(tries.length);
+    expect(loot.filter(({ how }) => how === 'REACHED')).toEqual([]);
+    await server.query('DROP DATABASE back');
+
+    // Tries indeed: trusted, most of it is done. What would be missed afterwards is left out.
+    const harmless = [...reads.slice(0, 6), ...catalogs.slice(0, 5).map((name) => `SELECT * FROM pg_catalog.${name}`)];
+    await server.script(
+      `DROP FUNCTION public.attack CASCADE; DROP TABLE public.loot; ${attack(harmless)}
+      ALTER TABLE t ADD CHECK (public.attack(i))`,
+      'shop',
+    );
+    const trusted = await contentsOf(await adapter().capture(run));
+    await adapter().restore(trusted, { ...all, into: server.urlOf('back'), trustCode: true }, run);
+    const reached = await server.query<{ what: string }>("SELECT what FROM loot WHERE how = 'REACHED'", 'back');
+    expect(reached.map(({ what }) => what)).toEqual(harmless);
+    await theirs.end();
+    await server.query('DROP DATABASE theirs');
+    await server.query('DROP ROLE bystander');
+  });
+
+  test('ends with the restore where it never ends: neither database, role nor session is left, and the next goes on', async () => {
+    await asShop(
+      `CREATE FUNCTION public.never(int) RETURNS boolean LANGUAGE plpgsql AS $f$ BEGIN
+         IF current_database() = 'shop' THEN RETURN true; END IF; LOOP BEGIN PERFORM pg_sleep(0.01); EXCEPTION WHEN OTHERS THEN NULL; END; END LOOP; END $f$;
+       CREATE TABLE t (i int CHECK (public.never(i))); INSERT INTO t VALUES (1)`,
+    );
+    const contents = await contentsOf(await adapter().capture(run));
+    const state = () =>
+      server.query(`SELECT rolname AS name FROM pg_roles UNION ALL SELECT datname FROM pg_database
+        UNION ALL SELECT usename FROM pg_stat_activity WHERE usename ~ '^lifeboat' ORDER BY 1`);
+    const before = await state();
+    const controller = new AbortController();
+    const stopped = startRun({ clock: systemClock, signal: controller.signal });
+    const restoring = adapter().restore(contents, { ...all, into: server.urlOf('back') }, stopped);
+    const ended = restoring.then(
+      () => 'it ended',
+      (error: Error) => error.message,
+    );
+    await expect
+      .poll(() => server.query("SELECT FROM pg_stat_activity WHERE usename ~ '^lifeboat_load' AND query ~ '^COPY'"), {
+        timeout: 60_000,
+      })
+      .toHaveLength(1);
+    controller.abort(new Error('a person stopped it'));
+    expect(await ended).toBe('a person stopped it');
+    expect(await state()).toEqual(before);
+    await asShop('ALTER TABLE t DROP CONSTRAINT t_i_check');
+    const mended = await contentsOf(await adapter().capture(run));
+    await adapter().restore(mended, { ...all, into: server.urlOf('back') }, run);
+  });
+
+  test('a server that has no connection left is not taken for one that lets no such role in', async () => {
+    await asShop(`${ambush()} CREATE TABLE t (i int CHECK (public.ok(i) = i)); INSERT INTO t VALUES (1)`);
+    const contents = await contentsOf(await adapter().capture(run));
+    const crowd: pg.Client[] = [];
+    try {
+      for (let refused = false; !refused; ) {
+        const client = new pg.Client({ connectionString: server.urlOf('postgres', 'helper') });
+        client.on('error', () => {});
+        await client.connect().then(
+          () => crowd.push(client),
+          () => (refused = true),
+        );
+      }
+      const error = await adapter()
+        .restore(contents, { ...all, into: server.urlOf('back') }, run)
+        .catch((error: LifeboatError) => error);
+      expect(error).toMatchObject({
+        code: 'postgres-unreachable',
+        message: expect.stringContaining('connection slots'),
+      });
+    } finally {
+      await Promise.all(crowd.map((client) => client.end()));
+    }
+    expect(await server.query("SELECT FROM pg_roles WHERE rolname ~ '^lifeboat'")).toEqual([]);
+    expect(await server.query("SELECT FROM pg_database WHERE datname ~ '^back'")).toEqual([]);
+  });
+
   test.each(traps)('runs no command when a superuser restores it: %s', async (_what, trap, harmless) => {
     await asShop(trap());
     const contents = await contentsOf(await adapter().capture(run));

@@ -6,7 +6,7 @@ import { variablesOf } from '../../core/template.ts';
 import { redactor } from '../../process/redact.ts';
 import type { Agent } from '../../sandbox/agent-client.ts';
 import { sandboxNotIsolated } from '../../sandbox/errors.ts';
-import type { Placement } from '../../sandbox/protocol.ts';
+import type { Door, Placement } from '../../sandbox/protocol.ts';
 import type { Isolation } from '../../sandbox/sandbox.ts';
 import type { Drill, Finding } from './parts.ts';
 
@@ -36,7 +36,7 @@ export async function startApplication(app: AppConfig, drill: Drill, run: Run): 
 /** Where the application and the operator's commands run. @throws `sandbox-not-isolated` */
 export async function applicationCell(drill: Drill): Promise<Agent> {
   if (drill.sandbox.footing === 'none') refuseWithoutIsolation(drill);
-  const agent = await drill.sandbox.application(placementsOf(drill));
+  const agent = await drill.sandbox.application(placementsOf(drill), doorsOf(drill));
   // By now it was tried, and nothing restored runs there yet.
   refuseWithoutIsolation(drill);
   return agent;
@@ -129,6 +129,10 @@ function whyOpen({ footing, notes, probes }: Isolation): string {
   return reached.length === 0
     ? (notes.at(-1) ?? 'something stayed in sight')
     : `from inside it reached ${reached.join(', ')}`;
+}
+
+function doorsOf({ copies }: Drill): Door[] {
+  return [...copies.values()].flatMap(({ door }) => door ?? []);
 }
 
 /** Restored files and folders, on their production paths too; what is out of scope is hidden there. */

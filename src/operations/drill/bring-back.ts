@@ -3,8 +3,10 @@ import { basename, join } from 'node:path';
 import type { DatasetConfig } from '../../config/system.ts';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
+import { sandboxNotIsolated } from '../../sandbox/errors.ts';
 import { startPostgres } from '../../sandbox/postgres.ts';
-import type { Source } from '../../sources/source.ts';
+import { dumpRunsCode } from '../../sources/postgres/errors.ts';
+import type { Restored, Source } from '../../sources/source.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
 import type { Copy, Drill } from './parts.ts';
 import { firstRow } from './query.ts';
@@ -44,11 +46,41 @@ async function bringBackPostgres(
   const port = firstPort + [...drill.copies.values()].filter(({ kind }) => kind === 'postgres').length;
   const server = await startPostgres(drill.sandbox, { name: dataset, major: serverMajor, port, signal: run.signal });
   const outside = server.outside(database);
-  const restored = await source.restore(contents, { into: outside, force: false, only: [], trustCode: true }, run);
+  const restored = await load(common, source, outside, drill, run);
+  const reader = await server.makeReader();
+  if (reader === undefined) demandWalls(drill, `the queries of checks would run what ${dataset} defines`);
   const versions = { [`${dataset} postgres`]: server.version };
-  const copy = { ...common, restored, outside, inside: outside, versions };
+  const asked = server.outside(database, reader);
+  const copy = { ...common, restored, outside, asked, inside: outside, door: server.door, versions };
   const user = await applicationUser(copy, [await userOf(config, drill), typeof owner === 'string' ? owner : ''], run);
   return { ...copy, inside: server.inside(database, user), role: user };
+}
+
+/**
+ * As a restore does: code of the dump runs as a role that may do nothing else. What cannot be loaded so runs as the server's
+ * superuser, and what that server says of itself is then its own word.
+ */
+async function load(
+  { dataset, contents }: Pick<Copy, 'dataset' | 'contents'>,
+  source: Source,
+  outside: string,
+  drill: Drill,
+  run: Run,
+): Promise<Restored> {
+  const target = { into: outside, force: false, only: [] };
+  try {
+    return await source.restore(contents, target, run);
+  } catch (error) {
+    if (!dumpRunsCode.is(error)) throw error;
+    demandWalls(drill, sentenceOf(error));
+    drill.notes.push(`A restore of ${dataset} needs --trust-code: ${sentenceOf(error)}`);
+    return await source.restore(contents, { ...target, trustCode: true }, run);
+  }
+}
+
+/** @throws `sandbox-not-isolated` where what has a superuser's rights on a server would have its user's on this host */
+function demandWalls({ sandbox, options }: Drill, why: string): void {
+  if (sandbox.footing === 'none' && !options.withoutIsolation) throw sandboxNotIsolated({ why });
 }
 
 /** The role that the application has in production, so that privileges and row security are tried too. */

@@ -131,7 +131,7 @@ async function prepare(
         made: new Date(rehearsal.startedMs).toISOString(),
         needsBytes: needsBytes(found),
         needsFiles: needsFiles(found),
-        limits: system.drill.limits,
+        limits: { timeMs: longestMs(parts, found), ...system.drill.limits },
         workFolders,
         seenFolders,
         hidden: hiddenFrom(parts),
@@ -139,7 +139,8 @@ async function prepare(
       });
       // What keeps a drill from production is shown by trying, also where nothing restored is started.
       try {
-        if (app === undefined) await sandbox.servers();
+        const startsServer = [...found.points.values()].some(({ record }) => record.kind === 'postgres');
+        if (app === undefined && !startsServer) await sandbox.tryOut();
         return sandbox;
       } catch (error) {
         await sandbox[Symbol.asyncDispose]();
@@ -193,6 +194,13 @@ function needsBytes(found: Found): number {
   for (const { record } of found.points.values())
     sum += record.sizes.logical * (record.kind === 'postgres' ? 2.5 : 1.2);
   return Math.ceil(sum);
+}
+
+const hourMs = 3_600_000;
+
+/** Whoever is not back after ten times what it may take is not back; in a drill something may run that never ends. */
+function longestMs({ system }: DrillParts, found: Found): number {
+  return 10 * [...found.points.keys()].reduce((sum, name) => sum + (system.datasets[name]?.rtoMs ?? 0), hourMs / 10);
 }
 
 function needsFiles(found: Found): number {

@@ -3,6 +3,7 @@ import type { CheckResult, DrillVerdict } from '../../core/checks.ts';
 import type { RandomBytes } from '../../core/clock.ts';
 import type { DrillDetails, DrillEvidence, ObjectiveEvidence } from '../../core/evidence.ts';
 import type { RecoveryPlan } from '../../core/plan.ts';
+import type { Door } from '../../sandbox/protocol.ts';
 import type { Isolation, Sandbox } from '../../sandbox/sandbox.ts';
 import type { Contents, Measurement, Restored, Source } from '../../sources/source.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
@@ -55,6 +56,9 @@ export interface Copy {
   readonly inside: string;
   /** The role that the application has in a database server. */
   readonly role?: string;
+  /** Of a database server: the URL for queries of people, of a role that can only read; and how the application reaches it. */
+  readonly asked?: string;
+  readonly door?: Door;
   /** Engine versions, for the evidence. */
   readonly versions: Readonly<Record<string, string>>;
 }

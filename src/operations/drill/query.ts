@@ -96,7 +96,7 @@ const bytesOid = 17;
 async function* queryPostgres(copy: Copy, query: string, options: QueryOptions): AsyncGenerator<Rows> {
   const { timeoutMs, signal } = options;
   const client = new pg.Client({
-    ...sandboxedDatabase(copy.outside),
+    ...sandboxedDatabase(copy.asked ?? copy.outside),
     statement_timeout: timeoutMs,
     connectionTimeoutMillis: 15_000,
     types: { getTypeParser: parserOf as typeof pg.types.getTypeParser },

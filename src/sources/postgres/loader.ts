@@ -1,5 +1,6 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
-import { type Connection, connect, quoteName, quoteText } from './connection.ts';
+import { type Connection, connect, quoteName, quoteText, sqlState } from './connection.ts';
+import { databaseMissing, serverUnreachable } from './errors.ts';
 import type { ServerAddress } from './url.ts';
 
 /**
@@ -58,7 +59,8 @@ export async function makeLoader(
 async function wayIn(admin: Connection, address: ServerAddress): Promise<ServerAddress | undefined> {
   const [server] = await admin.query<{ port: number }>("SELECT current_setting('port')::int AS port");
   const ways = [address];
-  if (address.host.startsWith('/')) ways.push({ ...address, host: '127.0.0.1', port: server?.port ?? address.port });
+  const beside = { ...address, host: '127.0.0.1', port: server?.port ?? address.port };
+  if (address.host.startsWith('/')) ways.push(beside);
   for (const way of ways) {
     try {
       await using connection = await connect(way);
@@ -70,11 +72,21 @@ async function wayIn(admin: Connection, address: ServerAddress): Promise<ServerA
         way.database,
       ]);
       if (found.length === 1) return way;
-    } catch {
-      // The next way.
+    } catch (error) {
+      if (!isRefused(error) && !(way === beside && isElsewhere(error))) throw error;
     }
   }
   return undefined;
+}
+
+/** PostgreSQL's class 28: who may come in. A server that is full or just starting says nothing about that. */
+function isRefused(error: unknown): boolean {
+  return sqlState(error)?.startsWith('28') === true;
+}
+
+/** Nothing listens there, or another server without this database. */
+function isElsewhere(error: unknown): boolean {
+  return databaseMissing.is(error) || (serverUnreachable.is(error) && sqlState(error) === undefined);
 }
 
 /** No code of the dump runs any more, nor does it later: sessions that it may have opened end here. */
