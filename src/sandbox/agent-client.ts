@@ -125,6 +125,7 @@ const doing: Readonly<Record<CallName, string>> = {
   hello: 'be started',
   probe: 'test its isolation',
   port: 'find a free port',
+  listening: 'see which ports are open',
   forward: 'listen in place of a database server',
   start: 'start a process',
   run: 'run a command',

@@ -1,7 +1,7 @@
 /** The first process inside a cell, with no more rights than what it starts. Never imported: `agent-client.ts` starts it. */
 import { createInterface } from 'node:readline';
 import { sentenceOf } from '../core/errors.ts';
-import { forward } from './inside/forward.ts';
+import { forward, listeningPorts } from './inside/forward.ts';
 import { request } from './inside/http.ts';
 import { freePort, probe } from './inside/probe.ts';
 import { endAll, look, run, start, stop } from './inside/processes.ts';
@@ -13,6 +13,7 @@ const handlers: Handlers = {
   hello: () => ({ pid: process.pid }),
   probe,
   port: async () => ({ port: await freePort() }),
+  listening: async () => ({ ports: await listeningPorts() }),
   forward: (door) => forward(door).then(() => ({})),
   start: (order) => start(order),
   run: (order) => run(order),

@@ -7,6 +7,8 @@ interface Calls {
   /** Tries to get out, as a process that is started. */
   probe: { ask: ProbeOrder; answer: readonly Probed[] };
   port: { ask: Record<string, never>; answer: { readonly port: number } };
+  /** Ports on which somebody inside listens for connections over TCP, besides those of doors. */
+  listening: { ask: Record<string, never>; answer: { readonly ports: readonly number[] } };
   /** Passes what connects to a port of the loopback on to a Unix socket. */
   forward: { ask: Door; answer: Record<string, never> };
   start: { ask: StartOrder; answer: { readonly pid: number } };

@@ -43,7 +43,7 @@ function broken(how: string) {
     const { app } = system.drill;
     if (app === undefined) throw new Error('the stage has an application');
     const value = { shown: how, expand: async () => how };
-    const readyTimeoutMs = how === 'never-ready' ? 1500 : app.readyTimeoutMs;
+    const readyTimeoutMs = { 'never-ready': 1500, 'other-port': 8000 }[how] ?? app.readyTimeoutMs;
     return {
       ...system,
       drill: { ...system.drill, app: { ...app, readyTimeoutMs, env: { ...app.env, BROKEN: value } } },
@@ -259,6 +259,11 @@ describe('sabotage: an application that does not work on the restored data', () 
       verdict: 'skip',
       reason: 'the application was not started',
     });
+  });
+
+  test('app-env-overrides-port: listens on another port than its own settings were to say', async () => {
+    const rehearsed = await stage.drill({ system: broken('other-port') });
+    expectFailure(rehearsed, 'application/start', /It listens on port \d+ and not on \d+: .* drill\.app\.env/);
   });
 
   test('ends at once', async () => {

@@ -37,4 +37,4 @@ const server = createServer(async (request, response) => {
   const upload = database.prepare('SELECT path FROM uploads WHERE id = ?').get(id);
   response.writeHead(200, { 'content-type': 'application/pdf' }).end(readFileSync(join(UPLOADS, upload.path)));
 });
-server.listen(Number(PORT), '127.0.0.1');
+server.listen(BROKEN === 'other-port' ? Number(PORT) ^ 1 : Number(PORT), '127.0.0.1');

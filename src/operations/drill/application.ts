@@ -71,8 +71,20 @@ async function untilReady(app: AppConfig, ready: string, drill: Drill, run: Run)
   }
   const { tail } = await agent.call('look', { name: processName }, { signal: run.signal });
   const said = lastLines(tail, drill.secrets);
-  const message = `The application was not ready after ${roughDuration(app.readyTimeoutMs)}; last: ${last}. It said: ${said || 'nothing'}`;
+  const message = `The application was not ready after ${roughDuration(app.readyTimeoutMs)}; last: ${last}. ${await whereItListens(agent, ready, drill)}It said: ${said || 'nothing'}`;
   return { verdict: 'fail', looked, expected, actual: last, message };
+}
+
+/** A file of the application's own may set another port than the one that it was given. Without walls the ports are this host's. */
+async function whereItListens(agent: Agent, ready: string, drill: Drill): Promise<string> {
+  if (drill.sandbox.footing === 'none') return '';
+  const { protocol, port } = new URL(ready);
+  const asked = Number(port) || (protocol === 'https:' ? 443 : 80);
+  const { ports } = await agent.call('listening', {});
+  if (ports.length === 0) return 'Nothing listens on any port. ';
+  if (ports.includes(asked)) return '';
+  const it = `It listens on port ${ports.join(', ')} and not on ${asked}`;
+  return `${it}: something sets it to another port than PORT. Name the right one in drill.app.ready, or set its own variable in drill.app.env. `;
 }
 
 /** Only what a program needs to run, and what the drill says: production's environment stays outside. */
