@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs';
-import { rm, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { realpath, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { backup, type DatabaseSync } from 'node:sqlite';
 import type { Entry } from '../../core/entry.ts';
 import { pathFromText } from '../../core/paths.ts';
@@ -92,7 +92,11 @@ export async function captureSqlite(path: string, workFolder: string, run: Run):
         const message = `The rows of ${table} are in the backup and could not be counted here (${reason}): no drill can compare them.`;
         problems.push({ code: 'sqlite-not-compared', message });
       }
-      return { facts: { ...facts, notCompared, ...(foreignKeys && { foreignKeys }) }, expectations, problems };
+      return {
+        facts: { ...facts, folder: await folderOf(path), notCompared, ...(foreignKeys && { foreignKeys }) },
+        expectations,
+        problems,
+      };
     },
     async [Symbol.asyncDispose]() {
       stop.abort();
@@ -122,6 +126,12 @@ async function copyPages(source: DatabaseSync, copy: string, run: Run): Promise<
     },
   });
   run.signal.throwIfAborted();
+}
+
+/** SQLite makes its journal beside the database: who writes to it must be let into its folder. */
+async function folderOf(path: string): Promise<{ mode: number; uid: number; gid: number }> {
+  const { mode, uid, gid } = await stat(dirname(await realpath(path)));
+  return { mode: mode & 0o7777, uid, gid };
 }
 
 export function factsOf(database: DatabaseSync, path: string): SqliteFacts {

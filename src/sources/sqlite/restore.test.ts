@@ -54,6 +54,28 @@ describe('a whole database', () => {
     expect(query(path, 'SELECT name FROM customer')).toEqual([{ name: 'Åse' }, { name: 'Bo' }]);
   });
 
+  test('sqlite-folder-owner: a folder that is gone comes back with its rights and owner, one that is there keeps its own', async () => {
+    const place = await temporaryFolder();
+    const folder = join(place, 'data');
+    const path = join(folder, 'app.db');
+    fs.mkdirSync(folder);
+    write(path, 'CREATE TABLE t (i)');
+    fs.chmodSync(folder, 0o2770);
+    const isRoot = process.getuid?.() === 0;
+    if (isRoot) fs.chownSync(folder, 61_234, 61_235);
+    fs.chmodSync(folder, 0o2770);
+    const source = sqliteSource({ name: 'app', path, workFolder: place });
+    const contents = await contentsOf(await source.capture(newRun()));
+    fs.rmSync(folder, { recursive: true });
+    await source.restore(contents, { force: false, only: [] }, newRun());
+    const { mode, uid, gid } = fs.statSync(folder);
+    expect(mode & 0o7777).toBe(0o2770);
+    if (isRoot) expect([uid, gid]).toEqual([61_234, 61_235]);
+    fs.chmodSync(folder, 0o755);
+    await source.restore(contents, { force: true, only: [] }, newRun());
+    expect(fs.statSync(folder).mode & 0o7777).toBe(0o755);
+  });
+
   test('Q12: also when only the logs are left', async () => {
     const { path, source, contents } = await capturedShop();
     fs.renameSync(path, `${path}-wal`);

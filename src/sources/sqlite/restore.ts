@@ -1,5 +1,7 @@
+import { constants } from 'node:fs';
 import { mkdir, open, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { z } from 'zod';
 import type { StoredEntry } from '../../core/entry.ts';
 import { pathFromText, showPath } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
@@ -25,7 +27,8 @@ export async function restoreSqlite(
   const entry = await databaseOf(contents);
   const into = await placeOf(target.into ?? home, showPath(entry.path));
   const to = pathFromText(into);
-  await mkdir(dirname(into), { recursive: true });
+  const made = await mkdir(dirname(into), { recursive: true });
+  if (made !== undefined) await settleFolder(dirname(into), contents);
   await using work = await openWorkFolder(parentOf(to), nameOf(to));
   if (await exists(to)) {
     if (!target.force) throw targetNotEmpty({ target: into });
@@ -44,6 +47,22 @@ export async function restoreSqlite(
   // First everything old goes, so that at no instant the new database lies beside an old log.
   await work.exchange([...gone, { from: fresh, to }]);
   return { where: into, files: extracted.files, bytes: extracted.bytes, problems };
+}
+
+const recordedFolder = z.object({
+  mode: z.int().min(0).max(0o7777),
+  uid: z.int().nonnegative(),
+  gid: z.int().nonnegative(),
+});
+
+/** A folder that was made just now becomes as it was: the application's user makes SQLite's journal there. */
+async function settleFolder(folder: string, { facts }: Contents): Promise<void> {
+  const recorded = recordedFolder.safeParse(facts.folder).data;
+  if (recorded === undefined) return;
+  await using held = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  // Whoever is not root keeps what they make.
+  if (process.getuid?.() === 0) await held.chown(recorded.uid, recorded.gid);
+  await held.chmod(recorded.mode);
 }
 
 /** See `wasPlaced` of source.ts. */
