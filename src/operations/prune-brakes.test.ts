@@ -56,7 +56,7 @@ describe('more than a fifth at once', () => {
       lastPruneMs === 0 ? [] : [[1, { storedMs: lastPruneMs, tombstones: new Set(), sparse: new Set() }]],
     );
     const facts = { places: [{ nowMs, packs: new Map(), generations }] } as unknown as PruneFacts;
-    const withdrawn = all.slice(-count);
+    const withdrawn = all.slice(-count).map((point) => ({ ...point, needs: point.record }));
     const tombstones = new Set(withdrawn.map(({ record }) => record.manifest[0]));
     return () => refuseLarge(config, facts, { withdrawn, tombstones } as unknown as Marks, all);
   }

@@ -6,6 +6,7 @@ import { findOnPath } from '../process/programs.ts';
 import { type Agent, agentFile, agentFlags, startAgent } from './agent-client.ts';
 import { type CellOptions, realPath, startCell, tryCell } from './cell.ts';
 import { sandboxFailed, sandboxLimit, sandboxTooSmall } from './errors.ts';
+import { alwaysHidden, hiddenInHomes, ofSystem, usualFolders } from './hidden.ts';
 import { type HeldLimit, type LimitsAsked, makeLimits, tookTooLong } from './limits.ts';
 import { holdNamespaces } from './namespaces.ts';
 import {
@@ -100,59 +101,6 @@ export function serverProcess(name: string): string {
 const marginBytes = 64 << 20;
 /** A socket's path may have 107 bytes, of which PostgreSQL's own name takes up to 20. */
 const longestSocketFolder = 85;
-/** Folders that applications write to besides their own. */
-const usualFolders = ['/var', '/home', '/srv', '/opt', '/etc'];
-/** Whatever the configuration says: passwords and keys of this host. */
-const alwaysHidden = [
-  ...[
-    '/etc/shadow',
-    '/etc/shadow-',
-    '/etc/gshadow',
-    '/etc/gshadow-',
-    '/etc/sudoers',
-    '/etc/sudoers.d',
-    '/etc/ssl/private',
-  ],
-  ...['/etc/ssh', '/etc/lifeboat', '/etc/wireguard', '/etc/letsencrypt', '/etc/NetworkManager/system-connections'],
-  ...[
-    '/etc/krb5.keytab',
-    '/var/lib/postgresql',
-    '/var/lib/mysql',
-    '/var/lib/mongodb',
-    '/var/lib/redis',
-    '/var/lib/docker',
-  ],
-  ...['/var/lib/containerd', '/var/lib/lifeboat', '/var/backups', '/var/spool', '/var/mail', '/var/lib/sss', '/root'],
-];
-/** Below our own home, and below each folder that is taken in for the application. */
-const hiddenInHomes = [
-  '.ssh',
-  '.gnupg',
-  '.aws',
-  '.azure',
-  '.kube',
-  '.docker',
-  '.netrc',
-  '.pgpass',
-  '.config/gcloud',
-  '.config/rclone',
-];
-/** Folders of the whole system, which are never an application's own: there it has everybody's rights only. */
-const ofSystem = new Set([
-  '/',
-  '/etc',
-  '/var',
-  '/var/lib',
-  '/usr',
-  '/usr/local',
-  '/opt',
-  '/srv',
-  '/home',
-  '/root',
-  '/tmp',
-  '/mnt',
-  '/media',
-]);
 
 /**
  * Makes a private place for one drill. It is registered first; its disposal removes everything, and `collectGarbage` does

@@ -92,3 +92,12 @@ export const chosenMissing = defineError({
       ? 'Paths are relative to the dataset and have no wildcards. Another restore point may hold it: lifeboat list.'
       : 'Write the name as the database has it. Another restore point may hold it: lifeboat list.',
 });
+
+export const dumpRunsCode = defineError({
+  code: 'postgres-dump-runs-code',
+  exit: 2,
+  say: (fact: { database: string; user: string; what: string }) =>
+    `Loading ${fact.database} runs code that whoever could write it may have left there, and ${fact.user} may do anything on this server: ${fact.what}. Nothing was touched.`,
+  hint: (fact) =>
+    `Restore as the database's owner, with its role in the URL of --into (as a superuser: ALTER ROLE … CREATEDB;). Or, if nobody hostile could write ${fact.database}: --trust-code.`,
+});

@@ -195,9 +195,9 @@ describe('H5: whoever may write beside the target', () => {
       fs.renameSync(join(place, name), join(place, 'away'));
       fs.symlinkSync(victim, join(place, name));
       fs.writeFileSync(join(work.fresh, 'a'), 'new a');
+      // What goes out may still be changed by who has it open.
+      fs.symlinkSync(victim, join(place, 'away/link'));
       await work.exchange([{ to: join(place, 'a'), from: join(work.fresh, 'a') }]);
-      // What went out may still be changed by who has it open.
-      fs.symlinkSync(victim, join(place, 'away/old/link'));
     }
     {
       await using work = await openWorkFolder(place, 'b');

@@ -81,7 +81,8 @@ export async function openWorkFolder(folder: BytePath, name: BytePath): Promise<
   await healInterrupted(folder, name);
   using stack = new DisposableStack();
   const parent = stack.use(holdFolder(folder));
-  const own = `${workPrefix}${name}.${await ownerTag()}`;
+  const tag = await ownerTag();
+  const own = `${workPrefix}${name}.${tag}`;
   await fs.mkdir(onDisk(`${parent.path}/${own}`), { mode: 0o700 });
   const open = stack.use(openOwn(parent, folder, own));
   const { work } = open;
@@ -122,7 +123,11 @@ export async function openWorkFolder(folder: BytePath, name: BytePath): Promise<
       for (const to of new Set(recorded.map((move) => parentBelow(move.to)))) await syncFolder(open.outside.folder(to));
       const stayed = await remove(open, parent);
       removed = true;
-      return stayed === undefined ? [] : [oldStays(open.path, stayed)];
+      if (stayed === undefined) return [];
+      // Nobody works there any more: the next restore tries again to remove it, also one of this process.
+      const aside = `${workPrefix}${name}.left-${tag}`;
+      await fs.rename(onDisk(`${parent.path}/${own}`), onDisk(`${parent.path}/${aside}`));
+      return [oldStays(`${parentOf(open.path)}/${aside}`, stayed)];
     },
     async [Symbol.asyncDispose]() {
       try {

@@ -5,7 +5,7 @@ import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import { sandboxNotIsolated } from '../../sandbox/errors.ts';
 import { startPostgres } from '../../sandbox/postgres.ts';
-import { dumpRunsCode } from '../../sources/postgres/errors.ts';
+import { dumpRunsCode } from '../../sources/errors.ts';
 import type { Restored, Source } from '../../sources/source.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
 import type { Copy, Drill } from './parts.ts';

@@ -18,6 +18,7 @@ export const everyName: readonly string[] = [
   'vault.json',
   'rescue.sh',
   'packs/*',
+  'lists/*',
   'manifests/*',
   'index/*',
   'snapshots/*',
@@ -40,10 +41,13 @@ const announced = 'format/*';
  */
 export const rightsOf: Readonly<Record<Role, Rights>> = {
   writer: {
-    // Its own index and the newest records, to go on where it was; what a prune decided; what it noted last.
-    read: ['vault.json', 'rescue.sh', 'index/*', 'snapshots/*', 'gc/*', ledger, endorsements, announced, 'probe/*'],
+    // Its own index, lists of packs and the newest records, to go on where it was; what a prune decided; what it noted last.
+    read: [
+      ...['vault.json', 'rescue.sh', 'lists/*', 'index/*', 'snapshots/*', 'gc/*'],
+      ...[ledger, endorsements, announced, 'probe/*'],
+    ],
     create: [
-      ...['vault.json', 'rescue.sh', 'packs/*', 'manifests/*', 'index/*', 'snapshots/*'],
+      ...['vault.json', 'rescue.sh', 'packs/*', 'lists/*', 'manifests/*', 'index/*', 'snapshots/*'],
       ...[ledger, endorsements, announced, 'probe/*'],
     ],
     // What `check` tries out, and nothing else.
@@ -52,16 +56,16 @@ export const rightsOf: Readonly<Record<Role, Rights>> = {
     seeLocks: false,
   },
   keeper: {
-    read: ['vault.json', 'snapshots/*', 'gc/*', ledger],
+    read: ['vault.json', 'lists/*', 'snapshots/*', 'gc/*', ledger],
     create: [ledger],
     remove: [],
     extendLocks: true,
     seeLocks: true,
   },
   pruner: {
-    read: ['vault.json', 'snapshots/*', 'gc/*', ledger, announced],
+    read: ['vault.json', 'lists/*', 'snapshots/*', 'gc/*', ledger, announced],
     create: ['gc/*', ledger],
-    remove: ['packs/*', 'manifests/*', 'snapshots/*'],
+    remove: ['packs/*', 'lists/*', 'manifests/*', 'snapshots/*'],
     extendLocks: false,
     seeLocks: true,
   },

@@ -78,14 +78,19 @@ async function newerSettings(connection: Connection, { local }: { local: boolean
     "SELECT set_config(name, 'view, foreign-table', $1) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'",
     [local],
   );
-  // So that the server notices within seconds when we are gone from a long query.
-  const check = `SELECT set_config(name, '2s', ${local}) FROM pg_settings WHERE name = 'client_connection_check_interval'`;
-  if (!local) await connection.query(check).catch(() => {});
-  else {
-    await connection.query('SAVEPOINT attempt');
-    await connection.query(check).catch(() => connection.query('ROLLBACK TO attempt'));
-    await connection.query('RELEASE attempt');
-  }
+  if (local) return await noticeOurEnd(connection);
+  const check = "SELECT set_config(name, '2s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'";
+  await connection.query(check).catch(() => {});
+}
+
+/** In a transaction: the server notices within seconds when we are gone from a long query. Takes no snapshot. */
+export async function noticeOurEnd(connection: Connection): Promise<void> {
+  await connection.query('SAVEPOINT attempt');
+  // Not every version or system has it.
+  await connection
+    .query("SET LOCAL client_connection_check_interval = '2s'")
+    .catch(() => connection.query('ROLLBACK TO attempt'));
+  await connection.query('RELEASE attempt');
 }
 
 async function openSession(address: ServerAddress, signal?: AbortSignal): Promise<Connection> {

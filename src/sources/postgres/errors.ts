@@ -170,15 +170,6 @@ export const restoreFailed = defineError({
   hint: () => 'Mend what it names and restore again.',
 });
 
-export const dumpRunsCode = defineError({
-  code: 'postgres-dump-runs-code',
-  exit: 2,
-  say: (fact: { database: string; user: string; what: string }) =>
-    `Loading ${fact.database} runs code that whoever could write it may have left there, and ${fact.user} may do anything on this server: ${fact.what}. Nothing was touched.`,
-  hint: (fact) =>
-    `Restore as the database's owner, with its role in the URL of --into (as a superuser: ALTER ROLE … CREATEDB;). Or, if nobody hostile could write ${fact.database}: --trust-code.`,
-});
-
 export const tableUnknown = defineError({
   code: 'postgres-table-unknown',
   exit: 64,

@@ -1,4 +1,4 @@
-import { type Connection, quoteName } from './connection.ts';
+import { type Connection, noticeOurEnd, quoteName } from './connection.ts';
 
 /** Tables named in one statement. */
 const batchSize = 500;
@@ -17,6 +17,7 @@ export async function beginHolding(connection: Connection, lockWaitMs: number): 
   await connection.query(
     ['BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', 'SET LOCAL search_path = pg_catalog', ...waits].join(';'),
   );
+  await noticeOurEnd(connection);
   for (let at = 0; at < tables.length; at += batchSize) {
     const names = tables
       .slice(at, at + batchSize)

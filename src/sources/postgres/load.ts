@@ -5,6 +5,7 @@ import type { Problem, Run } from '../../core/run.ts';
 import { toolFailed } from '../../process/errors.ts';
 import type { Tool } from '../../process/find-tool.ts';
 import { type RunningProcess, startProcess } from '../../process/start.ts';
+import { dumpRunsCode } from '../errors.ts';
 import { dumpPath } from './capture.ts';
 import { connect, quoteText } from './connection.ts';
 import { codeIn, showEntry, unreadable } from './dump-code.ts';
@@ -12,7 +13,7 @@ import { decoded } from './dump-names.ts';
 import { ownersIn, partsOf } from './dump-parts.ts';
 import { DumpBroken, type DumpReader, dumpReader } from './dump-reader.ts';
 import { type DumpEntry, DumpUnknown } from './dump-toc.ts';
-import { dumpBroken, dumpRunsCode } from './errors.ts';
+import { dumpBroken } from './errors.ts';
 import { closeLoader, handOver, type Loader, makeLoader } from './loader.ts';
 import { attempt, makeAgain, type Refused, searchPathOf, setPath, withoutChecks } from './make-again.ts';
 import type { Restoring } from './restore.ts';
@@ -204,7 +205,8 @@ async function loadRefused(
     stdout: 'tail',
   });
   await load.completed();
-  return checks.restore();
+  // While its session is open.
+  return await checks.restore();
 }
 
 /** pg_restore's script begins with it; rows come after. */

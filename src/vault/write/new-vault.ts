@@ -27,7 +27,7 @@ async function refuseClockAhead({ random }: WriterOptions, copies: Copies, run: 
     try {
       await destination.put(key, Buffer.from('clock'), { signal: run.signal });
       const { modifiedMs } = await destination.stat(key);
-      // An account that can only add leaves it there: `verify` says that it is none of ours, and nothing needs it.
+      // An account that can only add leaves it there: nothing needs it, and `verify` passes over it.
       await destination.delete(key).catch(() => {});
       const aheadMs = run.clock.now() - modifiedMs;
       if (aheadMs > aheadToleranceMs) throw clockAhead({ destination: destination.name, by: formatDuration(aheadMs) });
