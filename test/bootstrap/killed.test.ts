@@ -50,6 +50,8 @@ describe('B3: recover, killed between a restore and its note', () => {
       renameSync(`${path}.copy`, path);
     }
     changeIn(database, "INSERT INTO users VALUES (2, 'Grace')");
+    // With nothing but the same bytes it would be in nobody's way.
+    writeFileSync(join(uploads, 'theirs.txt'), 'theirs');
     const stopped = await rerun();
     expect(stopped.code).toBe(2);
     for (const { dataset, error } of JSON.parse(stopped.stdout).datasets) {
