@@ -60,7 +60,8 @@ describe('a fault at any boundary: the backup fails and says why, or its restore
         const wrap = (destination: Destination) => faulty[faulty.push(withFaults(destination, script)) - 1]!;
         const outcome = await system.backUp({ wrap }).catch((error: unknown) => error);
         reached = faulty[0]!.unreached().length === 0;
-        if (reached) expect(outcome).toBeInstanceOf(LifeboatError);
+        // The first put only tries the place's clock: what it stored nobody reads.
+        if (reached && nth > 1) expect(outcome, `${kind} ${nth}`).toBeInstanceOf(LifeboatError);
         const { record } = await system.backUp();
         expectSame(await system.readBack(record.id), pictureOf(system.source()));
         expect((await system.verify()).findings).toEqual([]);
