@@ -74,7 +74,8 @@ export const destinationUnreachable = defineError({
   exit: 2,
   say: (fact: { destination: string; location: string; why: string }) =>
     `Destination ${fact.destination} (${fact.location}) cannot be reached: ${fact.why}.`,
-  hint: () => "Check that it is mounted or online, then run 'lifeboat check'. Other destinations are not affected.",
+  hint: () =>
+    'Check that its address is right and that it is mounted or online, then try again. Other destinations are not affected.',
 });
 
 export const objectKeyInvalid = defineError({

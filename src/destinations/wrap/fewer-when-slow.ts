@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import type { Destination } from '../destination.ts';
+import { type Gate, openGate } from './gate.ts';
 
 export interface Pace {
   /** What takes longer went over a slow line. */
@@ -34,47 +35,18 @@ export function withFewerWhenSlow(destination: Destination, pace: Pace = usual):
   };
 }
 
-type Lane = <T>(work: () => Promise<T>, signal?: AbortSignal) => Promise<T>;
-
-function lane(first: number, slowMs: number): Lane {
-  const waiting: (() => void)[] = [];
-  let allowed = first;
-  let running = 0;
-
-  const letIn = () => {
-    while (running < allowed && waiting.length > 0) {
-      running++;
-      waiting.shift()?.();
-    }
-  };
-  const turn = (signal?: AbortSignal) =>
-    new Promise<void>((resolve, reject) => {
-      const enter = () => {
-        signal?.removeEventListener('abort', leave);
-        resolve();
-      };
-      const leave = () => {
-        waiting.splice(waiting.indexOf(enter), 1);
-        reject(signal?.reason);
-      };
-      signal?.throwIfAborted();
-      signal?.addEventListener('abort', leave, { once: true });
-      waiting.push(enter);
-      letIn();
-    });
-
-  return async (work, signal) => {
-    await turn(signal);
-    const began = performance.now();
-    let quick = false;
-    try {
-      const result = await work();
-      quick = performance.now() - began < slowMs;
-      return result;
-    } finally {
-      running--;
-      allowed = quick ? Math.min(most, allowed * 2) : Math.max(1, allowed >> 1);
-      letIn();
-    }
-  };
+function lane(first: number, slowMs: number): Gate['pass'] {
+  const gate = openGate(first);
+  return (work, signal) =>
+    gate.pass(async () => {
+      const began = performance.now();
+      let quick = false;
+      try {
+        const result = await work();
+        quick = performance.now() - began < slowMs;
+        return result;
+      } finally {
+        gate.places = quick ? Math.min(most, gate.places * 2) : Math.max(1, gate.places >> 1);
+      }
+    }, signal);
 }

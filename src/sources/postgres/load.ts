@@ -172,7 +172,7 @@ async function loadRefused(
   refused: readonly Refused[],
   path: string,
 ): Promise<Problem[]> {
-  const { facts, run, version, options } = work;
+  const { facts, run } = work;
   await using session = await connect(as, run.signal);
   const spelled = await decoded(
     session,
@@ -181,32 +181,51 @@ async function loadRefused(
   );
   const tables = refused.map((_, at) => [spelled[at * 2] ?? '', spelled[at * 2 + 1] ?? ''] as const);
   const checks = await withoutChecks(session, tables, path);
+  await using dump = await openDump(work);
+  await loadRows(work, as, dump, new Set(refused.map(({ entry }) => entry.dumpId)), async function* (rows) {
+    let first = true;
+    for await (const bytes of rows) {
+      yield first ? withSearchPath(bytes, path) : bytes;
+      first = false;
+    }
+  });
+  // While its session is open.
+  return await checks.restore();
+}
+
+/**
+ * Loads rows of the dump as a script, where pg_restore alone would not do; `around` may put words before, among and after them.
+ * The dump was read to its end, and compared, before what comes after. @returns the size of the dump
+ */
+export async function loadRows(
+  work: Restoring,
+  as: ServerAddress,
+  dump: OpenDump,
+  chosen: ReadonlySet<number>,
+  around: (rows: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>,
+): Promise<number> {
+  const { version, options, run } = work;
   const psql = await findClient('psql', version, { ...options.clients, signal: run.signal });
   const pgRestore = await restoreProgram(work);
-  await using dump = await openDump(work);
-  await using list = await writeList(new Set(refused.map(({ entry }) => entry.dumpId)), dump.entries);
+  await using list = await writeList(chosen, dump.entries);
   await using rows = await startProcess(pgRestore.path, ['--data-only', `--use-list=${list.path}`, '--file=-'], {
     signal: run.signal,
     input: dump.stream(),
   });
-  async function* script(): AsyncGenerator<Uint8Array> {
-    let first = true;
-    for await (const bytes of rows.output()) {
-      yield first ? withSearchPath(bytes, path) : bytes;
-      first = false;
-    }
-    await dump.finish();
+  let sizeBytes = 0;
+  async function* sound(): AsyncGenerator<Uint8Array> {
+    yield* rows.output();
+    sizeBytes = await dump.finish();
   }
   const args = ['--no-psqlrc', '--quiet', '--no-password', '--output=/dev/null', '--set=ON_ERROR_STOP=1'];
   await using load = await startProcess(psql.path, args, {
     ...toolEnvironment(as, { direct: true }),
     signal: run.signal,
-    input: script(),
+    input: around(sound()),
     stdout: 'tail',
   });
   await load.completed();
-  // While its session is open.
-  return await checks.restore();
+  return sizeBytes;
 }
 
 /** pg_restore's script begins with it; rows come after. */
@@ -241,14 +260,14 @@ export function demandNoCode({ mayRunCode, address, facts }: Restoring, code: re
 }
 
 /** A client that understands both the dump and the server. */
-export async function restoreProgram({ facts, version, options, run }: Restoring): Promise<Tool> {
+async function restoreProgram({ facts, version, options, run }: Restoring): Promise<Tool> {
   const dumpTool = { text: facts.dumpToolVersion, major: facts.dumpToolMajor };
   const need = dumpTool.major > version.major ? dumpTool : version;
   return findClient('pg_restore', need, { ...options.clients, signal: run.signal });
 }
 
 /** A list as `pg_restore --list` prints it, of which only the number before the semicolon counts. In the dump's own order. */
-export async function writeList(
+async function writeList(
   chosen: ReadonlySet<number>,
   entries: readonly DumpEntry[],
 ): Promise<{ path: string } & AsyncDisposable> {

@@ -1,5 +1,4 @@
 import type { Problem } from '../../core/run.ts';
-import { startProcess } from '../../process/start.ts';
 import type { Restored, RestoreTarget } from '../source.ts';
 import { connect, quoteName, quoteText, showTable } from './connection.ts';
 import { freeName, swapIn } from './databases.ts';
@@ -7,10 +6,9 @@ import { decoded, encoded } from './dump-names.ts';
 import { type ChosenTable, chooseTables, entriesForTables, sequenceValues } from './dump-tables.ts';
 import type { DumpEntry } from './dump-toc.ts';
 import { tablesReferred } from './errors.ts';
-import { demandNoCode, openDump, restoreProgram, writeList } from './load.ts';
+import { demandNoCode, loadRows, openDump } from './load.ts';
 import { type Restoring, restoreBeside, type TargetState } from './restore.ts';
-import { findClient } from './tools.ts';
-import { showAddress, toolEnvironment, withDatabase } from './url.ts';
+import { showAddress, withDatabase } from './url.ts';
 
 /**
  * Restores chosen tables. Without force they come in a database of their own, beside the target: with all definitions of the
@@ -41,7 +39,7 @@ export async function restoreTables(work: Restoring, target: RestoreTarget, stat
  * be sound.
  */
 async function replaceRows(work: Restoring, only: readonly string[]): Promise<Restored> {
-  const { address, version, options, run, facts } = work;
+  const { address, facts } = work;
   // Its checks and indexes are those of the live tables, which others may change until the very moment.
   demandNoCode(
     work,
@@ -51,28 +49,12 @@ async function replaceRows(work: Restoring, only: readonly string[]): Promise<Re
   const chosen = chooseTables(dump.entries, await encoded(work.admin, only, facts.encoding), facts.database);
   const { before, after } = await scriptsAround(work, chosen, dump.entries);
 
-  const psql = await findClient('psql', version, { ...options.clients, signal: run.signal });
-  const pgRestore = await restoreProgram(work);
-  await using list = await writeList(new Set(chosen.map(({ data }) => data.dumpId)), dump.entries);
-  await using rows = await startProcess(pgRestore.path, ['--data-only', `--use-list=${list.path}`, '--file=-'], {
-    signal: run.signal,
-    input: dump.stream(),
-  });
-  let bytes = 0;
-  async function* script(): AsyncGenerator<Uint8Array> {
+  const ids = new Set(chosen.map(({ data }) => data.dumpId));
+  const bytes = await loadRows(work, address, dump, ids, async function* (rows) {
     yield Buffer.from(before);
-    yield* rows.output();
-    bytes = await dump.finish();
+    yield* rows;
     yield Buffer.from(after);
-  }
-  const args = ['--no-psqlrc', '--quiet', '--no-password', '--output=/dev/null', '--set=ON_ERROR_STOP=1'];
-  await using load = await startProcess(psql.path, args, {
-    ...toolEnvironment(address, { direct: true }),
-    signal: run.signal,
-    input: script(),
-    stdout: 'tail',
   });
-  await load.completed();
   const problems: Problem[] = [];
   return { where: showAddress(address), files: 0, bytes, problems };
 }
