@@ -85,3 +85,8 @@ export const objectKeyInvalid = defineError({
     `${JSON.stringify(fact.key)} is no name for an object; destination ${fact.destination} was not touched.`,
   hint: () => "A damaged or forged record may name it: run 'lifeboat verify'.",
 });
+
+/** Whether it is the destination that failed, not one object in it. */
+export function isOfTheDestination(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('destination-');
+}

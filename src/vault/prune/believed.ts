@@ -1,5 +1,5 @@
 import type { Destination } from '../../destinations/destination.ts';
-import { objectMissing } from '../../destinations/errors.ts';
+import { isOfTheDestination, objectMissing } from '../../destinations/errors.ts';
 import { type FirstSound, firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
 import { formatNewer } from '../format/errors.ts';
 import { decodeGeneration, type Generation } from '../format/generation.ts';
@@ -61,11 +61,6 @@ export async function readBelieved(
   });
   if (newer !== undefined) throw newer;
   return found;
-}
-
-/** Whether it is the destination that failed, not one object in it. */
-export function isOfTheDestination(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('destination-');
 }
 
 /** A generation as listed. */

@@ -1,6 +1,7 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
+import { isOfTheDestination } from '../../destinations/errors.ts';
 import { type Trace, tracesUnder } from '../../destinations/first-version.ts';
 import { formatNewer } from '../format/errors.ts';
 import { isHashed, parseKey } from '../format/keys.ts';
@@ -9,7 +10,7 @@ import type { Ids } from '../ids.ts';
 import { withinBounds } from '../read/ahead.ts';
 import type { Trust } from '../trust.ts';
 import type { Suspect } from '../vault.ts';
-import { Foreign, isOfTheDestination, readBelieved } from './believed.ts';
+import { Foreign, readBelieved } from './believed.ts';
 import { createHeldPacks, type Held, type HeldPacks } from './held.ts';
 import { plausible } from './view.ts';
 

@@ -3,7 +3,7 @@ import { sentenceOf } from '../../core/errors.ts';
 import { showPath } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
 import type { Destination } from '../../destinations/destination.ts';
-import { objectDamaged, objectMissing } from '../../destinations/errors.ts';
+import { isOfTheDestination, objectDamaged, objectMissing } from '../../destinations/errors.ts';
 import type { LocatedEntry } from '../format/entries.ts';
 import type { Extent } from '../format/manifest.ts';
 import type { WithNeeds } from '../needs.ts';
@@ -121,6 +121,5 @@ async function whyWrong(
 
 /** Missing, damaged, or out of reach: nothing that is said of what was made. */
 function isUnread(error: unknown): boolean {
-  const isPlace = error instanceof Error && 'code' in error && String(error.code).startsWith('destination-');
-  return isPlace || objectMissing.is(error) || objectDamaged.is(error);
+  return isOfTheDestination(error) || objectMissing.is(error) || objectDamaged.is(error);
 }

@@ -1,7 +1,7 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
-import { objectMissing } from '../../destinations/errors.ts';
+import { isOfTheDestination, objectMissing } from '../../destinations/errors.ts';
 import { firstSound, type Trace } from '../../destinations/first-version.ts';
 import { isHashed, type ParsedKey, parseKey } from '../format/keys.ts';
 import { verifyLedger } from '../format/ledger.ts';
@@ -87,7 +87,7 @@ export async function readObjects(
       if (inside !== undefined && parsed.type === 'pack') read.inside.set(parsed.id, inside);
     } catch (error) {
       run.signal.throwIfAborted();
-      const kind = objectMissing.is(error) ? 'missing' : isUnreachable(error) ? 'unreachable' : 'damaged';
+      const kind = objectMissing.is(error) ? 'missing' : isOfTheDestination(error) ? 'unreachable' : 'damaged';
       find(key, kind, sentenceOf(error));
     }
   }
@@ -107,10 +107,6 @@ function noteIndexed({ indexed }: ObjectsRead, writer: string, { tables, isClose
   if (tables === undefined || known === 'unknown') return;
   for (const [pack, hash] of tables) known.set(pack, (known.get(pack) ?? new Set()).add(hash));
   indexed.set(writer, known);
-}
-
-function isUnreachable(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('destination-');
 }
 
 export function isSmall(parsed: ParsedKey | undefined): boolean {
