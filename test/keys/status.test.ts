@@ -2,6 +2,7 @@ import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { dayMs } from '../../src/core/duration.ts';
+import { newestSelected } from '../../src/core/evidence.ts';
 import { startRun } from '../../src/core/run.ts';
 import { noteInLedger } from '../../src/operations/ledger/audit.ts';
 import { takeStatus } from '../../src/operations/status/take-status.ts';
@@ -30,7 +31,7 @@ async function proved(system: TestSystem, kind: 'daily' | 'escrow', days = 0): P
   const started = new Date(open.clock.now()).toISOString();
   const body = {
     drill: { id: '01M7Y3MH3MN92AYBB0X08Z06S5', started, system: system.config.name },
-    scope: { datasets: [], left: [] },
+    scope: { datasets: [], left: [], selection: newestSelected },
     checks: [],
     objectives: [],
     rtoMs: 1,
