@@ -201,8 +201,8 @@ with_system() {
   printf '%s' "${found[0]:-none/$1}"
 }
 
-# Sets record, writer, state, manifest_id, kind; writes the lists that the record names to $tmp/lists, and what the manifest must say
-# too to $tmp/ties. What is newer and no sound record of a writer that counts is told.
+# Sets record, writer, state, manifest_id, kind; writes the lists that the record names to $tmp/lists, the keys of its epochs to
+# $tmp/keys, and what the manifest must say too to $tmp/ties. What is newer and no sound record of a writer that counts is told.
 choose_record() {
   local dataset=${1%%@*} wanted='' file name found='' at matching=()
   case $1 in *@*) wanted=${1#*@} ;; esac
@@ -234,12 +234,19 @@ choose_record() {
         if (!(name[i] in field)) exit 1
         print name[i] "\t" (field[name[i]] == "null" ? "-" : field[name[i]])
       } }' "$tmp/fields" >"$tmp/ties" || die "the record $record is damaged"
-  records "$dataset" | awk -F '\t' -v wanted="$record" -v lists="$tmp/lists" '
+  records "$dataset" | awk -F '\t' -v wanted="$record" -v lists="$tmp/lists" -v keys="$tmp/keys" '
     $1 != wanted { next }
     { line = substr($0, length($1) + 2)
       if (!match(line, /"manifest":\["[0-9a-f]+",[0-9]+\]/)) exit 1
       manifest = substr(line, RSTART + 13, 64)
       kind = match(line, /"kind":"[a-z0-9-]*"/) ? substr(line, RSTART + 8, RLENGTH - 9) : "?"
+      printf "" > keys
+      if (!match(line, /"keys":\[\[[]["0-9a-f,]+\]\]/)) exit 1
+      n = split(substr(line, RSTART + 9, RLENGTH - 11), part, /\],\[/)
+      for (i = 1; i <= n; i++) {
+        if (part[i] !~ /^"[0-9a-f]+","[0-9a-f]+",[0-9]+$/ || split(part[i], word, "\"") != 5) exit 1
+        print word[2], word[4] > keys
+      }
       printf "" > lists
       if (!match(line, /"lists":\[/)) exit 1
       line = substr(line, RSTART + 9)
@@ -267,7 +274,26 @@ one_writer() {
 
 object() { printf '%s/%s/%s/%s.age' "$vault" "$1" "${2:0:2}" "$2"; }
 
-open_object() { age -d -i "$identity" -- "$1" | zstd -d -q -c; }
+# What is stored is sealed to keys of epochs, and these to the identities of people. They are held in memory.
+open_object() { age -d -i <(printf '%s\n' "$epochs") -- "$1" | zstd -d -q -c; }
+
+# Sets epochs: the secret of each epoch that the record names, by the objects that it names or by others of the same epoch, whose
+# keys were let in later. An epoch is named by the hash of its public key, so a forged one shows.
+open_epochs() {
+  local epoch id secret
+  epochs=
+  while read -r epoch; do
+    for id in $(awk -v epoch="$epoch" '$1 == epoch { print $2 }' "$tmp/keys") "$vault/keys/$epoch"/*.age; do
+      case $id in */*) ;; *) id=$vault/keys/$epoch/$id.age ;; esac
+      [ -f "$id" ] || continue
+      secret=$(age -d -i "$identity" -- "$id" 2>"$tmp/raw.errors") || continue
+      id=$(age-keygen -y <<<"$secret" 2>/dev/null | tr -d '\n' | sha256sum) || continue
+      [ "${id%% *}" = "$epoch" ] && { epochs+=$secret$'\n'; continue 2; }
+    done
+    shown <"$tmp/raw.errors" >&2
+    die "$identity opens no key of epoch $epoch: see $vault/keys/$epoch"
+  done < <(cut -d ' ' -f 1 "$tmp/keys" | sort -u)
+}
 
 read_manifest() {
   local file id
@@ -277,7 +303,7 @@ read_manifest() {
   [ "${id%% *}" = "$manifest_id" ] || die "the manifest $file is damaged: its SHA-256 is not its name"
   open_object "$file" >"$tmp/manifest" 2>"$tmp/raw.errors" || {
     shown <"$tmp/raw.errors" >&2
-    die "the manifest cannot be decrypted with $identity"
+    die 'the manifest cannot be decrypted with the keys that its record names'
   }
   awk -F '\t' '
     function hex(text) { return length(text) == 64 && text !~ /[^0-9a-f]/ }
@@ -581,7 +607,7 @@ check_files() {
 
 restore() {
   local wrong made
-  need_tools age zstd awk cat cut dd dirname id ln mkdir mkfifo mknod mktemp nproc od paste rm sha256sum sort tac tail head touch truncate wc chmod chown
+  need_tools age age-keygen zstd awk cat cut dd dirname id ln mkdir mkfifo mknod mktemp nproc od paste rm sha256sum sort tac tail head touch tr truncate wc chmod chown
   begin "$1"
   [ -f "$2" ] || die "the identity file $2 is missing"
   identity=$(cd "$(dirname -- "$2")" && pwd -P)/${2##*/}
@@ -596,6 +622,8 @@ restore() {
   : >"$tmp/errors"
 
   choose_record "$3"
+  : >"$tmp/raw.errors"
+  open_epochs
   read_manifest
   read_lists
   check_packs

@@ -168,6 +168,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./keys-rotate.ts')).keysRotate,
   },
   {
+    name: 'keys admit',
+    summary: 'Let added recipients open what is stored already',
+    load: async () => (await import('./keys-admit.ts')).keysAdmit,
+  },
+  {
     name: 'evidence list',
     summary: 'List what drills have proved, and what not',
     load: async () => (await import('./evidence-list.ts')).evidenceList,

@@ -61,7 +61,7 @@ function coverageText(recipients: readonly Coverage[], nowMs: number, style: Sty
     style.bold(recipient),
     ...datasets.map(({ dataset, time, madeFor, since }) => {
       if (madeFor === null)
-        return `  ${style.warn('!')} ${dataset}, ${at(time)}: not known here, another host wrote it`;
+        return `  ${style.warn('!')} ${dataset}, ${at(time)}: nobody who is known says who opens it`;
       if (!madeFor) return `  ${style.bad('✗')} ${dataset}, ${at(time)}: not made for it; the next backup is`;
       return `  ${style.good('✓')} ${dataset}, ${at(time)}: made for it, as is each one since ${at(since ?? time)}`;
     }),
@@ -69,6 +69,6 @@ function coverageText(recipients: readonly Coverage[], nowMs: number, style: Sty
   return [
     ...lines,
     '',
-    'This is what the writing host remembers. Give a key with --identity to see that it opens them.',
+    'This is what those say who stored the keys. Give one with --identity to see that it opens them.',
   ].join('\n');
 }

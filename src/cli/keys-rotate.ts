@@ -8,9 +8,9 @@ import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
 
 export const keysRotate = defineCommand({
-  description: `Changes vault.recipients in the configuration; comments stay. New backups are made for the new recipients, whole: data
-that an added one could not open is sent again. What is stored already stays sealed as it is; this says what that means, for
-how long, and for whom.
+  description: `Changes vault.recipients in the configuration; comments stay. New backups are made for the new recipients, whole. What is
+stored already an added one opens once somebody with another key has run 'lifeboat keys admit'; what a removed one opened it
+goes on opening. This says what that means, for how long, and for whom.
 
   lifeboat keys rotate --add age1… --remove age1rr56a65c --comment "offline, in a safe"`,
   options: {
@@ -62,11 +62,13 @@ function leftLines(
     ...(added.length === 0
       ? []
       : [
-          `The ${earlier} stay${left.points === 1 ? 's' : ''} closed to the added key. Keep the others for them:`,
-          ...until,
+          `The ${earlier} stay${left.points === 1 ? 's' : ''} closed to the added key until somebody with another key runs:`,
+          '  lifeboat keys admit --identity FILE',
           ...(left.sentAgainBytes === 0
             ? []
-            : [`  The next backup sends everything again (about ${formatSize(left.sentAgainBytes)} stored), once.`]),
+            : [
+                `  Before the next backup: it sends about ${formatSize(left.sentAgainBytes)} again where that was not done.`,
+              ]),
         ]),
     ...(removed.length === 0 ? [] : removedLines()),
   ];

@@ -10,6 +10,7 @@ const mostByKind: Readonly<Record<string, number>> = {
   'rescue.sh': MiB,
   endorsements: 64 * KiB,
   format: 64 * KiB,
+  keys: 64 * KiB,
   ledger: 16 * MiB,
   packs: 64 * MiB,
   lists: 160 * KiB,

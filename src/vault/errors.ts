@@ -102,6 +102,22 @@ export const writerUnknown = defineError({
     `If that host is yours, add the key to vault.writers in lifeboat.yaml, or restore with --accept-writer ${fact.writer}.`,
 });
 
+export const epochKeyForged = defineError({
+  code: 'epoch-key-forged',
+  exit: 2,
+  say: (fact: { epoch: string }) => `What lies under keys/${fact.epoch.slice(0, 12)}… is not the key of that epoch.`,
+  hint: () => 'Somebody else put it there. Find out who can write to the destination; another copy may be right.',
+});
+
+export const historyClosed = defineError({
+  code: 'history-closed',
+  exit: 2,
+  say: () =>
+    'This key opens only a part of the restore point: the rest was stored before it was added, or after it was removed.',
+  hint: () =>
+    "If it was added, who holds another key runs 'lifeboat keys admit --identity FILE' once. Or restore with that key.",
+});
+
 export const contentDamaged = defineError({
   code: 'content-damaged',
   exit: 2,

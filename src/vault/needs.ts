@@ -13,6 +13,8 @@ export interface Needs {
   readonly manifest: readonly [string, number];
   readonly lists: readonly ListName[];
   readonly packs: Packs;
+  /** `[epoch, id, size in bytes]` of the keys of their epochs. */
+  readonly keys: SnapshotRecord['keys'];
 }
 
 /** The packs that lists name, counted: restore points share most of them, and there may be a million. */
@@ -42,7 +44,7 @@ export function packSizes({ ids, parts }: Packs): (id: string) => number | undef
   return (id) => known[ids.find(id) ?? -1] || undefined;
 }
 
-type WithRecord = { readonly record: Pick<SnapshotRecord, 'manifest' | 'lists'> };
+type WithRecord = { readonly record: Pick<SnapshotRecord, 'manifest' | 'lists' | 'keys'> };
 export type WithNeeds<Point> = Point & { readonly needs: Needs };
 
 /** Reads what these restore points need: their lists, each once, from any place that has it sound. */
@@ -75,7 +77,7 @@ export function needsReader(
     }
   }
 
-  function needsOf({ manifest, lists }: WithRecord['record']): Needs {
+  function needsOf({ manifest, lists, keys }: WithRecord['record']): Needs {
     const parts: PackList[] = [];
     const unread: string[] = [];
     for (const [id, packs, sizeBytes] of lists) {
@@ -84,7 +86,7 @@ export function needsReader(
       if (list?.numbers.length === packs && list.totalBytes === sizeBytes) parts.push(list);
       else unread.push(id);
     }
-    return { manifest, lists, packs: packsOf(ids, parts, unread) };
+    return { manifest, lists, packs: packsOf(ids, parts, unread), keys };
   }
 
   return async (points, signal = new AbortController().signal) => {

@@ -22,6 +22,7 @@ const recordOf = (timeMs: number, previous: SnapshotRecord | null = null): Snaps
       ...{ time, committed: time, tool: 't', versions: {}, lists: [], problems: {}, generation: 0 },
       sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
       manifest: [sha256Hex(randomBytes(8)), 9],
+      keys: [],
       retention: { class: 'standard' },
       previous: previous && sha256Hex(recordBytes(previous)),
       sequence: (previous?.sequence ?? 0) + 1,

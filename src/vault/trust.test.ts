@@ -43,6 +43,7 @@ const made = ({
     sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
     lists: [],
     manifest: [manifest ?? hash(id), 100] as const,
+    keys: [],
     problems: {},
     retention: { class: 'standard' },
     generation: 0,

@@ -1,11 +1,9 @@
 import { createHmac } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
 import type { RandomBytes } from '../core/clock.ts';
-import { makeStateFolder } from '../host/state-folder.ts';
 import { generateIdentity, recipientOf } from './age/identity.ts';
 import { writerKeysDamaged } from './errors.ts';
 import { newSigningKey, publicKeyOf, writerId } from './format/signing.ts';
+import { writeStateFile } from './state-file.ts';
 import { readWriterKeys, type StoredWriterKeys } from './writer-key-file.ts';
 
 /**
@@ -66,7 +64,7 @@ export async function planWriter(
   let stored = readWriterKeys(file);
   if (stored === undefined) {
     stored = { ...(await newKeys(vault, random)), unused: true };
-    store(file, stored);
+    writeStateFile(file, stored);
   }
   return { vault: stored.vault, publicKey: publicKeyOf(stored.signingKey) };
 }
@@ -76,7 +74,7 @@ async function usedKeys(file: string, vault: string, random: RandomBytes): Promi
   if (stored !== undefined && stored.unused === undefined) return stored;
   const { unused: _, ...keys } = stored ?? (await newKeys(vault, random));
   const used = { ...keys, vault };
-  store(file, used);
+  writeStateFile(file, used);
   return used;
 }
 
@@ -88,13 +86,4 @@ async function newKeys(vault: string, random: RandomBytes): Promise<StoredWriter
     chunkKey: Buffer.from(random(32)).toString('hex'),
     indexIdentity: (await generateIdentity()).identity,
   };
-}
-
-function store(file: string, keys: StoredWriterKeys): void {
-  makeStateFolder(dirname(file));
-  const handle = openSync(`${file}.new`, 'w', 0o600);
-  writeSync(handle, `${JSON.stringify(keys)}\n`);
-  fsyncSync(handle);
-  closeSync(handle);
-  renameSync(`${file}.new`, file);
 }

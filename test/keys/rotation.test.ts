@@ -91,7 +91,7 @@ describe('a recipient is removed', () => {
     writeFileSync(join(system.source(), 'new'), 'after the removal');
     const { record } = await system.backUp();
     const removed = withRecipients(system.config.vault.recipients, added.identity);
-    await expect(removed.readBack(record.id)).rejects.toMatchObject({ code: 'no-identity-fits' });
+    await expect(removed.readBack(record.id)).rejects.toMatchObject({ code: 'history-closed' });
   });
 });
 

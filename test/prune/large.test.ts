@@ -67,6 +67,7 @@ function records(vault: string) {
         sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
         lists: listsFor(at * fresh),
         manifest: [idOf('manifest', at), 100],
+        keys: [],
         problems: {},
         retention: { class: 'standard' },
         generation: 0,

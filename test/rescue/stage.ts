@@ -12,7 +12,7 @@ import { temporaryFolder } from '../support/temp.ts';
 const SCRIPT = join(import.meta.dirname, '../../rescue/rescue.sh');
 // All that the script may call: bash, age, zstd, awk and what coreutils has; openssl and setfattr where they are.
 const PROGRAMS =
-  'openssl setfattr bash age zstd awk cat cut dd dirname id ln mkdir mkfifo mknod mktemp nproc od paste rm sha256sum sort tac tail head touch truncate wc chmod chown';
+  'openssl setfattr bash age age-keygen zstd awk cat cut dd dirname id ln mkdir mkfifo mknod mktemp nproc od paste rm sha256sum sort tac tail head touch tr truncate wc chmod chown';
 
 /** A vault to be filled, and rescue.sh with nothing but the programs that it may call. */
 export async function stage() {

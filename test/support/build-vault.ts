@@ -9,9 +9,19 @@ import { newUlid } from '../../src/core/ulid.ts';
 import { newHeader } from '../../src/vault/age/header.ts';
 import { printsOf } from '../../src/vault/age/recipient-print.ts';
 import { sealAll } from '../../src/vault/age/stream.ts';
+import { type NewEpoch, newEpoch } from '../../src/vault/epochs/epoch.ts';
 import { encodeEntry } from '../../src/vault/format/entries.ts';
+import { encodeGrant } from '../../src/vault/format/grant.ts';
 import { encodeIndexDelta, type IndexedPack } from '../../src/vault/format/index-delta.ts';
-import { indexKey, manifestKey, packKey, RESCUE_KEY, VAULT_KEY } from '../../src/vault/format/keys.ts';
+import {
+  epochKeyKey,
+  grantKey,
+  indexKey,
+  manifestKey,
+  packKey,
+  RESCUE_KEY,
+  VAULT_KEY,
+} from '../../src/vault/format/keys.ts';
 import { type Extent, encodeManifest } from '../../src/vault/format/manifest.ts';
 import { MAX_LISTED_PACKS } from '../../src/vault/format/pack-list.ts';
 import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
@@ -26,6 +36,8 @@ export interface VaultBuilder {
   readonly signingKey: SigningKey;
   /** Commits one restore point. Entries must be in the order of `comparePaths`. */
   commit(point: NewPoint): Promise<SnapshotRecord>;
+  /** What is stored from now on is sealed to an epoch of these recipients. */
+  rotate(recipients: readonly string[]): void;
 }
 
 export interface NewPoint {
@@ -68,7 +80,7 @@ interface Chunk {
 type Piece = { readonly id: string; readonly length: number } | { readonly id: null; readonly length: number };
 
 export function buildVault(options: BuilderOptions): VaultBuilder {
-  const { random, recipients } = options;
+  const { random } = options;
   const objects = new Map<string, Uint8Array>();
   const places = new Map<string, Extent>();
   const chunkKey = random(32);
@@ -81,8 +93,27 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
   objects.set(VAULT_KEY, encodeVaultFile({ format: 1, vault, created: '2026-01-01T00:00:00.000Z' }));
   if (options.rescue) objects.set(RESCUE_KEY, options.rescue);
 
+  /** By pack and manifest, the epoch that it is sealed to. */
+  const sealedTo = new Map<string, NewEpoch>();
+  let { recipients } = options;
+  let epochs = 0;
+  let current: NewEpoch | undefined;
+
+  /** Begins one for the recipients of now. */
+  async function begin(time: string): Promise<NewEpoch> {
+    const made = await newEpoch(recipients);
+    const { epoch, speaker, keyObject } = made;
+    const id = newUlid(Date.parse(time), random);
+    const key = [hex(keyObject), keyObject.length] as const;
+    const begins = { speaker, number: ++epochs };
+    objects.set(epochKeyKey(epoch, key[0]), keyObject);
+    const grant = { vault, id, time, epoch, key, recipients: printsOf(recipients), begins };
+    objects.set(grantKey(epoch, id), encodeGrant(grant, privateKey));
+    return made;
+  }
+
   async function sealPlain(plain: Uint8Array): Promise<Uint8Array> {
-    const { header, fileKey } = await newHeader(recipients);
+    const { header, fileKey } = await newHeader([current!.recipient]);
     return sealAll(header, fileKey, random(16), plain);
   }
 
@@ -113,6 +144,7 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
       const file = await sealPlain(plain);
       const id = createHash('sha256').update(file).digest('hex');
       objects.set(packKey(id), file);
+      sealedTo.set(id, current!);
       packs.push({ id, sizeBytes: file.length, kind, toc });
       let offset = 0;
       for (const chunk of group) {
@@ -153,14 +185,19 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
   async function storeIndex(packs: readonly IndexedPack[], timeMs: number): Promise<void> {
     if (packs.length === 0) return;
     const key = indexKey(writerId(publicKeyOf(privateKey)), newUlid(timeMs, random));
-    const delta = encodeIndexDelta({ vault, packs, sealedTo: printsOf(recipients) }, privateKey);
+    const delta = encodeIndexDelta({ vault, packs, epoch: current!.epoch }, privateKey);
     objects.set(key, await seal(delta));
   }
 
   return {
     objects,
     signingKey,
+    rotate(to) {
+      recipients = to;
+      current = undefined;
+    },
     async commit(point) {
+      current ??= await begin(point.time);
       const { packs, body, sizes, used } = await storeContents(point);
       const { system = 'example', dataset, kind, time, facts = {}, expectations } = point;
       const id = newUlid(Date.parse(time), random);
@@ -194,6 +231,7 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
           sizes,
           lists: lists.map(({ name }) => name),
           manifest: [hex(manifest), manifest.length],
+          keys: keysOf([current, ...used.map((pack) => sealedTo.get(pack)!)]),
           problems: {},
           retention: { class: 'daily', until: '2036-01-01T00:00:00.000Z' },
           generation: 0,
@@ -208,6 +246,11 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
       return record;
     },
   };
+}
+
+function keysOf(epochs: readonly NewEpoch[]): SnapshotRecord['keys'] {
+  const sorted = [...new Set(epochs)].sort((a, b) => (a.epoch < b.epoch ? -1 : 1));
+  return sorted.map(({ epoch, keyObject }) => [epoch, hex(keyObject), keyObject.length] as const);
 }
 
 /** The plaintext of a pack: frames, padding, table of contents. */

@@ -108,6 +108,7 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
           sizes: { added: 1000, stored: 500, ...sizes },
           lists: lists.map(({ name }) => name),
           manifest: [sha256(time + dataset + previous), 100],
+          keys: [],
           problems,
           retention: { class: 'standard' },
           generation: 0,

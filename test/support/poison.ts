@@ -4,7 +4,6 @@ import { dirname, join } from 'node:path';
 import { newUlid } from '../../src/core/ulid.ts';
 import { newHeader } from '../../src/vault/age/header.ts';
 import { generateIdentity, recipientOf } from '../../src/vault/age/identity.ts';
-import { printsOf } from '../../src/vault/age/recipient-print.ts';
 import { sealAll } from '../../src/vault/age/stream.ts';
 import { encodeIndexDelta } from '../../src/vault/format/index-delta.ts';
 import { indexKey, packKey } from '../../src/vault/format/keys.ts';
@@ -19,7 +18,6 @@ export interface Poisoned {
 
 export interface PoisonRequest {
   readonly stateDir: string;
-  readonly recipients: readonly string[];
   /** Folder of a destination. */
   readonly vaultFolder: string;
   /** What the host will back up next: one chunk. */
@@ -32,7 +30,7 @@ export interface PoisonRequest {
 }
 
 /** Does what somebody can who has all keys of a host that writes, and has it take its index from the vault anew. */
-export async function poison({ stateDir, recipients, vaultFolder, content, way }: PoisonRequest): Promise<Poisoned> {
+export async function poison({ stateDir, vaultFolder, content, way }: PoisonRequest): Promise<Poisoned> {
   const keys = JSON.parse(readFileSync(join(stateDir, 'writer.json'), 'utf8')) as Record<string, string>;
   const { vault = '', signingKey = '', indexIdentity = '' } = keys;
   const chunkKey = Buffer.from(keys.chunkKey!, 'hex');
@@ -41,21 +39,23 @@ export async function poison({ stateDir, recipients, vaultFolder, content, way }
     return createHmac('sha256', chunkKey).update(digest).digest('hex').slice(0, 40);
   };
   const wrong = randomBytes(content.length);
-  const readers = way === 'shut' ? [(await generateIdentity()).recipient] : recipients;
+  const { epochs } = JSON.parse(readFileSync(join(stateDir, 'epochs.json'), 'utf8'));
+  const last = epochs.at(-1) as { readonly epoch: string; readonly recipient: string };
+  const readers = [way === 'shut' ? (await generateIdentity()).recipient : last.recipient];
   const { plain, toc } = packPlain([{ id: way === 'table' ? idOf(wrong) : idOf(content), bytes: wrong }], 1 << 20);
   const { header, fileKey } = await newHeader(readers);
   const object = sealAll(header, fileKey, randomBytes(16), plain);
   const pack = createHash('sha256').update(object).digest('hex');
   const named = { ...toc, chunks: { ...toc.chunks, ids: Buffer.from(idOf(content), 'hex') } };
   const one = { id: pack, sizeBytes: object.length, kind: 'data', toc: named } as const;
-  const delta = encodeIndexDelta({ vault, packs: [one], sealedTo: printsOf(recipients) }, signingKey);
+  const delta = encodeIndexDelta({ vault, packs: [one], epoch: last.epoch }, signingKey);
   const writer = writerId(publicKeyOf(signingKey));
   const put = (key: string, bytes: Uint8Array) => {
     mkdirSync(dirname(join(vaultFolder, key)), { recursive: true });
     writeFileSync(join(vaultFolder, key), bytes);
   };
   put(packKey(pack), object);
-  const index = await sealSmall(delta, [...recipients, await recipientOf(indexIdentity)]);
+  const index = await sealSmall(delta, [last.recipient, await recipientOf(indexIdentity)]);
   put(indexKey(writer, newUlid(Date.now(), randomBytes)), index);
   forgetIndex(stateDir);
   return { pack };

@@ -70,7 +70,7 @@ test('what a place lost is told in as many steps as it lost objects, and an end 
   const names = Array.from({ length: 2000 }, (_, at) => at.toString(16).padStart(64, '0'));
   const numbers = Uint32Array.from(names, (name) => ids.add(name));
   const part: PackList = { numbers, sizes: numbers.map(() => 1), totalBytes: names.length };
-  const needs = { manifest: ['f'.repeat(64), 1], lists: [], packs: packsOf(ids, [part]) } as const;
+  const needs = { manifest: ['f'.repeat(64), 1], lists: [], packs: packsOf(ids, [part]), keys: [] } as const;
   const points = [{ key: 'one', needs }] as unknown as Parameters<typeof neededObjects>[0];
   let looked = 0;
   const findings = names.map((name) => ({
@@ -82,7 +82,7 @@ test('what a place lost is told in as many steps as it lost objects, and an end 
   }));
   const vault = { destinations: [{ name: 'disk' }] } as unknown as VaultReader;
   const controller = new AbortController();
-  const options = { needed: neededObjects(points, ids), rescue: Buffer.alloc(0) };
+  const options = { needed: neededObjects(points, ids), grants: new Set<string>(), rescue: Buffer.alloc(0) };
   const healed = await heal(vault, new Map(), findings as readonly Finding[], points, { ...options, run: run() });
   expect(healed.every(({ restorePoints }) => restorePoints.length === 1)).toBe(true);
   expect(looked).toBeLessThan(10 * names.length);

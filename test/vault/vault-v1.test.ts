@@ -7,11 +7,14 @@ import { describe, expect, test } from 'vitest';
 import { canonicalJson } from '../../src/core/canonical-json.ts';
 import { parseIdentityFile } from '../../src/vault/age/identity.ts';
 import { openAll } from '../../src/vault/age/stream.ts';
+import { openEpochKey } from '../../src/vault/epochs/epoch.ts';
+import { epochsOf } from '../../src/vault/epochs/grants.ts';
 import { decodeEndorsement, endorsementBytes } from '../../src/vault/format/endorsement.ts';
 import { encodeEntry, type LocatedEntry } from '../../src/vault/format/entries.ts';
 import { newEntryReader } from '../../src/vault/format/entry-lines.ts';
 import { escapeBytes } from '../../src/vault/format/escape.ts';
 import { decodeGeneration, generationBytes } from '../../src/vault/format/generation.ts';
+import { decodeGrant, grantBytes } from '../../src/vault/format/grant.ts';
 import { decodeIndexDelta } from '../../src/vault/format/index-delta.ts';
 import { listKey, manifestKey, packKey, parseKey } from '../../src/vault/format/keys.ts';
 import { verifyLedger } from '../../src/vault/format/ledger.ts';
@@ -28,13 +31,22 @@ import { temporaryFolder } from '../support/temp.ts';
 // changes: when a test here fails, the code is wrong.
 const FIXTURE = join(import.meta.dirname, '../fixtures/vault-v1');
 const VAULT = join(FIXTURE, 'vault');
-const identities = parseIdentityFile(readFileSync(join(FIXTURE, 'identity.txt'), 'utf8'));
 
 const keys = readdirSync(VAULT, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile())
   .map((entry) => join(entry.parentPath, entry.name).slice(VAULT.length + 1));
 const parsed = keys.map((key) => ({ key, is: parseKey(key), bytes: new Uint8Array(readFileSync(join(VAULT, key))) }));
 const ofType = (type: string) => parsed.filter(({ is }) => is?.type === type);
+const identitiesIn = (file: string) => parseIdentityFile(readFileSync(join(FIXTURE, file), 'utf8'));
+const epochKeys = ofType('epoch-key').map(({ is, bytes }) => ({
+  epoch: is?.type === 'epoch-key' ? is.epoch : '',
+  bytes,
+}));
+const opened = await Promise.all(
+  epochKeys.map(({ epoch, bytes }) => openEpochKey(bytes, epoch, identitiesIn('identity.txt')).catch(() => [])),
+);
+/** Of the two epochs, each from the object that is for this identity. */
+const identities = opened.flat();
 const records = ofType('snapshot').map(({ bytes }) => decodeRecord(bytes));
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -54,6 +66,8 @@ describe('a vault of format 1, written long ago', () => {
       generation: 1,
       ledger: 2,
       endorsement: 1,
+      'epoch-key': 3,
+      grant: 3,
     });
   });
 
@@ -74,8 +88,31 @@ describe('a vault of format 1, written long ago', () => {
     for (const { bytes, key } of ofType('endorsement')) {
       expect(endorsementBytes(decodeEndorsement(bytes, key))).toEqualBytes(bytes);
     }
+    for (const { bytes, key } of ofType('grant')) expect(grantBytes(decodeGrant(bytes, key))).toEqualBytes(bytes);
     expect(verifyLedger(ofType('ledger'), { vault })).toMatchObject({ ok: true, entries: 2 });
     expect(isSoundRescue(ofType('rescue')[0]!.bytes)).toBe(true);
+  });
+
+  test('holds two epochs, one of which was opened to a recipient that came later', async () => {
+    const epochs = epochsOf(
+      ofType('grant').map(({ bytes, key }) => decodeGrant(bytes, key)),
+      (writer) => writer === records[0]!.writer,
+    );
+    expect(
+      epochs
+        .values()
+        .map(({ number, grants }) => [number, grants.length])
+        .toArray()
+        .sort(),
+    ).toEqual([
+      [1, 2],
+      [2, 1],
+    ]);
+    expect(identities).toHaveLength(2);
+    const others = await Promise.all(
+      epochKeys.map(({ epoch, bytes }) => openEpochKey(bytes, epoch, identitiesIn('added.txt')).catch(() => [])),
+    );
+    expect(others.flat().sort()).toEqual(identities.toSorted());
   });
 
   test('keeps every pack and index delta byte for byte, beneath the encryption', async () => {
@@ -112,11 +149,11 @@ describe('a vault of format 1, written long ago', () => {
     ["today's rescue.sh", join(import.meta.dirname, '../../rescue/rescue.sh')],
   ])('is restored by %s', async ([, script]) => {
     const folder = await temporaryFolder();
-    for (const record of records) {
+    for (const [at, record] of records.entries()) {
       const args = [
         'restore',
         VAULT,
-        join(FIXTURE, 'identity.txt'),
+        join(FIXTURE, at === 0 ? 'added.txt' : 'identity.txt'),
         `${record.system}/${record.dataset}@${record.id}`,
         join(folder, record.id),
       ];

@@ -36,6 +36,9 @@ test('every kind of entry is told in plain words, and what is not known is shown
   expect(told('key', { action: 'rotated', added: ['0123456789abcdef'], removed: ['fedcba9876543210'] })).toBe(
     '01234567 added, fedcba98 removed',
   );
+  expect(told('key', { action: 'admitted', admitted: ['0123456789abcdef'] })).toBe(
+    '01234567 let in to what was stored before',
+  );
   const strange = { anything: [1, { else: null }] };
   for (const kind of [
     'backup',

@@ -34,8 +34,9 @@ function words(kind: string, body: unknown): string | undefined {
     case 'key': {
       const { action, by, keys } = body as KeyBody;
       if (action === 'used') return `used by ${by}${keyWords(keys)}`;
-      const { added, removed } = body as { added: readonly string[]; removed: readonly string[] };
-      return [...added.map((key) => `${short(key)} added`), ...removed.map((key) => `${short(key)} removed`)].join(
+      const { added, removed, admitted } = body as Readonly<Record<string, readonly string[]>>;
+      if (action === 'admitted') return `${admitted!.map(short).join(', ')} let in to what was stored before`;
+      return [...added!.map((key) => `${short(key)} added`), ...removed!.map((key) => `${short(key)} removed`)].join(
         ', ',
       );
     }

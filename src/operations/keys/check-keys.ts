@@ -1,16 +1,13 @@
-import { join } from 'node:path';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import { recipientOf } from '../../vault/age/identity.ts';
 import { plainRecipient, printOf } from '../../vault/age/recipient-print.ts';
-import { writerId } from '../../vault/format/signing.ts';
-import { readSealedTo, type SealedTo } from '../../vault/index/sealed-to.ts';
+import { believedEpochs, openersOf } from '../../vault/epochs/grants.ts';
 import type { WithNeeds } from '../../vault/needs.ts';
 import { newestOrNone } from '../../vault/newest.ts';
 import { tryKey } from '../../vault/read/opens.ts';
 import { isDoubtful } from '../../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
-import { publicKeyIn } from '../../vault/writer-key-file.ts';
 import { endorseWriters } from '../endorse.ts';
 import type { OpenSystem } from '../system.ts';
 
@@ -119,35 +116,36 @@ async function closedBecause({ needs }: WithNeeds<RestorePoint>, trial: Trial['t
   try {
     const found = await trial.whole(needs);
     if (found.opens) return null;
-    return found.key.startsWith('manifests/')
-      ? 'it was not made for this key'
-      : 'some of its data was stored before this key was added, and this key does not open that';
+    if (!found.key.startsWith('keys/')) return `its record names the wrong keys: they do not open ${found.key}`;
+    return found.opensSome
+      ? "some of its data was stored before this key was added. Who holds another key runs 'lifeboat keys admit'"
+      : 'it was not made for this key';
   } catch (error) {
     return sentenceOf(error);
   }
 }
 
-/** Which recipients the newest restore point of each dataset was made for, as this host's index knows it. Needs no key. */
+/** Which recipients open the newest restore point of each dataset, as those say who stored its keys. Needs no key. */
 export interface Coverage {
   readonly recipient: string;
   readonly datasets: ReadonlyArray<{
     readonly dataset: string;
     readonly time: string;
-    /** Null where this host does not know: another one wrote it. */
+    /** Null where nobody who is known says so. */
     readonly madeFor: boolean | null;
     readonly since: string | null;
   }>;
 }
 
 export async function coverage(system: OpenSystem, vault: VaultReader): Promise<Coverage[]> {
-  const sealedTo = sealedToHere(system, vault.id);
+  const openers = await openersIn(vault);
   const byDataset = await pointsByDataset(system, vault);
   return system.config.vault.recipients.map((recipient) => {
     const print = printOf(recipient);
     const datasets = [...byDataset].map(([dataset, points]) => {
       const newest = points[0]!;
-      const madeFor = isSealedTo(newest, print, sealedTo);
-      const unbroken = points.findIndex((point) => isSealedTo(point, print, sealedTo) !== true);
+      const madeFor = opensFor(newest, print, openers);
+      const unbroken = points.findIndex((point) => opensFor(point, print, openers) !== true);
       const oldest = unbroken < 0 ? points.at(-1) : points[unbroken - 1];
       return { dataset, time: newest.record.time, madeFor, since: oldest?.record.time ?? null };
     });
@@ -155,21 +153,24 @@ export async function coverage(system: OpenSystem, vault: VaultReader): Promise<
   });
 }
 
-/** Whether every pack of a restore point is sealed to the recipient; null where that is not known of some. */
-export function isSealedTo({ needs }: WithNeeds<RestorePoint>, print: string, sealedTo: SealedTo): boolean | null {
-  let known = needs.packs.unread.length === 0;
-  for (const [pack] of needs.packs) {
-    const prints = sealedTo(pack);
-    if (prints === undefined) known = false;
-    else if (!prints.includes(print)) return false;
-  }
-  return known ? true : null;
+/** Prints of those who open an epoch; undefined where nobody who is known says so. */
+export type Openers = (epoch: string) => ReadonlySet<string> | undefined;
+
+export async function openersIn({ destinations, id, trust }: VaultReader): Promise<Openers> {
+  const epochs = await believedEpochs(destinations, id, trust);
+  const openers = new Map(epochs.values().map(({ epoch, grants }) => [epoch, openersOf(grants)]));
+  return (epoch) => openers.get(epoch);
 }
 
-/** What this host's own writer knows. */
-export function sealedToHere({ config }: OpenSystem, vault: string): SealedTo {
-  const publicKey = publicKeyIn(join(config.stateDir, 'writer.json'), vault);
-  return publicKey === undefined ? () => undefined : readSealedTo(config.stateDir, vault, writerId(publicKey));
+/** Whether the recipient opens every epoch that a restore point needs; null where that is not known of some. */
+export function opensFor({ record }: RestorePoint, print: string, openers: Openers): boolean | null {
+  let known = record.keys.length > 0;
+  for (const [epoch] of record.keys) {
+    const prints = openers(epoch);
+    if (prints === undefined) known = false;
+    else if (!prints.has(print)) return false;
+  }
+  return known ? true : null;
 }
 
 /** Of this system, newest first; those in doubt are not the newest of anything. */

@@ -7,12 +7,14 @@ import { keepSet, type Retention } from '../../core/retention.ts';
 import type { Run } from '../../core/run.ts';
 import { isRecipient, refused } from '../../vault/age/identity.ts';
 import { plainRecipient, printOf } from '../../vault/age/recipient-print.ts';
-import type { SealedTo } from '../../vault/index/sealed-to.ts';
+import { writerId } from '../../vault/format/signing.ts';
+import { type PackEpochs, readPackEpochs } from '../../vault/index/pack-epochs.ts';
 import type { WithNeeds } from '../../vault/needs.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
+import { publicKeyHere } from '../known-writers.ts';
 import { noteInLedger } from '../ledger/audit.ts';
 import type { OpenSystem } from '../system.ts';
-import { isSealedTo, pointsByDataset, sealedToHere } from './check-keys.ts';
+import { type Openers, openersIn, opensFor, pointsByDataset } from './check-keys.ts';
 
 export const rotationImpossible = defineError({
   code: 'rotation-impossible',
@@ -141,7 +143,8 @@ async function leftBy(
   const byDataset = await pointsByDataset(system, vault);
   const all = [...byDataset.values()].flat();
   if (all.length === 0) return null;
-  const sealedTo = sealedToHere(system, vault.id);
+  const openers = await openersIn(vault);
+  const epochs = epochsHere(system, vault.id);
   const nowMs = system.clock.now();
   const newest = [...byDataset.values()].map((points) => points[0]!);
   const datasets = [...byDataset].map(([dataset, points]) => {
@@ -149,7 +152,7 @@ async function leftBy(
     const untilMs = retention && goneBy(points, retention, nowMs);
     return { dataset, points: points.length, until: untilMs === undefined ? null : new Date(untilMs).toISOString() };
   });
-  const isNew = (recipient: string) => newest.some((point) => isSealedTo(point, printOf(recipient), sealedTo) !== true);
+  const isNew = (recipient: string) => newest.some((point) => opensFor(point, printOf(recipient), openers) !== true);
   const packs = packsOf(newest);
   return {
     points: all.length,
@@ -158,7 +161,7 @@ async function leftBy(
       .sort()
       .at(-1)!,
     datasets,
-    stillOpens: removed.map((recipient) => ({ recipient, ...openedBy(packs, printOf(recipient), sealedTo) })),
+    stillOpens: removed.map((recipient) => ({ recipient, ...openedBy(packs, printOf(recipient), epochs, openers) })),
     sentAgainBytes: added.some(isNew) ? [...packs.values()].reduce((sum, sizeBytes) => sum + sizeBytes, 0) : 0,
   };
 }
@@ -167,12 +170,18 @@ function packsOf(points: ReadonlyArray<WithNeeds<RestorePoint>>): ReadonlyMap<st
   return new Map(points.flatMap(({ needs }) => [...needs.packs]));
 }
 
-function openedBy(packs: ReadonlyMap<string, number>, print: string, sealedTo: SealedTo) {
+/** What this host's own writer knows. */
+function epochsHere({ config }: OpenSystem, vault: string): PackEpochs {
+  const publicKey = publicKeyHere(config, vault);
+  return publicKey === undefined ? () => undefined : readPackEpochs(config.stateDir, vault, writerId(publicKey));
+}
+
+function openedBy(packs: ReadonlyMap<string, number>, print: string, epochs: PackEpochs, openers: Openers) {
   const counts = { packs: 0, sizeBytes: 0, unknown: 0 };
   for (const [pack, sizeBytes] of packs) {
-    const prints = sealedTo(pack);
+    const prints = openers(epochs(pack) ?? '');
     if (prints === undefined) counts.unknown++;
-    else if (prints.includes(print)) {
+    else if (prints.has(print)) {
       counts.packs++;
       counts.sizeBytes += sizeBytes;
     }

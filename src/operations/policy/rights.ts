@@ -19,6 +19,7 @@ export const everyName: readonly string[] = [
   'rescue.sh',
   'packs/*',
   'lists/*',
+  'keys/*',
   'manifests/*',
   'index/*',
   'snapshots/*',
@@ -41,13 +42,14 @@ const announced = 'format/*';
  */
 export const rightsOf: Readonly<Record<Role, Rights>> = {
   writer: {
-    // Its own index, lists of packs and the newest records, to go on where it was; what a prune decided; what it noted last.
+    // Its own index, lists of packs and the newest records, to go on where it was; whom others let in to its epochs; what a prune
+    // decided; what it noted last.
     read: [
-      ...['vault.json', 'rescue.sh', 'lists/*', 'index/*', 'snapshots/*', 'gc/*'],
+      ...['vault.json', 'rescue.sh', 'lists/*', 'keys/*', 'index/*', 'snapshots/*', 'gc/*'],
       ...[ledger, endorsements, announced, 'probe/*'],
     ],
     create: [
-      ...['vault.json', 'rescue.sh', 'packs/*', 'lists/*', 'manifests/*', 'index/*', 'snapshots/*'],
+      ...['vault.json', 'rescue.sh', 'packs/*', 'lists/*', 'keys/*', 'manifests/*', 'index/*', 'snapshots/*'],
       ...[ledger, endorsements, announced, 'probe/*'],
     ],
     // What `check` tries out, and nothing else.

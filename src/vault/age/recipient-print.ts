@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Bytes of a recipient's print. */
-export const PRINT_SIZE = 16;
+const PRINT_SIZE = 16;
 
 /**
  * A recipient's fingerprint, 32 lower-case hex digits: names it where the recipient itself must not stand. The comment of an

@@ -2,6 +2,7 @@ import type { Key } from '../../destinations/destination.ts';
 import { decodeAnnouncement } from '../format/announcement.ts';
 import { decodeEndorsement } from '../format/endorsement.ts';
 import { decodeGeneration } from '../format/generation.ts';
+import { decodeGrant } from '../format/grant.ts';
 import type { ParsedKey } from '../format/keys.ts';
 import { decodeLedgerEntry } from '../format/ledger.ts';
 import { decodePackList } from '../format/pack-list.ts';
@@ -19,6 +20,7 @@ export function believe(vault: string, key: Key, parsed: ParsedKey, bytes: Uint8
   switch (parsed.type) {
     case 'pack':
     case 'manifest':
+    case 'epoch-key':
       if (sha256Hex(bytes) !== parsed.id) throw wrong('its bytes are not the ones that its name promises');
       return undefined;
     case 'list':
@@ -43,6 +45,11 @@ export function believe(vault: string, key: Key, parsed: ParsedKey, bytes: Uint8
     case 'endorsement':
       if (decodeEndorsement(bytes, key).vault !== vault) throw wrong('it belongs elsewhere');
       return undefined;
+    case 'grant': {
+      const { vault: of, writer } = decodeGrant(bytes, key);
+      if (of !== vault) throw wrong('it belongs elsewhere');
+      return writer;
+    }
     case 'announcement': {
       const { vault: of, writer } = decodeAnnouncement(bytes, key);
       if (of !== vault) throw wrong('it belongs elsewhere');

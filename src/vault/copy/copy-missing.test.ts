@@ -43,6 +43,7 @@ function recordOf(needs: readonly (readonly [string, number])[], timeMs = 1000):
     sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
     lists: listsOf(needs).map(({ name }) => name),
     manifest: [sha256(manifest), manifest.length],
+    keys: [],
     problems: {},
     retention: { class: 'standard' },
     generation: 0,

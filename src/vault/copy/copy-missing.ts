@@ -3,7 +3,8 @@ import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { objectDamaged, objectExists, objectMissing } from '../../destinations/errors.ts';
 import { firstSound, traceOf } from '../../destinations/first-version.ts';
-import { listKey, manifestKey, type ParsedKey, packKey } from '../format/keys.ts';
+import { believedEpochs } from '../epochs/grants.ts';
+import { epochKeyKey, grantKey, listKey, manifestKey, type ParsedKey, packKey } from '../format/keys.ts';
 import { listBytesOf } from '../format/pack-list.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
@@ -63,6 +64,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
   const strange: Key[] = [];
   const silent = new Map<Holdings, unknown>();
   const done = { objects: 0, bytes: 0, records: 0 };
+  const grants = await grantsThatCount(plan, options);
 
   async function copyOne(missing: Missing): Promise<void> {
     const { key, sources } = missing;
@@ -140,7 +142,11 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
     } catch (error) {
       throw refuse(sentenceOf(error));
     }
-    if (signer !== undefined && !maySpread(parsed, signer, options.trust ?? {})) throw recordsStrange({ objects: key });
+    const isStrange =
+      parsed.type === 'grant'
+        ? !grants.has(key)
+        : signer !== undefined && !maySpread(parsed, signer, options.trust ?? {});
+    if (isStrange) throw recordsStrange({ objects: key });
     if (record !== undefined && options.spreads?.(record) === false) throw recordsStrange({ objects: key });
     return record;
   }
@@ -166,15 +172,29 @@ function maySpread(parsed: ParsedKey, signer: string, trust: Trust): boolean {
   return parsed.type === 'generation' ? isPruner(trust, signer) : isOurs(trust, signer);
 }
 
+/** Those of writers that are known, and of who opens their epochs; looked for where there is one to copy. */
+async function grantsThatCount(
+  { to, objects }: CopyPlan,
+  { vault, trust = {} }: CopyOptions,
+): Promise<ReadonlySet<Key>> {
+  const some = objects.filter(({ parsed }) => parsed.type === 'grant').flatMap(({ sources }) => sources);
+  if (some.length === 0) return new Set();
+  const destinations = new Set([to, ...some].map(({ destination }) => destination));
+  const epochs = await believedEpochs([...destinations], vault, trust);
+  const believed = epochs.values().flatMap((one) => one.grants);
+  return new Set(believed.map(({ epoch, id }) => grantKey(epoch, id)));
+}
+
 interface Sound {
   readonly body: Uint8Array;
   readonly record: SnapshotRecord | undefined;
 }
 
 /** A destination names only restore points that it holds whole. */
-function hasAll({ sizes }: Holdings, { manifest, lists, packs }: Needs): boolean {
+function hasAll({ sizes }: Holdings, { manifest, lists, packs, keys }: Needs): boolean {
   if (packs.unread.length > 0 || sizes.get(manifestKey(manifest[0])) !== manifest[1]) return false;
   if (lists.some(([id, count]) => sizes.get(listKey(id)) !== listBytesOf(count))) return false;
+  if (keys.some(([epoch, id, sizeBytes]) => sizes.get(epochKeyKey(epoch, id)) !== sizeBytes)) return false;
   for (const [id, sizeBytes] of packs) if (sizes.get(packKey(id)) !== sizeBytes) return false;
   return true;
 }

@@ -1,5 +1,5 @@
 import type { Key } from '../../destinations/destination.ts';
-import { isHashed, type ParsedKey, parseKey } from '../format/keys.ts';
+import { isNamedByHash, type ParsedKey, parseKey } from '../format/keys.ts';
 import type { Holdings } from './holdings.ts';
 import type { Withdrawn } from './withdrawn.ts';
 
@@ -40,6 +40,9 @@ const order: Readonly<Partial<Record<ParsedKey['type'], number>>> = {
   endorsement: 5,
   // Before what it announces.
   announcement: -1,
+  // A pack means nothing without the key of its epoch.
+  'epoch-key': -1,
+  grant: -1,
 };
 
 /**
@@ -68,7 +71,8 @@ export function planCopy(
         continue;
       }
       const parsed = parseKey(key)!;
-      if (!isCopied(parsed, number) || (isHashed(parsed) && (withdrawn.has(parsed.id) || !wanted(parsed.id)))) continue;
+      if (!isCopied(parsed, number) || (isNamedByHash(parsed) && (withdrawn.has(parsed.id) || !wanted(parsed.id))))
+        continue;
       missing.set(key, { key, parsed, sizeBytes, sources: [source] });
       totalBytes += sizeBytes;
     }

@@ -30,6 +30,7 @@ function recordOf(key: string, id: string, logical: number): SnapshotRecord {
     sizes: { logical, added: 1, stored: 1, entries: 1 },
     lists: [],
     manifest: ['0'.repeat(64), 100] as const,
+    keys: [],
     problems: {},
     retention: { class: 'standard' },
     generation: 0,

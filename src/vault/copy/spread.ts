@@ -2,6 +2,7 @@ import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import type { Key } from '../../destinations/destination.ts';
+import { believedEpochs } from '../epochs/grants.ts';
 import { recordHash, recordKey, type SnapshotRecord } from '../format/record.ts';
 import { createIdSet } from '../id-set.ts';
 import { type Doubt, isKnownWriter } from '../trust.ts';
@@ -28,7 +29,7 @@ export async function spreadRule(vault: VaultReader): Promise<SpreadRule> {
     (spreading.has(recordHash(record)) || !judged.has(recordKey(record)));
 }
 
-/** Packs, manifests and lists that a record needs which may spread: no other is copied. */
+/** Packs, manifests, lists and keys of epochs that a record needs which may spread, and what else opens those: no other is copied. */
 export async function wantedBy(
   vault: VaultReader,
   spreads: SpreadRule,
@@ -37,7 +38,12 @@ export async function wantedBy(
   const { points } = await vault.restorePoints();
   const needed = createIdSet(vault.ids);
   const spreading = points.filter(({ record }) => spreads(record));
-  for (const { needs } of await vault.withNeeds(spreading, signal)) needed.addNeeds(needs);
+  for (const { needs } of await vault.withNeeds(spreading, signal)) {
+    needed.addNeeds(needs);
+    for (const [, id] of needs.keys) needed.add(id);
+  }
+  const epochs = await believedEpochs(vault.destinations, vault.id, vault.trust);
+  for (const { grants } of epochs.values()) for (const { key } of grants) needed.add(key[0]);
   return (id) => needed.has(id);
 }
 

@@ -100,6 +100,13 @@ export const announcementDamaged = defineError({
   hint: () => 'It counts for nothing. Find out who can write to the destination.',
 });
 
+export const grantDamaged = defineError({
+  code: 'grant-damaged',
+  exit: 2,
+  say: (fact: { key: string; why: string }) => `Grant ${fact.key} does not hold: ${fact.why}.`,
+  hint: () => 'It counts for nothing. Find out who can write to the destination.',
+});
+
 export const ledgerDamaged = defineError({
   code: 'ledger-damaged',
   exit: 2,

@@ -17,7 +17,7 @@ const record = signRecord(
   {
     ...{ format: 1, vault, system: 'shop', dataset: 'db', kind: 'files', id: newUlid(2, randomBytes), time },
     ...{ committed: time, tool: 't', versions: {}, sizes: { logical: 1, added: 1, stored: 1, entries: 1 } },
-    ...{ lists: [['ab'.repeat(32), 1, 5]], manifest: ['cd'.repeat(32), 5], problems: {} },
+    ...{ lists: [['ab'.repeat(32), 1, 5]], manifest: ['cd'.repeat(32), 5], keys: [], problems: {} },
     ...{ retention: { class: 'x' }, generation: 0, previous: null, sequence: 1 },
   },
   privateKey,
@@ -103,6 +103,7 @@ test('no signature of one kind stands for another', () => {
   const all: Record<SignedKind, object> = {
     ...{ record, generation, endorsement },
     announcement: { algorithm: 'ed25519', format: 2, vault, writer: publicKey },
+    grant: { algorithm: 'ed25519', format: 1, vault, writer: publicKey },
   };
   for (const [kind, value] of Object.entries(all)) {
     for (const other of Object.keys(all) as SignedKind[]) {

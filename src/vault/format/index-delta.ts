@@ -1,5 +1,4 @@
 import { isUlid } from '../../core/ulid.ts';
-import { PRINT_SIZE } from '../age/recipient-print.ts';
 import { indexDamaged } from './errors.ts';
 import { isSha256 } from './keys.ts';
 import { publicKeyOf, sign, verify } from './signing.ts';
@@ -13,8 +12,8 @@ export interface IndexDelta {
   /** ULID. */
   readonly vault: string;
   readonly packs: readonly IndexedPack[];
-  /** Prints of the recipients that the packs are sealed to, sorted: an age header does not tell. */
-  readonly sealedTo: readonly string[];
+  /** The epoch that the packs are sealed to: an age header does not tell. */
+  readonly epoch: string;
   /** Ed25519 public key, base64. */
   readonly writer: string;
 }
@@ -36,7 +35,7 @@ const ALGORITHM = Buffer.from('ed25519\0', 'latin1');
 const KEY_SIZE = 32;
 const SIGNATURE_SIZE = 64;
 const VAULT_SIZE = 26;
-/** The least: no packs, no recipients. */
+/** Before the packs. */
 const HEAD_SIZE = MAGIC.length + VAULT_SIZE + 4;
 const TAIL_SIZE = ALGORITHM.length + KEY_SIZE + SIGNATURE_SIZE;
 const ID_SIZE = 32;
@@ -45,9 +44,9 @@ const PACK_HEAD_SIZE = ID_SIZE + 8 + 1;
 const KINDS = ['data', 'meta'] as const;
 
 export function encodeIndexDelta(delta: Omit<IndexDelta, 'writer'>, privateKey: string): Uint8Array {
-  const prints = [...delta.sealedTo].sort();
+  if (!isSha256(delta.epoch)) throw new TypeError('no epoch');
   const packsSize = delta.packs.reduce((sum, pack) => sum + PACK_HEAD_SIZE + tocBodySize(pack.toc), 0);
-  const bytes = Buffer.alloc(HEAD_SIZE + packsSize + 4 + prints.length * PRINT_SIZE + TAIL_SIZE);
+  const bytes = Buffer.alloc(HEAD_SIZE + packsSize + ID_SIZE + TAIL_SIZE);
   let at = MAGIC.copy(bytes);
   at += bytes.write(delta.vault, at, VAULT_SIZE, 'latin1');
   at = bytes.writeUInt32LE(delta.packs.length, at);
@@ -58,8 +57,7 @@ export function encodeIndexDelta(delta: Omit<IndexDelta, 'writer'>, privateKey: 
     at = bytes.writeUInt8(KINDS.indexOf(pack.kind), at);
     at = writeTocBody(pack.toc, bytes, at);
   }
-  at = bytes.writeUInt32LE(prints.length, at);
-  for (const print of prints) at += bytes.write(print, at, PRINT_SIZE, 'hex');
+  at += bytes.write(delta.epoch, at, ID_SIZE, 'hex');
   at += ALGORITHM.copy(bytes, at);
   at += bytes.write(publicKeyOf(privateKey), at, KEY_SIZE, 'base64');
   bytes.write(sign(signedPart(bytes), privateKey), at, SIGNATURE_SIZE, 'base64');
@@ -74,7 +72,7 @@ function signedPart(bytes: Buffer): Uint8Array {
 export function decodeIndexDelta(bytes: Uint8Array): IndexDelta {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = HEAD_SIZE;
-  if (buffer.length < at + 4 + TAIL_SIZE || !buffer.subarray(0, MAGIC.length).equals(MAGIC))
+  if (buffer.length < at + ID_SIZE + TAIL_SIZE || !buffer.subarray(0, MAGIC.length).equals(MAGIC))
     throw indexDamaged({ field: 'its first bytes' });
   const vault = buffer.toString('latin1', MAGIC.length, MAGIC.length + VAULT_SIZE);
   if (!isUlid(vault)) throw indexDamaged({ field: 'its vault' });
@@ -92,7 +90,8 @@ export function decodeIndexDelta(bytes: Uint8Array): IndexDelta {
     packs.push({ id, sizeBytes, kind, toc: body.toc });
     at = body.next;
   }
-  return { vault, packs, sealedTo: readPrints(buffer, at), writer };
+  if (buffer.length !== at + ID_SIZE + TAIL_SIZE) throw indexDamaged({ field: 'its end' });
+  return { vault, packs, epoch: buffer.toString('hex', at, at + ID_SIZE), writer };
 }
 
 function signerOf(buffer: Buffer): string {
@@ -103,18 +102,4 @@ function signerOf(buffer: Buffer): string {
   const signature = buffer.toString('base64', keyAt + KEY_SIZE);
   if (!verify(signedPart(buffer), signature, writer)) throw indexDamaged({ field: 'its signature' });
   return writer;
-}
-
-function readPrints(buffer: Buffer, start: number): string[] {
-  const first = start + 4;
-  const end = buffer.length - TAIL_SIZE;
-  if (end < first) throw indexDamaged({ field: 'its end' });
-  const count = buffer.readUInt32LE(start);
-  if (end - first !== count * PRINT_SIZE) throw indexDamaged({ field: 'its list of recipients' });
-  const prints: string[] = [];
-  for (let at = first; at < end; at += PRINT_SIZE) prints.push(buffer.toString('hex', at, at + PRINT_SIZE));
-  if (prints.some((print, at) => at > 0 && print <= prints[at - 1]!)) {
-    throw indexDamaged({ field: 'the order of its recipients' });
-  }
-  return prints;
 }

@@ -21,7 +21,9 @@ export type ParsedKey =
   | { readonly type: 'generation'; readonly generation: number }
   | { readonly type: 'ledger'; readonly id: string }
   | { readonly type: 'endorsement'; readonly endorser: string; readonly id: string }
-  | { readonly type: 'announcement'; readonly writer: string; readonly id: string };
+  | { readonly type: 'announcement'; readonly writer: string; readonly id: string }
+  | { readonly type: 'epoch-key'; readonly epoch: string; readonly id: string }
+  | { readonly type: 'grant'; readonly epoch: string; readonly id: string };
 
 /** Objects that are named by their own SHA-256, and are there because a record needs them. */
 export type HashedKey = Extract<ParsedKey, { readonly type: 'pack' | 'manifest' | 'list' }>;
@@ -81,8 +83,27 @@ export function announcementKey(writer: string, ulid: string): string {
   return `format/${writer}/${ulid}.json`;
 }
 
+/** `id`: as of a pack. Several objects may hold the key of one epoch, for different recipients. */
+export function epochKeyKey(epoch: string, id: string): string {
+  need(isSha256(epoch) && isSha256(id), 'epoch key');
+  return `keys/${epoch}/${id}.age`;
+}
+
+/** Who opens an epoch by which of its key objects. */
+export function grantKey(epoch: string, ulid: string): string {
+  need(isSha256(epoch) && isUlid(ulid), 'grant');
+  return `keys/${epoch}/${ulid}.json`;
+}
+
 export function isSha256(text: string): boolean {
   return HEX_256.test(text);
+}
+
+/** The same and keys of epochs: all that is copied only because something signed names it. */
+export function isNamedByHash(
+  parsed: ParsedKey | undefined,
+): parsed is HashedKey | Extract<ParsedKey, { readonly type: 'epoch-key' }> {
+  return isHashed(parsed) || parsed?.type === 'epoch-key';
 }
 
 export function isHashed(parsed: ParsedKey | undefined): parsed is HashedKey {
@@ -113,6 +134,7 @@ export function parseKey(key: string): ParsedKey | undefined {
   if (folder === 'packs') return parseHashed('pack', first, stem(second, '.age'));
   if (folder === 'manifests') return parseHashed('manifest', first, stem(second, '.age'));
   if (folder === 'lists') return parseHashed('list', first, second);
+  if (folder === 'keys') return parseEpoch(first, second);
   if (folder === 'index') {
     const id = stem(second, '.age');
     return WRITER.test(first) && isUlid(id) ? { type: 'index', writer: first, id } : undefined;
@@ -135,6 +157,12 @@ function parseFlat(folder: string | undefined, name: string): ParsedKey | undefi
 
 function parseHashed(type: HashedKey['type'], fan: string, id: string): ParsedKey | undefined {
   return isSha256(id) && fan === id.slice(0, 2) ? { type, id } : undefined;
+}
+
+function parseEpoch(epoch: string, name: string): ParsedKey | undefined {
+  if (!isSha256(epoch)) return undefined;
+  if (isSha256(stem(name, '.age'))) return { type: 'epoch-key', epoch, id: stem(name, '.age') };
+  return isUlid(stem(name, '.json')) ? { type: 'grant', epoch, id: stem(name, '.json') } : undefined;
 }
 
 function parseSnapshot(system: string, dataset: string, name: string): ParsedKey | undefined {

@@ -38,6 +38,11 @@ const unsigned: UnsignedRecord = {
     ['0'.repeat(64), 1, 100],
   ],
   manifest: ['ab'.repeat(32), 1_234],
+  keys: [
+    ['11'.repeat(32), '22'.repeat(32), 266],
+    ['11'.repeat(32), '33'.repeat(32), 200],
+    ['44'.repeat(32), '00'.repeat(32), 266],
+  ],
   position: { lsn: '0/1949F70' },
   problems: { 'file-unreadable': 1 },
   retention: { class: 'daily', until: '2026-12-21T00:00:00.000Z' },

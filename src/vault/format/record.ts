@@ -55,6 +55,8 @@ export interface SnapshotRecord {
   readonly lists: readonly ListName[];
   /** `[id, size in bytes]` of the manifest object. */
   readonly manifest: readonly [string, number];
+  /** What holds the keys of the epochs that these are sealed to, sorted: `[epoch, id, size in bytes]`. */
+  readonly keys: ReadonlyArray<readonly [string, string, number]>;
   /** Engine position (LSN, GTID …), where the engine has one. */
   readonly position?: Readonly<Record<string, string>>;
   /** What was not captured or changed while it was read: counts by code, no names. */
@@ -78,6 +80,7 @@ const sizedId = z.tuple([sha256, count]);
 /** Enough for 16 million packs, and records stay small. */
 const mostLists = 16_384;
 const listName = z.tuple([sha256, count.min(1).max(MAX_LISTED_PACKS), count.min(1)]);
+const epochKey = z.tuple([sha256, sha256, count]);
 
 const shape = z.looseObject({
   algorithm,
@@ -95,6 +98,7 @@ const shape = z.looseObject({
   sizes: z.looseObject({ logical: count, added: count, stored: count, entries: count }),
   lists: z.array(listName).max(mostLists).refine(namesEachOnce),
   manifest: sizedId,
+  keys: z.array(epochKey).refine(isSortedByEpoch),
   position: z.record(text, text).exactOptional(),
   problems: z.record(text, count),
   retention: z.looseObject({ class: text, until: time.exactOptional() }),
@@ -108,6 +112,11 @@ const reading = { kind: 'record', shape, damaged: recordDamaged, forged: recordF
 
 function namesEachOnce(lists: readonly ListName[]): boolean {
   return new Set(lists.map(([id]) => id)).size === lists.length;
+}
+
+function isSortedByEpoch(keys: ReadonlyArray<readonly [string, string, number]>): boolean {
+  const names = keys.map(([epoch, id]) => `${epoch}/${id}`);
+  return names.every((name, at) => at === 0 || names[at - 1]! < name);
 }
 
 export type UnsignedRecord = Omit<SnapshotRecord, 'algorithm' | 'requires' | 'writer' | 'signature'>;

@@ -23,7 +23,7 @@ const needs = z.array(need).max(100).refine(isSorted);
 export const requires = needs.refine((words) => words.every((word) => knownNeeds.has(word)));
 
 /** Each kind of object is signed under its own name, so that no signature stands for another kind. Ledger entries have DSSE's. */
-export type SignedKind = 'record' | 'generation' | 'endorsement' | 'announcement';
+export type SignedKind = 'record' | 'generation' | 'endorsement' | 'announcement' | 'grant';
 
 /** As stored: canonical JSON and a newline, so that there is one byte string for one value. */
 export function jsonBytes(value: unknown): Uint8Array {

@@ -144,8 +144,7 @@ describe('an index delta', () => {
     );
     fc.assert(
       fc.property(packs, (list) => {
-        const sealedTo = [...new Set(list.map(({ id }) => id.slice(0, 32)))].sort();
-        const delta = { vault, packs: list, sealedTo };
+        const delta = { vault, packs: list, epoch: id('ef') };
         const read = decodeIndexDelta(encodeIndexDelta(delta, privateKey));
         expect(read).toEqual({ ...delta, writer: publicKey });
       }),
@@ -159,7 +158,7 @@ describe('an index delta', () => {
         { id: id('ab'), sizeBytes: 1234, kind: 'data', toc: example },
         { id: id('cd'), sizeBytes: 5, kind: 'meta', toc: example },
       ],
-      sealedTo: ['11'.repeat(16), '22'.repeat(16)],
+      epoch: id('ef'),
     } as const;
     const bytes = encodeIndexDelta(delta, privateKey);
     expectHardy(decodeIndexDelta, bytes, ['index-damaged']);

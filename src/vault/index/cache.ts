@@ -20,8 +20,10 @@ export interface IndexCache {
   packSize(pack: string): number | undefined;
   /** These packs with their sizes, in the order in which this host came to know them: those that stay keep their places. */
   inOrder(packs: Iterable<string>): (readonly [string, number])[];
-  /** Remembers a pack and all its chunks, held by these destinations. `sealedTo`: prints of its recipients, if known. */
-  addPack(pack: IndexedPack, destinations: readonly string[], sealedTo?: readonly string[]): void;
+  /** The epoch that a pack is sealed to. */
+  epochOf(pack: string): string | undefined;
+  /** Remembers a pack and all its chunks, held by these destinations, sealed to `epoch`. */
+  addPack(pack: IndexedPack, destinations: readonly string[], epoch: string): void;
   /** Remembers a list of packs, which is held and used as a pack is. */
   addList(id: string, sizeBytes: number, destinations: readonly string[]): void;
   addHolder(pack: string, destination: string): void;
@@ -36,8 +38,8 @@ export interface IndexCache {
   missingAt(destination: string): string[];
   /** From now on only packs that all of these hold are found. */
   useOnlyHeldBy(destinations: readonly string[]): void;
-  /** From now on only packs that all of these open (prints) are found; `exactly`: and that nobody else does. */
-  useOnlySealedTo(prints: readonly string[], exactly: boolean): void;
+  /** From now on only packs of these epochs are found. */
+  useOnlyOf(epochs: ReadonlySet<string>): void;
   get(name: string): string | undefined;
   set(name: string, value: string): void;
   close(): void;
@@ -46,7 +48,7 @@ export interface IndexCache {
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS packs (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, kind TEXT NOT NULL,
-    sealed TEXT NOT NULL, seal INTEGER NOT NULL
+    epoch TEXT NOT NULL, seal INTEGER NOT NULL
   ) STRICT;
   CREATE TABLE IF NOT EXISTS chunks (
     id BLOB PRIMARY KEY, pack INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, seal INTEGER NOT NULL
@@ -71,8 +73,8 @@ export function sealOf(text: string): number {
   return crc32(text);
 }
 
-export function packText({ number, id, size, kind, sealed }: Record<string, unknown>): string {
-  return `${number} ${id} ${size} ${kind} ${sealed}`;
+export function packText({ number, id, size, kind, epoch }: Record<string, unknown>): string {
+  return `${number} ${id} ${size} ${kind} ${epoch}`;
 }
 
 function chunkSeal(id: Uint8Array, pack: number, offset: number, length: number): number {
@@ -139,6 +141,7 @@ function guarded(cache: IndexCache, file: string): IndexCache {
     packSize: guard(cache.packSize),
     inOrder: guard(cache.inOrder),
     addList: guard(cache.addList),
+    epochOf: guard(cache.epochOf),
     addPack: guard(cache.addPack),
     addHolder: guard(cache.addHolder),
     keepDelta: guard(cache.keepDelta),
@@ -147,7 +150,7 @@ function guarded(cache: IndexCache, file: string): IndexCache {
     forgetHolder: guard(cache.forgetHolder),
     missingAt: guard(cache.missingAt),
     useOnlyHeldBy: guard(cache.useOnlyHeldBy),
-    useOnlySealedTo: guard(cache.useOnlySealedTo),
+    useOnlyOf: guard(cache.useOnlyOf),
     get: guard(cache.get),
     set: guard(cache.set),
     close() {
@@ -181,7 +184,7 @@ interface PackRow {
   readonly id: string;
   readonly size: number;
   readonly kind: IndexedPack['kind'] | typeof LIST;
-  readonly sealed: string;
+  readonly epoch: string;
 }
 
 type Entered = Pick<IndexedPack, 'id' | 'sizeBytes'> & Pick<PackRow, 'kind'>;
@@ -202,8 +205,7 @@ function cacheOver(db: DatabaseSync): IndexCache {
   const usable = new Map<number, string | null>();
   const usableByName = new Map<string, boolean>();
   let required: readonly string[] = [];
-  let readers: readonly string[] = [];
-  let noOthers = false;
+  let open: ReadonlySet<string> = new Set();
 
   function holdersChanged(): void {
     usable.clear();
@@ -211,7 +213,7 @@ function cacheOver(db: DatabaseSync): IndexCache {
   }
 
   function packRow(by: 'number' | 'id', value: number | string): PackRow | undefined {
-    const row = sql(`SELECT number, id, size, kind, sealed, seal FROM packs WHERE ${by} = ?`).get(value);
+    const row = sql(`SELECT number, id, size, kind, epoch, seal FROM packs WHERE ${by} = ?`).get(value);
     if (row === undefined || row.seal !== sealOf(packText(row))) return undefined;
     return row as unknown as PackRow;
   }
@@ -227,22 +229,13 @@ function cacheOver(db: DatabaseSync): IndexCache {
   }
 
   /** The number of a pack that is known from now on. */
-  function enter({ id, sizeBytes: size, kind }: Entered, sealedTo: readonly string[]): number {
+  function enter({ id, sizeBytes: size, kind }: Entered, epoch: string): number {
     const known = packRow('id', id);
     if (known !== undefined) return known.number;
     const { number } = sql('SELECT COALESCE(MAX(number), 0) + 1 AS number FROM packs').get() as { number: number };
-    const sealed = sealedTo.join(' ');
-    const text = 'INSERT OR REPLACE INTO packs (number, id, size, kind, sealed, seal) VALUES (?, ?, ?, ?, ?, ?)';
-    sql(text).run(number, id, size, kind, sealed, sealOf(packText({ number, id, size, kind, sealed })));
+    const text = 'INSERT OR REPLACE INTO packs (number, id, size, kind, epoch, seal) VALUES (?, ?, ?, ?, ?, ?)';
+    sql(text).run(number, id, size, kind, epoch, sealOf(packText({ number, id, size, kind, epoch })));
     return number;
-  }
-
-  /** A pack that a current recipient cannot open would make a restore point that it opens in part. */
-  function isOpenToAll({ kind, sealed }: PackRow): boolean {
-    if (kind === LIST) return true;
-    const prints = sealed === '' ? [] : sealed.split(' ');
-    if (noOthers && prints.length !== readers.length) return false;
-    return readers.every((print) => prints.includes(print));
   }
 
   function numberOf(pack: string): number | undefined {
@@ -254,7 +247,7 @@ function cacheOver(db: DatabaseSync): IndexCache {
     if (known !== undefined) return known;
     const row = packRow('number', number);
     const isHeld = required.length > 0 && required.every((name) => holds(name, number));
-    const found = row !== undefined && isHeld && isOpenToAll(row) ? row.id : null;
+    const found = row !== undefined && isHeld && (row.kind === LIST || open.has(row.epoch)) ? row.id : null;
     usable.set(number, found);
     return found;
   }
@@ -288,21 +281,22 @@ function cacheOver(db: DatabaseSync): IndexCache {
       return known;
     },
     packSize: (pack) => packRow('id', pack)?.size,
+    epochOf: (pack) => packRow('id', pack)?.epoch,
     inOrder(packs) {
       const rows = Array.from(packs, (pack) => packRow('id', pack)).filter((row) => row !== undefined);
       return rows.sort((a, b) => a.number - b.number).map(({ id, size }) => [id, size] as const);
     },
     addList(id, sizeBytes, destinations) {
       transaction(() => {
-        const number = enter({ id, sizeBytes, kind: LIST }, []);
+        const number = enter({ id, sizeBytes, kind: LIST }, '');
         for (const name of destinations) addHolding(name, number);
         usable.delete(number);
       });
       usableByName.delete(id);
     },
-    addPack(pack, destinations, sealedTo = []) {
+    addPack(pack, destinations, epoch) {
       transaction(() => {
-        const number = enter(pack, sealedTo);
+        const number = enter(pack, epoch);
         for (const { id, offset, length } of sortedChunks(pack)) {
           addChunk.run(id, number, offset, length, chunkSeal(id, number, offset, length));
         }
@@ -349,9 +343,8 @@ function cacheOver(db: DatabaseSync): IndexCache {
       required = [...destinations];
       holdersChanged();
     },
-    useOnlySealedTo(prints, exactly) {
-      readers = [...prints];
-      noOthers = exactly;
+    useOnlyOf(epochs) {
+      open = epochs;
       holdersChanged();
     },
     get(name) {

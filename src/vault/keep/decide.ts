@@ -1,7 +1,7 @@
 import { dayMs } from '../../core/duration.ts';
 import type { Key } from '../../destinations/destination.ts';
 import type { Trace } from '../../destinations/first-version.ts';
-import { isHashed, listKey, manifestKey, packKey, parseKey } from '../format/keys.ts';
+import { epochKeyKey, isHashed, listKey, manifestKey, packKey, parseKey } from '../format/keys.ts';
 import { listBytesOf } from '../format/pack-list.ts';
 import type { WithNeeds } from '../needs.ts';
 import type { RestorePoint } from '../vault.ts';
@@ -62,13 +62,14 @@ export function lockNeeds(
   for (const { point, staysMs = 0 } of kept) {
     const {
       key,
-      needs: { manifest, lists, packs },
+      needs: { manifest, lists, packs, keys },
     } = point;
     longest = Math.max(longest, staysMs);
     need(key, undefined, staysMs);
     need(manifestKey(manifest[0]), manifest[1], staysMs);
     for (const [id, count] of lists) need(listKey(id), listBytesOf(count), staysMs);
     for (const [pack, sizeBytes] of packs) need(packKey(pack), sizeBytes, staysMs);
+    for (const [epoch, id, sizeBytes] of keys) need(epochKeyKey(epoch, id), sizeBytes, staysMs);
   }
   if (kept.length === 0) return needs;
   // The index saves an upload and no restore point: it need not outlive the newest of them.

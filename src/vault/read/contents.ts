@@ -3,6 +3,7 @@ import type { StoredEntry } from '../../core/entry.ts';
 import { type BytePath, comparePaths, isInside, isSafePath, showPath } from '../../core/paths.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import type { Contents } from '../../sources/source.ts';
+import { openEpochsOf } from '../epochs/open.ts';
 import { contentDamaged, entryMissing, unsafeEntry } from '../errors.ts';
 import type { LocatedEntry } from '../format/entries.ts';
 import { newEntryReader } from '../format/entry-lines.ts';
@@ -31,6 +32,8 @@ export interface OpenedPoint {
   readonly packs: PackReader;
   /** Bytes of a pack as stored, where they are known. Throws for one that the restore point must not use. */
   packSize(pack: string): number | undefined;
+  /** Of the epochs that its objects are sealed to. */
+  readonly identities: readonly string[];
   /** The body, checked as it streams by. */
   located(): AsyncGenerator<LocatedEntry>;
 }
@@ -38,21 +41,22 @@ export interface OpenedPoint {
 export async function openPoint(point: WithNeeds<RestorePoint>, options: ContentsOptions): Promise<OpenedPoint> {
   const [manifestId, sizeBytes] = point.record.manifest;
   const { destinations, onDamage } = options;
+  const identities = await openEpochsOf(point.record, options);
   const object = await fetchSound(destinations, manifestKey(manifestId), manifestId, onDamage, { sizeBytes });
-  const manifest = decodeManifest(await openSmall(object, options.identities));
+  const manifest = decodeManifest(await openSmall(object, identities));
   const odd = differsFrom(point.record, manifest);
   if (odd !== undefined) {
     const why = `it belongs to another restore point, by its ${odd}`;
     throw contentDamaged({ what: `The manifest of ${point.record.dataset}`, why });
   }
   const packSize = listedSizes(point);
-  const packs = packReader(options, packSize);
-  return { manifest, packs, packSize, located: () => locatedEntries(manifest, packs) };
+  const packs = packReader({ ...options, identities }, packSize);
+  return { manifest, packs, packSize, identities, located: () => locatedEntries(manifest, packs) };
 }
 
 /** Opens one restore point. Every object's hash is compared, and every content's SHA-256 when it was read to its end. */
 export async function openContents(point: WithNeeds<RestorePoint>, options: ContentsOptions): Promise<Contents> {
-  const { manifest, packs, packSize, located } = await openPoint(point, options);
+  const { manifest, packs, packSize, identities, located } = await openPoint(point, options);
   return {
     facts: manifest.facts,
     ...(manifest.expectations && { expectations: manifest.expectations }),
@@ -69,7 +73,7 @@ export async function openContents(point: WithNeeds<RestorePoint>, options: Cont
         devices: extractOptions.devices ?? false,
         isChosen: (path) => extractOptions.paths?.some((chosenPath) => isInside(path, chosenPath)) ?? true,
         destinations: options.destinations,
-        identities: options.identities,
+        identities,
         onDamage: options.onDamage,
         packSize,
         locate: (path) => find(path, located),

@@ -26,6 +26,7 @@ const unsigned: UnsignedRecord = {
   sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
   lists: [[sha('a'), 1, 1]],
   manifest: [sha('b'), 1],
+  keys: [],
   problems: {},
   retention: { class: 'standard' },
   generation: 0,

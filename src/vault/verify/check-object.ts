@@ -3,9 +3,11 @@ import { sentenceOf } from '../../core/errors.ts';
 import { ulidTime } from '../../core/ulid.ts';
 import type { Key } from '../../destinations/destination.ts';
 import { noIdentityFits } from '../age/errors.ts';
+import { openEpochKey } from '../epochs/epoch.ts';
 import { decodeAnnouncement } from '../format/announcement.ts';
 import { decodeEndorsement } from '../format/endorsement.ts';
 import { decodeGeneration } from '../format/generation.ts';
+import { decodeGrant } from '../format/grant.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
 import type { ParsedKey } from '../format/keys.ts';
 import { decodeLedgerEntry } from '../format/ledger.ts';
@@ -32,7 +34,7 @@ export interface CheckedObject {
 }
 
 export interface ObjectKeys {
-  /** Also decrypts and decompresses what is read. */
+  /** Also decrypts and decompresses what is read: those of people, and of the epochs that they open. */
   readonly identities: readonly string[];
   /** Of all writers: with them the chunks in packs are compared with their ids. */
   readonly chunkKeys?: readonly KeyObject[];
@@ -53,13 +55,15 @@ export async function checkObject(
   switch (parsed.type) {
     case 'pack':
     case 'manifest':
+    case 'epoch-key':
       if (sha256Hex(bytes) !== parsed.id) throw wrong('its bytes are not the ones that its name promises');
       if (identities.length === 0) return {};
-      return unlessClosed(async () => ({
-        inside: await (parsed.type === 'pack'
-          ? lookInside(bytes, identities, chunkKeys)
-          : insideManifest(bytes, identities)),
-      }));
+      // That it is for others is what a key object is for, and nothing to tell.
+      if (parsed.type === 'epoch-key') return checkEpochKey(bytes, parsed.epoch, identities);
+      return unlessClosed(async () => {
+        if (parsed.type === 'manifest') return { inside: await insideManifest(bytes, identities) };
+        return { inside: await lookInside(bytes, identities, chunkKeys) };
+      });
     case 'list':
       if (sha256Hex(bytes) !== parsed.id) throw wrong('its bytes are not the ones that its name promises');
       decodePackList(bytes, createIds());
@@ -99,6 +103,11 @@ export async function checkObject(
       // Who signed it is no writer: whose it is only an identity tells.
       if (decodeEndorsement(bytes, key).vault !== vault) throw wrong('it belongs elsewhere');
       return {};
+    case 'grant': {
+      const { vault: of, writer } = decodeGrant(bytes, key);
+      if (of !== vault) throw wrong('it belongs elsewhere');
+      return { writer };
+    }
     case 'announcement': {
       const { vault: of, writer } = decodeAnnouncement(bytes, key);
       if (of !== vault) throw wrong('it belongs elsewhere');
@@ -127,4 +136,12 @@ async function insideManifest(object: Uint8Array, identities: readonly string[])
     if (noIdentityFits.is(error)) throw error;
     return { wrong: sentenceOf(error) };
   }
+}
+
+async function checkEpochKey(bytes: Uint8Array, epoch: string, identities: readonly string[]): Promise<CheckedObject> {
+  await unlessClosed(async () => {
+    await openEpochKey(bytes, epoch, identities);
+    return {};
+  });
+  return {};
 }

@@ -26,6 +26,8 @@ interface HealOptions {
   readonly needed: NeededObjects;
   readonly rescue: Uint8Array;
   readonly healers?: () => Promise<Healers>;
+  /** Grants that count: no writer signed those of people. */
+  readonly grants: ReadonlySet<Key>;
   readonly run: Run;
 }
 
@@ -73,7 +75,7 @@ async function healOne(
   held: ReadonlyMap<Destination, Holdings>,
   lost: ReadonlyMap<Key, ReadonlySet<string>>,
   { destination: name, key, kind }: Finding,
-  { run, rescue, healers }: Omit<HealOptions, 'healers'> & { readonly healers: Healers | undefined },
+  { run, rescue, healers, grants }: Omit<HealOptions, 'healers'> & { readonly healers: Healers | undefined },
 ): Promise<boolean> {
   const place = vault.destinations.find((destination) => destination.name === name);
   const parsed = parseKey(key);
@@ -85,13 +87,13 @@ async function healOne(
   const trace = held.get(place)?.get(key);
   if (kind === 'hidden' && trace !== undefined && (await unhide(target, trace))) return true;
   if (kind === 'hidden' || kind === 'overwritten') {
-    const bytes = await soundFrom(vault, place, key, parsed, run);
+    const bytes = await soundFrom(vault, place, key, parsed, { grants, run });
     return bytes !== undefined && (await replace(target, key, bytes, kind));
   }
   if (parsed.type === 'rescue') return replace(target, key, rescue, kind);
   for (const source of vault.destinations) {
     if (source === place || lost.get(key)?.has(source.name)) continue;
-    const bytes = await soundFrom(vault, source, key, parsed, run);
+    const bytes = await soundFrom(vault, source, key, parsed, { grants, run });
     if (bytes !== undefined) return replace(target, key, bytes, kind);
   }
   return parsed.type === 'vault' && (await replace(target, key, vaultFileOf(vault.id), kind));
@@ -103,14 +105,15 @@ async function soundFrom(
   source: Destination,
   key: Key,
   parsed: ParsedKey,
-  run: Run,
+  { grants, run }: Pick<HealOptions, 'grants' | 'run'>,
 ): Promise<Uint8Array | undefined> {
   try {
     const trace = await traceOf(source, key);
     if (trace === undefined) return undefined;
     const check = (bytes: Uint8Array) => checkObject(vault.id, key, parsed, bytes, { identities: [] });
     const { bytes, value } = await firstSound(source, trace, check, run.signal);
-    return value.writer === undefined || isOurs(vault.trust, value.writer) ? bytes : undefined;
+    const { writer } = value;
+    return writer === undefined || grants.has(key) || isOurs(vault.trust, writer) ? bytes : undefined;
   } catch {
     // Not healed from here: the finding stays, and another copy is tried.
     run.signal.throwIfAborted();

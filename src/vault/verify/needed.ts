@@ -1,5 +1,5 @@
 import type { Key } from '../../destinations/destination.ts';
-import { isHashed, listKey, manifestKey, packKey, parseKey } from '../format/keys.ts';
+import { epochKeyKey, isNamedByHash, listKey, manifestKey, packKey, parseKey } from '../format/keys.ts';
 import { listBytesOf, type PackList } from '../format/pack-list.ts';
 import { createIdSet } from '../id-set.ts';
 import type { Ids } from '../ids.ts';
@@ -21,8 +21,9 @@ export function neededObjects(points: ReadonlyArray<WithNeeds<RestorePoint>>, id
   const byId = new Map<string, WithNeeds<RestorePoint>[]>();
   const byPart = new Map<PackList, WithNeeds<RestorePoint>[]>();
   for (const point of points) {
-    const { manifest, lists, packs } = point.needs;
-    for (const id of [manifest[0], ...lists.map(([list]) => list)]) note(byId, id, point);
+    const { manifest, lists, packs, keys } = point.needs;
+    const ids = [manifest[0], ...lists.map(([list]) => list), ...keys.map(([, id]) => id)];
+    for (const id of new Set(ids)) note(byId, id, point);
     for (const part of packs.parts) note(byPart, part, point);
   }
 
@@ -33,9 +34,10 @@ export function neededObjects(points: ReadonlyArray<WithNeeds<RestorePoint>>, id
       told.add(id);
       return true;
     };
-    for (const { manifest, lists } of points.map(({ needs }) => needs)) {
+    for (const { manifest, lists, keys } of points.map(({ needs }) => needs)) {
       if (isNew(manifest[0])) yield [manifestKey(manifest[0]), manifest[1]];
       for (const [id, packs] of lists) if (isNew(id)) yield [listKey(id), listBytesOf(packs)];
+      for (const [epoch, id, sizeBytes] of keys) if (isNew(id)) yield [epochKeyKey(epoch, id), sizeBytes];
     }
     for (const { numbers, sizes } of byPart.keys()) {
       for (const [at, number] of numbers.entries()) {
@@ -60,7 +62,7 @@ export function neededObjects(points: ReadonlyArray<WithNeeds<RestorePoint>>, id
       const packs = new Map<number, Key>();
       for (const key of keys) {
         const parsed = parseKey(key);
-        if (!isHashed(parsed)) continue;
+        if (!isNamedByHash(parsed)) continue;
         const number = parsed.type === 'pack' ? ids.find(parsed.id) : undefined;
         if (number !== undefined) packs.set(number, key);
         else if (byId.has(parsed.id)) found.set(key, byId.get(parsed.id)!);

@@ -2,7 +2,10 @@ import type { Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { clockDisputes } from '../clocks.ts';
-import { parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
+import { believedEpochs } from '../epochs/grants.ts';
+import { openEpochs } from '../epochs/open.ts';
+import type { Grant } from '../format/grant.ts';
+import { epochKeyKey, grantKey, parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
 import { writerId } from '../format/signing.ts';
 import { createIdSet } from '../id-set.ts';
 import { packsOf, type WithNeeds } from '../needs.ts';
@@ -85,13 +88,20 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     tally.objects += holdings.size;
     compareHoldings(destination.name, holdings, needed, findings);
   }
+  const epochs = await run.step('epochs', () => believedEpochs(vault.destinations, vault.id, vault.trust));
+  const granted = epochs
+    .values()
+    .flatMap(({ grants }) => grants)
+    .toArray();
+  const opened = await openedBy(vault, ours, granted, options);
+  const isOpen = ({ record }: RestorePoint) => record.keys.every(([epoch]) => !opened.closed.has(epoch));
   const manifests = await run.step('manifests', () =>
-    openManifests(identities.length === 0 ? [] : ours, vault.destinations, identities, run),
+    openManifests(identities.length === 0 ? [] : ours.filter(isOpen), vault.destinations, opened.identities, run),
   );
   const isHeard = (writer: string) => isOurs(vault.trust, writer);
   const request = {
     vault: vault.id,
-    identities,
+    identities: opened.identities,
     chunkKeys: manifests.chunkKeys,
     depth,
     run,
@@ -110,15 +120,22 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     for (const [key, writer] of read.signed) signed.set(key, writer);
     reads.set(destination.name, read);
   }
+  const grantKeys = new Set(granted.map(({ epoch, id }) => grantKey(epoch, id)));
+  const neededKeys = new Set(ours.flatMap(({ record }) => record.keys.map(([epoch, id]) => epochKeyKey(epoch, id))));
+  const grantedKeys = new Set(granted.map(({ epoch, key: [id] }) => epochKeyKey(epoch, id)));
   const strangeRecords = new Set(points.filter((point) => !known.includes(point)).map(({ key }) => key));
   const isStrange = (key: Key, writer: string) => {
     const type = parseKey(key)?.type;
     if (type === 'snapshot') return strangeRecords.has(key);
+    if (type === 'grant') return !grantKeys.has(key);
     return type === 'generation' ? !isPruner(vault.trust, writer) : !isOurs(vault.trust, writer);
   };
   const strange = new Map([...signed].filter(([key, writer]) => isStrange(key, writer)));
   const leavingKeys = new Set([...leaving].map(({ key }) => key));
-  const belongs = (key: Key) => !strange.has(key) && !isOver(key, leavingKeys, pruned);
+  // Keys of epochs that no grant names are somebody's rubbish, unless a record needs them.
+  const isNamed = (key: Key) => parseKey(key)?.type !== 'epoch-key' || grantedKeys.has(key);
+  const belongs = (key: Key) =>
+    !strange.has(key) && isNamed(key) && !neededKeys.has(key) && !isOver(key, leavingKeys, pruned);
   compareSmallObjects(held, options.lastRecord, belongs, findings);
   const readable = new Set(
     identities.length > 0 ? ours.map(({ record }) => writerId(record.writer)) : [ownIndex?.writer],
@@ -128,7 +145,9 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
   const links = missingLinks(known)
     .filter(({ previous }) => !removed.has(previous))
     .map(({ after }) => ({ key: after.key, why: 'the record that its writer wrote before it is missing' }));
-  const damaged = await run.step('heal', () => heal(vault, held, findings, points, { ...options, needed }));
+  const damaged = await run.step('heal', () =>
+    heal(vault, held, findings, points, { ...options, needed, grants: grantKeys }),
+  );
   return {
     findings: damaged,
     leaving: leaving.size,
@@ -162,6 +181,22 @@ async function judgeMade(
     wrong.push({ pack, why: `it holds parts of something that does not come back: ${why}`, restorePoints, systems });
   }
   return { wrong, spoiled: [...odd, ...found.spoiled] };
+}
+
+/** The given identities and what they open, of the epochs that restore points need and of those that a backup has only begun. */
+async function openedBy(
+  { destinations }: VaultReader,
+  points: readonly RestorePoint[],
+  granted: readonly Grant[],
+  { identities, run: { signal } }: VerifyOptions,
+): Promise<{ readonly identities: readonly string[]; readonly closed: ReadonlySet<string> }> {
+  if (identities.length === 0) return { identities, closed: new Set() };
+  const named = points.flatMap(({ record }) => record.keys);
+  const keys = [...named, ...granted.map(({ epoch, key: [id, sizeBytes] }) => [epoch, id, sizeBytes] as const)];
+  // What is wrong with one of them is found when all of them are read.
+  const opened = await openEpochs(keys, { destinations, identities, onDamage: () => {}, signal });
+  const closed = new Set(opened.closed.map(({ epoch }) => epoch));
+  return { identities: [...identities, ...opened.identities], closed };
 }
 
 /** Records of withdrawn restore points, and all prune generations but the newest: a prune removes them in its own time. */

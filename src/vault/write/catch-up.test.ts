@@ -25,7 +25,7 @@ async function lagging() {
   for (const body of bodies) {
     await one.put(packKey(idOf(body)), body);
     const toc = { chunks, frames: { rawLengths: new Uint32Array(), storedLengths: new Uint32Array() } };
-    index.addPack({ id: idOf(body), sizeBytes: body.length, kind: 'data', toc } as never, ['one']);
+    index.addPack({ id: idOf(body), sizeBytes: body.length, kind: 'data', toc } as never, ['one'], 'e'.repeat(64));
   }
   return { one, two, index };
 }

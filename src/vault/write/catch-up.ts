@@ -7,7 +7,7 @@ import { type Holdings, holdingsOf } from '../copy/holdings.ts';
 import { type CopyPlan, planCopy } from '../copy/plan.ts';
 import { type SpreadRule, spreadRule, tellStrange, wantedBy } from '../copy/spread.ts';
 import { withdrawnAt } from '../copy/withdrawn.ts';
-import { isHashed, parseKey } from '../format/keys.ts';
+import { isNamedByHash, parseKey } from '../format/keys.ts';
 import type { IndexCache } from '../index/cache.ts';
 import type { NeedsReader, WithNeeds } from '../needs.ts';
 import { openVault } from '../open.ts';
@@ -87,7 +87,7 @@ async function wantedHere({ index, belief }: RuledParts, target: Holdings, sourc
   for (const { sizes } of sources) {
     for (const key of sizes.keys()) {
       const parsed = target.sizes.has(key) ? undefined : parseKey(key);
-      if (isHashed(parsed) && !isOwn(parsed.id)) {
+      if (isNamedByHash(parsed) && !isOwn(parsed.id)) {
         const { wanted } = await belief();
         return (id: string) => isOwn(id) || wanted(id);
       }
@@ -123,7 +123,7 @@ async function fill(
     index.forgetHolder(to.name);
     for (const [key, sizeBytes] of target.sizes) {
       const parsed = parseKey(key);
-      if (isHashed(parsed) && index.packSize(parsed.id) === sizeBytes) index.addHolder(parsed.id, to.name);
+      if (isNamedByHash(parsed) && index.packSize(parsed.id) === sizeBytes) index.addHolder(parsed.id, to.name);
     }
     // What a prune has marked is used by nobody again, so nobody needs to have it.
     for (const pack of index.missingAt(to.name)) {

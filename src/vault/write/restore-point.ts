@@ -5,7 +5,6 @@ import type { Expectations } from '../../core/expectations.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
 import type { Capture, CaptureFacts } from '../../sources/source.ts';
-import { printsOf } from '../age/recipient-print.ts';
 import { decodeIndexDelta, encodeIndexDelta, type IndexedPack } from '../format/index-delta.ts';
 import { indexKey, listKey, manifestKey, packKey } from '../format/keys.ts';
 import { countByCode, encodeManifest } from '../format/manifest.ts';
@@ -85,7 +84,7 @@ export async function writeRestorePoint(
     const tried = session.copies.active.length;
     const holders = await session.copies.put(packKey(id), object, id);
     const pack: IndexedPack = { id, sizeBytes: object.length, kind, toc };
-    index.addPack(pack, holders, printsOf(options.recipients));
+    index.addPack(pack, holders, session.epochs.current.epoch);
     trustActive();
     storedBytes += pack.sizeBytes;
     // A place that was given up on may still be sending it.
@@ -137,15 +136,15 @@ export async function writeRestorePoint(
  * Gathers finished packs and writes index deltas, so that the index can be rebuilt from the vault. Packs of a run that was
  * killed before it named them are named by the next one.
  */
-function deliverIndex({ vault, keys, options, copies, index }: WriterSession, run: Run) {
-  const sealedTo = printsOf(options.recipients);
+function deliverIndex({ vault, keys, options, copies, index, epochs }: WriterSession, run: Run) {
+  const { epoch, recipient } = epochs.current;
   let waiting: IndexedPack[] = [];
   let storedBytes = 0;
 
-  const deltaOf = (packs: readonly IndexedPack[]) => encodeIndexDelta({ vault, packs, sealedTo }, keys.signingKey);
+  const deltaOf = (packs: readonly IndexedPack[]) => encodeIndexDelta({ vault, packs, epoch }, keys.signingKey);
 
   async function store(packs: readonly IndexedPack[], delta: Uint8Array): Promise<void> {
-    const object = await sealSmall(delta, [...options.recipients, keys.indexRecipient]);
+    const object = await sealSmall(delta, [recipient, keys.indexRecipient]);
     await copies.put(indexKey(keys.writer, newUlid(run.clock.now(), options.random)), object);
     index.named(packs.map(({ id }) => id));
     storedBytes += object.length;
@@ -185,7 +184,7 @@ async function commit(
   trustActive: () => void,
   run: Run,
 ): Promise<WrittenRestorePoint> {
-  const { options, keys, index, copies, vault } = session;
+  const { options, keys, index, copies, vault, epochs } = session;
   const id = newUlid(run.clock.now(), options.random);
   const clock = clockProblems(session, request.timeMs);
   for (const problem of clock) run.problem(problem);
@@ -210,7 +209,7 @@ async function commit(
       ...(captured.expectations && { expectations: captured.expectations }),
       problems,
     }),
-    options.recipients,
+    [epochs.current.recipient],
   );
   const manifestId = sha256Hex(manifest);
   await copies.put(manifestKey(manifestId), manifest, manifestId);
@@ -247,6 +246,7 @@ async function commit(
       },
       lists,
       manifest: [manifestId, manifest.length],
+      keys: epochs.keysOf([epochs.current.epoch, ...[...stored.packs].map((pack) => index.epochOf(pack)!)]),
       problems: countByCode(problems),
       retention: request.retention,
       generation: now.number,
@@ -266,7 +266,7 @@ async function commit(
   return {
     record,
     key,
-    needs: { manifest: record.manifest, lists, packs },
+    needs: { manifest: record.manifest, lists, packs, keys: record.keys },
     heldBy,
     missingAt,
     problems,

@@ -5,7 +5,6 @@ import { countOf } from '../../core/size.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
 import { refuseFullState } from '../../host/state-folder.ts';
-import { printsOf } from '../age/recipient-print.ts';
 import { type AnnouncedWhat, announcedAt } from '../announced.ts';
 import { vaultFileOf } from '../copy/vault-file.ts';
 import { noDestination, vaultReplaced, vaultsDiffer } from '../errors.ts';
@@ -25,6 +24,7 @@ import { vaultOfKeys, type WriterKeys, writerKeys } from '../writer-keys.ts';
 import { catchUp } from './catch-up.ts';
 import { countBuffersApart } from './collector.ts';
 import { type Copies, copiesTo, putConfirmed } from './copies.ts';
+import { openOwnEpochs, type SealingEpochs } from './epochs.ts';
 import { newestOf, noteRecord, readLast, readPending } from './last-record.ts';
 import { lockWriter } from './lock.ts';
 import type { StoreWorkerData } from './messages.ts';
@@ -60,6 +60,7 @@ export interface WriterSession extends AsyncDisposable {
   readonly keys: WriterKeys;
   readonly index: IndexCache;
   readonly copies: Copies;
+  readonly epochs: SealingEpochs;
   readonly threads: StoreThreads;
   /** Packs that must not be used again, whatever a prune says. */
   readonly wrongPacks: ReadonlySet<string>;
@@ -86,9 +87,11 @@ export async function openWriter(options: WriterOptions, run: Run): Promise<Writ
   }
   const index = openIndexCache(join(options.stateDir, 'index.sqlite'), `${vault} ${keys.writer}`);
   held.defer(() => index.close());
+  const { stateDir, recipients, random, fresh = false } = options;
+  const epochs = await openOwnEpochs({ stateDir, keys, recipients, fresh, copies, random }, run);
   // Deduplication would make restore points of packs that a recipient added since cannot open.
-  index.useOnlySealedTo(printsOf(options.recipients), options.fresh ?? false);
-  const workerData: StoreWorkerData = { chunkKey: keys.chunkKey, recipients: options.recipients };
+  index.useOnlyOf(epochs.reusable);
+  const workerData: StoreWorkerData = { chunkKey: keys.chunkKey, recipients: [epochs.current.recipient] };
   const threads = held.adopt<StoreThreads>(threadShelf(storeWorker, workerData), (shelf) =>
     shelf[Symbol.asyncDispose](),
   );
@@ -107,7 +110,7 @@ export async function openWriter(options: WriterOptions, run: Run): Promise<Writ
     const view = await readGeneration();
     return { ...view, sparse: view.sparse.union(wrongPacks) };
   };
-  const session = { options, vault, keys, index, copies, threads, wrongPacks, generation };
+  const session = { options, vault, keys, index, copies, epochs, threads, wrongPacks, generation };
   await begin(session, found, trust, run);
   const whole = held.move();
   return { ...session, [Symbol.asyncDispose]: () => whole.disposeAsync() };
@@ -161,6 +164,8 @@ async function begin(session: Session, found: FoundVaults, trust: Trust, run: Ru
   await lookAtAll(session, isSetBack, run);
   await session.generation();
   await run.step('catch up', () => catchUp({ ...session, trust }, run));
+  // Before the first pack that is sealed to them.
+  await session.epochs.store(copies, run.signal);
   const vaultFile = vaultFileOf(session.vault);
   for (const destination of found.without) {
     if (!copies.active.includes(destination)) continue;
@@ -215,7 +220,7 @@ async function rebuildIndex(
       try {
         const delta = decodeIndexDelta(await openSmall(await destination.get(key), [keys.indexIdentity]));
         if (delta.vault !== vault || delta.writer !== keys.publicKey) throw new Error('another writer signed it');
-        for (const pack of delta.packs) index.addPack(pack, [], delta.sealedTo);
+        for (const pack of delta.packs) index.addPack(pack, [], delta.epoch);
         break;
       } catch (error) {
         // What it names is sent again.

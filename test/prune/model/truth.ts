@@ -117,10 +117,10 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
   return truth;
 }
 
-/** By the lists as they were stored, whatever became of them. */
+/** By the lists as they were stored, whatever became of them. A forged record names some that never were. */
 function objectsOf({ manifest, lists }: SnapshotRecord, stored: ReadonlyMap<string, Uint8Array>): Key[] {
   const ids = createIds();
-  const parts = lists.flatMap(([id]) => decodePackList(stored.get(id)!, ids));
+  const parts = lists.flatMap(([id]) => (stored.has(id) ? decodePackList(stored.get(id)!, ids) : []));
   const packs = [...packsOf(ids, parts)].map(([pack]) => packKey(pack));
   return [manifestKey(manifest[0]), ...lists.map(([id]) => listKey(id)), ...packs];
 }
