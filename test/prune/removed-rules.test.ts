@@ -282,6 +282,20 @@ const scripts: Record<string, Script> = {
       await truth.check();
     },
   },
+  'an epoch has begun, and its first record is on its way': {
+    rule: {},
+    retentionRule: { keysStay: false },
+    async play(game) {
+      const { world, writers, backup, truth } = game;
+      await game.backedUp(0);
+      writers[0]!.mustBegin = true;
+      const stopped = backup(0);
+      await world.stepTo(stopped, isRecord);
+      await game.pruned();
+      await world.finish(stopped);
+      await truth.check();
+    },
+  },
   'an attacker adds restore points that are dated ahead, dated back, or empty': {
     rule: {},
     retentionRule: { soundFirst: false },

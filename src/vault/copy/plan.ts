@@ -1,5 +1,5 @@
 import type { Key } from '../../destinations/destination.ts';
-import { isNamedByHash, type ParsedKey, parseKey } from '../format/keys.ts';
+import { isHashed, isNamedByHash, type ParsedKey, parseKey } from '../format/keys.ts';
 import type { Holdings } from './holdings.ts';
 import type { Withdrawn } from './withdrawn.ts';
 
@@ -71,8 +71,9 @@ export function planCopy(
         continue;
       }
       const parsed = parseKey(key)!;
-      if (!isCopied(parsed, number) || (isNamedByHash(parsed) && (withdrawn.has(parsed.id) || !wanted(parsed.id))))
-        continue;
+      // No prune removes keys of epochs, whatever it says.
+      const isWithdrawn = isHashed(parsed) && withdrawn.has(parsed.id);
+      if (!isCopied(parsed, number) || isWithdrawn || (isNamedByHash(parsed) && !wanted(parsed.id))) continue;
       missing.set(key, { key, parsed, sizeBytes, sources: [source] });
       totalBytes += sizeBytes;
     }

@@ -78,6 +78,7 @@ type Command =
   | { readonly do: 'down' | 'up'; readonly place: number }
   | { readonly do: 'clock'; readonly writer: number; readonly offMs: number }
   | { readonly do: 'go back'; readonly writer: number; readonly file: number }
+  | { readonly do: 'rotate'; readonly writer: number }
   | { readonly do: 'pin'; readonly which: number }
   | { readonly do: 'lock'; readonly which: number; readonly ms: number }
   | {
@@ -121,6 +122,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('go back' as const), writer: small, file: small }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('rotate' as const), writer: small }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('pin' as const), which }) },
   {
     weight: 1,
@@ -258,6 +260,10 @@ async function perform(
       if (!hostile) writer.offMs = one.offMs;
       return;
     }
+    case 'rotate':
+      // A recipient goes: the next backup begins an epoch.
+      pick(writers, one.writer)!.mustBegin = true;
+      return;
     case 'pin': {
       const point = pick(points(), one.which);
       const { store } = world.places[0]!;
@@ -311,7 +317,7 @@ async function attack(
       ...unsigned(world, writer, time),
       ...(how === 'empty' || victim === undefined
         ? { lists: which % 2 === 0 ? [] : ([['f'.repeat(64), 1, 5]] as const), manifest: ['e'.repeat(64), 5] as const }
-        : { lists: victim.record.lists, manifest: victim.record.manifest }),
+        : { lists: victim.record.lists, manifest: victim.record.manifest, keys: victim.record.keys }),
       generation: 1000,
     },
     writer.privateKey,

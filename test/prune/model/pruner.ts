@@ -2,10 +2,13 @@ import type { System } from '../../../src/config/system.ts';
 import { LifeboatError } from '../../../src/core/errors.ts';
 import type { Retention } from '../../../src/core/retention.ts';
 import { startRun } from '../../../src/core/run.ts';
+import type { Destination, Key } from '../../../src/destinations/destination.ts';
 import type { Pin } from '../../../src/operations/ledger-pins.ts';
 import { factsOf, firstStoredMs, wholeAt } from '../../../src/operations/prune-facts.ts';
 import { emptyLedger } from '../../../src/operations/prune-ledger.ts';
 import { planFor } from '../../../src/operations/retention-plan.ts';
+import { epochKeyKey } from '../../../src/vault/format/keys.ts';
+import { decodeRecord } from '../../../src/vault/format/record.ts';
 import { newSigningKey } from '../../../src/vault/format/signing.ts';
 import { openVault } from '../../../src/vault/open.ts';
 import { pruneVault, surveyVault } from '../../../src/vault/prune/prune.ts';
@@ -26,9 +29,11 @@ export interface ModelPruner {
 export interface RetentionRules {
   readonly placesAlone: boolean;
   readonly soundFirst: boolean;
+  /** Nothing below `keys/` is removed, also where no record needs it yet. */
+  readonly keysStay: boolean;
 }
 
-export const allRetentionRules: RetentionRules = { placesAlone: true, soundFirst: true };
+export const allRetentionRules: RetentionRules = { placesAlone: true, soundFirst: true, keysStay: true };
 
 const pruneKey = newSigningKey();
 
@@ -108,9 +113,21 @@ export function startPrune(
         },
         run,
       );
+      if (!retention.keysStay) await removeUnneededKeys(destinations);
     } catch (error) {
       // A prune that stops and says why is no fault.
       if (!(error instanceof LifeboatError)) throw error;
     }
   });
+}
+
+/** What a tidy prune would do: keys of epochs go that no record names. */
+async function removeUnneededKeys(destinations: readonly Destination[]): Promise<void> {
+  for (const destination of destinations) {
+    const needed = new Set<Key>();
+    for await (const { key } of destination.list('snapshots/')) {
+      for (const [epoch, id] of decodeRecord(await destination.get(key)).keys) needed.add(epochKeyKey(epoch, id));
+    }
+    for await (const { key } of destination.list('keys/')) if (!needed.has(key)) await destination.delete(key);
+  }
 }

@@ -1,6 +1,6 @@
 import { keepSet, type Retention } from '../../../src/core/retention.ts';
 import type { Key } from '../../../src/destinations/destination.ts';
-import { listKey, manifestKey, packKey, parseKey } from '../../../src/vault/format/keys.ts';
+import { epochKeyKey, listKey, manifestKey, packKey, parseKey } from '../../../src/vault/format/keys.ts';
 import { decodePackList } from '../../../src/vault/format/pack-list.ts';
 import { decodeRecord, type SnapshotRecord } from '../../../src/vault/format/record.ts';
 import { createIds } from '../../../src/vault/ids.ts';
@@ -118,9 +118,10 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
 }
 
 /** By the lists as they were stored, whatever became of them. A forged record names some that never were. */
-function objectsOf({ manifest, lists }: SnapshotRecord, stored: ReadonlyMap<string, Uint8Array>): Key[] {
+function objectsOf({ manifest, lists, keys }: SnapshotRecord, stored: ReadonlyMap<string, Uint8Array>): Key[] {
   const ids = createIds();
   const parts = lists.flatMap(([id]) => (stored.has(id) ? decodePackList(stored.get(id)!, ids) : []));
   const packs = [...packsOf(ids, parts)].map(([pack]) => packKey(pack));
-  return [manifestKey(manifest[0]), ...lists.map(([id]) => listKey(id)), ...packs];
+  const epochs = keys.map(([epoch, id]) => epochKeyKey(epoch, id));
+  return [manifestKey(manifest[0]), ...epochs, ...lists.map(([id]) => listKey(id)), ...packs];
 }

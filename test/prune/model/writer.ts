@@ -5,8 +5,22 @@ import { copyMissing } from '../../../src/vault/copy/copy-missing.ts';
 import { holdingsOf } from '../../../src/vault/copy/holdings.ts';
 import { planCopy } from '../../../src/vault/copy/plan.ts';
 import { withdrawnAt } from '../../../src/vault/copy/withdrawn.ts';
-import { indexKey, isHashed, listKey, manifestKey, packKey, parseKey } from '../../../src/vault/format/keys.ts';
-import { recordBytes, recordKey, signRecord, type UnsignedRecord } from '../../../src/vault/format/record.ts';
+import {
+  epochKeyKey,
+  indexKey,
+  isHashed,
+  listKey,
+  manifestKey,
+  packKey,
+  parseKey,
+} from '../../../src/vault/format/keys.ts';
+import {
+  recordBytes,
+  recordKey,
+  type SnapshotRecord,
+  signRecord,
+  type UnsignedRecord,
+} from '../../../src/vault/format/record.ts';
 import { newSigningKey, writerId } from '../../../src/vault/format/signing.ts';
 import { sha256Hex } from '../../../src/vault/hash.ts';
 import { createIds } from '../../../src/vault/ids.ts';
@@ -23,6 +37,12 @@ interface Pending {
   readonly sequence: number;
 }
 
+/** The object that holds its key stands for what it is in truth. */
+interface Epoch {
+  readonly name: string;
+  readonly object: Uint8Array;
+}
+
 export interface ModelWriter {
   readonly name: string;
   readonly privateKey: string;
@@ -35,6 +55,11 @@ export interface ModelWriter {
   readonly source: Map<string, string>;
   /** Content → the pack that holds it. */
   readonly index: Map<string, string>;
+  /** Which of `epochs` a pack is sealed to. */
+  readonly sealedTo: Map<string, Epoch>;
+  /** The last one goes on; none: the next backup begins one. */
+  readonly epochs: Epoch[];
+  mustBegin: boolean;
   /** Of packs and lists, in the order in which they were stored. */
   readonly sizes: Map<string, number>;
   /** Place → packs and lists that it holds. */
@@ -60,6 +85,9 @@ export function newWriter(world: World, at: number): ModelWriter {
     offMs: 0,
     source: new Map(Array.from({ length: 3 }, (_, file) => [`file${file}`, `first ${at} ${file}`])),
     index: new Map(),
+    sealedTo: new Map(),
+    epochs: [],
+    mustBegin: true,
     sizes: new Map(),
     holders: new Map(world.places.map(({ name }) => [name, new Set()])),
     lagging: new Set(),
@@ -133,6 +161,14 @@ async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: Pr
   await view();
   if (active.length > 1 && writer.lagging.size > 0) await catchUp(world, writer, () => active, drop);
 
+  if (writer.mustBegin) {
+    const object = world.unique('epoch');
+    writer.epochs.push({ name: sha256Hex(Buffer.concat([object, object])), object });
+    writer.mustBegin = false;
+  }
+  // Before the first pack that is sealed to them, wherever they are missing.
+  for (const epoch of writer.epochs) await put(keyOf(epoch), epoch.object);
+  const current = writer.epochs.at(-1)!;
   const begun = await view();
   const packs = new Set<string>();
   for (const content of new Set(writer.source.values())) {
@@ -145,6 +181,7 @@ async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: Pr
     const pack = sha256Hex(bytes);
     for (const name of await put(packKey(pack), bytes)) writer.holders.get(name)?.add(pack);
     writer.index.set(content, pack);
+    writer.sealedTo.set(pack, current);
     writer.sizes.set(pack, bytes.length);
     packs.add(pack);
     await put(indexKey(writer.id, newUlid(world.nowMs, world.random)), Buffer.from('age-encryption.org/v1\n'));
@@ -173,7 +210,7 @@ async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: Pr
       ...unsigned(world, writer, time),
       lists,
       manifest: [sha256Hex(manifest), manifest.length],
-      keys: [],
+      keys: keysOf(new Set([current, ...[...packs].map((pack) => writer.sealedTo.get(pack)!)])),
       generation: now.number,
     },
     writer.privateKey,
@@ -182,6 +219,15 @@ async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: Pr
   world.capturedMs.set(record.id, world.nowMs);
   writer.pending = { key: recordKey(record), hash: sha256Hex(bytes), sequence: record.sequence };
   if ((await put(recordKey(record), bytes)).length > 0) follow(writer, writer.pending);
+}
+
+function keyOf({ name, object }: Epoch): Key {
+  return epochKeyKey(name, sha256Hex(object));
+}
+
+function keysOf(epochs: Iterable<Epoch>): SnapshotRecord['keys'] {
+  const sorted = [...epochs].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return sorted.map(({ name, object }) => [name, sha256Hex(object), object.length] as const);
 }
 
 /** So few, that restore points share some lists and not others. */
