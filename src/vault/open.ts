@@ -75,8 +75,10 @@ export async function openVault(
     async open(point, identities) {
       // With it come age's ciphers, which take longer to load than `status` may take.
       const { openContents } = await import('./read/contents.ts');
+      const { believedEpochs } = await import('./epochs/grants.ts');
       const [known] = await withNeeds([point]);
-      return openContents(known!, { destinations: holders, identities, onDamage });
+      const granted = () => believedEpochs(holders, id, trust);
+      return openContents(known!, { destinations: holders, identities, onDamage, granted });
     },
   });
   return judgedBy((await options.trust?.(id)) ?? {});

@@ -3,14 +3,15 @@ import { systemClock } from '../../src/core/clock.ts';
 import { startRun } from '../../src/core/run.ts';
 import type { Destination } from '../../src/destinations/destination.ts';
 import { type Fault, withFaults } from '../../src/destinations/wrap/fault.ts';
+import { admit } from '../../src/operations/keys/admit.ts';
 import { prune } from '../../src/operations/prune.ts';
 import { withAged } from './aged.ts';
 import { type SystemBase, systemOver } from './system.ts';
 
-/** What one process does: a backup or a prune of the system on its standard input, with faults over each destination. */
+/** What one process does: a backup, a prune or `keys admit` of the system on its standard input, with faults over each destination. */
 export interface VaultWork {
   readonly base: SystemBase;
-  readonly work: 'backup' | 'prune';
+  readonly work: 'backup' | 'prune' | 'admit';
   readonly faults: readonly Fault[];
   /** Stops itself (SIGSTOP) before the first object that it stores or removes under a key that begins so. */
   readonly stopBefore?: string;
@@ -46,6 +47,9 @@ process.stdout.write('begins\n');
 const system = systemOver(base);
 if (work === 'backup') {
   await system.backUp({ wrap });
+} else if (work === 'admit') {
+  using open = system.open({ wrap });
+  await admit(open, await open.vault(() => {}), [base.identity], startRun({ clock: systemClock }));
 } else {
   using open = system.open({ wrap });
   const request = { dryRun: false, allowLarge: true, allowFlood: true, allowMissing: false, retire: [] };

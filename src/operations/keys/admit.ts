@@ -45,9 +45,7 @@ export async function admit(
   const behind = new Map(failed.map(({ name, error }) => [name, sentenceOf(error)]));
   const holders = new Set(vault.destinations.map(({ name }) => name));
   const places = opened.filter(({ name }) => holders.has(name));
-  // What another system's writer sealed is for the recipients of that system.
-  const all = await believedEpochs(vault.destinations, vault.id, vault.trust);
-  const epochs = [...all.values()].filter(({ maker }) => isKnownWriter(vault.trust, maker, config.name));
+  const epochs = await epochsOfSystem(vault, config.name);
   const open = secretsOf(vault.destinations, identities, run);
   const admitted = new Map<string, number>();
   let closed = 0;
@@ -76,6 +74,15 @@ export async function admit(
     await noteIfPossible(system, vault.id, { kind: 'key', body }, run);
   }
   return result;
+}
+
+/** What another system's writer sealed is for the recipients of that system, also where this machine believes everyone. */
+async function epochsOfSystem(vault: VaultReader, system: string): Promise<GrantedEpoch[]> {
+  const { points } = await vault.restorePoints();
+  const makers = new Set(points.filter(({ record }) => record.system === system).map(({ record }) => record.writer));
+  const epochs = await believedEpochs(vault.destinations, vault.id, vault.trust);
+  const isOwn = ({ maker }: GrantedEpoch) => makers.has(maker) && isKnownWriter(vault.trust, maker, system);
+  return [...epochs.values()].filter(isOwn);
 }
 
 /** Opens each epoch once. */

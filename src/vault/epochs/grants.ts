@@ -1,19 +1,22 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import { inParallel } from '../copy/in-parallel.ts';
 import { decodeGrant, type Grant, maxGrantBytes } from '../format/grant.ts';
 import { parseKey } from '../format/keys.ts';
 import { isKnownKey, type Trust } from '../trust.ts';
 
 /** Whoever can write to the store may fill a folder: so many names are looked at, and so many of an epoch's newest grants read. */
 const mostNames = 100_000;
-const mostRead = 20;
+const mostRead = 1000;
+const atOnce = 8;
 
 export interface GrantReading {
   readonly vault: string;
   /** Of these epochs; of all when absent. */
   readonly wanted?: (grant: { readonly key: Key; readonly epoch: string }) => boolean;
   readonly onSuspect: (key: Key, why: string) => void;
+  readonly signal?: AbortSignal;
 }
 
 /** What lies under `keys/` at one destination. */
@@ -28,21 +31,23 @@ export async function keysAt(destination: Destination): Promise<Trace[]> {
 /** The grants that these destinations hold, each once. Whose they are is not judged; what does not hold by itself is told. */
 export async function readGrants(
   held: ReadonlyMap<Destination, readonly Trace[]>,
-  { vault, wanted = () => true, onSuspect }: GrantReading,
+  { vault, wanted = () => true, onSuspect, signal = new AbortController().signal }: GrantReading,
 ): Promise<Grant[]> {
   const found = new Map<Key, Grant>();
   for (const [destination, traces] of held) {
-    for (const trace of newestGrants(traces)) {
-      const parsed = parseKey(trace.key);
-      if (parsed?.type !== 'grant' || found.has(trace.key)) continue;
-      if (!wanted({ key: trace.key, epoch: parsed.epoch })) continue;
+    const readOne = async (trace: Trace) => {
       try {
         const { value } = await firstSound(destination, trace, (bytes) => decodeGrant(bytes, trace.key));
         if (value.vault === vault) found.set(trace.key, value);
       } catch (error) {
         onSuspect(trace.key, `in ${destination.name}: ${sentenceOf(error)}`);
       }
-    }
+    };
+    const isWanted = ({ key }: Trace) => {
+      const parsed = parseKey(key);
+      return parsed?.type === 'grant' && !found.has(key) && wanted({ key, epoch: parsed.epoch });
+    };
+    await inParallel(newestGrants(traces.filter(isWanted)), atOnce, readOne, signal);
   }
   return [...found.values()];
 }
@@ -55,7 +60,7 @@ function newestGrants(traces: readonly Trace[]): Trace[] {
     return counts.get(epoch)! <= mostRead;
   };
   return traces
-    .filter(({ key, sizeBytes }) => parseKey(key)?.type === 'grant' && sizeBytes <= maxGrantBytes)
+    .filter(({ sizeBytes }) => sizeBytes <= maxGrantBytes)
     .sort((a, b) => (a.key < b.key ? 1 : -1))
     .filter(isFew);
 }

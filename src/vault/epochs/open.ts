@@ -6,14 +6,17 @@ import { epochKeyKey, parseKey } from '../format/keys.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { type Damage, damageOf, fetchSound } from '../read/objects.ts';
 import { maxEpochKeyBytes, openEpochKey } from './epoch.ts';
+import type { GrantedEpoch } from './grants.ts';
 
-/** Beside the key objects that a record names, so many are tried: strangers may put any number there. */
+/** Beside the key objects that records and grants name, so many are tried: strangers may put any number there. */
 const mostTried = 100;
 
 export interface OpenEpochs {
   readonly destinations: readonly Destination[];
   readonly identities: readonly string[];
   readonly onDamage: (damage: Damage) => void;
+  /** Which objects let in whom that came later, as those say who are believed. Asked where the first ones do not open. */
+  readonly granted?: () => Promise<ReadonlyMap<string, GrantedEpoch>>;
   readonly signal?: AbortSignal;
 }
 
@@ -61,7 +64,7 @@ interface Named {
 async function openEpoch(
   epoch: string,
   named: ReadonlyMap<Key, Named>,
-  { destinations, identities, onDamage, signal }: OpenEpochs,
+  { destinations, identities, onDamage, granted, signal }: OpenEpochs,
 ): Promise<string | { readonly error: unknown }> {
   let failure: unknown;
   const tried = new Set<Key>();
@@ -80,6 +83,12 @@ async function openEpoch(
   };
   for (const [key, one] of named) {
     const opened = await attempt(destinations, key, one);
+    if (opened !== undefined) return opened;
+  }
+  const grants = (await granted?.())?.get(epoch)?.grants ?? [];
+  for (const [id, sizeBytes] of grants.map(({ key }) => key)) {
+    const key = epochKeyKey(epoch, id);
+    const opened = tried.has(key) ? undefined : await attempt(destinations, key, { id, sizeBytes });
     if (opened !== undefined) return opened;
   }
   for (const destination of destinations) {

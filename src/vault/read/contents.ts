@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { StoredEntry } from '../../core/entry.ts';
 import { type BytePath, comparePaths, isInside, isSafePath, showPath } from '../../core/paths.ts';
-import type { Destination } from '../../destinations/destination.ts';
 import type { Contents } from '../../sources/source.ts';
-import { openEpochsOf } from '../epochs/open.ts';
+import { type OpenEpochs, openEpochsOf } from '../epochs/open.ts';
 import { contentDamaged, entryMissing, unsafeEntry } from '../errors.ts';
 import type { LocatedEntry } from '../format/entries.ts';
 import { newEntryReader } from '../format/entry-lines.ts';
@@ -13,18 +12,14 @@ import { packSizes, type WithNeeds } from '../needs.ts';
 import { openSmall } from '../small-objects.ts';
 import type { RestorePoint } from '../vault.ts';
 import { extractEntries } from './extract.ts';
-import { type Damage, fetchSound } from './objects.ts';
+import { fetchSound } from './objects.ts';
 import { type OpenedPack, openPackObject } from './pack.ts';
 
 /** Decrypted packs kept while a stream is read: content that was deduplicated comes back to the same few. */
 const KEPT_PACKS = 2;
 const ZEROS = new Uint8Array(64 * 1024);
 
-export interface ContentsOptions {
-  readonly destinations: readonly Destination[];
-  readonly identities: readonly string[];
-  readonly onDamage: (damage: Damage) => void;
-}
+export type ContentsOptions = OpenEpochs;
 
 /** One restore point, opened: where everything in it lies. */
 export interface OpenedPoint {
