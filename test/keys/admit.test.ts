@@ -15,7 +15,7 @@ import { secretOf } from '../../src/vault/age/secret-bytes.ts';
 import { sealAll } from '../../src/vault/age/stream.ts';
 import { newEpoch, openEpochKey, sealEpochKey, speakingKeyOf } from '../../src/vault/epochs/epoch.ts';
 import { decodeGrant, encodeGrant, type Grant } from '../../src/vault/format/grant.ts';
-import { epochKeyKey, grantKey, parseKey } from '../../src/vault/format/keys.ts';
+import { epochKeyKey, grantKey, manifestKey, packKey, parseKey } from '../../src/vault/format/keys.ts';
 import { newSigningKey } from '../../src/vault/format/signing.ts';
 import { sha256Hex } from '../../src/vault/hash.ts';
 import { pictureOf } from '../support/pictures.ts';
@@ -70,11 +70,16 @@ describe('a recipient that was let in', () => {
   test('opens every restore point of before, no pack is stored again, and the next backup says nothing of it', async () => {
     const first = await system.backUp();
     const before = packs();
+    const all = objectsIn(system.at());
     expect(await admitHere(both(), system.identity)).toMatchObject({
       admitted: [{ recipient: added.recipient, epochs: 1 }],
       closed: 0,
     });
     expect(packs()).toEqual(before);
+    // Whatever the vault holds: the key, whom it lets in, and a line in the audit log.
+    const stored = [...objectsIn(system.at())].filter(([key]) => !all.has(key));
+    expect(stored.map(([key]) => parseKey(key)?.type).sort()).toEqual(['epoch-key', 'grant', 'ledger']);
+    expect(stored.reduce((sum, [, { length }]) => sum + length, 0)).toBeLessThan(4096);
     const picture = pictureOf(system.source());
     expectSame(await both().readBack(first.record.id), picture);
     const next = await both().backUp();
@@ -189,6 +194,41 @@ test('a removed recipient: an epoch begins, and the state keeps no secret of any
   const last = grants().find(({ begins }) => begins?.number === 2)!;
   const object = objectsIn(system.at()).get(epochKeyKey(last.epoch, last.key[0]))!;
   await expect(openEpochKey(object, last.epoch, [added.identity])).rejects.toMatchObject({ code: 'no-identity-fits' });
+});
+
+/** A block of shell commands of a page. */
+function commandsIn(page: string, sign: RegExp): string {
+  const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), 'utf8');
+  return [...text.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => block!).find((block) => sign.test(block))!;
+}
+
+test('by hand: what the pages say, word for word, opens a manifest and a pack, also with a key that was let in later', async () => {
+  const { record, needs } = await system.backUp();
+  await admitHere(both(), system.identity);
+  const [epoch, id] = record.keys[0]!;
+  const [pack] = [...needs.packs][0]!;
+  const epochs = join(system.folder, 'epochs.txt');
+  const shown = (page: string, sign: RegExp, lines: number) => {
+    const commands = commandsIn(page, sign).split('\n').slice(0, lines).join('\n');
+    const named = commands
+      .replaceAll('KEY', join(system.folder, 'key.txt'))
+      .replaceAll(/\/dev\/shm\/epochs\.txt|epoch\.txt/g, epochs)
+      .replaceAll('keys/11ab…/74d2….age', `keys/${epoch}/${id}.age`)
+      .replaceAll('manifests/14/14ad….age', manifestKey(record.manifest[0]))
+      .replaceAll('packs/90/90f0….age', packKey(pack));
+    expect(named).not.toContain('…');
+    return execFileSync('bash', ['-euo', 'pipefail', '-c', named], { cwd: system.at(), encoding: 'latin1' });
+  };
+  for (const identity of [system.identity, added.identity]) {
+    writeFileSync(join(system.folder, 'key.txt'), `${identity}\n`);
+    expect(shown('recovery-from-nothing.md', /epochs\.txt/, 3)).toContain(
+      `lifeboat-manifest\t1\nvault\t${record.vault}\n`,
+    );
+  }
+  writeFileSync(join(system.folder, 'key.txt'), `${system.identity}\n`);
+  const said = shown('vault-format.md', /epoch\.txt/, 4);
+  expect(said).toContain(epoch);
+  expect(said).toContain(`\nid\t${record.id}\n`);
 });
 
 test("by hand, with Debian's age: two decryptions open a pack, and the name of an epoch tells its key", async () => {
