@@ -8,9 +8,6 @@ import { epochKeyForged } from '../errors.ts';
 import { publicKeyOf } from '../format/signing.ts';
 import { sha256Hex } from '../hash.ts';
 
-/** A larger object is no epoch's key: whoever can write to the store decides how long one is. */
-export const maxEpochKeyBytes = 64 * 1024;
-
 /** A key pair that packs are sealed to. Its secret is nowhere but in `keyObject`. */
 export interface NewEpoch {
   /** Its name. */

@@ -2,10 +2,11 @@ import type { Destination, Key } from '../../destinations/destination.ts';
 import { tracesUnder } from '../../destinations/first-version.ts';
 import { noIdentityFits } from '../age/errors.ts';
 import { historyClosed } from '../errors.ts';
+import { maxEpochKeyBytes } from '../format/grant.ts';
 import { epochKeyKey, parseKey } from '../format/keys.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { type Damage, damageOf, fetchSound } from '../read/objects.ts';
-import { maxEpochKeyBytes, openEpochKey } from './epoch.ts';
+import { openEpochKey } from './epoch.ts';
 import type { GrantedEpoch } from './grants.ts';
 
 /** Beside the key objects that records and grants name, so many are tried: strangers may put any number there. */

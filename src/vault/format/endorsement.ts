@@ -1,7 +1,18 @@
 import { z } from 'zod';
 import { endorsementDamaged } from './errors.ts';
 import { endorsementKey } from './keys.ts';
-import { algorithm, count, jsonBytes, publicKey, readJson, signature, signedBytes, time, ulid } from './signed-json.ts';
+import {
+  algorithm,
+  count,
+  jsonBytes,
+  name,
+  publicKey,
+  readJson,
+  signature,
+  signedBytes,
+  time,
+  ulid,
+} from './signed-json.ts';
 import { publicKeyOf, sign, verify, writerId } from './signing.ts';
 
 /** A writer, and the systems whose records it may sign. */
@@ -47,7 +58,7 @@ const shape = z.looseObject({
   sequence: count.min(1),
   time,
   writers: z
-    .array(z.looseObject({ key: publicKey, systems: z.array(z.string().min(1).max(1000)).min(1).max(maxSystems) }))
+    .array(z.looseObject({ key: publicKey, systems: z.array(name).min(1).max(maxSystems) }))
     .max(maxEndorsedWriters),
   endorser: publicKey,
   signature,

@@ -37,6 +37,8 @@ export interface Generation {
   readonly signature: string;
 }
 
+/** A key has at most 15 digits. */
+const maxGeneration = 999_999_999_999_999;
 /** Sorted, each once. */
 const idList = z.array(sha256).refine((ids) => ids.every((id, at) => at === 0 || ids[at - 1]! < id));
 
@@ -45,7 +47,7 @@ const shape = z.looseObject({
   format: z.literal(1),
   requires,
   vault: ulid,
-  generation: count.min(1),
+  generation: count.min(1).max(maxGeneration),
   created: time,
   tombstones: idList,
   sparse: idList,

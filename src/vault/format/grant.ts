@@ -40,6 +40,9 @@ export interface Grant {
 }
 
 const mostRecipients = 100;
+/** A larger object is no epoch's key: whoever can write to the store decides how long one is. */
+export const maxEpochKeyBytes = 64 * 1024;
+
 /** A longer one is read by nobody: whoever can write to the store decides how long an object is. */
 export const maxGrantBytes = 16 * 1024;
 
@@ -51,7 +54,7 @@ const shape = z.looseObject({
   id: ulid,
   time,
   epoch: sha256,
-  key: z.tuple([sha256, count]),
+  key: z.tuple([sha256, count.min(1).max(maxEpochKeyBytes)]),
   recipients: z
     .array(print)
     .min(1)

@@ -99,6 +99,11 @@ export function isSha256(text: string): boolean {
   return HEX_256.test(text);
 }
 
+/** Of a source. */
+export function isKind(text: string): boolean {
+  return /^[\x20-\x7e]{1,200}$/.test(text);
+}
+
 /** The same and keys of epochs: all that is copied only because something signed names it. */
 export function isNamedByHash(
   parsed: ParsedKey | undefined,

@@ -58,7 +58,7 @@ describe('a manifest', () => {
 
   test('keeps any extents whose lengths add up to the body', () => {
     const extent: fc.Arbitrary<Extent> = fc.record({
-      pack: fc.constantFrom(pack, null),
+      pack: fc.constant(pack),
       offset: fc.constant(0),
       length: fc.integer({ min: 1, max: 2 ** 40 }),
     });

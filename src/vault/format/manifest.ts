@@ -3,7 +3,7 @@ import type { Expectations } from '../../core/expectations.ts';
 import { isUlid } from '../../core/ulid.ts';
 import { formatNewer, manifestDamaged } from './errors.ts';
 import { readCount, readExtent } from './extents.ts';
-import { isName, isSha256, isTime } from './keys.ts';
+import { isKind, isName, isSha256, isTime } from './keys.ts';
 import { isBase64 } from './signing.ts';
 
 /**
@@ -40,7 +40,11 @@ export interface Extent {
 }
 
 const INTRO = 'lifeboat-manifest\t1';
-const NAME = /^[\x20-\x7e]{1,200}$/;
+/** Lines that stand in their places and nowhere else. */
+const names: ReadonlySet<string> = new Set([
+  ...['vault', 'system', 'dataset', 'kind', 'id', 'time', 'writer', 'previous', 'chunk-key', 'body', 'extent'],
+  ...['facts', 'expectations', 'problems'],
+]);
 
 /** The text as stored (compressed and encrypted by the engine). The last line is `end`. */
 export function encodeManifest(manifest: Manifest): Uint8Array {
@@ -74,7 +78,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   const vault = lines.one('vault', isUlid);
   const system = lines.one('system', isName);
   const dataset = lines.one('dataset', isName);
-  const kind = lines.one('kind', (text) => NAME.test(text));
+  const kind = lines.one('kind', isKind);
   const id = lines.one('id', isUlid);
   const time = lines.one('time', isTime);
   const writer = lines.one('writer', (text) => isBase64(text, 32));
@@ -175,10 +179,15 @@ function manifestLines(bytes: Uint8Array): Lines {
     },
     end() {
       // Lines that a later program added: what must be known to read the rest, the record requires.
-      while (/^[a-z][a-z-]*\t/.test(next().slice(0, 100))) at += next().length + 1;
+      for (let name = nameOf(next()); name !== undefined && !names.has(name); name = nameOf(next()))
+        at += next().length + 1;
       if (text.slice(at) !== 'end\n') throw manifestDamaged({ field: 'its end' });
     },
   };
+}
+
+function nameOf(line: string): string | undefined {
+  return /^([a-z][a-z-]*)\t/.exec(line.slice(0, 100))?.[1];
 }
 
 function readBody(lines: Lines): Manifest['body'] {
@@ -189,7 +198,7 @@ function readBody(lines: Lines): Manifest['body'] {
   while (lines.next().startsWith('extent\t')) {
     const [pack = '', offset = '', length = '', more] = lines.one('extent', () => true).split('\t', 4);
     const extent = readExtent(pack, offset, length);
-    if (extent === undefined || more !== undefined) throw manifestDamaged({ field: `extent ${extents.length}` });
+    if (!extent?.pack || more !== undefined) throw manifestDamaged({ field: `extent ${extents.length}` });
     extents.push(extent);
     held += extent.length;
   }

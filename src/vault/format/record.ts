@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { sha256Hex } from '../hash.ts';
 import { recordDamaged, recordForged } from './errors.ts';
-import { type ParsedKey, parseKey, snapshotKey } from './keys.ts';
+import { maxEpochKeyBytes } from './grant.ts';
+import { isKind, type ParsedKey, parseKey, snapshotKey } from './keys.ts';
 import { type ListName, MAX_LISTED_PACKS } from './pack-list.ts';
 import {
   algorithm,
@@ -76,11 +77,11 @@ export interface SnapshotRecord {
 
 /** Text that a person chose or an engine printed. Bounded, because everyone who can list the vault reads it. */
 const text = z.string().max(1000);
-const sizedId = z.tuple([sha256, count]);
+const size = count.min(1);
 /** Enough for 16 million packs, and records stay small. */
 const mostLists = 16_384;
-const listName = z.tuple([sha256, count.min(1).max(MAX_LISTED_PACKS), count.min(1)]);
-const epochKey = z.tuple([sha256, sha256, count]);
+const listName = z.tuple([sha256, size.max(MAX_LISTED_PACKS), size]);
+const epochKey = z.tuple([sha256, sha256, size.max(maxEpochKeyBytes)]);
 
 const shape = z.looseObject({
   algorithm,
@@ -89,7 +90,7 @@ const shape = z.looseObject({
   vault: ulid,
   system: name,
   dataset: name,
-  kind: text,
+  kind: z.string().refine(isKind),
   id: ulid,
   time,
   committed: time,
@@ -97,10 +98,10 @@ const shape = z.looseObject({
   versions: z.record(text, text),
   sizes: z.looseObject({ logical: count, added: count, stored: count, entries: count }),
   lists: z.array(listName).max(mostLists).refine(namesEachOnce),
-  manifest: sizedId,
+  manifest: z.tuple([sha256, size]),
   keys: z.array(epochKey).refine(isSortedByEpoch),
   position: z.record(text, text).exactOptional(),
-  problems: z.record(text, count),
+  problems: z.record(text, count.min(1)),
   retention: z.looseObject({ class: text, until: time.exactOptional() }),
   generation: count,
   previous: sha256.nullable(),

@@ -1,0 +1,190 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import {
+  algorithm,
+  broken,
+  canonical,
+  canonicalObject,
+  checkSignature,
+  format,
+  hex,
+  momentOf,
+  name,
+  parsed,
+  positive,
+  publicKey,
+  requires,
+  rising,
+  sha256Hex,
+  shaped,
+  signature,
+  signedObject,
+  time,
+  ulid,
+  utf8,
+  whole,
+} from './strict-json.ts';
+
+const signed = { algorithm, format, vault: ulid, writer: publicKey, signature };
+
+const text = z.string().max(1000);
+const once = (rows: ReadonlyArray<readonly [string, ...unknown[]]>) =>
+  new Set(rows.map(([id]) => id)).size === rows.length;
+
+const recordShape = z
+  .looseObject({
+    ...signed,
+    requires,
+    kind: z.string().regex(/^[ -~]{1,200}$/),
+    tool: text,
+    system: name,
+    dataset: name,
+    id: ulid,
+    time,
+    committed: time,
+    versions: z.record(text, text),
+    sizes: z.looseObject({ logical: whole, added: whole, stored: whole, entries: whole }),
+    lists: z
+      .array(z.tuple([sha256Hex, positive.max(4096), positive]))
+      .max(16_384)
+      .refine(once, 'a list twice'),
+    keys: z
+      .array(z.tuple([sha256Hex, sha256Hex, positive.max(64 * 1024)]))
+      .refine(
+        (rows) => rising(z.string()).safeParse(rows.map(([epoch, id]) => `${epoch} ${id}`)).success,
+        'not sorted',
+      ),
+    manifest: z.tuple([sha256Hex, positive]),
+    position: z.record(text, text).optional(),
+    problems: z.record(text, positive),
+    retention: z.looseObject({ class: text, until: time.optional() }),
+    generation: whole,
+    previous: sha256Hex.nullable(),
+    sequence: positive,
+  })
+  .refine(({ previous, sequence }) => (previous === null) === (sequence === 1), 'its number is not that of its place')
+  .refine(({ id, committed }) => momentOf(id) <= Date.parse(committed), 'written before its id was');
+export type Record = z.infer<typeof recordShape>;
+
+export function readRecord(bytes: Uint8Array, key: string): Record {
+  if (bytes.length > 2 * 1024 * 1024) broken('it is too long');
+  const record = signedObject(bytes, 'record', recordShape);
+  const stem = record.time.replaceAll('-', '').replaceAll(':', '');
+  if (key !== `snapshots/${record.system}/${record.dataset}/${stem}-${record.id}.json`)
+    broken('it lies under another key');
+  return record;
+}
+
+const generationShape = z.looseObject({
+  ...signed,
+  requires,
+  generation: positive.max(999_999_999_999_999),
+  created: time,
+  tombstones: rising(sha256Hex),
+  sparse: rising(sha256Hex),
+});
+
+export function readGeneration(bytes: Uint8Array, key: string): void {
+  const { generation } = signedObject(bytes, 'generation', generationShape);
+  if (key !== `gc/${generation}.json`) broken('it lies under another key');
+}
+
+const endorsementShape = z.looseObject({
+  algorithm,
+  format,
+  vault: ulid,
+  id: ulid,
+  sequence: positive,
+  time,
+  writers: z
+    .array(z.looseObject({ key: publicKey, systems: rising(name).min(1).max(100) }))
+    .max(100)
+    .refine((writers) => rising(z.string()).safeParse(writers.map(({ key }) => key)).success, 'not sorted'),
+  endorser: publicKey,
+  signature,
+});
+
+export function readEndorsement(bytes: Uint8Array, key: string): void {
+  if (bytes.length > 1024 * 1024) broken('it is too long');
+  const { endorser, id } = signedObject(bytes, 'endorsement', endorsementShape);
+  if (key !== `endorsements/${idOf(endorser)}/${id}.json`) broken('it lies under another key');
+}
+
+const announcementShape = z.looseObject({ ...signed, requires: requires.optional() });
+
+export function readAnnouncement(bytes: Uint8Array, key: string): void {
+  const { writer } = signedObject(bytes, 'announcement', announcementShape);
+  if (!key.startsWith(`format/${idOf(writer)}/`)) broken('it lies under another key');
+}
+
+const grantShape = z.looseObject({
+  ...signed,
+  id: ulid,
+  time,
+  epoch: sha256Hex,
+  key: z.tuple([sha256Hex, positive.max(64 * 1024)]),
+  recipients: rising(hex(32)).min(1).max(100),
+  begins: z.looseObject({ speaker: publicKey, number: positive }).optional(),
+});
+export type Grant = z.infer<typeof grantShape>;
+
+export function readGrant(bytes: Uint8Array, key: string): Grant {
+  if (bytes.length > 16 * 1024) broken('it is too long');
+  const grant = signedObject(bytes, 'grant', grantShape);
+  if (key !== `keys/${grant.epoch}/${grant.id}.json`) broken('it lies under another key');
+  return grant;
+}
+
+const payloadType = 'application/vnd.lifeboat.ledger+json';
+const envelopeShape = z.looseObject({
+  payloadType: z.literal(payloadType),
+  payload: z.string(),
+  signatures: z.tuple([z.looseObject({ keyid: hex(32), sig: signature })]),
+});
+const entryShape = z
+  .looseObject({
+    algorithm,
+    format,
+    vault: ulid,
+    id: ulid,
+    kind: z.string().regex(/^[a-z][a-z-]{0,39}$/),
+    time,
+    previous: sha256Hex.nullable(),
+    sequence: positive,
+    writer: publicKey,
+    body: z.record(z.string(), z.unknown()),
+    sealed: z.base64().nullable(),
+  })
+  .refine(({ previous, sequence }) => (previous === null) === (sequence === 1), 'its number is not that of its place');
+export type LedgerEntry = z.infer<typeof entryShape>;
+
+export function readLedgerEntry(bytes: Uint8Array, key: string): LedgerEntry {
+  const { fields } = canonicalObject(bytes, envelopeShape);
+  const payload = Buffer.from(fields.payload, 'base64');
+  if (payload.toString('base64') !== fields.payload) broken('its payload is no base64');
+  const value = parsed(utf8(payload));
+  if (canonical(value) !== payload.toString()) broken('its payload is not in canonical form');
+  const entry = shaped(value, entryShape);
+  const [{ keyid, sig }] = fields.signatures;
+  if (keyid !== idOf(entry.writer)) broken('another key is named');
+  checkSignature(
+    Buffer.concat([Buffer.from(`DSSEv1 36 ${payloadType} ${payload.length} `), payload]),
+    sig,
+    entry.writer,
+  );
+  if (key !== `ledger/${entry.id}.json`) broken('it lies under another key');
+  return entry;
+}
+
+const vaultShape = z.strictObject({ created: time, format, vault: ulid });
+
+export function readVaultFile(bytes: Uint8Array): string {
+  const { created, vault } = canonicalObject(bytes, vaultShape).fields;
+  if (Date.parse(created) !== momentOf(vault)) broken('it was made at another moment than its id');
+  return vault;
+}
+
+/** Of a writer or an endorser. */
+export function idOf(key: string): string {
+  return createHash('sha256').update(Buffer.from(key, 'base64')).digest('hex').slice(0, 32);
+}
