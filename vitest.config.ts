@@ -12,6 +12,7 @@ export default defineConfig({
     // A bound for what hangs, not a verdict on how fast a machine is: six others may be at work on it.
     testTimeout: 300_000,
     hookTimeout: 300_000,
-    maxWorkers: 2,
+    // Tests wait for servers and children for about a third of their time: on two cores a third worker uses it.
+    maxWorkers: 3,
   },
 });

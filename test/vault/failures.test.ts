@@ -13,7 +13,7 @@ import { smallTree } from '../support/trees.ts';
 import { aSystem, expectSame, keptCopy, noise, objectsIn } from '../support/vault.ts';
 
 const kinds = ['error-before', 'error-after', 'truncate', 'flip-bit'] as const;
-const stride = rounds({ short: 3, long: 1 });
+const stride = rounds({ short: 4, long: 1 });
 
 describe('a fault at any boundary: the backup fails and says why, or its restore point is whole', () => {
   for (const kind of kinds) {

@@ -73,13 +73,13 @@ function isStruck(last: number, stride: number) {
 /** Runs `work` on the numbers up to `last`, two at once: most of the time each waits for its child. */
 async function each(last: number, stride: number, work: (numbers: number[]) => Promise<void>): Promise<void> {
   const all = Array.from({ length: last }, (_, index) => index + 1).filter(isStruck(last, stride));
-  await Promise.all([0, 1].map((rest) => work(all.filter((number) => number % 2 === rest))));
+  await Promise.all([0, 1].map((rest) => work(all.filter((_, index) => index % 2 === rest))));
 }
 
 describe('kill -9 at every boundary', () => {
   const some = rounds({ short: 3, long: 1 });
   const scripts: [string, number, (nth: number) => Fault][] = [
-    ['before every call', 1, (nth) => ({ kind: 'kill-before', nth })],
+    ['before calls', rounds({ short: 2, long: 1 }), (nth) => ({ kind: 'kill-before', nth })],
     ['after puts', some, (nth) => ({ kind: 'kill-after', verb: 'put', nth })],
   ];
   test.for(scripts)('of a later backup, %s', { timeout: 240_000 }, async ([, stride, faultAt]) => {
@@ -129,7 +129,7 @@ test('kill -9 at any moment', { timeout: 240_000 }, async () => {
   await boundaries(system);
   const usualMs = performance.now() - began;
   let completed = 0;
-  const times = rounds({ short: 20, long: 100 });
+  const times = rounds({ short: 10, long: 100 });
   for (let time = 0; time < times; time++) {
     change(system);
     const killed = await backUpKilled(system, { afterMs: (usualMs * 1.2 * time) / times });
