@@ -11,6 +11,7 @@ import type { OpenSystem } from '../operations/system.ts';
 import { defineCommand, flag, value } from './command.ts';
 import { usageWrong } from './errors.ts';
 import { type ExitCode, exitCodes } from './exit.ts';
+import { leftOutLines } from './left-out-text.ts';
 import type { Style } from './output.ts';
 import { requestLines } from './request-text.ts';
 
@@ -44,6 +45,8 @@ interface ReportedPoint {
   /** Required destinations that do not hold it yet: it is protected when there are none. */
   readonly missingAt: readonly string[];
   readonly problems: BackedUp['problems'];
+  /** By which rule; those of `exclude` that took nothing too. */
+  readonly leftOut: BackedUp['leftOut'];
   readonly unchangedFiles: number;
   readonly elapsedMs: number;
   /** `lost`: most of what was there before is gone, and nobody accepted that. */
@@ -108,7 +111,7 @@ function reportOf(
 }
 
 function reportOne(
-  { dataset, record, heldBy, problems, unchangedFiles, elapsedMs, weighed }: BackedUp,
+  { dataset, record, heldBy, problems, leftOut, unchangedFiles, elapsedMs, weighed }: BackedUp,
   destinations: Destinations,
 ): ReportedPoint {
   return {
@@ -122,6 +125,7 @@ function reportOne(
     destinations: heldBy,
     missingAt: missingFor(destinations, heldBy),
     problems,
+    leftOut,
     unchangedFiles,
     elapsedMs: Math.round(elapsedMs),
     data: weighed.state,
@@ -138,6 +142,9 @@ function backupText({ backedUp, configuration, failed, behind, requests }: Backu
     const where = destinations.join(', ');
     return `${style.good('✓')} ${style.bold(dataset)}: ${size}, ${added}, at ${where}, ${formatDuration(elapsedMs)}`;
   });
+  for (const { dataset, leftOut } of points) {
+    lines.push(...leftOutLines(leftOut).map((line) => style.dim(`  – ${dataset}: left out by ${line}`)));
+  }
   for (const { dataset, problems } of points) {
     const shown = problems.slice(0, 10).map(({ message }) => `${style.warn('!')} ${dataset}: ${message}`);
     const more = problems.length - shown.length;

@@ -1,3 +1,4 @@
+import { leftOutWords } from '../core/left-out.ts';
 import { type ShownEvidence, showEvidence } from '../operations/drill/evidence.ts';
 import { drillBodyOf } from '../operations/drill/evidence-shape.ts';
 import { hearingOf } from '../operations/ledger/hearing.ts';
@@ -39,6 +40,9 @@ function shownText({ record, standing, details }: ShownEvidence, style: Style): 
       const detail = details?.checks.find(({ id }) => id === check.id);
       lines.push(`  ${check.verdict}  ${check.id}${detail === undefined ? '' : `: ${detail.message}`}`);
     }
+  }
+  for (const { dataset, rules } of details?.leftOut ?? []) {
+    for (const rule of rules) lines.push(`  ${dataset} is backed up without what is left out by ${leftOutWords(rule)}`);
   }
   if (details === null && record.sealed !== null)
     lines.push(style.dim('Values are sealed: pass --identity to see them.'));

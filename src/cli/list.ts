@@ -1,10 +1,12 @@
 import { configurationDataset } from '../core/configuration-dataset.ts';
 import type { StoredEntry } from '../core/entry.ts';
 import { reasonText } from '../core/kept-points.ts';
+import { type LeftOut, leftOutIn } from '../core/left-out.ts';
 import { formatMoment, parseMoment } from '../core/moment.ts';
 import { showPath } from '../core/paths.ts';
 import { formatCount, formatSize } from '../core/size.ts';
 import { readAcceptances } from '../operations/anomalies/acceptances.ts';
+import { readCounts } from '../operations/anomalies/known-counts.ts';
 import { missingFor } from '../operations/copy/protection.ts';
 import { noSuchDataset } from '../operations/errors.ts';
 import { hearingOf } from '../operations/ledger/hearing.ts';
@@ -15,6 +17,7 @@ import { defineCommand, flag, value } from './command.ts';
 import { noteDamage } from './damage-note.ts';
 import { usageWrong } from './errors.ts';
 import { exitCodes } from './exit.ts';
+import { leftOutLines } from './left-out-text.ts';
 import { type Style, table } from './output.ts';
 
 interface Listing {
@@ -37,6 +40,8 @@ interface ListedDataset {
     /** Required destinations that answer and do not hold it yet, though a rule keeps it. */
     readonly missingAt: readonly string[];
     readonly problems: Readonly<Record<string, number>>;
+    /** What which rule kept out of it; null where this machine did not take it. An identity opens the newest. */
+    readonly leftOut: readonly LeftOut[] | null;
     /** Why a person said that what is missing from it is right; null where nobody had to. */
     readonly accepted: string | null;
     /** Why it is not believed; empty when it is. Such a one is restored by its id only. */
@@ -50,13 +55,14 @@ interface ListedDataset {
 
 export const list = defineCommand({
   words: '[dataset...]',
-  description: `The restore points, newest first: when, how large, what was new, where, and which rule keeps each. Needs no key.
+  description: `The restore points, newest first: when, how large, what was new, where, which rule keeps each, and what which rule left out of the
+newest. Needs no key; on a machine that does not back up, what was left out does.
 With --files, what one restore point of one dataset holds; that needs a key.`,
   options: {
     files: flag('list what is inside (needs --identity)'),
     at: value('<moment>', "with --files: the newest restore point at or before it, 'latest' by default"),
   },
-  async run({ words, options, system, identities, clock, run, out }) {
+  async run({ words, options, common, system, identities, clock, run, out }) {
     const open = await system();
     const known = [...Object.keys(open.config.datasets), configurationDataset];
     for (const dataset of words) if (!known.includes(dataset)) throw noSuchDataset({ dataset, known });
@@ -86,11 +92,18 @@ With --files, what one restore point of one dataset holds; that needs a key.`,
     const answering = vault.destinations.map(({ name }) => name);
     const missingAt = (held: readonly string[]) =>
       missingFor(open.config.destinations, held).filter((name) => answering.includes(name));
-    const datasets = wanted.map((one) => {
+    const keys = common.identity.length === 0 ? [] : await identities();
+    const datasets: ListedDataset[] = [];
+    for (const one of wanted) {
       const passedOver = choiceOrNone(own, one.dataset)?.passedOver ?? [];
       tellPassedOver(passedOver, run);
-      return { ...listed(one, missingAt, accepted), passedOver };
-    });
+      const leftOut = leftOutKnown(open.config.stateDir, vault.id, one.dataset);
+      const newest = one.points[0]?.point;
+      if (newest !== undefined && keys.length > 0) {
+        leftOut.set(newest.record.id, leftOutIn((await vault.open(newest, keys)).facts));
+      }
+      datasets.push({ ...listed(one, { missingAt, accepted, leftOut }), passedOver });
+    }
     out.answer<Listing>({ datasets, suspect: plan.suspect }, (listing, style) =>
       listingText(listing, clock.now(), style),
     );
@@ -98,10 +111,21 @@ With --files, what one restore point of one dataset holds; that needs a key.`,
   },
 });
 
+interface KnownBesides {
+  readonly missingAt: (held: readonly string[]) => readonly string[];
+  /** By restore point. */
+  readonly accepted: ReadonlyMap<string, string>;
+  readonly leftOut: ReadonlyMap<string, readonly LeftOut[]>;
+}
+
+function leftOutKnown(stateDir: string, vault: string, dataset: string): Map<string, readonly LeftOut[]> {
+  const { points } = readCounts(stateDir, vault, dataset);
+  return new Map(points.flatMap(({ id, leftOut }) => (leftOut === undefined ? [] : [[id, leftOut]])));
+}
+
 function listed(
   { dataset, points }: DatasetPlan,
-  missingAt: (held: readonly string[]) => readonly string[],
-  accepted: ReadonlyMap<string, string>,
+  { missingAt, accepted, leftOut }: KnownBesides,
 ): Omit<ListedDataset, 'passedOver'> {
   return {
     dataset,
@@ -114,6 +138,7 @@ function listed(
       destinations,
       missingAt: reasons.length > 0 ? missingAt(destinations) : [],
       problems: record.problems,
+      leftOut: leftOut.get(record.id) ?? null,
       accepted: accepted.get(record.id) ?? null,
       doubts: doubts.map(({ why }) => why),
       keptBy: reasons.map(reasonText),
@@ -133,7 +158,10 @@ function listingText({ datasets, suspect }: Listing, nowMs: number, style: Style
       keptText(point, style),
       oddText(point, style),
     ]);
-    return `${style.bold(dataset)}\n${table(rows)}`;
+    const leftOut = leftOutLines(restorePoints[0]?.leftOut ?? []).map((line) =>
+      style.dim(`  – left out of the newest by ${line}`),
+    );
+    return [style.bold(dataset), table(rows), ...leftOut].join('\n');
   });
   for (const { key, why } of suspect) blocks.push(`${style.bad('✗')} ${key} cannot be believed: ${why}`);
   return blocks.join('\n\n');

@@ -59,7 +59,7 @@ describe('a good configuration', () => {
     });
     expect(system.datasets.uploads).toMatchObject({
       exclude: [],
-      defaultExcludes: true,
+      defaultExcludes: false,
       oneFileSystem: true,
       xattrs: true,
     });

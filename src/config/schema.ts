@@ -24,7 +24,7 @@ const dataset = z.discriminatedUnion(
       type: z.literal('files'),
       path,
       exclude: z.record(text, reason).default({}),
-      defaultExcludes: z.boolean().default(true),
+      defaultExcludes: z.boolean().default(false),
       oneFileSystem: z.boolean().default(true),
       xattrs: z.boolean().default(true),
       ...objectives,

@@ -3,8 +3,8 @@ import { intervalFor } from '../core/objectives.ts';
 import { formatSize } from '../core/size.ts';
 import type { Check, DatasetConfig, System } from './system.ts';
 
-/** The whole configuration as plain values, defaults filled in. References stay references: no secret is looked up. */
-export function showable(system: System): object {
+/** The whole configuration as plain values, defaults filled in; `leavesOut` by dataset. References stay references: no secret is looked up. */
+export function showable(system: System, leavesOut: Readonly<Record<string, readonly object[]>>): object {
   const { name, environment, file, stateDir, vault, destinations, datasets, drill } = system;
   return {
     system: name,
@@ -13,7 +13,7 @@ export function showable(system: System): object {
     stateDir,
     vault,
     destinations,
-    datasets: Object.fromEntries(Object.entries(datasets).map(([key, dataset]) => [key, showDataset(dataset)])),
+    datasets: Object.fromEntries(Object.entries(datasets).map(([key, one]) => [key, showDataset(one, leavesOut[key])])),
     drill: {
       every: formatDuration(drill.everyMs),
       limits: showLimits(drill.limits),
@@ -24,9 +24,13 @@ export function showable(system: System): object {
   };
 }
 
-/** `backupEvery` is no key of the file: it follows from the RPO. */
-function showDataset({ name: _, ...dataset }: DatasetConfig): object {
-  return { ...Object(readable(dataset)), backupEvery: formatDuration(intervalFor(dataset.rpoMs)) };
+/** `backupEvery` and `leavesOut` are no keys of the file: one follows from the RPO, the other is what all rules come to. */
+function showDataset({ name: _, ...dataset }: DatasetConfig, leavesOut: readonly object[] | undefined): object {
+  return {
+    ...Object(readable(dataset)),
+    ...(leavesOut && { leavesOut }),
+    backupEvery: formatDuration(intervalFor(dataset.rpoMs)),
+  };
 }
 
 function showLimits({ memoryBytes, diskBytes, timeMs, ...counts }: System['drill']['limits']): object {

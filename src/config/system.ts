@@ -142,7 +142,7 @@ interface SqliteDataset extends DatasetObjectives {
   readonly mayShrink: readonly ShrinkingTable[];
 }
 
-interface FilesDataset extends DatasetObjectives {
+export interface FilesDataset extends DatasetObjectives {
   readonly type: 'files';
   /** A folder or a single file, absolute. */
   readonly path: string;

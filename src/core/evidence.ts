@@ -1,4 +1,5 @@
 import type { CheckKind, CheckResult, CheckVerdict, DrillVerdict } from './checks.ts';
+import type { LeftOut } from './left-out.ts';
 
 /**
  * What one drill leaves behind, for the ledger. This part is readable by everyone who can list the vault, so it names datasets
@@ -58,6 +59,8 @@ interface DatasetEvidence {
   readonly destinations: readonly string[];
   /** What its restore point says that it lacks, by code. */
   readonly gaps?: Readonly<Record<string, number>>;
+  /** What the configuration's rules kept out of it, all together; the rules are sealed. */
+  readonly leftOut?: { readonly rules: number; readonly files: number; readonly bytes: number };
   /** Newer restore points that were not believed; null when the newest of all was taken. */
   readonly passedOver: PassedOverEvidence | null;
 }
@@ -119,6 +122,8 @@ export interface DrillDetails {
     readonly message: string;
   }>;
   readonly why: readonly string[];
+  /** By dataset: nothing of this comes back. */
+  readonly leftOut?: ReadonlyArray<{ readonly dataset: string; readonly rules: readonly LeftOut[] }>;
   readonly notes: readonly string[];
 }
 

@@ -5,11 +5,12 @@ const gaps: Readonly<Record<string, readonly [one: string, many: string]>> = {
   'file-unreadable': ['file that could not be read', 'files that could not be read'],
   'folder-unreadable': ['folder that could not be listed', 'folders that could not be listed'],
   'other-file-system': ['other file system mounted in it', 'other file systems mounted in it'],
+  'mount-missing': ['file system that was not mounted', 'file systems that were not mounted'],
   'link-leads-out': ['link to what is in no backup', 'links to what is in no backup'],
 };
 
 /** What was to be in it, and is not: nobody left it out on purpose. A changed file is in it, as it was read. */
-const unread = new Set(['file-unreadable', 'folder-unreadable']);
+const unread = new Set(['file-unreadable', 'folder-unreadable', 'mount-missing']);
 
 export function isUnread(code: string): boolean {
   return unread.has(code);

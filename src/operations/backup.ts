@@ -3,11 +3,13 @@ import type { Weighed } from '../core/anomalies.ts';
 import { configurationDataset } from '../core/configuration-dataset.ts';
 import { sentenceOf } from '../core/errors.ts';
 import { isUnread } from '../core/gaps.ts';
+import { type LeftOut, leftOutIn } from '../core/left-out.ts';
 import type { Problem, Run } from '../core/run.ts';
 import { noteState } from '../host/state-folder.ts';
 import { openVault } from '../vault/open.ts';
 import { packWithdrawn, type WrittenRestorePoint, writeRestorePoint } from '../vault/write/restore-point.ts';
 import { openWriter, type WriterSession } from '../vault/write/session.ts';
+import { readCounts } from './anomalies/known-counts.ts';
 import { weighTaken } from './anomalies/weigh-taken.ts';
 import { keepConfiguration } from './configuration/keep.ts';
 import { finishCopies, type TakenRestorePoints } from './copy/finish-copies.ts';
@@ -39,6 +41,8 @@ export interface BackedUp
   readonly elapsedMs: number;
   /** What it holds beside those before it. */
   readonly weighed: Weighed;
+  /** By which rule of the configuration. */
+  readonly leftOut: readonly LeftOut[];
 }
 
 export interface BackupOutcome {
@@ -51,9 +55,9 @@ export interface BackupOutcome {
   readonly behind: ReadonlyArray<{ readonly destination: string; readonly why: string }>;
 }
 
-/** Whether a restore point lacks something that it should have. */
+/** Whether a restore point lacks something that it should have. Rules that leave nothing over were not meant so. */
 export function isIncomplete(problems: readonly Problem[]): boolean {
-  return problems.some(({ code }) => isUnread(code));
+  return problems.some(({ code }) => isUnread(code) || code === 'everything-left-out');
 }
 
 /**
@@ -166,17 +170,19 @@ async function captureOne(
     const { versions } = await run.step('inspect', () => source.inspect(run));
     // Before the capture begins: a restore point never claims to be younger than what it holds.
     const timeMs = system.clock.now();
-    await using capture = await run.step('capture', () => source.capture(run));
+    const last = readCounts(system.config.stateDir, session.vault, dataset).points.at(-1);
+    await using capture = await run.step('capture', () => source.capture(run, last?.leftOut));
     const { kind, profile } = source;
     const until = keepMs === undefined ? {} : { until: new Date(timeMs + keepMs).toISOString() };
     const retention = { class: className, ...until };
     const request = { dataset, kind, profile, capture, timeMs, versions, retention };
     const written: WrittenRestorePoint = await writeRestorePoint(session, request, run);
-    const { record, key, needs, heldBy, problems, unchangedFiles, expectations } = written;
-    const weighed = await run.step('compare', () => weighTaken(system, session, record, expectations, run));
+    const { record, key, needs, heldBy, problems, unchangedFiles, facts } = written;
+    const weighed = await run.step('compare', () => weighTaken(system, session, written, run));
+    const leftOut = leftOutIn(facts);
     const elapsedMs = system.clock.elapsed() - started;
     return {
-      result: { dataset, record, key, needs, heldBy, problems, unchangedFiles, elapsedMs, weighed },
+      result: { dataset, record, key, needs, heldBy, problems, unchangedFiles, elapsedMs, weighed, leftOut },
       restorePoint: record.id,
       isNo: isIncomplete(problems) || weighed.state === 'lost',
     };
@@ -194,6 +200,6 @@ async function backUpConfiguration(
   if (written === undefined) return undefined;
   const { record, key, needs, heldBy, problems, unchangedFiles } = written;
   const elapsedMs = system.clock.elapsed() - started;
-  const weighed = { state: 'sound' } as const;
-  return { dataset: configurationDataset, record, key, needs, heldBy, problems, unchangedFiles, elapsedMs, weighed };
+  const about = { elapsedMs, weighed: { state: 'sound' }, leftOut: [] } as const;
+  return { dataset: configurationDataset, record, key, needs, heldBy, problems, unchangedFiles, ...about };
 }

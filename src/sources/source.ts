@@ -1,5 +1,6 @@
 import type { ChunkProfile, Entry, StoredEntry } from '../core/entry.ts';
 import type { Expectations } from '../core/expectations.ts';
+import type { LeftOut } from '../core/left-out.ts';
 import type { BytePath } from '../core/paths.ts';
 import type { Problem, Run } from '../core/run.ts';
 import type { Owners } from '../metadata/owners.ts';
@@ -112,8 +113,11 @@ export interface Source {
   /** Looks, changes nothing. Throws when a capture could not succeed. */
   inspect(run: Run): Promise<Inspection>;
 
-  /** Begins a consistent capture. Everything it holds (snapshot, connection, child) is let go by its disposal. */
-  capture(run: Run): Promise<Capture>;
+  /**
+   * Begins a consistent capture. Everything it holds (snapshot, connection, child) is let go by its disposal. `leftOutBefore`: what
+   * each rule left out of the last restore point, where that is known; what a rule does otherwise now is a problem.
+   */
+  capture(run: Run, leftOutBefore?: readonly LeftOut[]): Promise<Capture>;
 
   /**
    * Brings `contents` back. Never half: when it throws, what was at the target before is untouched, and what it had written

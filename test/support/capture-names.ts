@@ -3,7 +3,7 @@ import { startRun } from '../../src/core/run.ts';
 import { filesSource } from '../../src/sources/files/source.ts';
 
 // Captures a folder as whoever runs it, and prints what it saw.
-const path = process.argv[2] ?? '.';
+const [, , path = '.', options = '{}'] = process.argv;
 const source = filesSource({
   name: 'data',
   path,
@@ -11,6 +11,7 @@ const source = filesSource({
   defaultExcludes: true,
   oneFileSystem: true,
   xattrs: false,
+  ...(JSON.parse(options) as object),
 });
 const capture = await source.capture(startRun({ clock: systemClock }));
 const paths: string[] = [];

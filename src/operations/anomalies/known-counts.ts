@@ -2,12 +2,18 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Measured, RowCounts } from '../../core/anomalies.ts';
+import type { LeftOut } from '../../core/left-out.ts';
 import { makeStateFolder } from '../../host/state-folder.ts';
+
+/** `leftOut`: by which rule; absent where this host did not take it, or its source has no rules. */
+export interface KnownPoint extends Measured {
+  readonly leftOut?: readonly LeftOut[];
+}
 
 /** What this host remembers of the restore points of a dataset: without a key the vault does not say how many rows they hold. */
 export interface KnownCounts {
   /** Oldest first. */
-  readonly points: readonly Measured[];
+  readonly points: readonly KnownPoint[];
   /** The last that this host knows to be proved or accepted. */
   readonly settled?: string;
 }
@@ -16,6 +22,15 @@ export interface KnownCounts {
 const mostRemembered = 64;
 
 const count = z.number().int().nonnegative();
+const leftOut = z.strictObject({
+  rule: z.string(),
+  by: z.enum(['exclude', 'defaultExcludes', 'oneFileSystem', 'always']),
+  reason: z.string(),
+  files: count,
+  bytes: count,
+  folders: count,
+  more: z.literal(true).exactOptional(),
+});
 const shape = z.strictObject({
   format: z.literal(1),
   vault: z.string(),
@@ -27,15 +42,19 @@ const shape = z.strictObject({
       bytes: count,
       entries: count,
       rows: z.array(z.tuple([z.string(), count])).exactOptional(),
+      leftOut: z.array(leftOut).exactOptional(),
     }),
   ),
 });
 
-/** Nothing where nothing is remembered, or what is cannot be read: the vault's sizes are looked at instead. */
-export function readCounts(stateDir: string, vault: string, dataset: string): KnownCounts {
+/**
+ * Nothing where nothing is remembered, or what is cannot be read: the vault's sizes are looked at instead. Without `vault`, what is
+ * known of whichever it was.
+ */
+export function readCounts(stateDir: string, vault: string | undefined, dataset: string): KnownCounts {
   try {
     const known = shape.parse(JSON.parse(readFileSync(fileOf(stateDir, dataset), 'utf8')));
-    if (known.vault !== vault) return { points: [] };
+    if (vault !== undefined && known.vault !== vault) return { points: [] };
     const points = known.points.map(({ rows, ...point }) => ({ ...point, ...(rows && { rows: rowCounts(rows) }) }));
     return { points, ...(known.settled !== null && { settled: known.settled }) };
   } catch {
@@ -47,9 +66,10 @@ export function readCounts(stateDir: string, vault: string, dataset: string): Kn
 export function noteCounts(stateDir: string, vault: string, dataset: string, news: KnownCounts): void {
   const known = readCounts(stateDir, vault, dataset);
   const settled = news.settled ?? known.settled;
-  const all = new Map([...known.points, ...news.points].map((point) => [point.id, point]));
+  const all = new Map<string, KnownPoint>();
+  for (const point of [...known.points, ...news.points]) all.set(point.id, { ...all.get(point.id), ...point });
   const sorted = [...all.values()].sort((a, b) => a.timeMs - b.timeMs || (a.id < b.id ? -1 : 1));
-  const fullest = sorted.reduce<Measured | undefined>(
+  const fullest = sorted.reduce<KnownPoint | undefined>(
     (best, one) => (best && total(best) > total(one) ? best : one),
     undefined,
   );

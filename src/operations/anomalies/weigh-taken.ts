@@ -1,9 +1,10 @@
 import { type Weighed, weigh } from '../../core/anomalies.ts';
 import { sentenceOf } from '../../core/errors.ts';
-import type { Expectations } from '../../core/expectations.ts';
+import { leftOutIn } from '../../core/left-out.ts';
 import type { Run } from '../../core/run.ts';
 import type { SnapshotRecord } from '../../vault/format/record.ts';
 import { openVault } from '../../vault/open.ts';
+import type { WrittenRestorePoint } from '../../vault/write/restore-point.ts';
 import type { WriterSession } from '../../vault/write/session.ts';
 import { trustOfWriter } from '../known-writers.ts';
 import type { OpenSystem } from '../system.ts';
@@ -18,8 +19,7 @@ import { allowanceOf, measuredOf, measuredPoints, settledOf } from './weigh.ts';
 export async function weighTaken(
   system: OpenSystem,
   session: WriterSession,
-  record: SnapshotRecord,
-  expectations: Expectations | undefined,
+  { record, expectations, facts }: Pick<WrittenRestorePoint, 'record' | 'expectations' | 'facts'>,
   run: Run,
 ): Promise<Weighed> {
   const { stateDir, datasets } = system.config;
@@ -27,7 +27,8 @@ export async function weighTaken(
   const config = datasets[record.dataset];
   if (config === undefined) return { state: 'sound' };
   const allowed = allowanceOf(config);
-  const taken = measuredOf(record, expectations);
+  const leftOut = leftOutIn(facts);
+  const taken = { ...measuredOf(record, expectations), ...(leftOut.length > 0 && { leftOut }) };
   const known = readCounts(stateDir, vault, record.dataset);
   let settled = known.settled;
   let weighed = weigh([...known.points, taken], settled, allowed);

@@ -10,6 +10,7 @@ import {
   type ObjectiveEvidence,
 } from '../../core/evidence.ts';
 import { gapsIn } from '../../core/gaps.ts';
+import { leftOutIn, takesSomething, totalOf } from '../../core/left-out.ts';
 import type { Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import { judge } from '../../core/verdict.ts';
@@ -51,6 +52,7 @@ export async function conclude(ended: Ended): Promise<DrillOutcome> {
     objectives,
     objectivesMet: objectives.every(isMet),
     datasets: datasetsOf(ended),
+    leftOut: leftOutOf(drill),
     left: rehearsal.scope.left,
     selection: options.atMs === undefined ? newestSelected : `newest not younger than ${iso(options.atMs)}`,
     isolation: sandbox?.isolation ?? null,
@@ -62,6 +64,7 @@ export async function conclude(ended: Ended): Promise<DrillOutcome> {
   const details: DrillDetails = {
     checks: rehearsal.results.map(({ id, expected, actual, message }) => ({ id, expected, actual, message })),
     why,
+    leftOut: outcome.leftOut,
     notes: [...notes, ...(sandbox?.isolation.notes ?? [])].map(redact),
   };
   try {
@@ -94,7 +97,7 @@ function objectivesOf({ rehearsal, parts, found, drill }: Ended): ObjectiveEvide
   });
 }
 
-function datasetsOf({ rehearsal, parts, found }: Ended): DrillEvidence['scope']['datasets'] {
+function datasetsOf({ rehearsal, parts, found, drill }: Ended): DrillEvidence['scope']['datasets'] {
   return rehearsal.scope.datasets.map((dataset) => {
     const point = found.points.get(dataset);
     const passedOver = found.passedOver.get(dataset) ?? [];
@@ -107,9 +110,23 @@ function datasetsOf({ rehearsal, parts, found }: Ended): DrillEvidence['scope'][
       logicalBytes: point?.record.sizes.logical ?? 0,
       destinations: point?.destinations ?? [],
       gaps: gapsIn(point?.record.problems ?? {}),
+      ...leftOutTotal(dataset, drill),
       passedOver: passedOver.length === 0 ? null : passedOverEvidence(passedOver),
     };
   });
+}
+
+/** By dataset that came back; those of which nothing was left out are not in it. */
+function leftOutOf(drill: Drill | undefined): DrillOutcome['leftOut'] {
+  return [...(drill?.copies.values() ?? [])].flatMap(({ dataset, contents }) => {
+    const rules = leftOutIn(contents.facts).filter(takesSomething);
+    return rules.length === 0 ? [] : [{ dataset, rules }];
+  });
+}
+
+function leftOutTotal(dataset: string, drill: Drill | undefined): Pick<DrillOutcome['datasets'][number], 'leftOut'> {
+  const found = leftOutOf(drill).find((one) => one.dataset === dataset);
+  return found === undefined ? {} : { leftOut: totalOf(found.rules) };
 }
 
 function evidenceOf(outcome: Omit<DrillOutcome, 'evidence'>, ended: Ended): DrillEvidence {

@@ -101,6 +101,8 @@ export interface DrillOutcome {
   readonly objectivesMet: boolean;
   readonly datasets: DrillEvidence['scope']['datasets'];
   readonly left: DrillEvidence['scope']['left'];
+  /** By dataset, which rule kept what out of its restore point. */
+  readonly leftOut: NonNullable<DrillDetails['leftOut']>;
   readonly selection: DrillEvidence['scope']['selection'];
   readonly isolation: Isolation | null;
   readonly identity: NonNullable<DrillEvidence['identity']>;

@@ -2,6 +2,7 @@ import type { CheckResult } from '../../core/checks.ts';
 import { formatDuration, roughDuration } from '../../core/duration.ts';
 import { isMet, newestSelected } from '../../core/evidence.ts';
 import { gapWords } from '../../core/gaps.ts';
+import { type LeftOut, leftOutWords } from '../../core/left-out.ts';
 import { countOf, formatSize } from '../../core/size.ts';
 import type { DrillOutcome } from './parts.ts';
 
@@ -21,6 +22,7 @@ export function drillReport(outcome: DrillOutcome, mark: Marking): string {
     '',
     ...outcome.datasets.map(datasetLine),
     ...outcome.datasets.flatMap((one) => gapLine(one, mark)),
+    ...outcome.leftOut.flatMap(({ dataset, rules }) => rules.map((rule) => ruleLine(dataset, rule, mark))),
     ...outcome.left.map(({ dataset, reason }) => mark.dim(`  – ${dataset}: left out (${reason})`)),
     '',
     ...outcome.checks.map((check) => checkLine(check, mark)),
@@ -74,6 +76,10 @@ function datasetLine(one: DrillOutcome['datasets'][number]): string {
 function gapLine({ dataset, gaps = {} }: DrillOutcome['datasets'][number], mark: Marking): string[] {
   const words = gapWords(gaps);
   return words === '' ? [] : [mark.warn(`  ! ${dataset} is backed up without: ${words}`)];
+}
+
+function ruleLine(dataset: string, rule: LeftOut, mark: Marking): string {
+  return mark.dim(`  – ${dataset} is backed up without what is left out by ${leftOutWords(rule)}`);
 }
 
 function checkLine(check: CheckResult, mark: Marking): string {

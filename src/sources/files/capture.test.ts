@@ -1,11 +1,15 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import * as fs from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { newRun } from '../../../test/suites/source.suite.ts';
 import { contentsOf } from '../../../test/support/contents.ts';
 import { temporaryFolder } from '../../../test/support/temp.ts';
 import type { Entry } from '../../core/entry.ts';
+import { isUnread } from '../../core/gaps.ts';
+import { type LeftOut, leftOutIn } from '../../core/left-out.ts';
 import type { BytePath } from '../../core/paths.ts';
 import { type FilesOptions, filesSource } from './source.ts';
 
@@ -88,15 +92,21 @@ describe('fingerprints', () => {
 
 describe('what is left out', () => {
   test('is counted by rule, with its reason, and is not expected back', async () => {
-    const path = await folderWith({ 'a/keep': '', 'a/x.log': '', 'y.log': '', 'node_modules/m/i.js': '', 'b.tmp': '' });
+    const path = await folderWith({
+      'a/keep': '',
+      'a/x.log': '12345',
+      'y.log': '12',
+      'node_modules/m/i.js': '1',
+      'b.tmp': '',
+    });
     const { paths, facts, expectations } = await captured(path, {
       exclude: [{ pattern: '*.log', reason: 'rotated elsewhere' }],
     });
     expect(paths).toEqual(['a', 'a/keep']);
-    expect(facts.excluded).toMatchObject([
-      { pattern: '*.log', reason: 'rotated elsewhere', count: 2, isDefault: false },
-      { pattern: 'node_modules/', count: 1, isDefault: true },
-      { pattern: '*.tmp', count: 1, isDefault: true },
+    expect(facts.leftOut).toEqual([
+      { rule: '*.log', by: 'exclude', reason: 'rotated elsewhere', files: 2, bytes: 7, folders: 0 },
+      { rule: 'node_modules/', by: 'defaultExcludes', reason: expect.any(String), files: 1, bytes: 1, folders: 2 },
+      { rule: '*.tmp', by: 'defaultExcludes', reason: 'temporary file', files: 1, bytes: 0, folders: 0 },
     ]);
     expect(expectations?.tables).toMatchObject([{ table: 'files', rows: 1 }]);
   });
@@ -105,7 +115,7 @@ describe('what is left out', () => {
     const path = await folderWith({
       'node_modules/m': '',
       'c/CACHEDIR.TAG': 'Signature: 8a477f597d28d172789f06886806bc55',
-      'c/x': '',
+      'c/x': 'precious'.slice(1),
     });
     expect((await captured(path, { defaultExcludes: false })).paths).toEqual([
       'c',
@@ -116,13 +126,98 @@ describe('what is left out', () => {
     ]);
     const { paths, facts } = await captured(path);
     expect(paths).toEqual(['c', 'c/CACHEDIR.TAG']);
-    expect(facts.cacheFolders).toBe(1);
+    expect(leftOutIn(facts)).toMatchObject([
+      { rule: 'node_modules/', files: 1 },
+      { rule: 'CACHEDIR.TAG', by: 'defaultExcludes', files: 1, bytes: 7, folders: 0 },
+    ]);
   });
 
   test('a CACHEDIR.TAG without its signature leaves nothing out', async () => {
     const path = await folderWith({ 'c/CACHEDIR.TAG': 'something else', 'c/x': '' });
     expect((await captured(path)).paths).toContain('c/x');
   });
+
+  test('files/07: nothing is left out unasked but sockets, which are counted; a name like that of our own remains is kept', async () => {
+    const path = await folderWith({ 'Thumbs.db': '', 'a.tmp': '', '.lifeboat-restoring-x': 'letter' });
+    const server = createServer().listen(join(path, 'socket'));
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    fs.mkdirSync(join(path, '.lifeboat-restoring-data.1-2'));
+    fs.writeFileSync(join(path, '.lifeboat-restoring-data.1-2/old'), '123');
+    const { paths, facts } = await captured(path, { defaultExcludes: false });
+    expect(paths).toEqual(['.lifeboat-restoring-x', 'Thumbs.db', 'a.tmp', 'socket']);
+    expect(leftOutIn(facts)).toMatchObject([
+      { rule: '.lifeboat-restoring-*', by: 'always', files: 1, bytes: 3, folders: 1 },
+      { rule: 'sockets', by: 'always', files: 1 },
+    ]);
+  });
+
+  test('files/07: a rule that takes nothing any more, or much more, is told once; a new one and a small change are not', async () => {
+    const logs = Object.fromEntries(Array.from({ length: 5 }, (_, at) => [`${at}.log`, 'x']));
+    const path = await folderWith({ ...logs, keep: '', 'x.tmp': '' });
+    const exclude = ['*.log', '*.tmp'].map((pattern) => ({ pattern, reason: 'test' }));
+    let before: readonly LeftOut[] | undefined;
+    const told = async (rules = exclude) => {
+      const options = { exclude: rules, defaultExcludes: false, oneFileSystem: true, xattrs: false };
+      const source = filesSource({ name: 'data', path, ...options });
+      const contents = await contentsOf(await source.capture(newRun(), before));
+      before = leftOutIn(contents.facts);
+      return contents.captured.problems.map(({ code, message }) => `${code}: ${message}`);
+    };
+    expect(await told()).toEqual([]);
+    for (let at = 5; at < 24; at++) fs.writeFileSync(join(path, `${at}.log`), 'x');
+    expect(await told()).toEqual([]);
+    for (let at = 24; at < 60; at++) fs.writeFileSync(join(path, `${at}.log`), 'x');
+    fs.rmSync(join(path, 'x.tmp'));
+    expect(await told()).toEqual([
+      "exclude-takes-more: '*.log' leaves out much more than before: 60 files, 60 B; at the last backup it was 24 files, 24 B.",
+      "exclude-takes-nothing: '*.tmp' leaves out nothing any more; at the last backup it was 1 file, 0 B.",
+    ]);
+    expect(await told()).toEqual([]);
+    // What was just written, or taken out of the configuration, was meant.
+    expect(await told([{ pattern: '?.log', reason: 'test' }])).toEqual([]);
+  });
+
+  test('files/07: rules that leave nothing over are told, and so is one that misses a name by its spelling alone', async () => {
+    const path = await folderWith({ 'Caf\u00e9/menu': 'x', 'logs/a': 'x', '\u00dcbung': '' });
+    const exclude = ['Cafe\u0301/', 'LOGS/', '/\u00fcBUNG'].map((pattern) => ({ pattern, reason: 'test' }));
+    const { problems, paths } = await captured(path, { exclude, defaultExcludes: false });
+    expect(paths).toHaveLength(5);
+    expect(problems.map(({ code, message }) => [code, message.slice(0, 40)])).toEqual([
+      ['exclude-other-spelling', expect.stringContaining('Cafe')],
+      ['exclude-other-spelling', expect.stringContaining("'LOGS/'")],
+      ['exclude-other-spelling', expect.stringContaining('BUNG')],
+    ]);
+    const all = await captured(path, { exclude: [{ pattern: '*', reason: 'all' }], defaultExcludes: false });
+    expect(all.problems).toEqual([{ code: 'everything-left-out', message: 'Everything in it is left out, by *.' }]);
+  });
+
+  test.runIf(isRoot)(
+    'files/07: what is left out is not looked at beyond mount points, and other file systems are counted',
+    async () => {
+      const path = await folderWith({ 'out/a': '12', 'in/x': '', keep: '' });
+      for (const at of ['out/mounted', 'in/mounted', 'out2']) {
+        fs.mkdirSync(join(path, at));
+        execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', join(path, at)]);
+        onTestFinished(() => void execFileSync('umount', [join(path, at)]));
+        fs.writeFileSync(join(path, at, 'file'), '123');
+      }
+      const exclude = ['out/', 'out2/'].map((pattern) => ({ pattern, reason: 'test' }));
+      const { facts } = await captured(path, { exclude, defaultExcludes: false });
+      expect(leftOutIn(facts)).toEqual([
+        { rule: 'out/', by: 'exclude', reason: 'test', files: 1, bytes: 2, folders: 2, more: true },
+        { rule: 'out2/', by: 'exclude', reason: 'test', files: 0, bytes: 0, folders: 1, more: true },
+        {
+          rule: 'other file systems',
+          by: 'oneFileSystem',
+          reason: 'mounted in the folder',
+          files: 1,
+          bytes: 3,
+          folders: 0,
+        },
+      ]);
+    },
+  );
 
   test('other file systems are not entered, which is said, unless asked for', async () => {
     const root = '/dev';
@@ -141,6 +236,23 @@ describe('what is left out', () => {
 });
 
 describe('what cannot be read', () => {
+  test.runIf(isRoot)(
+    'files/07: a file system that fstab has in it and that is not mounted is a gap, named',
+    async () => {
+      const path = await folderWith({ 'here/file': '', 'gone/.keep': '' });
+      const fstab = join(await temporaryFolder(), 'fstab');
+      fs.writeFileSync(fstab, `/dev/none ${path}/gone ext4 defaults 0 2\n/dev/none ${path}/later ext4 noauto 0 2\n`);
+      const program = new URL('../../../test/support/capture-names.ts', import.meta.url).pathname;
+      const script = 'mount --bind "$1" /etc/fstab && exec "$2" "$3" "$4" \'{"oneFileSystem":false}\'';
+      const words = ['-m', 'sh', '-c', script, 'sh', fstab, process.execPath, program, path];
+      const { problems } = JSON.parse(execFileSync('unshare', words, { encoding: 'utf8' }));
+      expect(problems).toEqual([
+        { code: 'mount-missing', message: expect.stringContaining(`${path}/gone is not mounted`) },
+      ]);
+      expect(isUnread('mount-missing')).toBe(true);
+    },
+  );
+
   test.runIf(isRoot)('is named, and the rest is captured', async () => {
     const path = await folderWith({ 'closed/inside': '', 'secret\nname': '', open: '', 'acl only': '' });
     fs.chmodSync(join(path, 'closed'), 0o700);

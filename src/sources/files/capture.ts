@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Entry } from '../../core/entry.ts';
+import type { LeftOut } from '../../core/left-out.ts';
 import { type BytePath, pathFromText, showPath } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
 import { listedIds } from '../../metadata/acl.ts';
@@ -9,7 +10,9 @@ import { openXattrReader, type ReadXattrs, type XattrReader } from '../../metada
 import { onDisk } from '../file-system.ts';
 import type { Capture } from '../source.ts';
 import { entryOf } from './entry-of.ts';
-import { compileExcludes, type ExcludeRule } from './excludes.ts';
+import { compileExcludes } from './excludes.ts';
+import { type CaptureRule, startLeftOut } from './left-out.ts';
+import { expectedMounts, mountPoints } from './mounts.ts';
 import { startNamesChecksum } from './names-checksum.ts';
 import { leadsOut } from './outward-links.ts';
 import { startProblems } from './problems.ts';
@@ -25,10 +28,12 @@ export interface CaptureOptions {
   readonly only?: BytePath;
   /** What other datasets bring back, absolute: a link to it leads to nothing that is missing. */
   readonly elsewhere: readonly string[];
-  readonly rules: ReadonlyArray<ExcludeRule & { readonly isDefault: boolean }>;
+  readonly rules: readonly CaptureRule[];
   readonly cacheFolders: boolean;
   readonly oneFileSystem: boolean;
   readonly xattrs: boolean;
+  /** What each rule left out of the last restore point, where that is known. */
+  readonly leftOutBefore?: readonly LeftOut[];
 }
 
 /** The metadata of the dataset's own folder, which is no entry. Numbers that JSON cannot hold are text. */
@@ -50,8 +55,9 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
   const { path, root, only, rules } = options;
   const dataset = only === undefined ? root : `${root}/${only}`;
   const problems = startProblems();
-  const counts = rules.map(() => 0);
-  const seen = { cacheFolders: 0, vanished: 0, leftovers: 0 };
+  const leftOut = startLeftOut(rules);
+  let vanished = 0;
+  let captured = 0;
   const names = startNamesChecksum();
   const found = lstatSync(onDisk(dataset), { bigint: true });
   const readXattrs = options.xattrs ? await openXattrReader() : undefined;
@@ -75,10 +81,9 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
     }
   };
   const events: WalkEvents = {
-    excluded: (rule) => void counts[rule]!++,
-    cacheFolder: () => void seen.cacheFolders++,
-    vanished: () => void seen.vanished++,
-    leftover: () => void seen.leftovers++,
+    leftOut: leftOut.add,
+    spelled: leftOut.spelled,
+    vanished: () => void vanished++,
     problem: problems.add,
   };
   const homes = [root, ...[path, ...options.elsewhere].map(pathFromText)];
@@ -89,10 +94,20 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
     problems.add('link-leads-out', message);
   };
   const settledUntil = await settle(root, options.oneFileSystem, run.clock, run.signal);
-  const batches = () => walk({ ...options, excludes: compileExcludes(rules), settledUntil, events });
+  const mounts = new Set([...(await mountPoints())].map(pathFromText));
+  if (!options.oneFileSystem && mounts.size > 0) {
+    for (const one of await expectedMounts()) {
+      const at = pathFromText(one);
+      if (mounts.has(at) || !at.startsWith(`${root}/`) || only !== undefined) continue;
+      problems.add(
+        'mount-missing',
+        `${one} is not mounted, though /etc/fstab names it: what is on it was not backed up.`,
+      );
+    }
+  }
+  const batches = () => walk({ ...options, excludes: compileExcludes(rules), mounts, settledUntil, events });
 
   async function* entries(): AsyncGenerator<Entry, void, undefined> {
-    let done = 0;
     for await (const batch of readXattrs === undefined ? paced(batches()) : withXattrs(batches(), root, attributesOf)) {
       run.signal.throwIfAborted();
       for (const entry of batch) {
@@ -101,8 +116,8 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
         if (entry.type === 'symlink') noteLink(entry);
         yield entry;
       }
-      done += batch.length;
-      run.progress({ label: 'entries', doneItems: done });
+      captured += batch.length;
+      run.progress({ label: 'entries', doneItems: captured });
     }
   }
 
@@ -114,8 +129,8 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
   const rootXattrs = readXattrs === undefined ? undefined : (await attributesOf([dataset])).found.get(dataset);
   return {
     entries: entries(),
-    async finish(leftOut = []) {
-      for (const file of leftOut) names.remove(only === undefined ? file : '');
+    async finish(unread = []) {
+      for (const file of unread) names.remove(only === undefined ? file : '');
       const { mode, uid, gid, mtimeNs } = entryOf('', found);
       const xattrs = rootXattrs;
       noteOwners({ uid, gid, ...(xattrs && { xattrs }) });
@@ -128,11 +143,11 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
           ...(root !== pathFromText(path) && only === undefined && { realPath: root }),
           root: rootFacts,
           owners: await namesHere(owners),
-          excluded: rules.map((rule, at) => ({ ...rule, count: counts[at]! })).filter((rule) => rule.count > 0),
-          ...seen,
+          leftOut: leftOut.list(),
+          vanished,
         },
         expectations: names.expectations(),
-        problems: problems.list(),
+        problems: [...problems.list(), ...leftOut.problems(options.leftOutBefore, captured)],
       };
     },
     async [Symbol.asyncDispose]() {

@@ -1,8 +1,15 @@
 import type { ExcludeRule } from './excludes.ts';
 
+/** What `defaultExcludes` also goes by: a folder with this mark of its program keeps nothing else. */
+export const cacheRule = {
+  rule: 'CACHEDIR.TAG',
+  by: 'defaultExcludes',
+  reason: 'a program marked its folder as a cache',
+} as const;
+
 /**
- * Left out unless `defaultExcludes: false`: what a program makes again by itself, under names that nobody gives to anything
- * precious. So `build`, `dist`, `target`, `vendor` and `tmp` are not here (they are somebody's data somewhere), and neither is
+ * Left out with `defaultExcludes: true`: what a program makes again by itself, under names that few give to anything precious. Who
+ * uploads files may give them any name, so nothing of this is left out unasked. And `build`, `dist`, `target`, `vendor` and `tmp` are not here (they are somebody's data somewhere), and neither is
  * `.git`: a history that was never pushed exists nowhere else. What was left out is counted in every restore point.
  */
 export const defaultExcludes: readonly ExcludeRule[] = [

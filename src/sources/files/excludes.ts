@@ -17,6 +17,8 @@ export interface ExcludeRule {
 export interface Excludes {
   /** The first rule that leaves this entry out, as its index, or -1. */
   match(path: BytePath, name: BytePath, isFolder: boolean): number;
+  /** A rule that would, were it written with other case or in another normal form of Unicode, or -1. */
+  nearly(path: BytePath, name: BytePath, isFolder: boolean): number;
 }
 
 /** More stars than this in one name could make matching slow. */
@@ -24,30 +26,54 @@ const MAX_STARS = 4;
 
 /** @throws `exclude-invalid` */
 export function compileExcludes(rules: readonly ExcludeRule[]): Excludes {
-  const parsed = rules.map(({ pattern }) => parse(pattern));
-  const names = union(parsed.flatMap((rule) => rule.lastName ?? []));
-  const paths = union(parsed.flatMap((rule) => (rule.lastName === undefined ? rule.expression.source : [])));
-  return {
-    match(path, name, isFolder) {
-      // Nearly all entries end here: one or two tests, however many rules there are.
-      if (!names?.test(name) && !paths?.test(path)) return -1;
-      return parsed.findIndex(
-        (rule) => (isFolder || !rule.foldersOnly) && rule.expression.test(rule.onPath ? path : name),
-      );
-    },
+  const strict = matcher(
+    rules.map(({ pattern }, at) => ({ ...parse(pattern), at })),
+    's',
+  );
+  const relaxed = matcher(
+    rules.flatMap(({ pattern }, at) => spellingsOf(pattern).map((one) => ({ ...parse(one), at }))),
+    'si',
+  );
+  return { match: strict, nearly: relaxed };
+}
+
+/** The same to a person's eye. Other case of a letter beyond ASCII is other bytes, which no flag of an expression knows. */
+function spellingsOf(pattern: string): string[] {
+  const cases = [pattern, pattern.toLowerCase(), pattern.toUpperCase()];
+  return [...new Set(cases.flatMap((one) => [one.normalize('NFC'), one.normalize('NFD')]))];
+}
+
+function matcher(parsed: readonly (ParsedRule & { readonly at: number })[], flags: string): Excludes['match'] {
+  const names = union(
+    parsed.flatMap((rule) => rule.lastName ?? []),
+    flags,
+  );
+  const paths = union(
+    parsed.flatMap((rule) => (rule.lastName === undefined ? rule.expression : [])),
+    flags,
+  );
+  const own = parsed.map((rule) => ({ ...rule, expression: new RegExp(rule.expression, flags) }));
+  return (path, name, isFolder) => {
+    // Nearly all entries end here: one or two tests, however many rules there are.
+    if (!names?.test(name) && !paths?.test(path)) return -1;
+    const found = own.find(
+      (rule) => (isFolder || !rule.foldersOnly) && rule.expression.test(rule.onPath ? path : name),
+    );
+    return found?.at ?? -1;
   };
 }
 
 interface ParsedRule {
-  readonly expression: RegExp;
+  /** A regular expression. */
+  readonly expression: string;
   readonly onPath: boolean;
   /** What the last component must be, as a regular expression; undefined where it is `**`. */
   readonly lastName: string | undefined;
   readonly foldersOnly: boolean;
 }
 
-function union(sources: readonly string[]): RegExp | undefined {
-  return sources.length === 0 ? undefined : new RegExp(sources.join('|'), 's');
+function union(sources: readonly string[], flags: string): RegExp | undefined {
+  return sources.length === 0 ? undefined : new RegExp(sources.join('|'), flags);
 }
 
 function parse(text: string): ParsedRule {
@@ -64,7 +90,7 @@ function parse(text: string): ParsedRule {
   const source = onPath ? pathSource(components, refuse) : componentSource(components[0]!, refuse);
   const last = components.at(-1)!;
   const lastName = onPath && last === '**' ? undefined : `^(?:${componentSource(last, refuse)})$`;
-  return { expression: new RegExp(`^(?:${source})$`, 's'), onPath, lastName, foldersOnly };
+  return { expression: `^(?:${source})$`, onPath, lastName, foldersOnly };
 }
 
 function pathSource(components: readonly string[], refuse: (why: string) => Error): string {

@@ -29,6 +29,7 @@ export async function holdsOnly(where: string, contents: Contents, run: Run): Pr
     excludes: compileExcludes([]),
     cacheFolders: false,
     oneFileSystem: false,
+    mounts: new Set<BytePath>(),
     settledUntil: nothingSettled,
   };
   const there = new Map<BytePath, string>();

@@ -33,6 +33,7 @@ export async function measureFiles(
     excludes: compileExcludes([]),
     cacheFolders: false,
     oneFileSystem: false,
+    mounts: new Set<BytePath>(),
     settledUntil: nothingSettled,
   };
   for (const batch of walk({ ...place, ...nothing, events: silent })) {

@@ -63,6 +63,12 @@ async function synced(folders: readonly BytePath[], signal: AbortSignal): Promis
   return done;
 }
 
+/** Whether a file system is one of this host's disks or of its memory: looking at it waits for nobody else. */
+export function isOfThisHost(folder: BytePath): boolean {
+  const type = typeOf(folder);
+  return type !== undefined && (prompt.has(type) || inMemory.has(type));
+}
+
 /** Where files that are written to really lie; undefined where that cannot be told. */
 function typeOf(folder: BytePath): number | undefined {
   try {

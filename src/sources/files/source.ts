@@ -11,6 +11,7 @@ import { captureFiles } from './capture.ts';
 import { defaultExcludes } from './default-excludes.ts';
 import { compileExcludes, type ExcludeRule } from './excludes.ts';
 import { holdsOnly } from './holds-only.ts';
+import type { CaptureRule } from './left-out.ts';
 import { measureFiles } from './measure.ts';
 import { expectedMounts, mountPoints } from './mounts.ts';
 import { restoreFiles, wasPlaced } from './restore.ts';
@@ -30,7 +31,7 @@ export interface FilesOptions {
 /** @throws `exclude-invalid` */
 export function filesSource(options: FilesOptions): Source {
   const path = resolve(options.path);
-  const rules = [
+  const rules: CaptureRule[] = [
     ...options.exclude.map((rule) => ({ pattern: rule.pattern, reason: rule.reason, isDefault: false })),
     ...(options.defaultExcludes ? defaultExcludes.map((rule) => ({ ...rule, isDefault: true })) : []),
   ];
@@ -41,7 +42,7 @@ export function filesSource(options: FilesOptions): Source {
     location: path,
     hostPaths: [path],
     inspect: () => inspectFiles(path),
-    async capture(run) {
+    async capture(run, leftOutBefore) {
       await inspectFiles(path);
       const real: BytePath = realpathSync.native(path, { encoding: 'latin1' });
       const isFolder = (await stat(path)).isDirectory();
@@ -49,7 +50,8 @@ export function filesSource(options: FilesOptions): Source {
       const where = isFolder ? { root: real } : { root: real.slice(0, split), only: real.slice(split + 1) };
       const { oneFileSystem, xattrs, defaultExcludes: cacheFolders, elsewhere = [] } = options;
       const how = { rules: isFolder ? rules : [], cacheFolders, oneFileSystem, xattrs, elsewhere };
-      return captureFiles({ path, ...where, ...how }, run);
+      const before = leftOutBefore === undefined ? {} : { leftOutBefore };
+      return captureFiles({ path, ...where, ...how, ...before }, run);
     },
     restore: (contents, target, run) => restoreFiles(contents, target, path, run),
     holdsOnly: (contents, run) => holdsOnly(path, contents, run),

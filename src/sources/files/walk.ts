@@ -6,25 +6,35 @@ import { workPrefix } from '../exchange.ts';
 import { codeOf, isGone, onDisk } from '../file-system.ts';
 import { entryOf, permits } from './entry-of.ts';
 import type { Excludes } from './excludes.ts';
-import type { SettledUntil } from './settled.ts';
+import { type Scale, startScale, unseen } from './scale.ts';
+import { isOfThisHost, type SettledUntil } from './settled.ts';
+
+/** What left something out: the index of an exclude rule, or what no pattern says. */
+export type LeftOutBy = number | 'cache-folder' | 'other-file-system' | 'leftover' | 'socket';
+
+/** How much it was. */
+export interface Weight {
+  readonly files: number;
+  readonly bytes: number;
+  readonly folders: number;
+  /** Not all of it was counted. */
+  readonly more: boolean;
+}
 
 /** What a walk has to say besides its entries. */
 export interface WalkEvents {
-  excluded(rule: number): void;
-  /** A folder with a CACHEDIR.TAG: what else is in it was left out. */
-  cacheFolder(): void;
+  leftOut(by: LeftOutBy, weight: Weight): void;
+  /** The rule would take this, were it spelled otherwise. */
+  spelled(rule: number, path: BytePath): void;
   vanished(): void;
-  /** The remains of a restore that was interrupted. */
-  leftover(): void;
   problem(code: 'file-unreadable' | 'folder-unreadable' | 'other-file-system', message: string): void;
 }
 
 /** For who looks and has nothing to tell. */
 export const silent: WalkEvents = {
-  excluded() {},
-  cacheFolder() {},
+  leftOut() {},
+  spelled() {},
   vanished() {},
-  leftover() {},
   problem() {},
 };
 
@@ -35,6 +45,8 @@ export interface WalkOptions {
   readonly excludes: Excludes;
   readonly cacheFolders: boolean;
   readonly oneFileSystem: boolean;
+  /** Where file systems are mounted, absolute: what is left out is not looked at beyond them. A server that is gone answers nobody. */
+  readonly mounts: ReadonlySet<BytePath>;
   /** A file that changed later gets no fingerprint, and is read again next time. */
   readonly settledUntil: SettledUntil;
   readonly events: WalkEvents;
@@ -68,6 +80,8 @@ export function* walk(options: WalkOptions): Generator<MutableEntry[], void, und
   const first = options.only === undefined ? list(root, '', options) : [options.only];
   const settledMs = options.settledUntil(root);
   const stack: Folder[] = [{ prefix: '', names: first ?? [], device: rootFound.dev, settledMs, next: 0 }];
+  const scale = startScale(options.mounts);
+  if (options.only === undefined && first !== undefined) yield* weighCache(root, '', first, scale, options);
   let batch: MutableEntry[] = [];
 
   while (stack.length > 0) {
@@ -78,31 +92,39 @@ export function* walk(options: WalkOptions): Generator<MutableEntry[], void, und
       continue;
     }
     const path = folder.prefix + name;
-    if (name.startsWith(workPrefix)) {
-      events.leftover();
+    const file: BytePath = `${root}/${path}`;
+    if (options.mounts.has(file) && excludes.match(path, name, true) >= 0) {
+      events.leftOut(excludes.match(path, name, true), unseen);
       continue;
     }
-    const found = look(`${root}/${path}`, path, events);
+    const found = look(file, path, events);
     if (found === undefined) continue;
     const isFolder = found.isDirectory();
     const rule = excludes.match(path, name, isFolder);
-    if (rule >= 0) {
-      events.excluded(rule);
+    // A file may have any name; what a restore leaves is a folder.
+    const by = rule >= 0 ? rule : isFolder && name.startsWith(workPrefix) ? 'leftover' : undefined;
+    if (by !== undefined) {
+      events.leftOut(by, yield* scale.weigh(file, found));
       continue;
     }
-    const entry = makeEntry(`${root}/${path}`, path, found, { root, links, settledMs: folder.settledMs, events });
+    const spelled = excludes.nearly(path, name, isFolder);
+    if (spelled >= 0) events.spelled(spelled, path);
+    if (found.isSocket()) events.leftOut('socket', { files: 1, bytes: 0, folders: 0, more: false });
+    const entry = makeEntry(file, path, found, { root, links, settledMs: folder.settledMs, events });
     if (entry === undefined) continue;
     batch.push(entry);
     if (isFolder) {
       if (options.oneFileSystem && found.dev !== rootFound.dev) {
         events.problem(
           'other-file-system',
-          `${showPath(path)} is another file system: what is in it was not backed up.`,
+          `${showPath(path)} is another file system: what is in it was not backed up. To have it in, say oneFileSystem: false, or make it a dataset of its own.`,
         );
+        events.leftOut('other-file-system', isOfThisHost(file) ? yield* scale.weighInside(file) : unseen);
       } else {
-        const names = list(`${root}/${path}`, path, options);
+        const names = list(file, path, options);
+        if (names !== undefined) yield* weighCache(file, path, names, scale, options);
         const same = found.dev === folder.device;
-        const settledMs = same ? folder.settledMs : options.settledUntil(`${root}/${path}`);
+        const settledMs = same ? folder.settledMs : options.settledUntil(file);
         if (names !== undefined) stack.push({ prefix: `${path}/`, names, device: found.dev, settledMs, next: 0 });
       }
     }
@@ -135,10 +157,7 @@ function look(file: BytePath, path: BytePath, events: WalkEvents): fs.BigIntStat
 function list(folder: BytePath, path: BytePath, options: WalkOptions): BytePath[] | undefined {
   try {
     const names = fs.readdirSync(onDisk(folder), 'latin1');
-    if (options.cacheFolders && names.includes(CACHE_TAG) && isCacheFolder(folder)) {
-      options.events.cacheFolder();
-      return [CACHE_TAG];
-    }
+    if (options.cacheFolders && names.includes(CACHE_TAG) && isCacheFolder(folder)) return onlyTag;
     // By UTF-16 unit, which for bytes is by byte.
     return names.sort();
   } catch (error) {
@@ -151,6 +170,27 @@ function list(folder: BytePath, path: BytePath, options: WalkOptions): BytePath[
       );
     return undefined;
   }
+}
+
+/** The names of a folder whose program marked it as a cache: the mark stays, everything else is left out. */
+const onlyTag: BytePath[] = [CACHE_TAG];
+
+function* weighCache(
+  file: BytePath,
+  path: BytePath,
+  names: readonly BytePath[],
+  scale: Scale,
+  { events }: WalkOptions,
+): Generator<never[], void> {
+  if (names !== onlyTag) return;
+  const { files, bytes, folders, more } = yield* scale.weighInside(file);
+  const tag = look(`${file}/${CACHE_TAG}`, `${path}/${CACHE_TAG}`, events);
+  events.leftOut('cache-folder', {
+    files: Math.max(0, files - 1),
+    bytes: bytes - Number(tag?.size ?? 0),
+    folders,
+    more,
+  });
 }
 
 function isCacheFolder(folder: BytePath): boolean {

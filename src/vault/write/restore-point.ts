@@ -53,6 +53,8 @@ export interface WrittenRestorePoint {
   readonly problems: readonly Problem[];
   /** As recorded in the capture's own snapshot. */
   readonly expectations?: Expectations;
+  /** As in the manifest. */
+  readonly facts: CaptureFacts['facts'];
   readonly unchangedFiles: number;
 }
 
@@ -261,7 +263,7 @@ async function commit(
   const heldBy = await copies.put(key, bytes, sha256);
   noteRecord(index, { key, sha256, sequence: record.sequence });
   const missingAt = [...copies.dropped].map(([destination, error]) => ({ destination, why: sentenceOf(error) }));
-  const { expectations } = captured;
+  const { expectations, facts } = captured;
   const { unchanged: unchangedFiles } = stored.sizes;
   return {
     record,
@@ -270,6 +272,7 @@ async function commit(
     heldBy,
     missingAt,
     problems,
+    facts,
     unchangedFiles,
     ...(expectations && { expectations }),
   };
