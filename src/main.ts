@@ -12,6 +12,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     interruption.abort();
   });
 }
+// A write beyond `ulimit -f` then fails like any other; otherwise it would end the process in the middle of its work.
+process.on('SIGXFSZ', () => {});
 /**
  * Who reads what is said does not decide over the work: what nobody takes any more is dropped. Only an answer that could not be
  * written is a failure, unless its reader went away, such as `head`.

@@ -1,6 +1,6 @@
 import { formatDuration } from '../core/duration.ts';
 import { formatMoment, parseMoment } from '../core/moment.ts';
-import { isNotAsItWas } from '../core/not-as-it-was.ts';
+import { entryNotRestored, isNotAsItWas } from '../core/not-as-it-was.ts';
 import { countOf, formatSize } from '../core/size.ts';
 import { isUlid, ulidTime } from '../core/ulid.ts';
 import { auditedRestore } from '../operations/audit/audited.ts';
@@ -85,8 +85,10 @@ function reportOf(
 function restoreText(report: RestoreReport, nowMs: number, style: Style): string {
   const { dataset, time, where, files, bytes, problems, damage, elapsedMs } = report;
   const what = files > 0 ? `${countOf(files, 'file')}, ${formatSize(bytes)}` : formatSize(bytes);
+  const missing = problems.some(({ code }) => code === entryNotRestored);
+  const [sign, how] = missing ? [style.warn('!'), ', but for what is named below'] : [style.good('✓'), ''];
   return [
-    `${style.good('✓')} ${style.bold(dataset)} as of ${formatMoment(Date.parse(time), nowMs)} is back at ${where}: ${what} in ${formatDuration(elapsedMs)}.`,
+    `${sign} ${style.bold(dataset)} as of ${formatMoment(Date.parse(time), nowMs)} is back at ${where}: ${what} in ${formatDuration(elapsedMs)}${how}.`,
     ...problems.map(({ message }) => `${style.warn('!')} ${message}`),
     ...damage.map(
       ({ destination, key, why }) =>

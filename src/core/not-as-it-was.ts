@@ -4,8 +4,10 @@ import type { Problem } from './run.ts';
 export const notMadeAgain = 'object-not-made-again';
 /** Of a restore: a constraint is back and was not checked, as rows of the backup break it. */
 export const madeNotValid = 'constraint-not-validated';
+/** Of a restore: the place it went to does not take an entry: its name, its size, what it is. */
+export const entryNotRestored = 'entry-not-restored';
 
-/** All rows are back, and something beside them is not as it was. */
+/** What could be brought back is, and something is missing or not as it was. */
 export function isNotAsItWas({ code }: Problem): boolean {
-  return code === notMadeAgain || code === madeNotValid;
+  return code === notMadeAgain || code === madeNotValid || code === entryNotRestored;
 }

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { statfsSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { z } from 'zod';
 import { type BytePath, isInside, isSafePath, pathFromText, showPath } from '../core/paths.ts';
@@ -82,7 +84,7 @@ export async function openWorkFolder(folder: BytePath, name: BytePath): Promise<
   using stack = new DisposableStack();
   const parent = stack.use(holdFolder(folder));
   const tag = await ownerTag();
-  const own = `${workPrefix}${name}.${tag}`;
+  const own = `${workNameOf(name)}.${tag}`;
   await fs.mkdir(onDisk(`${parent.path}/${own}`), { mode: 0o700 });
   const open = stack.use(openOwn(parent, folder, own));
   const { work } = open;
@@ -125,7 +127,7 @@ export async function openWorkFolder(folder: BytePath, name: BytePath): Promise<
       removed = true;
       if (stayed === undefined) return [];
       // Nobody works there any more: the next restore tries again to remove it, also one of this process.
-      const aside = `${workPrefix}${name}.left-${tag}`;
+      const aside = `${workNameOf(name)}.left-${tag}`;
       await fs.rename(onDisk(`${parent.path}/${own}`), onDisk(`${parent.path}/${aside}`));
       return [oldStays(`${parentOf(open.path)}/${aside}`, stayed)];
     },
@@ -200,9 +202,17 @@ async function workFoldersOf(parent: HeldFolder, name: BytePath): Promise<{ foun
   const names = await fs.readdir(onDisk(parent.path), 'latin1');
   return names.flatMap((found) => {
     const dot = found.lastIndexOf('.');
-    return found.slice(0, dot) === workPrefix + name ? [{ found, owner: found.slice(dot + 1) }] : [];
+    return found.slice(0, dot) === workNameOf(name) ? [{ found, owner: found.slice(dot + 1) }] : [];
   });
 }
+
+/** A name is at most 255 bytes, and that of the target may be that long by itself. */
+function workNameOf(name: BytePath): BytePath {
+  if (name.length <= longestKept) return workPrefix + name;
+  return `${workPrefix}${createHash('sha256').update(name, 'latin1').digest('hex')}`;
+}
+
+const longestKept = 160;
 
 const parts = new Set(['new', 'old', 'journal', 'journal.half', 'committed']);
 
@@ -216,11 +226,19 @@ function openOwn(parent: HeldFolder, folder: BytePath, found: BytePath): OpenWor
   if (work === undefined) throw refuse('it is no folder');
   stack.use(work);
   if (work.uid !== process.geteuid?.()) throw refuse(`it belongs to user ${work.uid}`);
-  if ((work.mode & 0o777) !== 0o700) throw refuse('others may change it');
+  const others = hasNoModes(work.path) ? 0o022 : 0o077;
+  if ((work.mode & others) !== 0) throw refuse('others may change it');
   if (work.names().some((name) => !parts.has(name))) throw refuse('no restore put there what is in it');
   const inside = stack.use(openBeneath(work.path));
   const held = stack.move();
   return { path, outside, inside, work, [Symbol.dispose]: () => held.dispose() };
+}
+
+/** FAT, exFAT, NTFS and what a program of its own brings (FUSE): every folder has the rights that all of it was mounted with. */
+const modeless = new Set([0x4d44, 0x2011bab0, 0x7366746e, 0x65735546]);
+
+function hasNoModes(folder: BytePath): boolean {
+  return modeless.has(statfsSync(onDisk(folder)).type);
 }
 
 async function isThere(root: Beneath, path: BytePath): Promise<boolean> {

@@ -165,6 +165,15 @@ export const targetFull = defineError({
   hint: () => 'What was there before is untouched. Make room, or restore elsewhere with --into.',
 });
 
+export const targetRefuses = defineError({
+  code: 'target-refuses',
+  about: 'place',
+  exit: 2,
+  say: (fact: { why: string }) => `Nothing of it can be written where the restore goes: ${fact.why}`,
+  hint: () =>
+    'What was there before is untouched. Restore elsewhere with --into, to a file system of Linux (ext4, xfs, btrfs).',
+});
+
 export const memoryUnsound = defineError({
   code: 'memory-unsound',
   about: 'place',

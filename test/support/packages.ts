@@ -19,6 +19,8 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: 'ceph-osd', programs: ['ceph-osd'] },
   { name: 'curl', programs: ['curl'] },
   { name: 'e2fsprogs', programs: ['mkfs.ext4'] },
+  { name: 'exfat-fuse', programs: ['mount.exfat-fuse'] },
+  { name: 'exfatprogs', programs: ['mkfs.exfat'] },
   { name: 'gcc', programs: ['gcc'] },
   { name: 'git', programs: ['git'] },
   { name: 'libc6-dev', programs: [], files: ['/usr/include/stdio.h'] },

@@ -12,7 +12,7 @@ import { checkHistory, type History, historyOf, unlessEmpty } from './checks/his
 import { checkHttp } from './checks/http.ts';
 import { checkIntegrity } from './checks/integrity.ts';
 import { checkReferences } from './checks/references.ts';
-import { checkRestored } from './checks/restored.ts';
+import { checkRestored, unlessRefused } from './checks/restored.ts';
 import type { RestoredTree } from './checks/restored-files.ts';
 import { anotherServer } from './checks/same-server.ts';
 import { checkSql } from './checks/sql.ts';
@@ -77,7 +77,14 @@ async function take(
       const { expectations, facts } = copy.contents;
       const mayBeEmpty = drill.parts.system.datasets[dataset]?.mayBeEmpty !== undefined;
       await conduct(`${dataset}/expectations`, 'expectations', dataset, async () =>
-        unlessEmpty(checkExpectations(expectations, expectations && measured.actual, facts), copy.contents, mayBeEmpty),
+        unlessRefused(
+          unlessEmpty(
+            checkExpectations(expectations, expectations && measured.actual, facts),
+            copy.contents,
+            mayBeEmpty,
+          ),
+          copy,
+        ),
       );
       const began = run.clock.elapsed();
       const loss = await checkHistory(copy, drill, history, run).catch((error: unknown) => {
@@ -135,7 +142,7 @@ async function examine(copy: Copy, rehearsal: Rehearsal, drill: Drill, run: Run)
       record(
         rehearsal,
         { id: `${dataset}/${one.name}`, kind: 'integrity', dataset },
-        checkIntegrity(one),
+        unlessRefused(checkIntegrity(one), copy),
         elapsedMs,
         drill.secrets,
       );

@@ -142,8 +142,9 @@ async function differenceOf(
 async function differenceOfContent(
   entry: StoredEntry,
   found: BigIntStats,
-  { folder, nameOf, signal }: Comparison,
+  comparison: Comparison,
 ): Promise<string | undefined> {
+  const { folder, nameOf, signal } = comparison;
   const there = entryOf(entry.path, found);
   const kind = entry.type === 'hardlink' ? 'file' : entry.type;
   if (there.type !== kind) return `is no ${kinds[kind]}`;
@@ -152,9 +153,7 @@ async function differenceOfContent(
     case 'symlink':
       return readlinkSync(onDisk(place), 'latin1') === entry.target ? undefined : 'points elsewhere';
     case 'hardlink':
-      return lstatSync(onDisk(folder.place(nameOf(entry.target))), { bigint: true }).ino === found.ino
-        ? undefined
-        : 'is not the same file as its link';
+      return await differenceOfLink(entry, found, comparison);
     case 'file':
       if (Number(found.size) !== entry.sizeBytes) return `has ${found.size} bytes instead of ${entry.sizeBytes}`;
       return (await hashOf(place, signal)) === entry.sha256 ? undefined : 'has other bytes';
@@ -166,6 +165,17 @@ async function differenceOfContent(
     default:
       return undefined;
   }
+}
+
+async function differenceOfLink(
+  { path, target }: Extract<StoredEntry, { type: 'hardlink' }>,
+  found: BigIntStats,
+  { folder, nameOf, signal, unset }: Comparison,
+): Promise<string | undefined> {
+  if (lstatSync(onDisk(folder.place(nameOf(target))), { bigint: true }).ino === found.ino) return undefined;
+  if (unset?.has(path, 'link') !== true) return 'is not the same file as its link';
+  const [own, other] = [path, target].map((one) => hashOf(folder.place(nameOf(one)), signal));
+  return (await own) === (await other) ? undefined : 'has other bytes than its link';
 }
 
 const kinds = {

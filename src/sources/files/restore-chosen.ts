@@ -1,9 +1,11 @@
 import * as fs from 'node:fs/promises';
-import { type BytePath, pathFromText, showPath } from '../../core/paths.ts';
+import { entryNotRestored } from '../../core/not-as-it-was.ts';
+import { type BytePath, isInside, pathFromText, showPath } from '../../core/paths.ts';
+import type { Problem } from '../../core/run.ts';
 import { type Beneath, openBeneath } from '../beneath.ts';
 import { restoreThroughLink, targetNotEmpty, targetUnsuitable } from '../errors.ts';
 import { contentsOnly, openWorkFolder } from '../exchange.ts';
-import { exists, isGone, onDisk } from '../file-system.ts';
+import { codeOf, exists, isGone, nameOf, onDisk } from '../file-system.ts';
 import { holdFolder } from '../held-folder.ts';
 import type { Extracted, Restored } from '../source.ts';
 import { extract, type Job } from './restore-job.ts';
@@ -59,19 +61,44 @@ async function exchangeChosen(job: Job, target: BytePath, { paths, beneath, make
     await refuseMountsIn(`${target}/${path}`);
   }
   const extracted = await extract(job, target, work.fresh);
-  for (const path of job.wanted.parents.keys()) await makeFolder(path);
+  // What could not be made there is named, and takes nothing's place.
+  const came: BytePath[] = [];
+  const others: Problem[] = [];
+  for (const path of paths) {
+    if (!(await exists(`${work.fresh}/${path}`).catch(() => false))) continue;
+    if (await isAnother(beneath, path)) others.push(anotherThere(path));
+    else came.push(path);
+  }
+  for (const path of job.wanted.parents.keys()) {
+    if (came.some((one) => isInside(one, path))) await makeFolder(path);
+  }
   if (job.force) await flush(work.fresh);
-  const stayed = await work.exchange(paths.map((path) => ({ from: `${work.fresh}/${path}`, to: `${target}/${path}` })));
-  return { ...extracted, problems: [...extracted.problems, ...stayed] };
+  const stayed = await work.exchange(came.map((path) => ({ from: `${work.fresh}/${path}`, to: `${target}/${path}` })));
+  return { ...extracted, problems: [...others, ...extracted.problems, ...stayed] };
 }
+
+/** What is no name or path here is not there: that it cannot be made either is found out, and named, when it is tried. */
+const noNames = new Set(['ENAMETOOLONG', 'EINVAL', 'EILSEQ']);
 
 async function isTaken(beneath: Beneath, path: BytePath): Promise<boolean> {
   try {
     return await exists(beneath.place(path));
   } catch (error) {
-    if (isGone(error)) return false;
+    if (isGone(error) || noNames.has(codeOf(error))) return false;
     throw error;
   }
+}
+
+/** Whether what is there has another name, which only counts as the same: in other case, or another normal form of Unicode. */
+async function isAnother(beneath: Beneath, path: BytePath): Promise<boolean> {
+  if (!(await isTaken(beneath, path))) return false;
+  const names = await fs.readdir(onDisk(beneath.folder(path.slice(0, Math.max(0, path.lastIndexOf('/'))))), 'latin1');
+  return !names.includes(nameOf(path));
+}
+
+function anotherThere(path: BytePath): Problem {
+  const message = `${showPath(path)} was not restored: what is there has another name, which counts as the same here.`;
+  return { code: entryNotRestored, message };
 }
 
 /** Whether a folder that chosen paths are in is there. Nothing is restored through what is no real folder any more. */

@@ -132,6 +132,23 @@ describe('in place', () => {
   });
 });
 
+test('files/08: a folder and a file whose names are as long as a name may be come back', async () => {
+  const place = await temporaryFolder();
+  for (const kind of ['folder', 'file']) {
+    const path = join(place, kind.padEnd(255, 'x'));
+    if (kind === 'folder') fs.mkdirSync(path);
+    fs.writeFileSync(kind === 'folder' ? join(path, 'inside') : path, 'there');
+    const source = sourceOf(path);
+    const contents = await contentsOf(await source.capture(newRun()));
+    const before = describeTree(path);
+    fs.rmSync(path, { recursive: true });
+    await source.restore(contents, everything, newRun());
+    await source.restore(contents, { ...everything, force: true }, newRun());
+    expect(describeTree(path)).toEqual(before);
+  }
+  expect(remainsIn(place)).toEqual([]);
+});
+
 describe('chosen paths', () => {
   test('come with the folders they are in, as these were', async () => {
     const { place, source, contents } = await capturedFolder();

@@ -2,18 +2,19 @@ import { availableParallelism } from 'node:os';
 import { LifeboatError } from '../../core/errors.ts';
 import { targetFull } from '../errors.ts';
 import { extractWorker, startThread, type Thread } from '../threads.ts';
-import type { ExtractWorkerData, FromExtractWorker, ToExtractWorker } from './messages.ts';
+import type { ExtractWorkerData, FromExtractWorker, ToExtractWorker, Written } from './messages.ts';
+import { isFull } from './refused.ts';
 
 type Job = ToExtractWorker extends infer Each ? (Each extends { job: number } ? Omit<Each, 'job'> : never) : never;
 
 export interface ExtractPool extends AsyncDisposable {
   /** Resolves when the job was done. At most one more job than workers should be under way: `slots`. */
-  run(job: Job): Promise<{ files: number; bytes: number }>;
+  run(job: Job): Promise<Written>;
   readonly slots: number;
 }
 
 interface Pending {
-  resolve(done: { files: number; bytes: number }): void;
+  resolve(done: Written): void;
   reject(error: unknown): void;
 }
 
@@ -58,7 +59,7 @@ export function startExtractPool(data: ExtractWorkerData): ExtractPool {
 }
 
 function asError(error: Extract<FromExtractWorker, { type: 'failed' }>['error']): Error {
-  if (error.errno === 'ENOSPC' || error.errno === 'EDQUOT') return targetFull({ why: error.message });
+  if (isFull({ code: error.errno })) return targetFull({ why: error.message });
   if (error.code === undefined) return new Error(error.message);
   const { code, about = 'backup', message: sentence, hint = '' } = error;
   return new LifeboatError({ code, exit: 2, about }, { sentence, hint });

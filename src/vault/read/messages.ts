@@ -32,11 +32,22 @@ export type ToExtractWorker =
         readonly whole: boolean;
       }>;
     }
-  /** All pieces are written (or there were none): compare the hash. */
-  | { readonly type: 'finish'; readonly job: number; readonly files: readonly FileToWrite[] };
+  /** All pieces are written, or there were none and the file is `isNew`: compare the hash. */
+  | {
+      readonly type: 'finish';
+      readonly job: number;
+      readonly files: ReadonlyArray<{ readonly target: FileToWrite; readonly isNew: boolean }>;
+    };
+
+/** What a job wrote, and which files the place did not take. Nothing of those is left, but of one in parts. */
+export interface Written {
+  readonly files: number;
+  readonly bytes: number;
+  readonly refused: ReadonlyArray<{ readonly file: BytePath; readonly code: string }>;
+}
 
 export type FromExtractWorker =
-  | { readonly type: 'done'; readonly job: number; readonly files: number; readonly bytes: number }
+  | ({ readonly type: 'done'; readonly job: number } & Written)
   | {
       readonly type: 'failed';
       readonly error: {

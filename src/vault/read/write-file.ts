@@ -1,6 +1,6 @@
 import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
-import { showPath, toBytes } from '../../core/paths.ts';
+import { type BytePath, showPath, toBytes } from '../../core/paths.ts';
 import { contentDamaged } from '../errors.ts';
 import { release } from '../release.ts';
 import type { FileToWrite, Piece } from './messages.ts';
@@ -30,9 +30,14 @@ export function writeWhole(target: FileToWrite, pieces: readonly Piece[], pack: 
   }
 }
 
-/** Writes some pieces of a file that other packs hold parts of too. */
+/** Makes a file that several packs hold parts of, before its parts are written in any order. */
+export function makeForParts(file: BytePath): void {
+  closeSync(openSync(toBytes(file), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+}
+
+/** Writes some pieces of a file that was made for its parts. */
 export function writePart(target: FileToWrite, pieces: readonly Piece[], pack: OpenedPack): void {
-  const file = openSync(toBytes(target.file), O_WRONLY | O_CREAT | O_NOFOLLOW, 0o600);
+  const file = openSync(toBytes(target.file), O_WRONLY | O_NOFOLLOW);
   try {
     writePieces(file, pieces, pack);
   } finally {
@@ -40,9 +45,10 @@ export function writePart(target: FileToWrite, pieces: readonly Piece[], pack: O
   }
 }
 
-/** Compares the hash of a file written in parts, or of holes only. */
-export function finishFile(target: FileToWrite): void {
-  const file = openSync(toBytes(target.file), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+/** Compares the hash of a file written in parts, or, `isNew`, of holes only or nothing. */
+export function finishFile(target: FileToWrite, isNew: boolean): void {
+  const flags = isNew ? O_RDWR | O_CREAT | O_EXCL : O_RDWR;
+  const file = openSync(toBytes(target.file), flags | O_NOFOLLOW, 0o600);
   try {
     ftruncateSync(file, target.sizeBytes);
     compareWritten(target);
