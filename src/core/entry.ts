@@ -48,10 +48,18 @@ export interface SpecialEntry extends Metadata {
   readonly device?: { readonly major: number; readonly minor: number };
 }
 
+/** What a file was when it was listed: by the time that it is read, another may have its name, with other rights. */
+export interface Seen {
+  readonly inode: bigint;
+  /** When it was made; 0 where the file system does not say. */
+  readonly bornNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
 /** Where a file's bytes come from. */
 type Content =
   /** A file that the vault's workers open and read themselves. `fingerprint` equal to the last run's means unchanged. */
-  | { readonly from: 'file'; readonly file: BytePath; readonly fingerprint?: string }
+  | { readonly from: 'file'; readonly file: BytePath; readonly fingerprint?: string; readonly seen?: Seen }
   /** A stream, consumed once, to its end. If it throws, the whole capture fails: half a dump is no dump. */
   | { readonly from: 'stream'; readonly stream: () => AsyncIterable<Uint8Array> }
   | { readonly from: 'bytes'; readonly bytes: Uint8Array };

@@ -252,7 +252,8 @@ function makeEntry(
     if (first !== undefined || links.size < MAX_LINKS) links.set(key, { path, born: found.birthtimeNs, left });
   }
   const fingerprint = found.ctimeMs >= settledMs ? undefined : fingerprintOf(found);
-  const content = { from: 'file', file, ...(fingerprint !== undefined && { fingerprint }) } as const;
+  const seen = { inode: found.ino, bornNs: found.birthtimeNs, ctimeNs: found.ctimeNs };
+  const content = { from: 'file', file, seen, ...(fingerprint !== undefined && { fingerprint }) } as const;
   const entry = { ...entryOf(path, found), type: 'file', sizeBytes: Number(found.size), content } as const;
   return found.blocks * 512n < found.size ? { ...entry, sparse: true } : entry;
 }

@@ -1,4 +1,4 @@
-import type { ChunkProfile } from '../../core/entry.ts';
+import type { ChunkProfile, Entry, Seen } from '../../core/entry.ts';
 import type { About } from '../../core/errors.ts';
 import type { BytePath } from '../../core/paths.ts';
 import type { Toc } from '../format/toc.ts';
@@ -51,6 +51,7 @@ export type ToStoreWorker =
 export interface FileToRead {
   readonly file: BytePath;
   readonly sparse: boolean;
+  readonly seen?: Seen;
 }
 
 export type FromStoreWorker =
@@ -114,6 +115,10 @@ export type ContentOutcome =
       readonly layout: readonly number[];
       /** The file was not the same before and after it was read. */
       readonly changed: boolean;
+      /** It was another file than the one that was listed. */
+      readonly replaced: boolean;
+      /** What it was when it was opened, where it had changed since it was listed. */
+      readonly now?: Pick<Entry, 'mode' | 'uid' | 'gid' | 'mtimeNs'>;
     }
   | {
       readonly ok: false;

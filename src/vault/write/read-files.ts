@@ -1,5 +1,6 @@
 import { createHash, type Hash, type KeyObject } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import type { Seen } from '../../core/entry.ts';
 import { toBytes } from '../../core/paths.ts';
 import { chunkId, digest } from '../chunking/chunk-id.ts';
 import type { Chunker } from '../chunking/chunker.ts';
@@ -149,13 +150,22 @@ export async function readFile(into: Filler, wanted: FileToRead): Promise<Conten
       after.mtimeNs !== before.mtimeNs ||
       after.ctimeNs !== before.ctimeNs;
     await into.settle();
-    return { ok: true, ...content, changed };
+    return { ok: true, ...content, changed, ...sinceListed(before, wanted.seen) };
   } catch (error) {
     // Chunks of a file that failed in the middle are left in the segment: they are true bytes, only unused.
     return refused(error, into.end().layout);
   } finally {
     closeSync(file);
   }
+}
+
+/** A name can lead to another file than a moment ago, and a file can have been closed to others before a secret came into it. */
+function sinceListed(found: BigIntStats, seen: Seen | undefined) {
+  if (seen === undefined || found.ctimeNs === seen.ctimeNs) return { replaced: false };
+  // Some file systems number a file anew at each look: then its time tells.
+  const replaced = found.birthtimeNs !== seen.bornNs || found.ino !== seen.inode;
+  const { mtimeNs, uid, gid } = found;
+  return { replaced, now: { mode: Number(found.mode & 0o7777n), uid: Number(uid), gid: Number(gid), mtimeNs } };
 }
 
 async function readDense(into: Filler, file: number, expected: number): Promise<void> {

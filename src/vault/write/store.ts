@@ -5,6 +5,7 @@ import { CHUNK_ID_BYTES } from '../chunking/chunk-id.ts';
 import { entriesOutOfOrder } from '../errors.ts';
 import { encodeEntry } from '../format/entries.ts';
 import type { Extent } from '../format/manifest.ts';
+import { asOpened, startApart } from './apart.ts';
 import type { ContentOutcome, FileToRead } from './messages.ts';
 import type { PackKind, PackSizes } from './packing.ts';
 import { type PackHandle, type PendingContent, type Place, pendingContent, resolve } from './places.ts';
@@ -61,7 +62,7 @@ export interface StoredBody {
 }
 
 interface Waiting {
-  readonly entry: Entry;
+  entry: Entry;
   readonly content: PendingContent | undefined;
   /** The file could not be read: it is left out. */
   dropped: boolean;
@@ -94,6 +95,7 @@ export function startStore(options: StoreOptions) {
   const waiting: Waiting[] = [];
   const problems: Problem[] = [];
   const leftOut = new Set<BytePath>();
+  const apart = startApart();
   let batch: { files: FileToRead[]; contents: Waiting[]; bytes: number } = { files: [], contents: [], bytes: 0 };
   let nextJob = 0;
   let lastPath: string | undefined;
@@ -172,11 +174,15 @@ export function startStore(options: StoreOptions) {
     }
     if (job.next === job.contents.length) jobs.delete(number);
     content.layout = outcome.ok ? outcome.layout : [];
+    apart.note(item.entry, outcome);
     if (outcome.ok) {
+      const lacks = outcome.replaced && item.entry.xattrs !== undefined ? ', and has lost its attributes' : '';
+      item.entry = asOpened(item.entry, outcome);
       content.sizeBytes = outcome.sizeBytes;
       content.sha256 = outcome.sha256;
       item.changed = outcome.changed;
-      if (outcome.changed) problem('file-changed', `${showPath(item.entry.path)} changed while it was read.`);
+      if (outcome.changed || lacks !== '')
+        problem('file-changed', `${showPath(item.entry.path)} changed while it was read${lacks}.`);
     } else {
       item.dropped = true;
       leftOut.add(item.entry.path);
@@ -199,6 +205,9 @@ export function startStore(options: StoreOptions) {
       const { entry, content, dropped, changed } = waiting[done]!;
       if (dropped) continue;
       if (content === undefined) {
+        const own = apart.fileOf(entry);
+        if (own !== undefined) waiting[done] = readNow(own);
+        if (own !== undefined) break;
         if (entry.type === 'hardlink' && leftOut.has(entry.target)) leaveOutLink(entry);
         else emit(entry as StoredEntry, []);
         continue;
@@ -207,6 +216,27 @@ export function startStore(options: StoreOptions) {
       emitFile(entry as FileEntry, content, changed);
     }
     if (done > 0) waiting.splice(0, done);
+  }
+
+  /** One that is needed while everything behind it waits. */
+  function readNow(entry: FileEntry & { content: { from: 'file' } }): Waiting {
+    const item = { entry, content: pendingContent(false), dropped: false, changed: false };
+    const { file, seen } = entry.content;
+    const files = [{ file, sparse: false, ...(seen && { seen }) }];
+    pool.read({ type: 'read', job: newJob('data', [item]), profile: options.profile, files });
+    return item;
+  }
+
+  /** Until no more than `most` entries wait. What is read meanwhile lies in a pack that must be closed as well. */
+  async function settle(most: number): Promise<void> {
+    do {
+      // Not a moment earlier: a frame that came after the flush would wait in an open pack for ever.
+      await pool.until(() => pool.load.idle);
+      pool.flush('data');
+      drain();
+      const { reads } = apart;
+      await pool.until(() => waiting.length <= most || apart.reads > reads);
+    } while (waiting.length > most);
   }
 
   /** A name for a content that is not there would make the whole restore fail. */
@@ -291,7 +321,8 @@ export function startStore(options: StoreOptions) {
 
   function addFile(item: Waiting, entry: FileEntry & { content: { from: 'file' } }): void {
     const sizeBytes = entry.sizeBytes ?? 0;
-    const file: FileToRead = { file: entry.content.file, sparse: entry.sparse === true };
+    const { file: path, seen } = entry.content;
+    const file: FileToRead = { file: path, sparse: entry.sparse === true, ...(seen && { seen }) };
     if (sizeBytes > SMALL_FILE_BYTES) {
       pool.read({ type: 'read', job: newJob('data', [item]), profile: options.profile, files: [file] });
       return;
@@ -332,20 +363,14 @@ export function startStore(options: StoreOptions) {
       if (waiting.length === 1 || waiting.length % 256 === 0) drain();
       if (waiting.length > MAX_WAITING_ENTRIES) {
         sendBatch();
-        // Not a moment earlier: a frame that came after the flush would wait in an open pack for ever.
-        await pool.until(() => pool.load.idle);
-        pool.flush('data');
-        await pool.until(() => waiting.length <= MAX_WAITING_ENTRIES / 2);
+        await settle(MAX_WAITING_ENTRIES / 2);
       }
       if (pool.load.queuedReads > 2) await pool.until(() => pool.load.queuedReads <= 2);
     },
 
     async finish(): Promise<StoredBody> {
       sendBatch();
-      await pool.until(() => pool.load.idle);
-      pool.flush('data');
-      drain();
-      await pool.until(() => waiting.length === 0);
+      await settle(0);
       sendBody(true);
       const body = jobs.get(bodyJob)!.body!;
       await pool.until(() => pool.load.idle);

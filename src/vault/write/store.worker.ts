@@ -107,7 +107,7 @@ async function takeBytes(message: Extract<ToStoreWorker, { type: 'bytes' }>): Pr
   streams.delete(message.job);
   const content = stream.end();
   await stream.flush();
-  send({ type: 'content', job: message.job, outcome: { ok: true, ...content, changed: false } });
+  send({ type: 'content', job: message.job, outcome: { ok: true, ...content, changed: false, replaced: false } });
 }
 
 async function readAll(message: Extract<ToStoreWorker, { type: 'read' }>): Promise<void> {
