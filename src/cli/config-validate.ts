@@ -1,4 +1,5 @@
 import { countOf } from '../core/size.ts';
+import { compileExcludes } from '../sources/files/excludes.ts';
 import { defineCommand } from './command.ts';
 import { exitCodes } from './exit.ts';
 
@@ -7,6 +8,8 @@ export const configValidate = defineCommand({
   options: {},
   async run({ config, out }) {
     const { name, file, datasets, destinations, warnings } = await config();
+    // What a backup would refuse is no valid configuration.
+    for (const dataset of Object.values(datasets)) if (dataset.type === 'files') compileExcludes(dataset.exclude);
     const found = {
       valid: true,
       system: name,

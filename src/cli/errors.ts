@@ -15,6 +15,14 @@ export const identityNeeded = defineError({
     `Pass the key file: --identity ${fact.found ?? 'lifeboat-keys/daily.txt'} (or LIFEBOAT_IDENTITY).`,
 });
 
+export const identityGivenItself = defineError({
+  code: 'identity-given-itself',
+  exit: 64,
+  say: () => 'What was given is a private key itself, where the name of a file with one belongs.',
+  hint: () =>
+    "Put it into a file that only you may read, and name that, or 'command:WORDS' that print it. Words of a command are seen in logs and lists of processes: if others may have read them, replace the key ('lifeboat keys rotate').",
+});
+
 export const identityMissing = defineError({
   code: 'identity-missing',
   exit: 2,

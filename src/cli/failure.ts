@@ -2,6 +2,7 @@ import { LifeboatError, sentenceOf } from '../core/errors.ts';
 import { answerUnwritten, interrupted, unexpected } from './errors.ts';
 import { type ExitCode, exitCodes } from './exit.ts';
 import { printable, styleOf, toJson } from './output.ts';
+import { withoutPrivateKeys } from './private-keys.ts';
 
 export interface Failure {
   readonly error: LifeboatError;
@@ -21,7 +22,7 @@ export function failureOf(thrown: unknown, signal: AbortSignal): Failure {
 
 export function failureJson({ error, step }: Failure): string {
   const { code, message, hint } = error;
-  return toJson({ error: { code, message, hint, ...(step !== undefined && { step }) } }, 2);
+  return withoutPrivateKeys(toJson({ error: { code, message, hint, ...(step !== undefined && { step }) } }, 2));
 }
 
 /** The sentence, the hint, the code; the stack only when `debug`. */
@@ -35,7 +36,7 @@ export function failureText({ error, step }: Failure, color: boolean, debug: boo
   if (debug) {
     for (let at: unknown = error; at instanceof Error; at = at.cause) lines.push(at.stack ?? String(at));
   }
-  return printable(lines.join('\n'), color);
+  return printable(withoutPrivateKeys(lines.join('\n')), color);
 }
 
 /** When the work has ended and what it had to say did not reach standard output. */

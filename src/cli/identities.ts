@@ -8,8 +8,9 @@ import { type Vouched, vouchedIn } from '../keys/vouched.ts';
 import { identitiesOfShares } from '../operations/keys/shares.ts';
 import { runCommand } from '../process/run.ts';
 import { type OpenedIdentityFile, openIdentityFile } from '../vault/age/identity-file.ts';
-import { identityMissing, identityNeeded, identityUnreadable, notAShare } from './errors.ts';
+import { identityGivenItself, identityMissing, identityNeeded, identityUnreadable, notAShare } from './errors.ts';
 import { readPassphrase } from './passphrase.ts';
+import { holdsPrivateKey } from './private-keys.ts';
 
 /** The daily key as `lifeboat init` places it, below the folder it runs in. */
 export const keysFolder = 'lifeboat-keys';
@@ -58,7 +59,7 @@ export async function readKeys(sources: readonly string[], context: IdentityCont
   const shares: NamedShare[] = [];
   const vouched: VouchedBy[] = [];
   for (const source of sources) {
-    const bytes = await readSource(source, context);
+    const { bytes, noteOpen } = await readSource(source, context);
     const text = Buffer.from(bytes).toString('utf8');
     let lines = vouchedIn(text);
     if (isShareText(text)) shares.push({ name: nameOf(source), share: parseShare(text, nameOf(source)) });
@@ -67,6 +68,7 @@ export async function readKeys(sources: readonly string[], context: IdentityCont
       identities.push(...opened.identities);
       lines = vouchedIn(opened.text);
     }
+    noteOpen();
     if (lines.length > 0) vouched.push({ source: nameOf(source), lines });
   }
   return { identities: [...identities, ...(await identitiesOfShares(shares))], vouched };
@@ -88,9 +90,11 @@ export async function readShares(sources: readonly string[], context: IdentityCo
   const shares: NamedShare[] = [];
   const texts: string[] = [];
   for (const source of sources) {
-    const text = Buffer.from(await readSource(source, context)).toString('utf8');
+    const { bytes, noteOpen } = await readSource(source, context);
+    const text = Buffer.from(bytes).toString('utf8');
     if (!isShareText(text)) throw notAShare({ source: nameOf(source) });
     shares.push({ name: nameOf(source), share: parseShare(text, nameOf(source)) });
+    noteOpen();
     texts.push(text);
   }
   return { shares, vouched: vouchedIn(texts.join('\n')) };
@@ -101,8 +105,16 @@ export function filesOf(sources: readonly string[]): string[] {
   return sources.filter((source) => !source.startsWith(commandPrefix));
 }
 
-async function readSource(source: string, context: IdentityContext): Promise<Uint8Array> {
-  return source.startsWith(commandPrefix) ? readCommand(source, context) : readKeyFile(source, context);
+interface ReadSource {
+  readonly bytes: Uint8Array;
+  /** Says that others may read it: once it is known to be a key, and no folder or somebody's public file. */
+  noteOpen(): void;
+}
+
+async function readSource(source: string, context: IdentityContext): Promise<ReadSource> {
+  if (source.startsWith(commandPrefix)) return { bytes: await readCommand(source, context), noteOpen() {} };
+  if (holdsPrivateKey(source)) throw identityGivenItself({});
+  return readKeyFile(source, context);
 }
 
 async function openSource(
@@ -115,17 +127,23 @@ async function openSource(
     return await openIdentityFile(bytes, name, () => readPassphrase(name, env, signal));
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'identity-invalid')) throw error;
+    const isPublic = /^(?:#[^\n]*\n|\s)*(?:age1|ssh-|ecdsa-|sk-)/.test(Buffer.from(bytes).toString('latin1'));
+    if (isPublic) throw identityUnreadable({ file: name, why: 'it is the public half of a key' }, { cause: error });
     // The cause has the line, not the file.
     throw identityUnreadable({ file: name, why: sentenceOf(error).replace(/\.$/, '') });
   }
 }
 
-async function readKeyFile(file: string, { note }: IdentityContext): Promise<Uint8Array> {
+async function readKeyFile(file: string, { note }: IdentityContext): Promise<ReadSource> {
   try {
-    const { mode, size } = await stat(file);
-    if (size > maxBytes) throw new Error('it is too large to be one');
-    if (mode & 0o077) note(`Others on this machine may read ${file}: run 'chmod 600 ${file}'.`);
-    return await readFile(file);
+    const found = await stat(file);
+    if (found.isDirectory()) throw new Error('it is a folder');
+    if (found.size > maxBytes) throw new Error('it is too large to be one');
+    const bytes = await readFile(file);
+    const noteOpen = () => {
+      if (found.mode & 0o077) note(`Others on this machine may read ${file}: run 'chmod 600 ${file}'.`);
+    };
+    return { bytes, noteOpen };
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' || code === 'ENOTDIR') throw identityMissing({ file }, { cause });

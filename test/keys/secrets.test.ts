@@ -94,3 +94,44 @@ test('not in arguments or environments of children, output, errors, state, ledge
   const leaks = [...places].filter(([, text]) => secrets.some((secret) => text.includes(secret)));
   expect(leaks.map(([place]) => place)).toEqual([]);
 });
+
+test('files/18: a key that is given where a file belongs is printed by no error, and rights are advised for keys only', async () => {
+  const folder = await project();
+  const made = await lifeboat(folder, ['keys', 'new', 'daily.txt']);
+  const recipient = /age1\w+$/m.exec(made.stdout)![0];
+  sealTo(folder, recipient);
+  const key = /AGE-SECRET-KEY-1\w+/.exec(readFileSync(join(folder, 'daily.txt'), 'utf8'))![0];
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'id')]);
+  const pem = readFileSync(join(folder, 'id'), 'utf8').trim();
+  const secretOf = (text: string) => (text.includes('PRIVATE') ? pem.split('\n')[2]! : key.slice(16));
+  for (const given of [key, ` ${key}`, key.toLowerCase(), pem]) {
+    const words = ['restore', 'uploads', '--into', 'out'];
+    const asked: Array<readonly [string[], Record<string, string>]> = [
+      [[...words, '--identity', given], {}],
+      [[...words, '--json'], { LIFEBOAT_IDENTITY: given }],
+      [['keys', 'check', given], {}],
+      [['drill', '--shares', given], {}],
+    ];
+    for (const [command, env] of asked) {
+      const { code, stdout, stderr } = await lifeboat(folder, command, env);
+      expect([command[0], code], stdout + stderr).toEqual([command[0], 64]);
+      expect((stdout + stderr).toLowerCase()).not.toContain(secretOf(given).toLowerCase());
+    }
+  }
+  sealTo(folder, recipient, key);
+  const config = await lifeboat(folder, ['backup']);
+  expect(config.code).not.toBe(0);
+  expect(config.stdout + config.stderr).not.toContain(key.slice(16));
+
+  sealTo(folder, recipient);
+  chmodSync(join(folder, 'id.pub'), 0o644);
+  for (const [file, why] of [
+    ['id.pub', 'it is the public half of a key'],
+    ['data', 'it is a folder'],
+    ['lifeboat.yaml', 'Line 1'],
+  ] as const) {
+    const { stderr } = await lifeboat(folder, ['restore', 'uploads', '--into', 'out', '--identity', file]);
+    expect(stderr).toContain(why);
+    expect(stderr).not.toContain('chmod');
+  }
+});
