@@ -3,7 +3,7 @@ import { showable } from '../config/show.ts';
 import type { FilesDataset, System } from '../config/system.ts';
 import { type LeftOut, takesSomething } from '../core/left-out.ts';
 import { readCounts } from '../operations/anomalies/known-counts.ts';
-import { cacheRule, defaultExcludes } from '../sources/files/default-excludes.ts';
+import { cacheRule, defaultExcludes } from '../sources/registry.ts';
 import { defineCommand } from './command.ts';
 import { exitCodes } from './exit.ts';
 

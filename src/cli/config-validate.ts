@@ -1,5 +1,5 @@
 import { countOf } from '../core/size.ts';
-import { compileExcludes } from '../sources/files/excludes.ts';
+import { compileExcludes } from '../sources/registry.ts';
 import { defineCommand } from './command.ts';
 import { exitCodes } from './exit.ts';
 

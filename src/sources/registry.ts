@@ -52,3 +52,8 @@ export async function openSource(
 export function isTargetTaken(error: unknown): error is LifeboatError {
   return targetNotEmpty.is(error) || databaseNotEmpty.is(error);
 }
+
+/** The rules that `defaultExcludes` of a dataset of files adds, and the mark of a cache that it heeds. */
+export { cacheRule, defaultExcludes } from './files/default-excludes.ts';
+/** Refuses patterns of `exclude` that a backup would refuse. @throws `exclude-invalid` */
+export { compileExcludes } from './files/excludes.ts';
