@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { startRun } from '../../src/core/run.ts';
@@ -167,10 +168,16 @@ describe('kill -9', () => {
 /** The same system with a vault and a state of its own, as they are now. */
 async function twinOf(sample: TestSystem): Promise<TestSystem> {
   const twin = await aSystem();
-  cpSync(sample.at(), twin.at(), { recursive: true, preserveTimestamps: true });
-  cpSync(sample.config.stateDir, twin.config.stateDir, { recursive: true });
-  rmSync(twin.source(), { recursive: true });
-  cpSync(sample.source(), twin.source(), { recursive: true, preserveTimestamps: true });
+  for (const of of [
+    (one: TestSystem) => one.at(),
+    (one: TestSystem) => one.config.stateDir,
+    (one: TestSystem) => one.source(),
+  ]) {
+    rmSync(of(twin), { recursive: true, force: true });
+    mkdirSync(dirname(of(twin)), { recursive: true });
+    // Links stay links, and modes what they are.
+    execFileSync('cp', ['-a', of(sample), of(twin)]);
+  }
   return systemOver({ ...twin, identity: sample.identity, config: { ...twin.config, vault: sample.config.vault } });
 }
 

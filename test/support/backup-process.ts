@@ -27,7 +27,8 @@ export async function backUpKilled(system: TestSystem, { faults = [], afterMs }:
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   const { folder, config, identity, packSizes } = system;
-  child.stdin.end(JSON.stringify({ base: { folder, config, identity, packSizes }, faults }));
+  const script = faults.map(({ key, ...fault }) => ({ ...fault, key: key?.source }));
+  child.stdin.end(JSON.stringify({ base: { folder, config, identity, packSizes }, script }));
   let said = '';
   child.stdout.on('data', (data: Buffer) => {
     said += data.toString();
