@@ -46,3 +46,12 @@ test('M3: what may come below a folder of records is less than what may come bel
     message: expect.stringContaining('more than 250000 names'),
   });
 });
+
+test('M3: a name that a folder gives again is none more, and a folder does not hold all that a vault may', () => {
+  const guard = listingGuard(place, 'packs/');
+  const isNew = guard.newNames();
+  expect(['a', 'b', 'a', 'a'].filter(isNew)).toEqual(['a', 'b']);
+  expect(['a'].filter(guard.newNames())).toEqual(['a']);
+  const flood = () => Array.from({ length: 250_001 }, (_, n) => `${n}`).filter(guard.newNames());
+  expect(flood).toThrow('one of its folders gave more than 250000 names');
+});

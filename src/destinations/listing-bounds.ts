@@ -24,10 +24,14 @@ const mostSlowFolders = 10_000;
 /** Two million packs are 32 TB. Of all else that is small, there are not so many: each is held in memory and read. */
 const mostLarge = 2_000_000;
 const mostSmall = 250_000;
+/** Of packs a folder has a 256th. */
+const mostInFolder = mostSmall;
 
 export interface ListingGuard {
   /** Waits for the opening of a folder, which brings no names by itself. @throws `destination-unreachable` where names come too slowly */
   openFolder<Result>(work: () => Promise<Result>): Promise<Result>;
+  /** For one folder: tells of each name whether it comes for the first time. @throws the same where there are more than in any folder of a vault */
+  newNames(): (name: string) => boolean;
   /** Waits for a page of names and counts them. @throws the same, also where there are more than a vault has */
   page<Page extends readonly unknown[] | undefined>(fetch: () => Promise<Page>): Promise<Page>;
 }
@@ -61,6 +65,16 @@ export function listingGuard(
       folders++;
       requirePace();
       return result;
+    },
+    newNames() {
+      // Whoever plays a folder could name one object a million times, and each time it would be read.
+      const before = new Set<string>();
+      return (name) => {
+        if (before.has(name)) return false;
+        before.add(name);
+        if (before.size <= mostInFolder) return true;
+        throw refuse(`one of its folders gave more than ${mostInFolder} names and was given up`);
+      };
     },
     async page(fetch) {
       const page = await timed(fetch);

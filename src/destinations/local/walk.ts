@@ -25,6 +25,7 @@ export async function* walk(walking: Walking, folder: string, depth = 0): AsyncG
   {
     await using held = opened;
     await using names = await guard.openFolder(() => opendir(held.at('.'), { bufferSize: pageItems }));
+    const isNew = guard.newNames();
     for (let isMore = true; isMore; ) {
       let found: readonly Listed[] = [];
       // A disk can be slow on purpose: one that a program plays, or somebody's server.
@@ -32,7 +33,7 @@ export async function* walk(walking: Walking, folder: string, depth = 0): AsyncG
         const read = await readPage(names);
         // Every ext4 file system has lost+found at its top, closed to all but root.
         const ours = read.filter((name) => isKeyComponent(name) && !(folder === '' && name === 'lost+found'));
-        found = await lookAt(held, folder, ours, folders);
+        found = await lookAt(held, folder, ours.filter(isNew), folders);
         return read;
       });
       yield* found;

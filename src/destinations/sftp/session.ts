@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Client, SFTPWrapper, Stats } from 'ssh2';
+import { type Fits, isCountUpTo, isDone, isHandle, isPage, isStats, isStatvfs } from './answers.ts';
 import { ConnectionLost, Refusal } from './failure.ts';
 import { pieceTurns, type Turns } from './pieces.ts';
 
@@ -114,7 +115,7 @@ export function sessionOver(client: Client, socket: Socket, sftp: SFTPWrapper, t
   };
   rest();
 
-  function ask<T>(request: string, send: (done: Done<T>) => void): Promise<T> {
+  function ask<T>(request: string, fits: Fits<T>, send: (done: Done<unknown>) => void): Promise<T> {
     if (lost !== undefined) return Promise.reject(lost);
     return new Promise<T>((resolve, reject) => {
       if (waiting.size === 0) {
@@ -128,8 +129,11 @@ export function sessionOver(client: Client, socket: Socket, sftp: SFTPWrapper, t
         if (!waiting.delete(reject)) return;
         if (waiting.size === 0) rest();
         else stalled?.refresh();
-        if (!error) resolve(value as T);
-        else if ('code' in error && typeof error.code === 'number') {
+        if (!error && fits(value)) resolve(value);
+        else if (!error) {
+          fail(`the server's answer is none to what was asked (${request})`);
+          reject(lost);
+        } else if ('code' in error && typeof error.code === 'number') {
           reject(new Refusal(request, error.code, error.message));
         } else reject(new ConnectionLost('the connection was lost'));
       });
@@ -143,47 +147,44 @@ export function sessionOver(client: Client, socket: Socket, sftp: SFTPWrapper, t
     readBytes,
     writeBytes,
     inTurn: pieceTurns(Math.min(readBytes, writeBytes)),
-    openToRead: (path) => ask('read', (done) => sftp.open(path, 'r', done)),
-    create: (path) => ask('make a file', (done) => sftp.open(path, 'wx', 0o400, done)),
-    close: (handle) => ask('close a file', (done) => sftp.close(handle, done)),
-    async read(handle, into, at, length, position) {
-      const count = await ask<number>('read', (done) => sftp.read(handle, into, at, length, position, done));
-      if (count <= length) return count;
-      fail('the server sent more than it was asked for');
-      throw new ConnectionLost('the server sent more than it was asked for');
-    },
+    openToRead: (path) => ask('read', isHandle, (done) => sftp.open(path, 'r', done)),
+    create: (path) => ask('make a file', isHandle, (done) => sftp.open(path, 'wx', 0o400, done)),
+    close: (handle) => ask('close a file', isDone, (done) => sftp.close(handle, done)),
+    read: (handle, into, at, length, position) =>
+      ask('read', isCountUpTo(length), (done) => sftp.read(handle, into, at, length, position, done)),
     write: (handle, bytes, position) =>
-      ask('write', (done) => sftp.write(handle, bytes, 0, bytes.length, position, done)),
-    stat: (path) => ask('look at a file', (done) => sftp.stat(path, done)),
-    lstat: (path) => ask('look at a file', (done) => sftp.lstat(path, done)),
-    openFolder: (path) => ask('list a folder', (done) => sftp.opendir(path, done)),
+      ask('write', isDone, (done) => sftp.write(handle, bytes, 0, bytes.length, position, done)),
+    stat: (path) => ask('look at a file', isStats, (done) => sftp.stat(path, done)),
+    lstat: (path) => ask('look at a file', isStats, (done) => sftp.lstat(path, done)),
+    openFolder: (path) => ask('list a folder', isHandle, (done) => sftp.opendir(path, done)),
     readFolder: (handle) =>
-      ask<FolderEntry[]>('list a folder', (done) => {
+      ask('list a folder', isPage, (done) => {
         // By handle, which the types do not know: by path it would take the whole folder into memory.
-        (sftp as unknown as { readdir(handle: Handle, done: Done<FolderEntry[]>): void }).readdir(handle, done);
+        (sftp as unknown as { readdir(handle: Handle, done: Done<unknown>): void }).readdir(handle, done);
       }).catch((error: unknown) => {
         if (error instanceof Refusal && error.status === endOfFile) return undefined;
         throw error;
       }),
-    makeFolder: (path) => ask('make a folder', (done) => sftp.mkdir(path, { mode: 0o700 }, done)),
-    remove: (path) => ask('remove a file', (done) => sftp.unlink(path, done)),
-    rename: (from, to) => ask('rename a file', (done) => sftp.rename(from, to, done)),
+    makeFolder: (path) => ask('make a folder', isDone, (done) => sftp.mkdir(path, { mode: 0o700 }, done)),
+    remove: (path) => ask('remove a file', isDone, (done) => sftp.unlink(path, done)),
+    rename: (from, to) => ask('rename a file', isDone, (done) => sftp.rename(from, to, done)),
     ...(extensions['hardlink@openssh.com'] === '1' && {
-      link: (from: string, to: string) => ask<void>('link a file', (done) => sftp.ext_openssh_hardlink(from, to, done)),
+      link: (from: string, to: string) =>
+        ask('link a file', isDone, (done) => sftp.ext_openssh_hardlink(from, to, done)),
     }),
     ...(extensions['fsync@openssh.com'] === '1' && {
       fsync: (handle: Handle) =>
-        ask<void>('have a file written to the disk', (done) => sftp.ext_openssh_fsync(handle, done)),
+        ask('have a file written to the disk', isDone, (done) => sftp.ext_openssh_fsync(handle, done)),
     }),
     ...(extensions['statvfs@openssh.com'] === '2' && {
       statvfs: async (path: string) =>
-        diskOf(await ask<Statvfs>('look at the disk', (done) => sftp.ext_openssh_statvfs(path, done))),
+        diskOf(await ask('look at the disk', isStatvfs, (done) => sftp.ext_openssh_statvfs(path, done))),
     }),
     abandon: fail,
   };
 }
 
-interface Statvfs {
+export interface Statvfs {
   readonly f_frsize: number;
   readonly f_bavail: number;
   readonly f_files: number;

@@ -35,10 +35,11 @@ async function* walkFolder(walking: Walking, folder: string, depth: number): Asy
   const open = () => session.openFolder(root.at(folder));
   const handle = await guard.openFolder(() => open().catch((error: unknown) => absentOrFile(error, walking, folder)));
   if (handle === undefined) return;
+  const isNew = guard.newNames();
   try {
     for await (const page of pagesOf(walking, handle)) {
       const found: Listed[] = [];
-      for (const entry of page) sort(folder, entry, found, folders);
+      for (const entry of page) if (isOurs(folder, entry) && isNew(entry.filename)) sort(folder, entry, found, folders);
       if (found.length > 0) yield found;
     }
   } finally {
@@ -87,9 +88,12 @@ async function* pagesOf({ session, guard }: Walking, handle: Handle): AsyncGener
 }
 
 /** A server may give any names: those that are none of ours, and so lead anywhere else, are left alone. */
-function sort(folder: string, { filename, attrs }: FolderEntry, found: Listed[], folders: string[]): void {
+function isOurs(folder: string, { filename }: FolderEntry): boolean {
   // Every ext4 file system has lost+found at its top, closed to all but root.
-  if (!isKeyComponent(filename) || (folder === '' && filename === 'lost+found')) return;
+  return isKeyComponent(filename) && !(folder === '' && filename === 'lost+found');
+}
+
+function sort(folder: string, { filename, attrs }: FolderEntry, found: Listed[], folders: string[]): void {
   const key = folder === '' ? filename : `${folder}/${filename}`;
   if (attrs.isDirectory()) folders.push(key);
   else if (isKey(key)) found.push(listed(key, attrs));
