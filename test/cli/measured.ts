@@ -10,6 +10,7 @@ export interface Measured {
   readonly stderr: string;
   /** The most memory that the command held, threads and all, in MiB. */
   readonly peakMb: number;
+  readonly tookMs: number;
   /** It did not end by itself. */
   readonly hung: boolean;
 }
@@ -42,12 +43,13 @@ export async function measured(
     cwd: folder,
     env: { PATH, HOME, LIFEBOAT_STATE_DIR: join(folder, 'state'), NODE_OPTIONS: `--import=${hook}`, ...env },
   };
+  const began = performance.now();
   try {
     return await new Promise((done) => {
       execFile(command, args, options, (error, stdout, stderr) => {
         const hung = error?.killed === true;
         const peakMb = hung ? Number.NaN : Number(readFileSync(report, 'utf8')) / 1024;
-        done({ code: error ? Number(error.code) : 0, stdout, stderr, peakMb, hung });
+        done({ code: error ? Number(error.code) : 0, stdout, stderr, peakMb, tookMs: performance.now() - began, hung });
       });
     });
   } finally {

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SystemStatus } from '../../src/operations/status/status.ts';
+import { decodeRecord, recordKey } from '../../src/vault/format/record.ts';
 import type { Measured } from '../cli/measured.ts';
 import { seeded } from '../support/seeded.ts';
-import { type Planted, type PlantName, plantOf, plants } from './hostile-plants.ts';
+import type { Planted } from './hostile-attack.ts';
+import { type PlantName, plantOf, plants } from './hostile-plants.ts';
 import { type Kind, type Machine, pictureOf, runOn, type TrueVault } from './hostile-store.ts';
 
 export interface Mix {
@@ -35,18 +37,32 @@ export interface Asking {
   readonly command?: string;
   /** Asks all that there is to ask; else the questions that matter most. */
   readonly all: boolean;
+  /** Enough is known once a complaint is like this. */
+  readonly until?: RegExp;
+  /** Told of every command that was run. */
+  readonly onRan?: (what: string, ran: Measured) => void;
 }
 
 const mostMb = 500;
 
+interface Named extends Planted {
+  readonly name: PlantName;
+}
+
 /** Plants a mix and asks every question of it. @returns what went wrong, each begun by a word for its kind; none where all held */
-export async function complaintsOf(truth: TrueVault, mix: Mix, { command, all }: Asking): Promise<string[]> {
+export async function complaintsOf(
+  truth: TrueVault,
+  mix: Mix,
+  { command, all, until, onRan }: Asking,
+): Promise<string[]> {
   await using store = await truth.layOut(mix.kind);
   const random = seeded(mix.seed);
   const { hostile, honest, victim, folder } = store;
   const { points, keys } = truth;
-  const planted: Planted[] = [];
-  for (const name of mix.names) planted.push(await plantOf(name)({ random, hostile, honest, points, keys, victim }));
+  const planted: Named[] = [];
+  for (const name of mix.names) {
+    planted.push({ name, ...(await plantOf(name)({ random, hostile, honest, points, keys, victim })) });
+  }
   const complaints: string[] = [];
   const said: string[] = [];
   const complain = (word: string, what: string) => void complaints.push(`${word}: ${what}`);
@@ -55,6 +71,7 @@ export async function complaintsOf(truth: TrueVault, mix: Mix, { command, all }:
   const run = async (machine: Machine, ...args: string[]): Promise<Measured> => {
     const ran = await runOn(machine, folder, args, command);
     const what = `lifeboat ${args.join(' ')}`;
+    onRan?.(what, ran);
     said.push(ran.stdout, ran.stderr);
     if (ran.hung) complain('hung', what);
     else if (!(ran.peakMb < mostMb)) complain('memory', `${what}: ${Math.round(ran.peakMb)} MB`);
@@ -88,33 +105,46 @@ export async function complaintsOf(truth: TrueVault, mix: Mix, { command, all }:
     }
   };
 
-  const before = hostile.disk?.look();
-  await askStatus();
-  if (before !== hostile.disk?.look()) complain('changed', 'who only reads changed something at the hostile place');
   const older = points.slice(0, -1).map(({ id }) => id);
-  const some = [random.pick([undefined, undefined, ...older])];
-  for (const id of all ? [undefined, ...older] : some) await restore(id);
-  const verified = await run('reader', 'verify', '--all', '--identity', 'key.txt', '--json');
-  json(verified, 'verify');
-  if (all || mix.names.some((name) => /^(H10|M1)/.test(name))) {
-    json(await run('reader', 'evidence', 'list', '--json'), 'evidence list');
+  const chosen = all ? [undefined, ...older] : [random.pick([undefined, undefined, ...older])];
+  const isAboutEvidence = mix.names.some((name) => /^(H10|M1)/.test(name));
+  const questions: readonly (() => Promise<void>)[] = [
+    askStatus,
+    ...(all ? [askPruner] : []),
+    ...chosen.map((id) => () => restore(id)),
+    async () => void json(await run('reader', 'verify', '--all', '--identity', 'key.txt', '--json'), 'verify'),
+    ...(all || isAboutEvidence ? [askEvidence] : []),
+    // What is backed up now is newer than what was there: last.
+    ...(all ? [askCopy, askBackup] : []),
+  ];
+  for (const ask of questions) {
+    await ask();
+    await lookAround();
+    if (until !== undefined && complaints.some((one) => until.test(one))) return complaints;
   }
-  if (all) {
-    await askPruner();
-    await askCopy();
-    const backedUp = await run('host', 'backup');
-    if (!/honest/.test(backedUp.stdout)) complain('not backed up', backedUp.stdout + backedUp.stderr);
-  }
-  if (JSON.stringify(pictureOf(victim)) !== JSON.stringify(victimBefore))
-    complain('victim', 'files of this machine changed');
-  if (hostile.lies?.heardOut()) complain('heard out', 'the liar was listened to for longer than is said');
   tellWhatWasNotTold(planted, said.join('\n'), complain);
   return complaints;
 
+  /** What is wrong whenever it is. */
+  async function lookAround(): Promise<void> {
+    if (JSON.stringify(pictureOf(victim)) !== JSON.stringify(victimBefore)) {
+      complain('victim', 'files of this machine changed');
+    }
+    for (const key of planted.flatMap(({ stays = [] }) => stays)) {
+      await hostile.get(key).catch(() => complain('removed', key));
+    }
+    if (hostile.lies?.heardOut()) complain('heard out', 'the liar was listened to for longer than is said');
+  }
+
   async function askStatus(): Promise<void> {
+    const before = hostile.disk?.look();
     const found = json<SystemStatus>(await run('reader', 'status', '--json'), 'status');
+    if (before !== hostile.disk?.look()) complain('changed', 'who only reads changed something at the hostile place');
     if (found === undefined) return;
     if (found.proof?.id !== truth.drill) complain('proof', `status believes ${found.proof?.id ?? 'no drill at all'}`);
+    // What is not looked at shows nothing: a mix that meant to be seen must be.
+    const unseen = found.troubles.find(({ code, message }) => /unreach|left-out/.test(code) && /hostile/.test(message));
+    if (unseen !== undefined && !planted.some(isBlinding)) complain('unseen', unseen.message);
     const [dataset] = found.datasets;
     if (dataset?.newest?.id !== points.at(-1)!.id) complain('rolled back', `status: ${dataset?.newest?.id}`);
   }
@@ -122,11 +152,36 @@ export async function complaintsOf(truth: TrueVault, mix: Mix, { command, all }:
   async function askPruner(): Promise<void> {
     const ran = await run('pruner', 'prune', '--dry-run', '--json');
     interface Report {
+      readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
       readonly datasets: ReadonlyArray<{ readonly dropped: ReadonlyArray<{ readonly id: string }> }>;
     }
     const report = json<Report>(ran, 'prune');
     const dropped = new Set(report?.datasets.flatMap((one) => one.dropped.map(({ id }) => id)));
     for (const { id } of points) if (dropped.has(id)) complain('pruned', id);
+    // What lies where a record should be and is none stops a prune until a person accepts it; a stranger’s record does not.
+    for (const { key, why } of report?.suspect ?? []) {
+      if (await isRecordSomewhere(key)) complain('prune stopped', `${key}: ${why}`);
+    }
+  }
+
+  async function isRecordSomewhere(key: string): Promise<boolean> {
+    for (const place of [hostile, honest]) {
+      try {
+        if (recordKey(decodeRecord(await place.get(key))) === key) return true;
+      } catch {
+        // Not there.
+      }
+    }
+    return false;
+  }
+
+  async function askEvidence(): Promise<void> {
+    json(await run('reader', 'evidence', 'list', '--json'), 'evidence list');
+  }
+
+  async function askBackup(): Promise<void> {
+    const backedUp = await run('host', 'backup');
+    if (!/honest/.test(backedUp.stdout)) complain('not backed up', backedUp.stdout + backedUp.stderr);
   }
 
   async function askCopy(): Promise<void> {
@@ -136,17 +191,20 @@ export async function complaintsOf(truth: TrueVault, mix: Mix, { command, all }:
   }
 }
 
+function isBlinding({ blinds = [] }: Planted): boolean {
+  return blinds.length > 0;
+}
+
 /** What lies at the hostile place alone need not be told where the place itself cannot be seen any more, and that was told. */
 function tellWhatWasNotTold(
-  planted: readonly Planted[],
+  planted: readonly Named[],
   said: string,
   complain: (word: string, what: string) => void,
 ): void {
-  const blind = planted.flatMap(({ blinds = [] }) => blinds);
-  for (const text of planted.flatMap(({ told = [] }) => told)) {
-    if (!said.includes(text)) complain('silent', `nobody names ${text}`);
-  }
-  for (const text of planted.flatMap(({ toldThere = [] }) => toldThere)) {
-    if (!said.includes(text) && !(blind.length > 0 && /hostile/.test(said))) complain('silent', `nobody names ${text}`);
+  const isBlind = planted.some(isBlinding) && /hostile/.test(said);
+  for (const { name, told = [], toldThere = [] } of planted) {
+    for (const text of [...told, ...(isBlind ? [] : toldThere)]) {
+      if (!said.includes(text)) complain('silent', `nobody names ${text} (${name})`);
+    }
   }
 }

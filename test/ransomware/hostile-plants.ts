@@ -1,101 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { dayMs, hourMs, minuteMs } from '../../src/core/duration.ts';
 import { newUlid } from '../../src/core/ulid.ts';
-import { generationBytes, signGeneration } from '../../src/vault/format/generation.ts';
-import { generationKey, isHashed, ledgerKey, parseKey, VAULT_KEY } from '../../src/vault/format/keys.ts';
-import { encodeLedgerEntry } from '../../src/vault/format/ledger.ts';
-import { recordBytes, recordHash, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
+import { ledgerKey, VAULT_KEY } from '../../src/vault/format/keys.ts';
+import { recordBytes, recordHash, recordKey, signRecord } from '../../src/vault/format/record.ts';
 import { encodeVaultFile } from '../../src/vault/format/vault-file.ts';
 import { evidence } from '../support/plant-vault.ts';
-import type { Seeded } from '../support/seeded.ts';
 import { forgedRecord } from './forgeries.ts';
-import type { HostilePlace } from './hostile-place.ts';
-
-/** What the attacker of a mix knows and holds. */
-export interface Attack {
-  readonly random: Seeded;
-  /** Theirs, to do anything with. */
-  readonly hostile: HostilePlace;
-  /** Somebody else's, where they may add. */
-  readonly honest: HostilePlace;
-  /** Of the protected dataset, oldest first. */
-  readonly points: readonly SnapshotRecord[];
-  /** Private keys: of the host that was taken over, of a host of another system, of who may prune, of nobody. */
-  readonly keys: Readonly<Record<'host' | 'blog' | 'pruner' | 'stranger', string>>;
-  /** A folder of the machine that restores. */
-  readonly victim: string;
-}
-
-/** What must show afterwards. */
-export interface Planted {
-  /** Texts of which each must be told, where what they are about can be seen. */
-  readonly told?: readonly string[];
-  /** The same, of what is at the hostile place alone. */
-  readonly toldThere?: readonly string[];
-  /** Ids of records that a restore of the newest must say that it passed over. */
-  readonly passedOver?: readonly string[];
-  /** Beginnings of keys that cannot be seen at the hostile place any more. */
-  readonly blinds?: readonly string[];
-}
-
-export type Plant = (attack: Attack) => Promise<Planted>;
-
-const dataset = 'uploads';
-
-/** Added at one of the places, or at both. */
-async function add(attack: Attack, key: string, bytes: Uint8Array, storedMs?: number): Promise<boolean> {
-  const where = attack.random.pick([['hostile'], ['honest'], ['hostile', 'honest']]) as ('hostile' | 'honest')[];
-  for (const place of where) await attack[place].put(key, bytes, storedMs);
-  return where.includes('honest');
-}
-
-async function addRecord(attack: Attack, record: SnapshotRecord, newer: boolean, storedMs?: number): Promise<Planted> {
-  const seen = await add(attack, recordKey(record), recordBytes(record), storedMs);
-  // What only the hostile place holds may be hidden by another trick of the mix.
-  return { [seen ? 'told' : 'toldThere']: [record.id], ...(newer && seen && { passedOver: [record.id] }) };
-}
-
-async function addEntry(
-  attack: Attack,
-  key: keyof Attack['keys'],
-  kind: string,
-  body: object,
-  timeMs: number,
-): Promise<Planted> {
-  const id = newUlid(timeMs, randomBytes);
-  const time = new Date(timeMs).toISOString();
-  const { vault } = attack.points[0]!;
-  const chain = { previous: null, sequence: 1 } as const;
-  const entry = { format: 1, vault, id, kind, time, ...chain, body: { ...body }, sealed: null } as const;
-  const seen = await add(attack, ledgerKey(id), encodeLedgerEntry(entry, attack.keys[key]));
-  return { [seen ? 'told' : 'toldThere']: [id] };
-}
+import { add, addEntry, addGeneration, addRecord, dataset, keysOf, objects, type Plant } from './hostile-attack.ts';
 
 function drill(startedMs: number): object {
   const id = newUlid(startedMs, randomBytes);
   const told = { verdict: 'proved', datasets: [dataset], rtoMs: 1, left: [] } as const;
   return evidence('harbor', { id, started: new Date(startedMs).toISOString(), ...told });
-}
-
-async function allNames({ honest }: Attack): Promise<string[]> {
-  return (await honest.keys())
-    .map(parseKey)
-    .filter(isHashed)
-    .map(({ id }) => id)
-    .sort();
-}
-
-async function addGeneration(attack: Attack, key: keyof Attack['keys'], number: number): Promise<boolean> {
-  const { points, keys } = attack;
-  const created = new Date().toISOString();
-  const marks = { tombstones: await allNames(attack), sparse: [] };
-  const generation = { format: 1, vault: points[0]!.vault, generation: number, created, ...marks } as const;
-  return await add(attack, generationKey(number), generationBytes(signGeneration(generation, keys[key])));
-}
-
-async function keysOf(attack: Attack, ...types: string[]): Promise<string[]> {
-  const keys = await attack.hostile.keys();
-  return keys.filter((key) => types.includes(parseKey(key)?.type ?? ''));
 }
 
 /** What anybody can leave who may add objects, and what thieves of keys can sign. */
@@ -165,7 +81,8 @@ const additions = {
     const id = newUlid(Date.now(), randomBytes);
     const hash = randomBytes(32).toString('hex');
     const record = recordKey({ ...attack.points[0]!, id });
-    const names = [record, ledgerKey(id), 'gc/3.json', `packs/${hash.slice(0, 2)}/${hash}.age`];
+    const hashed = `${hash.slice(0, 2)}/${hash}`;
+    const names = [record, ledgerKey(id), 'gc/3.json', `packs/${hashed}.age`, `lists/${hashed}`];
     const key = attack.random.pick(names);
     const seen = await add(attack, key, randomBytes(attack.random.below(5000)));
     if (key !== record) return {};
@@ -179,17 +96,17 @@ const destructions = {
     await addGeneration(attack, 'host', 1);
     const body = { step: 'mark', generation: 1, removed: attack.points.map(recordHash), retired: [] };
     await addEntry(attack, 'host', 'prune', body, Date.now());
-    const gone = await keysOf(attack, 'pack', 'manifest');
+    const gone = await keysOf(attack, 'pack', 'list', 'manifest');
     for (const key of gone) await attack.hostile.remove(key);
     return { toldThere: gone.filter((key) => key.startsWith('packs/')).slice(0, 1) };
   },
   async 'objects gone'(attack) {
-    const keys = attack.random.some(await keysOf(attack, 'pack', 'manifest', 'snapshot', 'index', 'ledger'), 3);
+    const keys = attack.random.some(await keysOf(attack, ...objects), 3);
     for (const key of keys) await attack.hostile.remove(key);
-    return { toldThere: keys.filter((key) => /^(packs|manifests|snapshots)/.test(key)) };
+    return { toldThere: keys.filter((key) => /^(packs|lists|manifests|snapshots)/.test(key)) };
   },
   async 'objects with other bytes'(attack) {
-    const keys = attack.random.some(await keysOf(attack, 'pack', 'manifest', 'snapshot', 'index', 'ledger'), 3);
+    const keys = attack.random.some(await keysOf(attack, ...objects), 3);
     for (const key of keys) {
       const bytes = await attack.hostile.get(key);
       const cut = attack.random.below(2) === 0;
@@ -239,7 +156,7 @@ const disks = {
     return {};
   },
   async 'M3: giants'(attack) {
-    const keys = await keysOf(attack, 'vault', 'pack', 'manifest', 'snapshot', 'index', 'ledger');
+    const keys = await keysOf(attack, 'vault', ...objects);
     const chosen = attack.random.some(keys, 2);
     for (const key of chosen) attack.hostile.disk?.grow(key, attack.random.pick([1.5e9, 3 * 2 ** 30, 40e9]));
     return { toldThere: chosen };
@@ -252,10 +169,17 @@ const disks = {
     attack.hostile.disk?.link('.incoming', attack.victim);
     return {};
   },
+  async 'H1: what a killed writer left, and what is none of ours beside it'(attack) {
+    const longAgo = Date.now() - 20 * dayMs;
+    await attack.hostile.put('.incoming/0123456789ab-8-1-0123456789abcdef', randomBytes(10), longAgo);
+    await attack.hostile.put('.incoming/family.jpg', randomBytes(10), longAgo);
+    return { stays: ['.incoming/family.jpg'] };
+  },
   async 'H1: a folder of the vault is a link'(attack) {
     const folder = attack.random.pick([
       'snapshots',
       'packs',
+      'lists',
       'ledger',
       'index',
       'manifests',
@@ -266,7 +190,7 @@ const disks = {
     return { toldThere: [folder], blinds: [folder] };
   },
   async 'H1: objects are links, pipes or folders'(attack) {
-    const keys = attack.random.some(await keysOf(attack, 'vault', 'pack', 'manifest', 'snapshot', 'ledger'), 3);
+    const keys = attack.random.some(await keysOf(attack, 'vault', ...objects), 3);
     for (const key of keys) {
       const how = attack.random.below(4);
       if (how === 0) attack.hostile.disk?.fifo(key);
@@ -281,7 +205,9 @@ const disks = {
 const servers = {
   async 'H9: a clock of a bucket that shows true records before they were made'(attack) {
     const newest = attack.points.at(-1)!;
-    const earlierMs = attack.random.pick([20 * hourMs, 6 * hourMs, 20 * minuteMs, 50 * dayMs]);
+    const beforeMs = attack.random.pick([20 * hourMs, 6 * hourMs, 20 * minuteMs, 50 * dayMs]);
+    // It was stored there a moment ago.
+    const earlierMs = Date.now() - Date.parse(newest.time) + beforeMs;
     attack.hostile.lies?.tell({ kind: 'clock', keys: new RegExp(`${newest.id}`), earlierMs });
     return { toldThere: ['the clocks of hostile and honest disagree'] };
   },
@@ -299,7 +225,14 @@ const servers = {
     return { toldThere: ['hostile'], blinds: [''] };
   },
   async 'M3: an object without end'(attack) {
-    const keys = attack.random.pick([/vault\.json$/, /\/snapshots\//, /\/packs\//, /\/ledger\//, /\/manifests\//]);
+    const keys = attack.random.pick([
+      /vault\.json$/,
+      /\/snapshots\//,
+      /\/packs\//,
+      /\/ledger\//,
+      /\/manifests\//,
+      /\/lists\//,
+    ]);
     const size = attack.random.pick([{}, { sizeBytes: 1.2e9 }]);
     attack.hostile.lies?.tell({ kind: 'giant', keys, ...size });
     return { toldThere: ['hostile'], blinds: [''] };

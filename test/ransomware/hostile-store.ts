@@ -18,8 +18,8 @@ import { evidence } from '../support/plant-vault.ts';
 import { makeBucket, type TestBucket } from '../support/rgw.ts';
 import { makeTemporaryFolder } from '../support/temp.ts';
 import { stolenKey } from './forgeries.ts';
+import type { Attack } from './hostile-attack.ts';
 import { fillDisk, type HostilePlace, placeInBucket, placeOnDisk } from './hostile-place.ts';
-import type { Attack } from './hostile-plants.ts';
 
 export const kinds = ['local', 'sftp', 's3', 'versioned s3'] as const;
 export type Kind = (typeof kinds)[number];
@@ -188,7 +188,8 @@ async function layOut(
     writeFileSync(join(victim, file), 'of this machine, and of nobody else');
     utimesSync(join(victim, file), oldSeconds, oldSeconds);
   }
-  chmodSync(victim, 0o755);
+  // Whoever serves the hostile place may write there too: then only we keep it whole.
+  chmodSync(victim, 0o777);
   const moved = all.move();
   return {
     folder,

@@ -26,7 +26,7 @@ export interface LyingBucket extends AsyncDisposable {
 }
 
 /** Past what the product may listen to. */
-const mostPages = 2600;
+const mostPages = 300;
 const mostLiedBytes = 6e9;
 
 /** Stands before an S3 store and lies. The `Host` of a request, which is signed, passes through. */
@@ -67,7 +67,8 @@ export async function lyingBucket(target: string): Promise<LyingBucket> {
     const [response] = (await once(upstream, 'response')) as [IncomingMessage];
     const said = await buffer(response);
     const told = listed === undefined ? said : Buffer.from(redated(said.toString(), lies));
-    const answered = { ...response.headers };
+    // The length is told in place of the pieces: a client takes no answer that has both.
+    const { 'transfer-encoding': _, ...answered } = response.headers;
     if (method !== 'HEAD') answered['content-length'] = String(told.length);
     outgoing.writeHead(response.statusCode ?? 500, answered);
     outgoing.end(told);
