@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { newUlid } from '../../src/core/ulid.ts';
 import { generationBytes, signGeneration } from '../../src/vault/format/generation.ts';
-import { generationKey, isHashed, ledgerKey, parseKey } from '../../src/vault/format/keys.ts';
+import { epochKeyKey, generationKey, isHashed, ledgerKey, parseKey } from '../../src/vault/format/keys.ts';
 import { encodeLedgerEntry } from '../../src/vault/format/ledger.ts';
 import { recordBytes, recordKey, type SnapshotRecord } from '../../src/vault/format/record.ts';
 import type { Seeded } from '../support/seeded.ts';
@@ -18,6 +18,8 @@ export interface Attack {
   readonly points: readonly SnapshotRecord[];
   /** Private keys: of the host that was taken over, of a host of another system, of who may prune, of nobody. */
   readonly keys: Readonly<Record<'host' | 'blog' | 'pruner' | 'stranger', string>>;
+  /** To whom the vault is sealed: public. */
+  readonly recipient: string;
   /** A folder of the machine that restores. */
   readonly victim: string;
 }
@@ -40,7 +42,7 @@ export type Plant = (attack: Attack) => Promise<Planted>;
 
 export const dataset = 'uploads';
 /** Kinds of what a vault is made of, besides its own file. */
-export const objects = ['pack', 'list', 'manifest', 'snapshot', 'index', 'ledger'] as const;
+export const objects = ['pack', 'list', 'manifest', 'snapshot', 'index', 'ledger', 'epoch-key', 'grant'] as const;
 
 /** Added at one of the places, or at both. */
 export async function add(attack: Attack, key: string, bytes: Uint8Array, storedMs?: number): Promise<boolean> {
@@ -92,7 +94,12 @@ export async function addGeneration(attack: Attack, key: keyof Attack['keys'], n
   return await add(attack, generationKey(number), generationBytes(signGeneration(generation, keys[key])));
 }
 
+/** Of what is true: rubbish that another plant of the mix left there is nobody's loss. */
 export async function keysOf(attack: Attack, ...types: string[]): Promise<string[]> {
+  const needed = new Set(attack.points.flatMap(({ keys }) => keys.map(([epoch, id]) => epochKeyKey(epoch, id))));
   const keys = await attack.hostile.keys();
-  return keys.filter((key) => types.includes(parseKey(key)?.type ?? ''));
+  return keys.filter((key) => {
+    const type = parseKey(key)?.type ?? '';
+    return types.includes(type) && (type !== 'epoch-key' || needed.has(key));
+  });
 }

@@ -58,10 +58,10 @@ export async function complaintsOf(
   await using store = await truth.layOut(mix.kind);
   const random = seeded(mix.seed);
   const { hostile, honest, victim, folder } = store;
-  const { points, keys } = truth;
+  const { points, keys, recipient } = truth;
   const planted: Named[] = [];
   for (const name of mix.names) {
-    planted.push({ name, ...(await plantOf(name)({ random, hostile, honest, points, keys, victim })) });
+    planted.push({ name, ...(await plantOf(name)({ random, hostile, honest, points, keys, recipient, victim })) });
   }
   const complaints: string[] = [];
   const said: string[] = [];

@@ -7,6 +7,7 @@ import { encodeVaultFile } from '../../src/vault/format/vault-file.ts';
 import { evidence } from '../support/plant-vault.ts';
 import { forgedRecord } from './forgeries.ts';
 import { add, addEntry, addGeneration, addRecord, dataset, keysOf, objects, type Plant } from './hostile-attack.ts';
+import { keyAdditions, keyDestructions } from './hostile-keys.ts';
 
 function drill(startedMs: number): object {
   const id = newUlid(startedMs, randomBytes);
@@ -16,6 +17,7 @@ function drill(startedMs: number): object {
 
 /** What anybody can leave who may add objects, and what thieves of keys can sign. */
 const additions = {
+  ...keyAdditions,
   async 'a stranger’s record'(attack) {
     const { random, points, keys } = attack;
     const newest = points.at(-1)!;
@@ -92,6 +94,7 @@ const additions = {
 
 /** What the owner of a place does with the copy there. */
 const destructions = {
+  ...keyDestructions,
   async 'H2: a prune by who may not, and everything gone that it names'(attack) {
     await addGeneration(attack, 'host', 1);
     const body = { step: 'mark', generation: 1, removed: attack.points.map(recordHash), retired: [] };
@@ -103,7 +106,7 @@ const destructions = {
   async 'objects gone'(attack) {
     const keys = attack.random.some(await keysOf(attack, ...objects), 3);
     for (const key of keys) await attack.hostile.remove(key);
-    return { toldThere: keys.filter((key) => /^(packs|lists|manifests|snapshots)/.test(key)) };
+    return { toldThere: keys.filter((key) => /^(packs|lists|manifests|snapshots|keys\/.*age$)/.test(key)) };
   },
   async 'objects with other bytes'(attack) {
     const keys = attack.random.some(await keysOf(attack, ...objects), 3);
@@ -180,6 +183,7 @@ const disks = {
       'snapshots',
       'packs',
       'lists',
+      'keys',
       'ledger',
       'index',
       'manifests',
@@ -232,6 +236,7 @@ const servers = {
       /\/ledger\//,
       /\/manifests\//,
       /\/lists\//,
+      /\/keys\//,
     ]);
     const size = attack.random.pick([{}, { sizeBytes: 1.2e9 }]);
     attack.hostile.lies?.tell({ kind: 'giant', keys, ...size });

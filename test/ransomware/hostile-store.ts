@@ -30,6 +30,7 @@ export interface TrueVault extends AsyncDisposable {
   /** What each restore point held, by its id: bytes by path. */
   readonly pictures: ReadonlyMap<string, Readonly<Record<string, string>>>;
   readonly keys: Attack['keys'];
+  readonly recipient: string;
   /** The true proof. */
   readonly drill: string;
   /** Lays the vault out anew, its second place of this kind, and a machine that restores from it. */
@@ -96,6 +97,7 @@ export async function makeTrueVault(): Promise<TrueVault> {
     points,
     pictures: new Map(points.map(({ id }, at) => [id, pictures[at]!])),
     keys,
+    recipient,
     drill,
     layOut: (kind) => layOut(kind, host, servers, held, (hostile) => ({ ...yaml, hostile })),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
