@@ -315,7 +315,8 @@ read_manifest() {
     # Then each of these once, in this order; extents as often as there are, and unknown lines before the end.
     $1 == "chunk-key" && at == 0 && NF == 2 && hex($2) { at = 1; next }
     $1 == "body" && at == 1 && NF == 3 && hex($2) && count($3) { at = 2; size = $3; next }
-    $1 == "extent" && at == 2 && NF == 4 && (hex($2) || $2 == "-") && count($3) && count($4) && $4 > 0 { held += $4; next }
+    $1 == "extent" && at == 2 && hex($2) && count($3) && count($4) && $4 > 0 && (NF == 4 && held || NF == 6 && count($5) && $5 < $4 && $6 != "") {
+      held += $4; next }
     $1 == "facts" && at == 2 && NF == 2 { at = 3; next }
     $1 == "expectations" && at == 3 && NF == 2 { at = 4; next }
     $1 == "problems" && (at == 3 || at == 4) && NF == 2 { at = 5; next }
@@ -371,15 +372,19 @@ open_pack() {
 
 # The list of entries, put together from its extents.
 read_body() {
-  local word pack offset length last='' sum wanted
+  local pack offset length at last='' sum wanted
   : >"$tmp/body"
-  awk -F '\t' '$1 == "extent" { print $2, $3, $4 }' "$tmp/manifest" >"$tmp/extents"
-  while read -r pack offset length; do
-    case $pack$offset$length in *[!0-9a-f]*) die 'the manifest is damaged' ;; esac
+  awk -F '\t' '$1 == "extent" { print $2, $3, $4, sprintf("%.0f", at); at += $4 }' "$tmp/manifest" >"$tmp/extents"
+  # Where each piece ends, and the first entry that begins in it.
+  awk -F '\t' '$1 == "extent" { print sprintf("%.0f", at + $4) "\t" (NF == 6 ? sprintf("%.0f", at + $5) : "-") "\t" $6; at += $4 }' \
+    "$tmp/manifest" >"$tmp/begins"
+  # A pack's pieces lie among those of others: each is opened once.
+  while read -r pack offset length at; do
     [ "$pack" = "$last" ] || open_pack "$pack"
     last=$pack
-    dd if="$tmp/raw" bs=1M iflag=skip_bytes,count_bytes,fullblock skip="$offset" count="$length" status=none >>"$tmp/body"
-  done <"$tmp/extents"
+    dd if="$tmp/raw" of="$tmp/body" bs=1M iflag=skip_bytes,count_bytes,fullblock oflag=seek_bytes conv=notrunc \
+      skip="$offset" count="$length" seek="$at" status=none
+  done < <(sort "$tmp/extents")
   wanted=$(awk -F '\t' '$1 == "body" { print $2 }' "$tmp/manifest")
   sum=$(sha256sum <"$tmp/body")
   [ "${sum%% *}" = "$wanted" ] || die 'the list of files is damaged: its SHA-256 is not the recorded one. Try another copy or restore point'
@@ -389,7 +394,7 @@ read_body() {
 # number is checked to be one, so that nothing in the list can do anything but name a file below TARGET.
 make_plan() {
   mkdir "$tmp/plan"
-  awk -F '\t' -v plan="$tmp/plan/" -v root="$([ "$(id -u)" -ne 0 ] || echo 1)" '
+  awk -F '\t' -v plan="$tmp/plan/" -v begins="$tmp/begins" -v root="$([ "$(id -u)" -ne 0 ] || echo 1)" '
     function fail(why) { print "rescue: entry " FNR ": " why > "/dev/stderr"; failed = 1; exit 1 }
     function joined(text, old, new,   n, part, i, out) {
       n = split(text, part, old)
@@ -478,6 +483,14 @@ make_plan() {
       }
       ends_in_hole = (word[1] == "-")
     }
+    # The manifest says which entry is the first that begins in each piece of the list.
+    function go_to(byte) {
+      for (; piece <= pieces && byte >= ends[piece]; piece++) {
+        if (!met && begin[piece] != "-") misplaced()
+        met = 0
+      }
+    }
+    function misplaced() { fail("it begins elsewhere than the manifest says") }
     function end_file() {
       if (name != "" && at != size) fail("extents that do not add up to the size")
       full = 0
@@ -488,6 +501,8 @@ make_plan() {
       quote = sprintf("%c", 39)
       n = split("folders files links hardlinks others pieces holes owners owners.folders owners.links modes modes.folders times times.folders times.links xattrs xattrs.folders xattrs.links hashes", out, " ")
       for (i = 1; i <= n; i++) printf "" > (plan out[i])
+      while ((getline < begins) > 0) { ends[++pieces] = $1; begin[pieces] = $2; beginner[pieces] = $3 }
+      piece = 1
       for (i = 0; i < 256; i++) {
         byte[sprintf("%02x", i)] = sprintf("%c", i)
         hexed[sprintf("%c", i)] = sprintf("%02x", i)
@@ -495,6 +510,7 @@ make_plan() {
     }
     # First: which files have other names.
     FNR == NR { if ($1 == "h") first[$9]; next }
+    { line_at = reached_byte; reached_byte += length($0) + 1 }
     /[^ -~\t]/ { fail("a byte that must be escaped") }
     $1 == "+" {
       if (NF != 2 || name == "" || !full) fail("extents without a file")
@@ -506,6 +522,9 @@ make_plan() {
       next }
     { end_file()
       if (NF != 10) fail("a line with " NF " columns")
+      go_to(line_at)
+      if (!met && (begin[piece] == "-" || begin[piece] + 0 != line_at || beginner[piece] != $2)) misplaced()
+      met = 1
       if ($1 !~ /^[fdlhpscb]$/) fail("a type that is none")
       if ($3 !~ /^(0|[1-7][0-7]?[0-7]?[0-7]?)$/) fail("a mode that is none")
       if ($6 !~ /^-?(0|[1-9][0-9]*)\.[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]$/ || $6 == "-0.000000000") fail("a time that is none")
@@ -542,6 +561,7 @@ make_plan() {
     END {
       if (failed) exit 1
       end_file()
+      go_to(reached_byte)
       print files + 0, folders + 0, links + 0, hardlinks + 0, others + 0, sockets + 0, attributes + 0, only_root + 0 > (plan "counts")
     }' "$tmp/body" "$tmp/body" || die 'the list of files holds something that must not be written; nothing was'
   read -r files folders links hardlinks others sockets attributes only_root <"$tmp/plan/counts"

@@ -1,7 +1,7 @@
 import type { BytePath } from './paths.ts';
 
 /** The chunking profile of a dataset, fixed when it is first backed up. docs/vault-format.md names the sizes. */
-export type ChunkProfile = 'database' | 'files' | 'bulk' | 'pages';
+export type ChunkProfile = 'database' | 'files' | 'bulk' | 'pages' | 'entries';
 
 /** What one restore point holds, one by one, in the order of `comparePaths`. */
 export type Entry = FileEntry | FolderEntry | SymlinkEntry | HardlinkEntry | SpecialEntry;

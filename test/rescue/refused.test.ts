@@ -114,6 +114,9 @@ describe('what a list of files or a manifest may not say', () => {
     ['another dataset', (text) => text.replace('dataset\td', 'dataset\te')],
     ['another time', (text) => text.replace('time\t2026', 'time\t2027')],
     ['a body of another size', (text) => text.replace(/(body\t\w+\t)(\d+)/, '$19')],
+    ['another first entry in a piece of its list', (text) => text.replace(/(extent.*)\ta$/m, '$1\tb')],
+    ['a first entry that begins elsewhere', (text) => text.replace(/(extent.*)\t0\ta$/m, '$1\t1\ta')],
+    ['no first entry', (text) => text.replace(/(extent.*)\t0\ta$/m, '$1')],
     ['no newline at its end', (text) => text.slice(0, -1)],
   ];
 

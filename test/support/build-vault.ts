@@ -11,6 +11,7 @@ import { printsOf } from '../../src/vault/age/recipient-print.ts';
 import { sealAll } from '../../src/vault/age/stream.ts';
 import { type NewEpoch, newEpoch } from '../../src/vault/epochs/epoch.ts';
 import { encodeEntry } from '../../src/vault/format/entries.ts';
+import { unescapeBytes } from '../../src/vault/format/escape.ts';
 import { encodeGrant } from '../../src/vault/format/grant.ts';
 import { encodeIndexDelta, type IndexedPack } from '../../src/vault/format/index-delta.ts';
 import {
@@ -22,7 +23,7 @@ import {
   RESCUE_KEY,
   VAULT_KEY,
 } from '../../src/vault/format/keys.ts';
-import { type Extent, encodeManifest } from '../../src/vault/format/manifest.ts';
+import { type BodyExtent, type Extent, encodeManifest } from '../../src/vault/format/manifest.ts';
 import { MAX_LISTED_PACKS } from '../../src/vault/format/pack-list.ts';
 import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
 import { newSigningKey, publicKeyOf, type SigningKey, writerId } from '../../src/vault/format/signing.ts';
@@ -169,7 +170,7 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
     const bodyChunks = new Map<string, Chunk>();
     const pieces = cut([bytes], bodyChunks);
     packs.push(...(await flush([...bodyChunks.values()], 'meta')));
-    const body = { sizeBytes: bytes.length, sha256: hex(bytes), extents: locate(pieces) };
+    const body = { sizeBytes: bytes.length, sha256: hex(bytes), extents: begun(locate(pieces), bytes) };
     const named = new Set([...extents.flat(), ...body.extents].flatMap(({ pack }) => pack ?? []));
     // In the order in which they were stored.
     const used = [...objects.keys()].flatMap((key) => [...named].filter((id) => packKey(id) === key));
@@ -303,6 +304,21 @@ function merged(extents: readonly Extent[]): Extent[] {
     else result.push(extent);
   }
   return result;
+}
+
+/** With the first entry that begins in each. */
+function begun(extents: readonly Extent[], body: Buffer): BodyExtent[] {
+  const text = body.toString('latin1');
+  let start = 0;
+  return extents.map(({ pack, offset, length }) => {
+    const begins = /(?<=^|\n)[^+x\n]\t([^\t\n]+)\t/g;
+    begins.lastIndex = start;
+    const found = begins.exec(text);
+    const at = (found?.index ?? start + length) - start;
+    start += length;
+    const piece = { pack: pack!, offset, length };
+    return at < length ? { ...piece, first: { at, path: unescapeBytes(found![1]!) ?? found![1]! } } : piece;
+  });
 }
 
 function groups(chunks: readonly Chunk[], sizeBytes: number): Chunk[][] {

@@ -16,5 +16,7 @@ export const chunkSizes: Readonly<Record<ChunkProfile, ChunkSizes>> = {
   database: { minBytes: 16 * KiB, averageBytes: 64 * KiB, maxBytes: 256 * KiB, fixed: false },
   files: { minBytes: 64 * KiB, averageBytes: 256 * KiB, maxBytes: MiB, fixed: false },
   bulk: { minBytes: 256 * KiB, averageBytes: MiB, maxBytes: 4 * MiB, fixed: false },
+  // Of the list of entries: where a file here and there changed, its neighbours' lines are what is stored for nothing.
+  entries: { minBytes: KiB, averageBytes: 2 * KiB, maxBytes: 8 * KiB, fixed: false },
   pages: { minBytes: 64 * KiB, averageBytes: 64 * KiB, maxBytes: 64 * KiB, fixed: true },
 };

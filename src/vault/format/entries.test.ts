@@ -273,5 +273,6 @@ function readAll(bytes: Uint8Array): LocatedEntry[] {
 
 function readPieces(pieces: readonly Uint8Array[]): LocatedEntry[] {
   const reader = newEntryReader();
-  return [...pieces.flatMap((piece) => reader.push(piece)), ...reader.end()];
+  const read = [...pieces.flatMap((piece) => reader.push(piece)), ...reader.end()];
+  return read.map(({ at: _, ...located }) => located);
 }

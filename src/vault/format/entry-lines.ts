@@ -12,31 +12,41 @@ import { entryDamaged } from './errors.ts';
 /** Reads the body of a restore point as it streams by: feed it bytes in any pieces, take whole entries. */
 export interface EntryReader {
   /** The entries that these bytes complete. Error: `entry-damaged`. */
-  push(bytes: Uint8Array): LocatedEntry[];
+  push(bytes: Uint8Array): ReadEntry[];
   /** The last entry, if any. Throws when the text ends within a line. */
-  end(): LocatedEntry[];
+  end(): ReadEntry[];
 }
 
-export function newEntryReader(): EntryReader {
+/** An entry, and how many bytes came before its first line. */
+export interface ReadEntry extends LocatedEntry {
+  readonly at: number;
+}
+
+/** `at`: bytes of the body that come before. */
+export function newEntryReader(at = 0): EntryReader {
   const splitter = newLineSplitter();
   let reading: ReadingEntry | undefined;
+  let [begun, done] = [at, at];
+  const ended = (entry: ReadingEntry): ReadEntry => ({ ...endEntry(entry), at: begun });
   return {
     push(bytes) {
-      const entries: LocatedEntry[] = [];
+      const entries: ReadEntry[] = [];
       for (const line of splitter.push(bytes)) {
         if (isFurther(line)) {
           if (reading === undefined) throw entryDamaged({ field: 'a further line' });
           continueEntry(reading, line);
-          continue;
+        } else {
+          if (reading !== undefined) entries.push(ended(reading));
+          reading = beginEntry(line);
+          begun = done;
         }
-        if (reading !== undefined) entries.push(endEntry(reading));
-        reading = beginEntry(line);
+        done += line.length + 1;
       }
       return entries;
     },
     end() {
       splitter.end();
-      return reading === undefined ? [] : [endEntry(reading)];
+      return reading === undefined ? [] : [ended(reading)];
     },
   };
 }

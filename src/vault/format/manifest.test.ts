@@ -2,8 +2,16 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { expectHardy } from '../../../test/support/fuzz.ts';
+import { comparePaths } from '../../core/paths.ts';
 import { newUlid } from '../../core/ulid.ts';
-import { countByCode, decodeManifest, differsFrom, type Extent, encodeManifest, type Manifest } from './manifest.ts';
+import {
+  type BodyExtent,
+  countByCode,
+  decodeManifest,
+  differsFrom,
+  encodeManifest,
+  type Manifest,
+} from './manifest.ts';
 import { newSigningKey } from './signing.ts';
 
 const pack = 'ab'.repeat(32);
@@ -19,7 +27,11 @@ const example: Manifest = {
   writer: newSigningKey().publicKey,
   previous: 'ef'.repeat(32),
   chunkKey: new Uint8Array(32).fill(0xc4),
-  body: { sizeBytes: 30, sha256: 'cd'.repeat(32), extents: [{ pack, offset: 5, length: 30 }] },
+  body: {
+    sizeBytes: 30,
+    sha256: 'cd'.repeat(32),
+    extents: [{ pack, offset: 5, length: 30, first: { at: 0, path: 'up\t' } }],
+  },
   facts: { database: 'harbor', odd: 'tab\t, newline\n, Ü 😀', ratio: 0.5, nested: { list: [1, null, true] } },
   expectations: { algorithm: 'postgres-rowtext-1', tables: [{ table: '"a ""b"""', rows: 3, checksum: 'x' }] },
   problems: [{ code: 'file-unreadable', message: 'One line.\nAnother.' }],
@@ -50,25 +62,67 @@ describe('a manifest', () => {
       `previous\t${'ef'.repeat(32)}`,
       `chunk-key\t${'c4'.repeat(32)}`,
       `body\t${'cd'.repeat(32)}\t30`,
-      `extent\t${pack}\t5\t30`,
+      `extent\t${pack}\t5\t30\t0\tup%09`,
       expect.stringMatching(/^facts\t\{/),
     ]);
     expect(lines.slice(-3)).toEqual([expect.stringMatching(/^problems\t\[/), 'end', '']);
   });
 
-  test('keeps any extents whose lengths add up to the body', () => {
-    const extent: fc.Arbitrary<Extent> = fc.record({
-      pack: fc.constant(pack),
-      offset: fc.constant(0),
+  test('keeps any pieces whose lengths add up to the body, and which entry is the first in each', () => {
+    const { first, ...later } = example.body.extents[0]!;
+    const piece = fc.record({
       length: fc.integer({ min: 1, max: 2 ** 40 }),
+      at: fc.option(fc.double({ min: 0, max: 0.99, noNaN: true })),
     });
+    const paths = fc.uniqueArray(
+      fc.string({ unit: fc.integer({ min: 0, max: 255 }).map((byte) => String.fromCharCode(byte)), minLength: 1 }),
+    );
     fc.assert(
-      fc.property(fc.array(extent, { maxLength: 20 }), (extents) => {
+      fc.property(fc.array(piece, { maxLength: 20 }), paths, (pieces, names) => {
+        const left = names.sort(comparePaths);
+        const extents = pieces.map(({ length, at }, index): BodyExtent => {
+          const path = index === 0 ? 'a' : at === null ? undefined : left.find((name) => comparePaths(name, 'a') > 0);
+          if (path !== undefined && index > 0) left.splice(0, left.indexOf(path) + 1);
+          const begins = path === undefined ? undefined : { at: index === 0 ? 0 : Math.floor(length * at!), path };
+          return { ...later, length, ...(begins && { first: begins }) };
+        });
         const sizeBytes = extents.reduce((sum, one) => sum + one.length, 0);
         const manifest = { ...example, body: { ...example.body, sizeBytes, extents } };
         expect(decodeManifest(encodeManifest(manifest))).toEqual(manifest);
       }),
     );
+  });
+
+  test('says where entries begin in order, from its first byte, and by paths as they are spelled', () => {
+    const piece = { pack, offset: 0, length: 10 };
+    const first = { at: 0, path: 'a' };
+    const wrong: BodyExtent[][] = [
+      [piece],
+      [{ ...piece, first: { at: 1, path: 'a' } }],
+      [
+        { ...piece, first },
+        { ...piece, first: { at: 10, path: 'b' } },
+      ],
+      [
+        { ...piece, first },
+        { ...piece, first: { at: 3, path: 'a' } },
+      ],
+      [{ ...piece, first: { at: 0, path: 'b' } }, piece, { ...piece, first }],
+      [{ ...piece, first: { at: 0, path: '' } }],
+      [{ ...piece, pack: '-', first }],
+    ];
+    for (const extents of wrong) {
+      const sizeBytes = extents.length * 10;
+      const manifest = { ...example, body: { ...example.body, sizeBytes, extents } };
+      expect(() => encodeManifest(manifest)).toThrow(expect.objectContaining({ code: 'manifest-damaged' }));
+    }
+    const text = Buffer.from(encodeManifest(example)).toString();
+    const odd = ['\t0\tup%41', '\t0\tup\x00', '\t00\tup', '\t0', '\t0\tup\t', '\t-\tup', '\t0\tup\xff'];
+    for (const more of odd) {
+      expect(() => decodeManifest(Buffer.from(text.replace('\t0\tup%09', more)))).toThrow(
+        expect.objectContaining({ code: 'manifest-damaged' }),
+      );
+    }
   });
 
   test('belongs to one record: whatever ties them, changed, is seen', () => {
@@ -129,6 +183,7 @@ describe('a manifest', () => {
       `${text}end\n`,
       text.replace('extent\t', 'extent\tx'),
       text.replace('\t5\t30', '\t5\t30\t1'),
+      text.replace('\t5\t30', '\t5\t31'),
     ];
     for (const one of broken) {
       expect(() => decodeManifest(Buffer.from(one))).toThrow(expect.objectContaining({ code: 'manifest-damaged' }));

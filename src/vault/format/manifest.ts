@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import type { Expectations } from '../../core/expectations.ts';
+import { type BytePath, comparePaths } from '../../core/paths.ts';
 import { isUlid } from '../../core/ulid.ts';
 import { formatNewer, manifestDamaged } from './errors.ts';
+import { escapeBytes, unescapeBytes } from './escape.ts';
 import { readCount, readExtent } from './extents.ts';
 import { isKind, isName, isSha256, isTime } from './keys.ts';
 import { isBase64 } from './signing.ts';
@@ -25,7 +27,7 @@ export interface Manifest {
   readonly previous: string | null;
   /** Under which the chunk ids of this writer are made: HMAC-SHA-256 key, 32 bytes. Here, because a reader checks ids. */
   readonly chunkKey: Uint8Array;
-  readonly body: { readonly sizeBytes: number; readonly sha256: string; readonly extents: readonly Extent[] };
+  readonly body: { readonly sizeBytes: number; readonly sha256: string; readonly extents: readonly BodyExtent[] };
   readonly facts: Readonly<Record<string, unknown>>;
   readonly expectations?: Expectations;
   readonly problems: ReadonlyArray<{ readonly code: string; readonly message: string }>;
@@ -37,6 +39,19 @@ export interface Extent {
   readonly pack: string | null;
   readonly offset: number;
   readonly length: number;
+}
+
+/** A piece of the body. No holes. */
+export interface BodyExtent extends Extent {
+  readonly pack: string;
+  /** Of the entries whose first line begins in this piece; absent where none does. So one entry is found without reading all. */
+  readonly first?: FirstEntry;
+}
+
+export interface FirstEntry {
+  /** Bytes of the piece that come before it. */
+  readonly at: number;
+  readonly path: BytePath;
 }
 
 const INTRO = 'lifeboat-manifest\t1';
@@ -61,7 +76,7 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
     `previous\t${manifest.previous ?? '-'}`,
     `chunk-key\t${Buffer.from(manifest.chunkKey).toString('hex')}`,
     `body\t${body.sha256}\t${body.sizeBytes}`,
-    ...body.extents.map((extent) => `extent\t${extent.pack ?? '-'}\t${extent.offset}\t${extent.length}`),
+    ...body.extents.map(extentLine),
     `facts\t${JSON.stringify(manifest.facts)}`,
     ...(manifest.expectations === undefined ? [] : [`expectations\t${JSON.stringify(manifest.expectations)}`]),
     `problems\t${JSON.stringify(manifest.problems)}`,
@@ -70,6 +85,11 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
   const bytes = Buffer.from(`${lines.join('\n')}\n`);
   decodeManifest(bytes); // what cannot be read again must not be stored
   return bytes;
+}
+
+function extentLine({ pack, offset, length, first }: BodyExtent): string {
+  const line = `extent\t${pack}\t${offset}\t${length}`;
+  return first === undefined ? line : `${line}\t${first.at}\t${escapeBytes(first.path)}`;
 }
 
 /** Error: `manifest-damaged`; `format-newer` for a later format. */
@@ -193,15 +213,30 @@ function nameOf(line: string): string | undefined {
 function readBody(lines: Lines): Manifest['body'] {
   const [sha256 = '', size = ''] = lines.one('body', (text) => /^[0-9a-f]{64}\t\d+$/.test(text)).split('\t');
   const sizeBytes = readCount(size);
-  const extents: Extent[] = [];
-  let held = 0;
+  const extents: BodyExtent[] = [];
+  let [held, last] = [0, ''];
   while (lines.next().startsWith('extent\t')) {
-    const [pack = '', offset = '', length = '', more] = lines.one('extent', () => true).split('\t', 4);
-    const extent = readExtent(pack, offset, length);
-    if (!extent?.pack || more !== undefined) throw manifestDamaged({ field: `extent ${extents.length}` });
+    const extent = readBodyExtent(lines.one('extent', () => true));
+    const { first } = extent ?? {};
+    // The list begins with an entry, and each comes after the one before it.
+    const fits = first === undefined ? held > 0 : held > 0 ? comparePaths(last, first.path) < 0 : first.at === 0;
+    if (extent === undefined || !fits) throw manifestDamaged({ field: `extent ${extents.length}` });
+    if (first !== undefined) last = first.path;
     extents.push(extent);
     held += extent.length;
   }
   if (sizeBytes === undefined || held !== sizeBytes) throw manifestDamaged({ field: 'body' });
   return { sizeBytes, sha256, extents };
+}
+
+/** Of a line `extent`, without its name. Whether the path may be one is seen where the entry itself is read. */
+function readBodyExtent(value: string): BodyExtent | undefined {
+  const [pack = '', offset = '', length = '', at, path, more] = value.split('\t', 6);
+  const extent = readExtent(pack, offset, length);
+  if (extent === undefined || extent.pack === null || more !== undefined) return undefined;
+  const piece = { ...extent, pack: extent.pack };
+  if (at === undefined) return piece;
+  const first = { at: readCount(at), path: path === undefined ? undefined : unescapeBytes(path) };
+  if (first.at === undefined || first.at >= extent.length || !first.path) return undefined;
+  return { ...piece, first: { at: first.at, path: first.path } };
 }

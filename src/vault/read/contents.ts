@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { StoredEntry } from '../../core/entry.ts';
-import { type BytePath, comparePaths, isInside, isSafePath, showPath } from '../../core/paths.ts';
+import { type BytePath, isInside, showPath } from '../../core/paths.ts';
 import type { Contents } from '../../sources/source.ts';
 import { type OpenEpochs, openEpochsOf } from '../epochs/open.ts';
-import { contentDamaged, entryMissing, unsafeEntry } from '../errors.ts';
+import { contentDamaged, entryMissing } from '../errors.ts';
 import type { LocatedEntry } from '../format/entries.ts';
-import { newEntryReader } from '../format/entry-lines.ts';
 import { manifestKey, packKey } from '../format/keys.ts';
 import { decodeManifest, differsFrom, type Extent, type Manifest } from '../format/manifest.ts';
 import { packSizes, type WithNeeds } from '../needs.ts';
 import { openSmall } from '../small-objects.ts';
 import type { RestorePoint } from '../vault.ts';
+import { allEntries, entriesAround } from './body.ts';
 import { extractEntries } from './extract.ts';
 import { fetchSound } from './objects.ts';
 import { type OpenedPack, openPackObject } from './pack.ts';
@@ -29,8 +29,8 @@ export interface OpenedPoint {
   packSize(pack: string): number | undefined;
   /** Of the epochs that its objects are sealed to. */
   readonly identities: readonly string[];
-  /** The body, checked as it streams by. */
-  located(): AsyncGenerator<LocatedEntry>;
+  /** All entries, or with `paths` some of them: at least those that are or lie in one of these. */
+  located(paths?: readonly BytePath[]): AsyncGenerator<LocatedEntry>;
 }
 
 export async function openPoint(point: WithNeeds<RestorePoint>, options: ContentsOptions): Promise<OpenedPoint> {
@@ -46,7 +46,9 @@ export async function openPoint(point: WithNeeds<RestorePoint>, options: Content
   }
   const packSize = listedSizes(point);
   const packs = packReader({ ...options, identities }, packSize);
-  return { manifest, packs, packSize, identities, located: () => locatedEntries(manifest, packs) };
+  const located = (paths?: readonly BytePath[]) =>
+    paths === undefined ? allEntries(manifest, packs) : entriesAround(manifest, paths, packs);
+  return { manifest, packs, packSize, identities, located };
 }
 
 /** Opens one restore point. Every object's hash is compared, and every content's SHA-256 when it was read to its end. */
@@ -60,7 +62,7 @@ export async function openContents(point: WithNeeds<RestorePoint>, options: Cont
     },
     read: (path) => readFile(path, located, packs),
     extract: (folder, extractOptions = {}) =>
-      extractEntries(chosen(located(), extractOptions.paths), {
+      extractEntries(chosen(located(extractOptions.paths), extractOptions.paths), {
         folder,
         stripPrefix: extractOptions.stripPrefix ?? '',
         run: extractOptions.run,
@@ -136,51 +138,14 @@ export async function* readExtents(extents: readonly Extent[], packs: PackReader
   }
 }
 
-/** The body, checked against the manifest as it streams by. */
-async function* locatedEntries(manifest: Manifest, packs: PackReader): AsyncGenerator<LocatedEntry> {
-  const hash = createHash('sha256');
-  const reader = newEntryReader();
-  let sizeBytes = 0;
-  let last: BytePath | undefined;
-  /** The last that is no folder: in the order of entries what lies in it would come next. */
-  let leaf: BytePath | undefined;
-  const checked = function* (entries: readonly LocatedEntry[]) {
-    for (const located of entries) {
-      const { path } = located.entry;
-      if (!isSafePath(path)) throw unsafeEntry({ path: showPath(path) });
-      if (last !== undefined && comparePaths(last, path) >= 0)
-        throw contentDamaged({ what: showPath(path), why: 'it is out of order' });
-      last = path;
-      if (leaf !== undefined && isInside(path, leaf))
-        throw contentDamaged({ what: showPath(path), why: `it lies in ${showPath(leaf)}, which is no folder` });
-      if (located.entry.type !== 'folder') leaf = path;
-      if (located.entry.type === 'hardlink' && comparePaths(located.entry.target, path) >= 0)
-        throw contentDamaged({ what: showPath(path), why: 'it is another name of what comes after it' });
-      yield located;
-    }
-  };
-  for await (const piece of readExtents(manifest.body.extents, packs)) {
-    hash.update(piece);
-    sizeBytes += piece.length;
-    yield* checked(reader.push(piece));
-  }
-  if (sizeBytes !== manifest.body.sizeBytes || hash.digest('hex') !== manifest.body.sha256) {
-    throw contentDamaged({
-      what: `The list of entries of ${manifest.dataset}`,
-      why: 'its SHA-256 is not the recorded one',
-    });
-  }
-  yield* checked(reader.end());
-}
-
-async function find(path: BytePath, located: () => AsyncIterable<LocatedEntry>): Promise<LocatedEntry> {
-  for await (const found of located()) if (found.entry.path === path) return found;
+async function find(path: BytePath, located: OpenedPoint['located']): Promise<LocatedEntry> {
+  for await (const found of located([path])) if (found.entry.path === path) return found;
   throw entryMissing({ path: showPath(path) });
 }
 
 async function* readFile(
   path: BytePath,
-  located: () => AsyncIterable<LocatedEntry>,
+  located: OpenedPoint['located'],
   packs: PackReader,
   isNamed = false,
 ): AsyncGenerator<Uint8Array> {

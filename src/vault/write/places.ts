@@ -1,4 +1,4 @@
-import type { Extent } from '../format/manifest.ts';
+import type { Extent, FirstEntry } from '../format/manifest.ts';
 
 /** A pack while it is being made; `id` is known once it is sealed. */
 export interface PackHandle {
@@ -22,8 +22,13 @@ export interface PendingContent {
   places: Place[];
   /** Alternating chunks and zero bytes; undefined while the content is still being cut. */
   layout: readonly number[] | undefined;
-  readonly extents: Extent[];
+  readonly extents: Piece[];
+  /** Of the body: for each of `places`, the first entry that begins in it. */
+  firsts?: (FirstEntry | undefined)[];
 }
+
+/** An extent, and of the body the first entry that begins in it. */
+type Piece = Extent & { readonly first?: FirstEntry };
 
 export function pendingContent(holes = false): PendingContent {
   return { sizeBytes: 0, sha256: '', holes, places: [], layout: undefined, extents: [] };
@@ -41,9 +46,12 @@ export function resolve(content: PendingContent): boolean {
   for (; done < content.places.length; done++) {
     const place = content.places[done]!;
     if (place.pack?.id === undefined) break;
-    append(content.extents, place.pack.id, place.offset, place.length);
+    append(content.extents, place.pack.id, place.offset, place.length, content.firsts?.[done]);
   }
-  if (done > 0) content.places = content.places.slice(done);
+  if (done > 0) {
+    content.places = content.places.slice(done);
+    if (content.firsts !== undefined) content.firsts = content.firsts.slice(done);
+  }
   return layout !== undefined && content.places.length === 0;
 }
 
@@ -65,12 +73,13 @@ function resolveWithHoles(content: PendingContent, layout: readonly number[]): b
   return true;
 }
 
-function append(extents: Extent[], pack: string | null, offset: number, length: number): void {
+function append(extents: Piece[], pack: string | null, offset: number, length: number, begins?: FirstEntry): void {
   const last = extents.at(-1);
   const adjoins = last?.pack === pack && (pack === null || last.offset + last.length === offset);
   if (last !== undefined && adjoins) {
-    extents[extents.length - 1] = { pack, offset: last.offset, length: last.length + length };
+    const first = last.first ?? (begins && { at: last.length + begins.at, path: begins.path });
+    extents[extents.length - 1] = { pack, offset: last.offset, length: last.length + length, ...(first && { first }) };
   } else {
-    extents.push({ pack, offset, length });
+    extents.push({ pack, offset, length, ...(begins && { first: begins }) });
   }
 }

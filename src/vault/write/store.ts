@@ -4,8 +4,9 @@ import type { Problem, Run } from '../../core/run.ts';
 import { CHUNK_ID_BYTES } from '../chunking/chunk-id.ts';
 import { entriesOutOfOrder } from '../errors.ts';
 import { encodeEntry } from '../format/entries.ts';
-import type { Extent } from '../format/manifest.ts';
+import type { BodyExtent, Extent } from '../format/manifest.ts';
 import { asOpened, startApart } from './apart.ts';
+import { bodyText } from './body-text.ts';
 import type { ContentOutcome, FileToRead } from './messages.ts';
 import type { PackKind, PackSizes } from './packing.ts';
 import { type PackHandle, type PendingContent, type Place, pendingContent, resolve } from './places.ts';
@@ -45,7 +46,7 @@ export interface StoreOptions {
 
 /** What is in the vault once everything was stored. */
 export interface StoredBody {
-  readonly body: { readonly sizeBytes: number; readonly sha256: string; readonly extents: readonly Extent[] };
+  readonly body: { readonly sizeBytes: number; readonly sha256: string; readonly extents: readonly BodyExtent[] };
   /** Every pack that the entries and the body lie in. */
   readonly packs: ReadonlySet<string>;
   /** Raw bytes of each that they use. */
@@ -100,7 +101,7 @@ export function startStore(options: StoreOptions) {
   let nextJob = 0;
   let lastPath: string | undefined;
   const sizes = { logical: 0, added: 0, entries: 0, unchanged: 0 };
-  const bodyLines: { parts: string[]; bytes: number } = { parts: [], bytes: 0 };
+  const text = bodyText();
   let bodyJob = -1;
 
   const pool = startPool(options.threads, options.packSizes, {
@@ -133,6 +134,7 @@ export function startStore(options: StoreOptions) {
         if (job.kind === 'data') sizes.added += length;
       }
       job.places.push(place);
+      job.body?.firsts?.push(text.firstIn(length));
     }
     hand(job);
     return wanted;
@@ -261,21 +263,16 @@ export function startStore(options: StoreOptions) {
 
   function emit(entry: StoredEntry, extents: readonly Extent[]): void {
     use(extents);
-    const line = encodeEntry(entry, extents);
-    bodyLines.parts.push(line);
-    bodyLines.bytes += line.length;
+    text.add(entry.path, encodeEntry(entry, extents));
     sizes.entries++;
-    if (bodyLines.bytes >= STREAM_PIECE_BYTES) sendBody(false);
+    if (text.waitingBytes >= STREAM_PIECE_BYTES) sendBody(false);
     if (sizes.entries % 512 === 0)
       run.progress({ label: 'entries', doneItems: sizes.entries, doneBytes: sizes.logical });
   }
 
   function sendBody(last: boolean): void {
-    if (bodyJob < 0) bodyJob = newJob('meta', [], pendingContent());
-    const bytes = exactly(Buffer.from(bodyLines.parts.join(''), 'latin1'));
-    bodyLines.parts = [];
-    bodyLines.bytes = 0;
-    pool.read({ type: 'bytes', job: bodyJob, profile: 'database', bytes, last });
+    if (bodyJob < 0) bodyJob = newJob('meta', [], { ...pendingContent(), firsts: [] });
+    pool.read({ type: 'bytes', job: bodyJob, profile: 'entries', bytes: text.take(), last });
   }
 
   function newJob(kind: PackKind, contents: Waiting[], body?: PendingContent): number {
@@ -378,7 +375,9 @@ export function startStore(options: StoreOptions) {
       await pool.until(() => pool.load.idle);
       if (!resolve(body)) throw new Error('the body was not stored whole');
       use(body.extents);
-      const { sizeBytes, sha256, extents } = body;
+      const { sizeBytes, sha256 } = body;
+      // Text has no holes.
+      const extents = body.extents as BodyExtent[];
       const packs = new Set(used.keys());
       return { body: { sizeBytes, sha256, extents }, packs, used, problems, leftOut: [...leftOut], sizes };
     },
@@ -392,9 +391,4 @@ export function startStore(options: StoreOptions) {
 
 function keyOf(id: Uint8Array): string {
   return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('latin1');
-}
-
-/** The bytes in a buffer of their own, which can be transferred. */
-function exactly(bytes: Buffer): ArrayBuffer {
-  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
 }
