@@ -233,7 +233,13 @@ choose_record() {
       for (i = 1; i <= n; i++) {
         if (!(name[i] in field)) exit 1
         print name[i] "\t" (field[name[i]] == "null" ? "-" : field[name[i]])
-      } }' "$tmp/fields" >"$tmp/ties" || die "the record $record is damaged"
+      }
+      n = split("logical added entries", name, " ")
+      for (i = 1; i <= n; i++) {
+        if (!match(field["sizes"], "\"" name[i] "\":[0-9]+")) exit 1
+        line = line "\t" substr(field["sizes"], RSTART + length(name[i]) + 3, RLENGTH - length(name[i]) - 3)
+      }
+      print "sizes" line > sizes }' sizes="$tmp/sizes" "$tmp/fields" >"$tmp/ties" || die "the record $record is damaged"
   records "$dataset" | awk -F '\t' -v wanted="$record" -v lists="$tmp/lists" -v keys="$tmp/keys" '
     $1 != wanted { next }
     { line = substr($0, length($1) + 2)
@@ -305,7 +311,7 @@ read_manifest() {
     shown <"$tmp/raw.errors" >&2
     die 'the manifest cannot be decrypted with the keys that its record names'
   }
-  awk -F '\t' '
+  awk -F '\t' -v sizes="$(cat "$tmp/sizes")" '
     function hex(text) { return length(text) == 64 && text !~ /[^0-9a-f]/ }
     function count(text) { return text ~ /^(0|[1-9][0-9]*)$/ && length(text) <= 16 }
     FNR == NR { wanted[++n] = $0; next }
@@ -314,14 +320,25 @@ read_manifest() {
     FNR <= n + 1 { if ($0 != wanted[FNR - 1]) exit bad = 1; next }
     # Then each of these once, in this order; extents as often as there are, and unknown lines before the end.
     $1 == "chunk-key" && at == 0 && NF == 2 && hex($2) { at = 1; next }
-    $1 == "body" && at == 1 && NF == 3 && hex($2) && count($3) { at = 2; size = $3; next }
-    $1 == "extent" && at == 2 && hex($2) && count($3) && count($4) && $4 > 0 && (NF == 4 && held || NF == 6 && count($5) && $5 < $4 && $6 != "") {
+    # The record says sizes rounded up: all but the first bits are zero.
+    function rounded(size,   e, s) {
+      if (size < 2) return size
+      while (2 ^ (e + 1) <= size) e++
+      while (2 ^ (s + 1) <= e) s++
+      e = 2 ^ (e - s - 1)
+      return e <= 1 ? size : (int((size - 1) / e) + 1) * e
+    }
+    $1 == "sizes" && at == 1 && NF == 4 && count($2) && count($3) && count($4) {
+      if (sprintf("sizes\t%.0f\t%.0f\t%.0f", rounded($2), rounded($3), rounded($4)) != sizes) exit bad = 1
+      at = 2; next }
+    $1 == "body" && at == 2 && NF == 3 && hex($2) && count($3) { at = 3; size = $3; next }
+    $1 == "extent" && at == 3 && hex($2) && count($3) && count($4) && $4 > 0 && (NF == 4 && held || NF == 6 && count($5) && $5 < $4 && $6 != "") {
       held += $4; next }
-    $1 == "facts" && at == 2 && NF == 2 { at = 3; next }
-    $1 == "expectations" && at == 3 && NF == 2 { at = 4; next }
-    $1 == "problems" && (at == 3 || at == 4) && NF == 2 { at = 5; next }
-    $0 == "end" && at == 5 { ended = 1; next }
-    at == 5 && $0 ~ /^[a-z][a-z-]*\t/ { next }
+    $1 == "facts" && at == 3 && NF == 2 { at = 4; next }
+    $1 == "expectations" && at == 4 && NF == 2 { at = 5; next }
+    $1 == "problems" && (at == 4 || at == 5) && NF == 2 { at = 6; next }
+    $0 == "end" && at == 6 { ended = 1; next }
+    at == 6 && $0 ~ /^[a-z][a-z-]*\t/ { next }
     { exit bad = 1 }
     END { exit bad || !ended || held + 0 != size }' "$tmp/ties" "$tmp/manifest" && [ -z "$(tail -c 1 "$tmp/manifest")" ] ||
     die 'the manifest is not one of format 1 for this restore point'
@@ -374,6 +391,7 @@ open_pack() {
 read_body() {
   local pack offset length at last='' sum wanted
   : >"$tmp/body"
+  awk -F '\t' '$1 == "sizes" { print $2, $4 }' "$tmp/manifest" >"$tmp/totals"
   awk -F '\t' '$1 == "extent" { print $2, $3, $4, sprintf("%.0f", at); at += $4 }' "$tmp/manifest" >"$tmp/extents"
   # Where each piece ends, and the first entry that begins in it.
   awk -F '\t' '$1 == "extent" { print sprintf("%.0f", at + $4) "\t" (NF == 6 ? sprintf("%.0f", at + $5) : "-") "\t" $6; at += $4 }' \
@@ -394,7 +412,7 @@ read_body() {
 # number is checked to be one, so that nothing in the list can do anything but name a file below TARGET.
 make_plan() {
   mkdir "$tmp/plan"
-  awk -F '\t' -v plan="$tmp/plan/" -v begins="$tmp/begins" -v root="$([ "$(id -u)" -ne 0 ] || echo 1)" '
+  awk -F '\t' -v plan="$tmp/plan/" -v begins="$tmp/begins" -v totals="$(cat "$tmp/totals")" -v root="$([ "$(id -u)" -ne 0 ] || echo 1)" '
     function fail(why) { print "rescue: entry " FNR ": " why > "/dev/stderr"; failed = 1; exit 1 }
     function joined(text, old, new,   n, part, i, out) {
       n = split(text, part, old)
@@ -524,7 +542,7 @@ make_plan() {
       if (NF != 10) fail("a line with " NF " columns")
       go_to(line_at)
       if (!met && (begin[piece] == "-" || begin[piece] + 0 != line_at || beginner[piece] != $2)) misplaced()
-      met = 1
+      met = 1; entries++
       if ($1 !~ /^[fdlhpscb]$/) fail("a type that is none")
       if ($3 !~ /^(0|[1-7][0-7]?[0-7]?[0-7]?)$/) fail("a mode that is none")
       if ($6 !~ /^-?(0|[1-9][0-9]*)\.[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]$/ || $6 == "-0.000000000") fail("a time that is none")
@@ -545,7 +563,7 @@ make_plan() {
       if ($10 != "-") attributes_of($1 == "h" ? "" : $10, here, kind) }
     $1 == "f" {
       files++; at = 0; ends_in_hole = 0; name = here; pack = ""
-      size = number($7)
+      size = number($7); total += size
       print ": >" here > (plan "files")
       print $8 "\t" here > (plan "hashes")
       if ($9 != "-") extents($9) }
@@ -562,6 +580,7 @@ make_plan() {
       if (failed) exit 1
       end_file()
       go_to(reached_byte)
+      if (sprintf("%.0f %.0f", total, entries) != totals) fail("the list ends with another number of entries or bytes than the manifest says")
       print files + 0, folders + 0, links + 0, hardlinks + 0, others + 0, sockets + 0, attributes + 0, only_root + 0 > (plan "counts")
     }' "$tmp/body" "$tmp/body" || die 'the list of files holds something that must not be written; nothing was'
   read -r files folders links hardlinks others sockets attributes only_root <"$tmp/plan/counts"

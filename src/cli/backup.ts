@@ -111,17 +111,17 @@ function reportOf(
 }
 
 function reportOne(
-  { dataset, record, heldBy, problems, leftOut, unchangedFiles, elapsedMs, weighed }: BackedUp,
+  { dataset, record, sizes, heldBy, problems, leftOut, unchangedFiles, elapsedMs, weighed }: BackedUp,
   destinations: Destinations,
 ): ReportedPoint {
   return {
     dataset,
     restorePoint: record.id,
     time: record.time,
-    sizeBytes: record.sizes.logical,
-    addedBytes: record.sizes.added,
-    storedBytes: record.sizes.stored,
-    entries: record.sizes.entries,
+    sizeBytes: sizes.logical,
+    addedBytes: sizes.added,
+    storedBytes: sizes.stored,
+    entries: sizes.entries,
     destinations: heldBy,
     missingAt: missingFor(destinations, heldBy),
     problems,

@@ -36,7 +36,7 @@ export interface BackupRequest {
 }
 
 export interface BackedUp
-  extends Pick<WrittenRestorePoint, 'record' | 'key' | 'needs' | 'heldBy' | 'problems' | 'unchangedFiles'> {
+  extends Pick<WrittenRestorePoint, 'record' | 'key' | 'needs' | 'sizes' | 'heldBy' | 'problems' | 'unchangedFiles'> {
   readonly dataset: string;
   readonly elapsedMs: number;
   /** What it holds beside those before it. */
@@ -177,12 +177,12 @@ async function captureOne(
     const retention = { class: className, ...until };
     const request = { dataset, kind, profile, capture, timeMs, versions, retention };
     const written: WrittenRestorePoint = await writeRestorePoint(session, request, run);
-    const { record, key, needs, heldBy, problems, unchangedFiles, facts } = written;
+    const { record, key, needs, sizes, heldBy, problems, unchangedFiles, facts } = written;
     const weighed = await run.step('compare', () => weighTaken(system, session, written, run));
     const leftOut = leftOutIn(facts);
     const elapsedMs = system.clock.elapsed() - started;
     return {
-      result: { dataset, record, key, needs, heldBy, problems, unchangedFiles, elapsedMs, weighed, leftOut },
+      result: { dataset, record, key, needs, sizes, heldBy, problems, unchangedFiles, elapsedMs, weighed, leftOut },
       restorePoint: record.id,
       isNo: isIncomplete(problems) || weighed.state === 'lost',
     };
@@ -198,8 +198,8 @@ async function backUpConfiguration(
   const started = system.clock.elapsed();
   const written = await keepConfiguration(system, session, always, run);
   if (written === undefined) return undefined;
-  const { record, key, needs, heldBy, problems, unchangedFiles } = written;
+  const { record, key, needs, sizes, heldBy, problems, unchangedFiles } = written;
   const elapsedMs = system.clock.elapsed() - started;
   const about = { elapsedMs, weighed: { state: 'sound' }, leftOut: [] } as const;
-  return { dataset: configurationDataset, record, key, needs, heldBy, problems, unchangedFiles, ...about };
+  return { dataset: configurationDataset, record, key, needs, sizes, heldBy, problems, unchangedFiles, ...about };
 }

@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { zstdDecompressSync } from 'node:zlib';
 import { idOf } from './signed-objects.ts';
-import { broken, checkSignature, isRising } from './strict-json.ts';
+import { broken, checkSignature, isRising, isRound } from './strict-json.ts';
 
 export const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
@@ -95,10 +95,14 @@ function decompressed(frame: Uint8Array, maxOutputLength: number): Buffer {
   }
 }
 
-/** What one or more frames hold, and nothing else but frames. */
+/** What one or more frames hold, and behind them nothing or one padding. */
 export function readFrames(bytes: Buffer, maxBytes = 512 * 1024 * 1024): Buffer {
   const parts: Buffer[] = [];
   for (let at = 0; at < bytes.length; ) {
+    if (at > 0 && (bytes.length - at < 4 || bytes.readUInt32LE(at) !== 0xfd2fb528)) {
+      checkPadding(bytes, at, bytes.length);
+      break;
+    }
     const length = frameLength(bytes, at);
     parts.push(decompressed(bytes.subarray(at, at + length), maxBytes));
     at += length;
@@ -133,9 +137,7 @@ function checkPadding(bytes: Buffer, from: number, to: number): void {
     broken('something stands between its frames and its table');
   if (bytes.readUInt32LE(from + 4) !== to - from - 8) broken('its padding is of another length');
   if (bytes.subarray(from + 8, to).some((byte) => byte !== 0)) broken('its padding holds something');
-  const exponent = Math.floor(Math.log2(bytes.length));
-  const low = exponent - (Math.floor(Math.log2(exponent)) + 1);
-  if (bytes.length % 2 ** low !== 0) broken('its padding brings it to no round size');
+  if (!isRound(bytes.length)) broken('its padding brings it to no round size');
 }
 
 export function checkChunkIds(raw: Buffer, toc: Toc, chunkKey: string): void {

@@ -5,6 +5,8 @@ import { broken, isRising } from './strict-json.ts';
 
 export interface Line {
   readonly type: string;
+  /** Bytes of the body before it. */
+  readonly at: number;
   /** Bytes, each one character. */
   readonly path: string;
   readonly sizeBytes: number;
@@ -18,7 +20,7 @@ export interface Line {
 const mebibyte = 1024 * 1024;
 const mostSeconds = 19;
 
-function unescaped(text: string, more = ''): string {
+export function unescaped(text: string, more = ''): string {
   if (/[^ -~]/.test(text)) broken('a byte is not escaped');
   for (const letter of more) if (text.includes(letter)) broken(`${letter} is not escaped`);
   return text.replace(/%(.{0,2})/g, (_, digits: string) => {
@@ -57,13 +59,16 @@ export function readBody(bytes: Buffer): Line[] {
   if (text !== '' && !text.endsWith('\n')) broken('its last line has no end');
   const lines = text === '' ? [] : text.slice(0, -1).split('\n');
   const found: Line[] = [];
+  let begun = 0;
   for (let at = 0; at < lines.length; ) {
+    const from = at;
     const fields = fieldsOf(lines[at++]!, 10);
     const attributes: string[] = [];
     while (lines[at]?.startsWith('x\t')) attributes.push(fieldsOf(lines[at++]!, 2)[1]!);
     const pieces: string[] = [fields[8]!];
     while (lines[at]?.startsWith('+\t')) pieces.push(fieldsOf(lines[at++]!, 2)[1]!);
-    found.push(readEntry(fields, attributes, pieces));
+    found.push({ ...readEntry(fields, attributes, pieces), at: begun });
+    for (const line of lines.slice(from, at)) begun += line.length + 1;
   }
   checkOrder(found);
   return found;
@@ -75,7 +80,7 @@ function fieldsOf(line: string, count: number): string[] {
   return fields;
 }
 
-function readEntry(fields: string[], attributes: string[], pieces: string[]): Line {
+function readEntry(fields: string[], attributes: string[], pieces: string[]): Omit<Line, 'at'> {
   const [type, path, mode, uid, gid, mtime, size, hash, content, extras] = fields as [string, ...string[]] & {
     length: 10;
   };
@@ -143,7 +148,7 @@ function checkAttributes(type: string, extras: string, lines: readonly string[])
 }
 
 /** As if `/` sorted below all other bytes. */
-const orderOf = (path: string) => path.replaceAll('/', '\0');
+export const orderOf = (path: string) => path.replaceAll('/', '\0');
 
 function checkOrder(lines: readonly Line[]): void {
   if (!isRising(lines.map(({ path }) => orderOf(path)))) broken('entries are not in order');

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { broken, name, parsed, publicKey, sha256Hex, shaped, time, ulid, utf8 } from './strict-json.ts';
+import { orderOf, unescaped } from './body-lines.ts';
+import { broken, isRising, name, parsed, publicKey, sha256Hex, shaped, time, ulid, utf8 } from './strict-json.ts';
 
 export interface Place {
   readonly pack: string;
@@ -7,12 +8,18 @@ export interface Place {
   readonly length: number;
 }
 
+/** Of the body, with the first entry that begins in it, and where. */
+export interface Piece extends Place {
+  readonly first: { readonly at: number; readonly path: string } | undefined;
+}
+
 export interface Manifest {
   readonly said: ReadonlyMap<string, string>;
   readonly chunkKey: string;
   readonly bodySha256: string;
   readonly bodyBytes: number;
-  readonly extents: readonly Place[];
+  readonly extents: readonly Piece[];
+  readonly sizes: { readonly logical: number; readonly added: number; readonly entries: number };
   readonly facts: Record<string, unknown>;
   readonly expectations:
     | { readonly algorithm: string; readonly tables: readonly z.infer<typeof tableShape>[] }
@@ -31,7 +38,7 @@ const tableShape = z
 const expectationsShape = z.looseObject({ algorithm: z.string(), tables: z.array(tableShape) });
 const problemsShape = z.array(z.looseObject({ code: z.string(), message: z.string() }));
 
-const head = ['vault', 'system', 'dataset', 'kind', 'id', 'time', 'writer', 'previous', 'chunk-key', 'body'];
+const head = ['vault', 'system', 'dataset', 'kind', 'id', 'time', 'writer', 'previous', 'chunk-key', 'sizes', 'body'];
 const shapes: Readonly<Record<string, z.ZodType>> = {
   vault: ulid,
   system: name,
@@ -58,20 +65,26 @@ export function readManifest(bytes: Uint8Array): Manifest {
     .map((line) => line.split('\t'));
   if (lines.pop()?.join('') !== '' || lines.shift()?.join(' ') !== 'lifeboat-manifest 1') broken('it is no manifest');
   const said = new Map<string, string>();
-  let body: string[] = [];
+  let [body, amounts]: string[][] = [[], []];
   for (const line of head) {
     const [found, ...values] = lines.shift() ?? [];
-    if (found !== line || values.length !== (line === 'body' ? 2 : 1)) broken(`where is its ${line}`);
+    if (found !== line || values.length !== (line === 'body' ? 2 : line === 'sizes' ? 3 : 1)) broken(`where is its ${line}`);
     if (line === 'body') body = values;
+    else if (line === 'sizes') amounts = values;
     else said.set(line, shaped(values[0], shapes[line] as z.ZodType<string>));
   }
-  const extents: Place[] = [];
+  const [logical, added, entries] = amounts!.map(decimal) as [number, number, number];
+  const extents: Piece[] = [];
   while (lines[0]?.[0] === 'extent') {
     const values = lines.shift()!;
-    if (values.length !== 4) broken('an extent has other fields');
-    const [, pack, offset, length] = values;
-    extents.push({ pack: shaped(pack, sha256Hex), offset: decimal(offset), length: decimal(length) });
+    if (values.length !== 4 && values.length !== 6) broken('an extent has other fields');
+    const [, pack, offset, length, at, path] = values;
+    const first = at === undefined ? undefined : { at: decimal(at), path: unescaped(path!) };
+    extents.push({ pack: shaped(pack, sha256Hex), offset: decimal(offset), length: decimal(length), first });
+    if (first !== undefined && (first.at >= extents.at(-1)!.length || first.path === '')) broken('no entry begins there');
   }
+  if (extents.length > 0 && extents[0]!.first?.at !== 0) broken('its body begins with no entry');
+  if (!isRising(extents.flatMap(({ first }) => (first === undefined ? [] : [orderOf(first.path)])))) broken('its entries are not in order');
   if (extents.some(({ length }) => length < 1)) broken('an extent is empty');
   const facts = json(lines, 'facts', z.record(z.string(), z.unknown()));
   const expectations = lines[0]?.[0] === 'expectations' ? json(lines, 'expectations', expectationsShape) : undefined;
@@ -85,10 +98,10 @@ export function readManifest(bytes: Uint8Array): Manifest {
     }
   }
   if (lines.length > 0) broken('something stands behind its end');
-  const [bodySha256, bodyBytes] = [shaped(body[0], sha256Hex), decimal(body[1])];
+  const [bodySha256, bodyBytes] = [shaped(body![0], sha256Hex), decimal(body![1])];
   if (extents.reduce((sum, { length }) => sum + length, 0) !== bodyBytes)
     broken('its extents are not as long as its body');
-  return { said, chunkKey: said.get('chunk-key')!, bodySha256, bodyBytes, extents, facts, expectations, problems };
+  return { said, chunkKey: said.get('chunk-key')!, bodySha256, bodyBytes, extents, sizes: { logical, added, entries }, facts, expectations, problems };
 }
 
 function json<T>(lines: string[][], line: string, shape: z.ZodType<T>): T {

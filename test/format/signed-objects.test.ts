@@ -74,7 +74,7 @@ const kinds: Readonly<Record<string, Kind>> = {
       time,
       committed: '2026-01-02T03:04:06.000Z',
       versions: { postgres: '15.4' },
-      sizes: { logical: 10, added: 8, stored: 9, entries: 3 },
+      sizes: { logical: 10, added: 8, stored: 10, entries: 3 },
       lists: [
         [digest('b'), 2, 400],
         [digest('a'), 1, 200],

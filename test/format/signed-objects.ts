@@ -17,6 +17,7 @@ import {
   rising,
   sha256Hex,
   shaped,
+  isRound,
   signature,
   signedObject,
   time,
@@ -31,6 +32,7 @@ const text = z.string().max(1000);
 const once = (rows: ReadonlyArray<readonly [string, ...unknown[]]>) =>
   new Set(rows.map(([id]) => id)).size === rows.length;
 
+const round = whole.refine(isRound, 'not rounded');
 const recordShape = z
   .looseObject({
     ...signed,
@@ -43,7 +45,7 @@ const recordShape = z
     time,
     committed: time,
     versions: z.record(text, text),
-    sizes: z.looseObject({ logical: whole, added: whole, stored: whole, entries: whole }),
+    sizes: z.looseObject({ logical: round, added: round, stored: round, entries: round }),
     lists: z
       .array(z.tuple([sha256Hex, positive.max(4096), positive]))
       .max(16_384)

@@ -112,3 +112,10 @@ const letters = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 export function momentOf(id: string): number {
   return [...id.slice(0, 10)].reduce((sum, letter) => sum * 32 + letters.indexOf(letter), 0);
 }
+
+/** Whether it is a Padmé size. */
+export function isRound(size: number): boolean {
+  const exponent = Math.floor(Math.log2(size));
+  const low = exponent - (Math.floor(Math.log2(exponent)) + 1);
+  return size < 4 || low <= 0 || size % 2 ** low === 0;
+}

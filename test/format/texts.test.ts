@@ -71,12 +71,14 @@ test('each changed line of a manifest is refused by both readings or by neither'
     encodeManifest({
       ...{ vault, system: 'example', dataset: 'app-db', kind: 'files', id: vault, time: '2026-01-02T00:00:01.500Z' },
       ...{ writer: publicKey, previous: digest('1'), chunkKey: Buffer.alloc(32, 7) },
+      sizes: { logical: 9, added: 9, entries: 3 },
       body: {
         sizeBytes: 30,
         sha256: digest('2'),
         extents: [
-          { pack: digest('3'), offset: 0, length: 10 },
-          { pack: digest('4'), offset: 5, length: 20 },
+          { pack: digest('3'), offset: 0, length: 10, first: { at: 0, path: 'a b' } },
+          { pack: digest('4'), offset: 5, length: 10 },
+          { pack: digest('4'), offset: 20, length: 10, first: { at: 3, path: 'b\xff' } },
         ],
       },
       facts: { path: '/srv' },

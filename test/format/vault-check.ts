@@ -15,7 +15,7 @@ import {
   readRecord,
   readVaultFile,
 } from './signed-objects.ts';
-import { Broken, broken, canonical } from './strict-json.ts';
+import { Broken, broken, canonical, isRound } from './strict-json.ts';
 
 /** Bytes by key. */
 export type Objects = ReadonlyMap<string, Buffer>;
@@ -255,12 +255,32 @@ function checkPoint(
   for (const { path, type, sha256: hash, extents } of lines) {
     if (type === 'f' && sha256(Buffer.concat(extents.map(read))) !== hash) broken(`${path} has another hash`);
   }
+  checkFirsts(manifest, lines);
   checkCounts(record, manifest, lines);
 }
 
-function checkCounts({ sizes }: Record, { expectations, facts }: Manifest, lines: readonly Line[]): void {
+/** Each piece of the body says which entry is the first that begins in it. */
+function checkFirsts({ extents }: Manifest, lines: readonly Line[]): void {
+  let [start, next] = [0, 0];
+  for (const { length, first } of extents) {
+    const found = lines[next];
+    const begins = found !== undefined && found.at < start + length ? { at: found.at - start, path: found.path } : undefined;
+    if (first?.at !== begins?.at || first?.path !== begins?.path) broken('an entry begins elsewhere than its manifest says');
+    start += length;
+    while (next < lines.length && lines[next]!.at < start) next++;
+  }
+}
+
+function checkCounts(record: Record, { sizes, expectations, facts }: Manifest, lines: readonly Line[]): void {
   if (sizes.entries !== lines.length) broken('it counts other entries');
   if (sizes.logical !== lines.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)) broken('it counts other bytes');
+  for (const amount of ['logical', 'added', 'entries'] as const) {
+    // Rounded up, so what is round between the two would be another.
+    const [exact, said] = [sizes[amount], record.sizes[amount]];
+    let rounded = exact;
+    while (!isRound(rounded)) rounded++;
+    if (said !== rounded) broken(`its record says another ${amount}`);
+  }
   if (expectations?.algorithm !== 'files-1') return;
   const isOne = (facts.root as { type?: string } | undefined)?.type === 'file';
   const { rows, checksum } = filesChecksum(lines, isOne);

@@ -84,7 +84,7 @@ describe('3.1: what nobody signed whose key counts', () => {
 describe('what a list of files or a manifest may not say', () => {
   const entries = [
     file('a', Buffer.from('x')),
-    file('b', Buffer.from('y')),
+    file('b', Buffer.from('y'.repeat(16))),
     { type: 'folder', path: 'c', ...metadata } as const,
   ];
   const swap = (body: string) => body.replace(/^(.*\n)(.*\n)/, '$2$1');
@@ -117,6 +117,8 @@ describe('what a list of files or a manifest may not say', () => {
     ['another first entry in a piece of its list', (text) => text.replace(/(extent.*)\ta$/m, '$1\tb')],
     ['a first entry that begins elsewhere', (text) => text.replace(/(extent.*)\t0\ta$/m, '$1\t1\ta')],
     ['no first entry', (text) => text.replace(/(extent.*)\t0\ta$/m, '$1')],
+    ['sizes that are not those of its record', (text) => text.replace(/sizes\t17/, 'sizes\t19')],
+    ['sizes that the list does not add up to', (text) => text.replace(/sizes\t17/, 'sizes\t18')],
     ['no newline at its end', (text) => text.slice(0, -1)],
   ];
 

@@ -25,7 +25,7 @@ import {
 } from '../../src/vault/format/keys.ts';
 import { type BodyExtent, type Extent, encodeManifest } from '../../src/vault/format/manifest.ts';
 import { MAX_LISTED_PACKS } from '../../src/vault/format/pack-list.ts';
-import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
+import { publicSizes, recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
 import { newSigningKey, publicKeyOf, type SigningKey, writerId } from '../../src/vault/format/signing.ts';
 import { encodeToc, type Frame, paddingFrame, paddingSize } from '../../src/vault/format/toc.ts';
 import { encodeVaultFile } from '../../src/vault/format/vault-file.ts';
@@ -206,6 +206,7 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
       const described = {
         ...{ vault, system, dataset, kind, id, time, previous, writer: publicKeyOf(privateKey) },
         chunkKey,
+        sizes,
         body,
         facts,
         ...(expectations && { expectations }),
@@ -229,7 +230,7 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
           committed: time,
           tool: 'lifeboat 0.1.0',
           versions: {},
-          sizes,
+          sizes: publicSizes(sizes),
           lists: lists.map(({ name }) => name),
           manifest: [hex(manifest), manifest.length],
           keys: keysOf([current, ...used.map((pack) => sealedTo.get(pack)!)]),

@@ -6,7 +6,7 @@ import { newUlid } from '../../src/core/ulid.ts';
 import { type AcceptBody, dataLost } from '../../src/operations/anomalies/acceptances.ts';
 import { ledgerKey, VAULT_KEY } from '../../src/vault/format/keys.ts';
 import { encodeLedgerEntry } from '../../src/vault/format/ledger.ts';
-import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
+import { publicSizes, recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
 import { newSigningKey, type SigningKey } from '../../src/vault/format/signing.ts';
 import { encodeVaultFile } from '../../src/vault/format/vault-file.ts';
 import { listsOf } from './lists.ts';
@@ -105,7 +105,7 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
           committed: time,
           tool: 'lifeboat test',
           versions: {},
-          sizes: { added: 1000, stored: 500, ...sizes },
+          sizes: publicSizes({ added: 1000, stored: 500, ...sizes }),
           lists: lists.map(({ name }) => name),
           manifest: [sha256(time + dataset + previous), 100],
           keys: [],

@@ -195,8 +195,8 @@ describe('the circumstances of a backup', () => {
         }
       }
     }
-    const { record } = await system.backUp({ entries });
-    expect(record.sizes.entries).toBe(100_000);
+    const { sizes } = await system.backUp({ entries });
+    expect(sizes.entries).toBe(100_000);
   });
 
   test('a file that changes while it is read is reported, and restores as one state of it', {

@@ -1,5 +1,6 @@
 import { LifeboatError } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
+import { padme } from '../../vault/format/toc.ts';
 import { passedOverEvidence } from '../../vault/newest.ts';
 import { type BackupOutcome, type BackupRequest, backUp } from '../backup.ts';
 import { type RecoverOutcome, type RecoverRequest, recover } from '../bootstrap/recover.ts';
@@ -13,6 +14,11 @@ import { noteWrongPacks } from '../wrong-packs.ts';
 import type { BackupBody, KeyBody, RestoreBody, RestoredBody } from './bodies.ts';
 
 /** The work that the audit log tells of, with its entry: one for each command, written when it ended, well or not. */
+
+/** As everybody may read them: the exact ones are known only to who can open the restore point. */
+function publicCounts({ files, bytes }: { readonly files: number; readonly bytes: number }) {
+  return { files: padme(files), bytes: padme(bytes) };
+}
 
 export async function auditedBackUp(system: OpenSystem, request: BackupRequest, run: Run): Promise<BackupOutcome> {
   const started = isoNow(system);
@@ -58,7 +64,7 @@ export async function auditedRestore(system: OpenSystem, request: RestoreRequest
     const { vault, point, passedOver, restored, elapsedMs } = outcome;
     const rtoMs = Math.round(elapsedMs);
     const { id: restorePoint, time } = point.record;
-    const counts = { files: restored.files, bytes: restored.bytes, elapsedMs: rtoMs };
+    const counts = { ...publicCounts(restored), elapsedMs: rtoMs };
     const objectiveMs = system.config.datasets[dataset]?.rtoMs ?? null;
     const one: RestoredBody = {
       dataset,
@@ -95,7 +101,7 @@ export async function auditedRecover(system: OpenSystem, request: RecoverRequest
     const newer = passedOver.filter((point) => point.dataset === dataset);
     const over = newer.length === 0 ? {} : { passedOver: passedOverEvidence(newer) };
     if (one.state === 'was back') return { dataset, kind, outcome: 'was back', restorePoint, time, ...over };
-    const { files, bytes } = one.restored;
+    const { files, bytes } = publicCounts(one.restored);
     const { verdict, looked } = one.compared;
     return {
       dataset,

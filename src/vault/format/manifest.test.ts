@@ -27,6 +27,7 @@ const example: Manifest = {
   writer: newSigningKey().publicKey,
   previous: 'ef'.repeat(32),
   chunkKey: new Uint8Array(32).fill(0xc4),
+  sizes: { logical: 1_000_001, added: 300, entries: 17 },
   body: {
     sizeBytes: 30,
     sha256: 'cd'.repeat(32),
@@ -50,7 +51,7 @@ describe('a manifest', () => {
 
   test('is lines that awk can read, whatever its texts hold', () => {
     const lines = Buffer.from(encodeManifest(example)).toString().split('\n');
-    expect(lines.slice(0, 13)).toEqual([
+    expect(lines.slice(0, 14)).toEqual([
       'lifeboat-manifest\t1',
       `vault\t${vault}`,
       'system\tharbor',
@@ -61,6 +62,7 @@ describe('a manifest', () => {
       `writer\t${example.writer}`,
       `previous\t${'ef'.repeat(32)}`,
       `chunk-key\t${'c4'.repeat(32)}`,
+      'sizes\t1000001\t300\t17',
       `body\t${'cd'.repeat(32)}\t30`,
       `extent\t${pack}\t5\t30\t0\tup%09`,
       expect.stringMatching(/^facts\t\{/),
@@ -127,7 +129,7 @@ describe('a manifest', () => {
 
   test('belongs to one record: whatever ties them, changed, is seen', () => {
     const problems = countByCode(example.problems);
-    const record = { ...example, problems };
+    const record = { ...example, sizes: { logical: 1_015_808, added: 304, entries: 18 }, problems };
     expect(differsFrom(record, example)).toBeUndefined();
     expect(differsFrom({ ...record, problems: { ...problems, other: 1 } }, example)).toBe('problems');
     const others: Partial<Manifest>[] = [
@@ -142,6 +144,10 @@ describe('a manifest', () => {
     ];
     for (const other of others)
       expect(differsFrom({ ...record, ...other, problems }, example)).toBe(Object.keys(other)[0]);
+    for (const name of ['logical', 'added', 'entries'] as const) {
+      expect(differsFrom({ ...record, sizes: { ...record.sizes, [name]: 0 } }, example)).toBe('sizes');
+      expect(differsFrom(record, { ...example, sizes: { ...example.sizes, [name]: 400 } })).toBe('sizes');
+    }
   });
 
   test('of later programs may have lines after the problems, which are passed over', () => {

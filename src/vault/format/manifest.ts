@@ -7,6 +7,7 @@ import { escapeBytes, unescapeBytes } from './escape.ts';
 import { readCount, readExtent } from './extents.ts';
 import { isKind, isName, isSha256, isTime } from './keys.ts';
 import { isBase64 } from './signing.ts';
+import { padme } from './toc.ts';
 
 /**
  * The manifest of one restore point: how to find and check its body, and what a restore and a drill must know. The *body* is
@@ -27,6 +28,8 @@ export interface Manifest {
   readonly previous: string | null;
   /** Under which the chunk ids of this writer are made: HMAC-SHA-256 key, 32 bytes. Here, because a reader checks ids. */
   readonly chunkKey: Uint8Array;
+  /** What the body's files and entries add up to, and the raw bytes that were new to the vault. */
+  readonly sizes: { readonly logical: number; readonly added: number; readonly entries: number };
   readonly body: { readonly sizeBytes: number; readonly sha256: string; readonly extents: readonly BodyExtent[] };
   readonly facts: Readonly<Record<string, unknown>>;
   readonly expectations?: Expectations;
@@ -57,7 +60,7 @@ export interface FirstEntry {
 const INTRO = 'lifeboat-manifest\t1';
 /** Lines that stand in their places and nowhere else. */
 const names: ReadonlySet<string> = new Set([
-  ...['vault', 'system', 'dataset', 'kind', 'id', 'time', 'writer', 'previous', 'chunk-key', 'body', 'extent'],
+  ...['vault', 'system', 'dataset', 'kind', 'id', 'time', 'writer', 'previous', 'chunk-key', 'sizes', 'body', 'extent'],
   ...['facts', 'expectations', 'problems'],
 ]);
 
@@ -75,6 +78,7 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
     `writer\t${manifest.writer}`,
     `previous\t${manifest.previous ?? '-'}`,
     `chunk-key\t${Buffer.from(manifest.chunkKey).toString('hex')}`,
+    `sizes\t${manifest.sizes.logical}\t${manifest.sizes.added}\t${manifest.sizes.entries}`,
     `body\t${body.sha256}\t${body.sizeBytes}`,
     ...body.extents.map(extentLine),
     `facts\t${JSON.stringify(manifest.facts)}`,
@@ -105,6 +109,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   const before = lines.one('previous', (text) => text === '-' || isSha256(text));
   const previous = before === '-' ? null : before;
   const chunkKey = new Uint8Array(Buffer.from(lines.one('chunk-key', isSha256), 'hex'));
+  const sizes = readSizes(lines);
   const body = readBody(lines);
   const facts = lines.json('facts', z.record(z.string(), z.unknown()));
   const expectations = lines.next().startsWith('expectations\t')
@@ -113,7 +118,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   const problems = lines.json('problems', problemsShape);
   lines.end();
   const of = { vault, system, dataset, kind, id, time, writer, previous };
-  return { ...of, chunkKey, body, facts, ...(expectations && { expectations }), problems };
+  return { ...of, chunkKey, sizes, body, facts, ...(expectations && { expectations }), problems };
 }
 
 const expectationsShape = z.object({
@@ -138,11 +143,16 @@ const shared = ['vault', 'system', 'dataset', 'kind', 'id', 'time', 'writer', 'p
  * signs, or hides records, could show an old state as a new one.
  */
 export function differsFrom(
-  record: Pick<Manifest, (typeof shared)[number]> & { readonly problems: Readonly<Record<string, number>> },
+  record: Pick<Manifest, (typeof shared)[number] | 'sizes'> & { readonly problems: Readonly<Record<string, number>> },
   manifest: Manifest,
-): (typeof shared)[number] | 'problems' | undefined {
+): (typeof shared)[number] | 'sizes' | 'problems' | undefined {
   const odd = shared.find((name) => manifest[name] !== record[name]);
-  return odd ?? (haveSame(record.problems, countByCode(manifest.problems)) ? undefined : 'problems');
+  if (odd !== undefined) return odd;
+  const { logical, added, entries } = manifest.sizes;
+  const { sizes } = record;
+  if (padme(logical) !== sizes.logical || padme(added) !== sizes.added || padme(entries) !== sizes.entries)
+    return 'sizes';
+  return haveSame(record.problems, countByCode(manifest.problems)) ? undefined : 'problems';
 }
 
 /** As a record says them: without a word of what is in the vault. */
@@ -208,6 +218,14 @@ function manifestLines(bytes: Uint8Array): Lines {
 
 function nameOf(line: string): string | undefined {
   return /^([a-z][a-z-]*)\t/.exec(line.slice(0, 100))?.[1];
+}
+
+function readSizes(lines: Lines): Manifest['sizes'] {
+  const counts = lines.one('sizes', () => true).split('\t', 4);
+  const [logical, added, entries] = counts.map(readCount);
+  if (logical === undefined || added === undefined || entries === undefined || counts.length > 3)
+    throw manifestDamaged({ field: 'sizes' });
+  return { logical, added, entries };
 }
 
 function readBody(lines: Lines): Manifest['body'] {

@@ -115,6 +115,9 @@ describe('a snapshot record', () => {
       [{ lists: [['f'.repeat(64), 1]] }, 'lists.0'],
       [{ manifest: ['x', 1] }, 'manifest.0'],
       [{ sizes: { ...unsigned.sizes, added: -1 } }, 'sizes.added'],
+      // 4.11: to the byte.
+      [{ sizes: { ...unsigned.sizes, logical: 123_457 } }, 'sizes.logical'],
+      [{ sizes: { ...unsigned.sizes, entries: 1001 } }, 'sizes.entries'],
       [{ previous: '' }, 'previous'],
       [{ sequence: 0 }, 'sequence'],
       [{ sequence: 2 }, 'sequence'],

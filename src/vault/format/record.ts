@@ -19,6 +19,7 @@ import {
   ulid,
 } from './signed-json.ts';
 import { publicKeyOf, sign } from './signing.ts';
+import { padme } from './toc.ts';
 
 /**
  * The snapshot record: the signed, plaintext commit of one restore point, and all that status, lock extension and pruning
@@ -43,6 +44,7 @@ export interface SnapshotRecord {
   readonly committed: string;
   readonly tool: string;
   readonly versions: Readonly<Record<string, string>>;
+  /** Everyone who reads the store reads them: rounded up. The manifest has the exact ones. */
   readonly sizes: {
     /** Bytes that a restore writes. */
     readonly logical: number;
@@ -78,6 +80,7 @@ export interface SnapshotRecord {
 /** Text that a person chose or an engine printed. Bounded, because everyone who can list the vault reads it. */
 const text = z.string().max(1000);
 const size = count.min(1);
+const rounded = count.refine((amount) => padme(amount) === amount);
 /** Enough for 16 million packs, and records stay small. */
 const mostLists = 16_384;
 const listName = z.tuple([sha256, size.max(MAX_LISTED_PACKS), size]);
@@ -96,7 +99,7 @@ const shape = z.looseObject({
   committed: time,
   tool: text,
   versions: z.record(text, text),
-  sizes: z.looseObject({ logical: count, added: count, stored: count, entries: count }),
+  sizes: z.looseObject({ logical: rounded, added: rounded, stored: rounded, entries: rounded }),
   lists: z.array(listName).max(mostLists).refine(namesEachOnce),
   manifest: z.tuple([sha256, size]),
   keys: z.array(epochKey).refine(isSortedByEpoch),
@@ -118,6 +121,11 @@ function namesEachOnce(lists: readonly ListName[]): boolean {
 function isSortedByEpoch(keys: ReadonlyArray<readonly [string, string, number]>): boolean {
   const names = keys.map(([epoch, id]) => `${epoch}/${id}`);
   return names.every((name, at) => at === 0 || names[at - 1]! < name);
+}
+
+/** As a record says them: exact ones would tell whoever can add a file and look at the store whether it was there before. */
+export function publicSizes({ logical, added, stored, entries }: SnapshotRecord['sizes']): SnapshotRecord['sizes'] {
+  return { logical: padme(logical), added: padme(added), stored: padme(stored), entries: padme(entries) };
 }
 
 export type UnsignedRecord = Omit<SnapshotRecord, 'algorithm' | 'requires' | 'writer' | 'signature'>;

@@ -166,8 +166,8 @@ export function paddingFrame(sizeBytes: number): Uint8Array {
 }
 
 /**
- * What keeps the bytes between the last frame and the table of contents from being nothing, or one padding frame. Anything else could
- * be content to `zstd -d`, and none to who goes by the table.
+ * What keeps the bytes behind the last frame from being nothing, or one padding frame. Anything else could be content to `zstd -d`, and none
+ * to who goes by the table of contents.
  */
 export function gapProblem(gap: Uint8Array): string | undefined {
   if (gap.length === 0) return undefined;
@@ -177,7 +177,7 @@ export function gapProblem(gap: Uint8Array): string | undefined {
     bytes.readUInt32LE(0) === SKIPPABLE_PADDING &&
     bytes.readUInt32LE(4) === bytes.length - SKIPPABLE_HEADER_SIZE &&
     bytes.subarray(SKIPPABLE_HEADER_SIZE).every((byte) => byte === 0);
-  return isPadding ? undefined : 'what stands before its table of contents is no padding';
+  return isPadding ? undefined : 'what stands behind its frames is no padding';
 }
 
 /** How large a padding frame brings `plainBytes` to a Padmé size: 0, or at least 8. */

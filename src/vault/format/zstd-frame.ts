@@ -13,15 +13,16 @@ export function frameProblem(bytes: Uint8Array): string | undefined {
   return end === bytes.length ? undefined : 'something stands behind it';
 }
 
-/** The same for one or more frames, one behind the other. */
-export function framesProblem(bytes: Uint8Array): string | undefined {
+/** Where one or more frames end, one behind the other, and something else begins; or what is wrong with them. */
+export function framesEnd(bytes: Uint8Array): number | string {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
   do {
     const end = frameEnd(bytes, at);
     if (typeof end === 'string') return end;
     at = end;
-  } while (at < bytes.length);
-  return undefined;
+  } while (at + 4 <= view.length && view.readUInt32LE(at) === MAGIC);
+  return at;
 }
 
 /** Where the frame that begins at `start` ends, or what is wrong with it. */

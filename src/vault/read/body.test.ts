@@ -28,7 +28,8 @@ function stored(entries: readonly StoredEntry[], lengths: readonly number[]) {
     at += piece.length;
   }
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  const manifest = { dataset: 'd', body: { sizeBytes: bytes.length, sha256, extents } } as unknown as Manifest;
+  const sizes = { logical: 0, added: 0, entries: entries.length };
+  const manifest = { dataset: 'd', sizes, body: { sizeBytes: bytes.length, sha256, extents } } as unknown as Manifest;
   const got = { opened: 0, bytes: 0 };
   const reader: PackReader = {
     async get(id) {
@@ -106,6 +107,14 @@ describe('4.9: a list of entries', () => {
     for (const changed of changes) {
       const wrong = { ...manifest, body: { ...manifest.body, extents: changed } };
       await expect(pathsOf(allEntries(wrong, reader))).rejects.toMatchObject({ code: 'content-damaged' });
+    }
+  });
+
+  test('4.11: that holds more or less than its manifest says is refused', async () => {
+    const { manifest, reader } = stored([folder('a'), folder('b')], [50]);
+    for (const wrong of [{ entries: 1 }, { entries: 3 }, { logical: 1 }]) {
+      const other = { ...manifest, sizes: { ...manifest.sizes, ...wrong } };
+      await expect(pathsOf(allEntries(other, reader))).rejects.toMatchObject({ code: 'content-damaged' });
     }
   });
 });

@@ -16,19 +16,32 @@ interface Run {
 }
 
 /** All entries in order, and the body is what its manifest says. Errors: `content-damaged`, `entry-damaged`, `unsafe-entry` and those of packs. */
-export async function* allEntries({ body, dataset }: Manifest, packs: PackReader): AsyncGenerator<LocatedEntry> {
+export async function* allEntries({ body, dataset, sizes }: Manifest, packs: PackReader): AsyncGenerator<LocatedEntry> {
   const hash = createHash('sha256');
   const check = entryCheck(body.extents);
   const reader = newEntryReader();
+  const found = { entries: 0, bytes: 0 };
+  function* counted(entries: Iterable<LocatedEntry>) {
+    for (const located of entries) {
+      found.entries++;
+      if (located.entry.type === 'file') found.bytes += located.entry.sizeBytes;
+      yield located;
+    }
+  }
   for await (const piece of bytesOf(body.extents, packs)) {
     hash.update(piece);
-    yield* check.next(reader.push(piece));
+    yield* counted(check.next(reader.push(piece)));
   }
   if (hash.digest('hex') !== body.sha256) {
     throw contentDamaged({ what: `The list of entries of ${dataset}`, why: 'its SHA-256 is not the recorded one' });
   }
-  yield* check.next(reader.end());
+  yield* counted(check.next(reader.end()));
   check.end();
+  if (found.entries !== sizes.entries || found.bytes !== sizes.logical)
+    throw contentDamaged({
+      what: `The list of entries of ${dataset}`,
+      why: 'it holds another number of entries or bytes than its manifest says',
+    });
 }
 
 /**

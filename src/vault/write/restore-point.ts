@@ -8,7 +8,14 @@ import type { Capture, CaptureFacts } from '../../sources/source.ts';
 import { decodeIndexDelta, encodeIndexDelta, type IndexedPack } from '../format/index-delta.ts';
 import { indexKey, listKey, manifestKey, packKey } from '../format/keys.ts';
 import { countByCode, encodeManifest } from '../format/manifest.ts';
-import { parseRecordKey, recordBytes, recordKey, type SnapshotRecord, signRecord } from '../format/record.ts';
+import {
+  parseRecordKey,
+  publicSizes,
+  recordBytes,
+  recordKey,
+  type SnapshotRecord,
+  signRecord,
+} from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
 import type { Needs } from '../needs.ts';
 import { keepUse } from '../prune/sparse.ts';
@@ -46,6 +53,8 @@ export interface WrittenRestorePoint {
   readonly record: SnapshotRecord;
   readonly key: string;
   readonly needs: Needs;
+  /** Exact, as its record does not say them. */
+  readonly sizes: SnapshotRecord['sizes'];
   /** Destinations that hold the restore point whole. */
   readonly heldBy: readonly string[];
   /** Destinations that do not, and why. */
@@ -206,6 +215,7 @@ async function commit(
       ...of,
       writer: keys.publicKey,
       chunkKey: keys.chunkKey,
+      sizes: stored.sizes,
       body: stored.body,
       facts: captured.facts,
       ...(captured.expectations && { expectations: captured.expectations }),
@@ -233,6 +243,8 @@ async function commit(
   const withdrawn = withdrawnOf(now, used, index.hasPack);
   if (withdrawn.length > 0) throw packWithdrawn({ packs: withdrawn.length });
 
+  const { unchanged: unchangedFiles, ...counted } = stored.sizes;
+  const sizes = { ...counted, stored: storedBytes + manifest.length + listBytes };
   const record = signRecord(
     {
       format: 1,
@@ -240,12 +252,7 @@ async function commit(
       committed: new Date(run.clock.now()).toISOString(),
       tool: options.tool,
       versions: request.versions,
-      sizes: {
-        logical: stored.sizes.logical,
-        added: stored.sizes.added,
-        stored: storedBytes + manifest.length + listBytes,
-        entries: stored.sizes.entries,
-      },
+      sizes: publicSizes(sizes),
       lists,
       manifest: [manifestId, manifest.length],
       keys: epochs.keysOf([epochs.current.epoch, ...[...stored.packs].map((pack) => index.epochOf(pack)!)]),
@@ -264,7 +271,6 @@ async function commit(
   noteRecord(index, { key, sha256, sequence: record.sequence });
   const missingAt = [...copies.dropped].map(([destination, error]) => ({ destination, why: sentenceOf(error) }));
   const { expectations, facts } = captured;
-  const { unchanged: unchangedFiles } = stored.sizes;
   return {
     record,
     key,
@@ -273,6 +279,7 @@ async function commit(
     missingAt,
     problems,
     facts,
+    sizes,
     unchangedFiles,
     ...(expectations && { expectations }),
   };
