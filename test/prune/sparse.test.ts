@@ -4,11 +4,12 @@ import { expect, test } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { startRun } from '../../src/core/run.ts';
 import { prune } from '../../src/operations/prune.ts';
-import { sparsePacks } from '../../src/vault/prune/sparse.ts';
+import { sparsePacks, usualSparseLimits } from '../../src/vault/prune/sparse.ts';
 import { pictureOf } from '../support/pictures.ts';
+import { rounds } from '../support/rounds.ts';
 import { aSystem, expectSame, noise } from '../support/vault.ts';
 
-const limits = { share: 0.3, leastRawBytes: 1000, mostAnewBytes: 1_000_000 };
+const limits = { ...usualSparseLimits, share: 0.3, leastRawBytes: 1000, mostAnewBytes: 1_000_000 };
 
 test('what lives in a pack that is mostly dead is stored anew, also of a file that did not change', async () => {
   const system = await aSystem({ packSizes: { data: 4 * 1024 * 1024, meta: 1024 * 1024 } });
@@ -33,4 +34,38 @@ test('what lives in a pack that is mostly dead is stored anew, also of a file th
   expect([...needs.packs].filter(([id]) => sparse.has(id))).toEqual([]);
   expect(third.sizes.added).toBeLessThan(200_000);
   expectSame(await system.readBack(third.id), picture);
+});
+
+test('4.4: however many small backups there are, a restore point is in a bounded number of packs, and comes back exactly', async () => {
+  const system = await aSystem({ packSizes: { data: 4 * 1024 * 1024, meta: 1024 * 1024 } });
+  const backups = rounds({ short: 60, long: 400 });
+  const request = { dryRun: false, allowLarge: true, allowFlood: true, allowMissing: false, retire: [] };
+  let most = 0;
+  let anewBytes = 0;
+  for (let number = 1; number <= backups; number++) {
+    writeFileSync(join(system.source(), `file ${number}`), noise(2000));
+    const { sizes, needs } = await system.backUp();
+    anewBytes += sizes.added - 2000;
+    most = Math.max(most, [...needs.packs].length);
+    if (number % 10 > 0) continue;
+    using open = system.open();
+    await prune(open, request, startRun({ clock: systemClock }));
+  }
+  // Of data and of lists of entries: 16 of a size, the large ones that they became, and what came since the last prune.
+  expect(most).toBeLessThan(2 * (16 + 10 + 1) + 4);
+  expect(anewBytes).toBeLessThan(2000 * backups * 8);
+  const { record } = await system.backUp();
+  expectSame(await system.readBack(record.id), pictureOf(system.source()));
+  expect(sparsePacks(system.config.stateDir).size).toBe(0);
+});
+
+test('4.4: small packs are counted by dataset: what each stores anew lies in packs of its own again, and it would never end', async () => {
+  const system = await aSystem({ datasets: ['one', 'two'] });
+  for (let number = 0; number < 5; number++) {
+    for (const dataset of ['one', 'two']) writeFileSync(join(system.source(dataset), `file ${number}`), noise(2000));
+    await system.backUp();
+  }
+  const named = (mostSmall: number) => sparsePacks(system.config.stateDir, { ...usualSparseLimits, mostSmall }).size;
+  // Of contents and of lists of entries, five of each dataset: they are of one size.
+  expect([named(5), named(4)]).toEqual([0, 20]);
 });
