@@ -68,7 +68,8 @@ export function readManifest(bytes: Uint8Array): Manifest {
   let [body, amounts]: string[][] = [[], []];
   for (const line of head) {
     const [found, ...values] = lines.shift() ?? [];
-    if (found !== line || values.length !== (line === 'body' ? 2 : line === 'sizes' ? 3 : 1)) broken(`where is its ${line}`);
+    if (found !== line || values.length !== (line === 'body' ? 2 : line === 'sizes' ? 3 : 1))
+      broken(`where is its ${line}`);
     if (line === 'body') body = values;
     else if (line === 'sizes') amounts = values;
     else said.set(line, shaped(values[0], shapes[line] as z.ZodType<string>));
@@ -81,10 +82,12 @@ export function readManifest(bytes: Uint8Array): Manifest {
     const [, pack, offset, length, at, path] = values;
     const first = at === undefined ? undefined : { at: decimal(at), path: unescaped(path!) };
     extents.push({ pack: shaped(pack, sha256Hex), offset: decimal(offset), length: decimal(length), first });
-    if (first !== undefined && (first.at >= extents.at(-1)!.length || first.path === '')) broken('no entry begins there');
+    if (first !== undefined && (first.at >= extents.at(-1)!.length || first.path === ''))
+      broken('no entry begins there');
   }
   if (extents.length > 0 && extents[0]!.first?.at !== 0) broken('its body begins with no entry');
-  if (!isRising(extents.flatMap(({ first }) => (first === undefined ? [] : [orderOf(first.path)])))) broken('its entries are not in order');
+  if (!isRising(extents.flatMap(({ first }) => (first === undefined ? [] : [orderOf(first.path)]))))
+    broken('its entries are not in order');
   if (extents.some(({ length }) => length < 1)) broken('an extent is empty');
   const facts = json(lines, 'facts', z.record(z.string(), z.unknown()));
   const expectations = lines[0]?.[0] === 'expectations' ? json(lines, 'expectations', expectationsShape) : undefined;
@@ -101,7 +104,17 @@ export function readManifest(bytes: Uint8Array): Manifest {
   const [bodySha256, bodyBytes] = [shaped(body![0], sha256Hex), decimal(body![1])];
   if (extents.reduce((sum, { length }) => sum + length, 0) !== bodyBytes)
     broken('its extents are not as long as its body');
-  return { said, chunkKey: said.get('chunk-key')!, bodySha256, bodyBytes, extents, sizes: { logical, added, entries }, facts, expectations, problems };
+  return {
+    said,
+    chunkKey: said.get('chunk-key')!,
+    bodySha256,
+    bodyBytes,
+    extents,
+    sizes: { logical, added, entries },
+    facts,
+    expectations,
+    problems,
+  };
 }
 
 function json<T>(lines: string[][], line: string, shape: z.ZodType<T>): T {

@@ -264,8 +264,10 @@ function checkFirsts({ extents }: Manifest, lines: readonly Line[]): void {
   let [start, next] = [0, 0];
   for (const { length, first } of extents) {
     const found = lines[next];
-    const begins = found !== undefined && found.at < start + length ? { at: found.at - start, path: found.path } : undefined;
-    if (first?.at !== begins?.at || first?.path !== begins?.path) broken('an entry begins elsewhere than its manifest says');
+    const begins =
+      found !== undefined && found.at < start + length ? { at: found.at - start, path: found.path } : undefined;
+    if (first?.at !== begins?.at || first?.path !== begins?.path)
+      broken('an entry begins elsewhere than its manifest says');
     start += length;
     while (next < lines.length && lines[next]!.at < start) next++;
   }
