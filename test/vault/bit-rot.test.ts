@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { LifeboatError } from '../../src/core/errors.ts';
 import type { VerifyOutcome } from '../../src/operations/verify.ts';
-import { listKey, manifestKey, packKey, parseKey } from '../../src/vault/format/keys.ts';
+import { epochKeyKey, listKey, manifestKey, packKey, parseKey } from '../../src/vault/format/keys.ts';
 import type { WithNeeds } from '../../src/vault/needs.ts';
 import type { RestorePoint } from '../../src/vault/vault.ts';
 import { type Picture, pictureOf } from '../support/pictures.ts';
@@ -63,8 +63,9 @@ function put(system: TestSystem, destination: string, key: string, bytes: Buffer
 /** The restore points that cannot be had without this object. */
 function touchedBy(key: string, { points }: Kept): string[] {
   return points
-    .filter(({ needs: { manifest, lists, packs }, key: own }) => {
+    .filter(({ needs: { manifest, keys, lists, packs }, key: own }) => {
       const needed = [own, manifestKey(manifest[0]), ...lists.map(([id]) => listKey(id))];
+      needed.push(...keys.map(([epoch, id]) => epochKeyKey(epoch, id)));
       return needed.includes(key) || [...packs].some(([pack]) => packKey(pack) === key);
     })
     .map(({ record }) => record.id);
@@ -112,6 +113,8 @@ describe('one destination: verify names every damage, and no restore gives wrong
         const isGone = damage(bytes) === undefined;
         // What a lost delta of the index named is sent again by a host that lost its own list. Who took it away is told all the same.
         if (isGone && type === 'index') expectIndexGap(outcome, key);
+        // The host keeps what it granted, and stores it again; the key that it spoke of still opens.
+        else if (isGone && type === 'grant') expect(outcome.sound).toBe(true);
         else if (type === 'rescue') expect(outcome).toMatchObject({ sound: true, findings: [{ key, healed: true }] });
         else if (isGone && type === 'snapshot') expect(outcome.sound).toBe(false);
         else expectNamed(outcome, key, kept);

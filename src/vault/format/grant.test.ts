@@ -97,7 +97,7 @@ describe('a grant', () => {
       { recipients: [example.recipients[0]!.toUpperCase().replace('1', 'A')] },
       { recipients: Array.from({ length: 101 }, (_, at) => at.toString(16).padStart(32, '0')) },
       { key: [example.key[0], -1] },
-      { key: [example.key[0], 0.5] },
+      { key: [example.key[0], 0] },
       { key: [example.key[0].slice(1), 266] },
       { begins: { speaker: speaker.publicKey, number: 0 } },
       { begins: { speaker: 'x', number: 1 } },

@@ -93,7 +93,7 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     .values()
     .flatMap(({ grants }) => grants)
     .toArray();
-  const opened = await openedBy(vault, ours, granted, options);
+  const opened = await openedBy(vault, { known, all: points }, granted, options);
   const isOpen = ({ record }: RestorePoint) => record.keys.every(([epoch]) => !opened.closed.has(epoch));
   const manifests = await run.step('manifests', () =>
     openManifests(identities.length === 0 ? [] : ours.filter(isOpen), vault.destinations, opened.identities, run),
@@ -183,16 +183,28 @@ async function judgeMade(
   return { wrong, spoiled: [...odd, ...found.spoiled] };
 }
 
-/** The given identities and what they open, of the epochs that restore points need and of those that a backup has only begun. */
+/** Of epochs that only strangers name so many are opened: they may name any number. */
+const mostStrange = 100;
+
+/**
+ * The given identities and what they open: of the epochs that restore points need, other systems' too, and of those that a backup has
+ * only begun.
+ */
 async function openedBy(
   { destinations }: VaultReader,
-  points: readonly RestorePoint[],
+  { known, all }: { readonly known: readonly RestorePoint[]; readonly all: readonly RestorePoint[] },
   granted: readonly Grant[],
   { identities, run: { signal } }: VerifyOptions,
 ): Promise<{ readonly identities: readonly string[]; readonly closed: ReadonlySet<string> }> {
   if (identities.length === 0) return { identities, closed: new Set() };
-  const named = points.flatMap(({ record }) => record.keys);
-  const keys = [...named, ...granted.map(({ epoch, key: [id, sizeBytes] }) => [epoch, id, sizeBytes] as const)];
+  const named = known.flatMap(({ record }) => record.keys);
+  const ours = new Set(named.map(([epoch]) => epoch));
+  const strange = all.flatMap(({ record }) => record.keys).filter(([epoch]) => !ours.has(epoch));
+  const keys = [
+    ...named,
+    ...strange.slice(0, mostStrange),
+    ...granted.map(({ epoch, key: [id, sizeBytes] }) => [epoch, id, sizeBytes] as const),
+  ];
   // What is wrong with one of them is found when all of them are read.
   const opened = await openEpochs(keys, { destinations, identities, onDamage: () => {}, signal });
   const closed = new Set(opened.closed.map(({ epoch }) => epoch));
