@@ -10,8 +10,8 @@ export default defineConfig({
     setupFiles: ['test/support/compile.ts'],
     reporters: ['default', reportSkips, seeThreats()],
     // A bound for what hangs, not a verdict on how fast a machine is: six others may be at work on it.
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    testTimeout: 900_000,
+    hookTimeout: 900_000,
     // Tests wait for servers and children for about a third of their time: on two cores a third worker uses it.
     maxWorkers: 3,
   },

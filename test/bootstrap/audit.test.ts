@@ -67,7 +67,7 @@ describe('U5: the audit log', () => {
     expect(said[1]).toMatch(/configuration +this host +lifeboat\.yaml changed: [0-9a-f]{8} became [0-9a-f]{8}/);
     expect(await audit(folder, '--since', '2100-01-01T00:00:00Z')).toEqual([]);
     expect(await lifeboat(folder, ['audit', '--kind', 'nothing'])).toMatchObject({ code: 64 });
-  }, 120_000);
+  });
 
   test('tells of an attempt with a key that does not fit, too', async () => {
     const folder = await backedUp();
@@ -120,7 +120,7 @@ describe('U5: the audit log', () => {
     const cut = await lifeboat(folder, ['audit', 'verify']);
     expect(cut).toMatchObject({ code: 1, stdout: expect.stringContaining('the end was cut off') });
     expect((await lifeboat(folder, ['evidence', 'verify'])).code).toBe(1);
-  }, 120_000);
+  });
 
   test('a host that was set back to an older state of its own goes on with one chain', async () => {
     const folder = await backedUp();
@@ -139,7 +139,7 @@ describe('U5: the audit log', () => {
     await lifeboat(folder, ['restore', 'uploads', '--into', 'two', ...daily]);
     expect(await lifeboat(folder, ['audit', 'verify'])).toMatchObject({ code: 0 });
     expect(kinds(await audit(folder))).toEqual(['restore', 'restore', 'backup', 'configuration']);
-  }, 120_000);
+  });
 
   test('a destination that was away gets what it missed with the next entry', async () => {
     const folder = await backedUp();
@@ -156,7 +156,7 @@ describe('U5: the audit log', () => {
     await lifeboat(folder, ['restore', 'uploads', '--into', 'two', ...daily]);
     expect(readdirSync(join(folder, 'other/ledger')).sort()).toEqual(readdirSync(ledger(folder)).sort());
     expect(statSync(join(folder, 'other/ledger')).isDirectory()).toBe(true);
-  }, 120_000);
+  });
 
   test('V7: a restore is evidence, and a proof is found behind many entries of other kinds', async () => {
     const folder = await backedUp();
@@ -170,5 +170,5 @@ describe('U5: the audit log', () => {
     ]);
     rmSync(join(folder, 'state'), { recursive: true });
     expect((await lifeboat(folder, ['status'])).stdout).toMatch(/^Proved /m);
-  }, 120_000);
+  });
 });

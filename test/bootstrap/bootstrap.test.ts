@@ -112,7 +112,7 @@ describe('B3: bootstrap', () => {
     const file = join(vault, 'vault.json');
     writeFileSync(file, readFileSync(file, 'utf8').replace('"format":1', '"format":2'));
     expect(await run('bootstrap', vault)).toMatchObject({ code: 2, stderr: expect.stringContaining('format-newer') });
-  }, 120_000);
+  });
 });
 
 describe('B3: recover', () => {
@@ -141,7 +141,7 @@ describe('B3: recover', () => {
     const again = await run(...words, 'uploads', '--again');
     expect(again.code, again.stderr).toBe(0);
     expect(readFileSync(join(lost, 'data/uploads/a.txt'), 'utf8')).toBe('hello');
-  }, 120_000);
+  });
 
   test('killed at any moment, it goes on where it was when it is run again', async () => {
     const { run, vault, key, lost } = await disaster();
@@ -153,7 +153,7 @@ describe('B3: recover', () => {
     const { datasets } = JSON.parse(last.stdout);
     expect(datasets.map(({ state }: { state: string }) => state)).toEqual(['was back', 'was back']);
     expect(readFileSync(join(lost, 'data/uploads/a.txt'), 'utf8')).toBe('hello');
-  }, 120_000);
+  });
 
   test('a destination of the lost host is not silently begun anew by the next backup', async () => {
     const { run, vault, key, lost } = await disaster();
@@ -165,7 +165,7 @@ describe('B3: recover', () => {
     const told = await run('backup', '--refill', ...config);
     expect(told.code, told.stderr).toBe(0);
     expect(readFileSync(join(lost, 'backups/vault.json'))).toEqual(readFileSync(join(vault, 'vault.json')));
-  }, 120_000);
+  });
 });
 
 /** Runs the command and kills it when `step` has ended. */

@@ -60,7 +60,7 @@ describe('C2: an identity vouches for its writers', () => {
     const { offer } = JSON.parse((await bare('bootstrap', vault, '--identity', key, '--into', 'x', '--json')).stdout);
     expect(offer.strangers).toEqual([]);
     expect(offer.believed).toContainEqual({ key: writerKey(), because: 'endorsed by the key' });
-  }, 120_000);
+  });
 
   test('C2: beside it a newer forged configuration of a stranger is named and passed over, in silence never', async () => {
     const { here, copy, bare, vault, key, folder } = await host();
@@ -93,7 +93,7 @@ describe('C2: an identity vouches for its writers', () => {
     expect(recovered.code, recovered.stdout).toBe(1);
     expect(JSON.parse(recovered.stdout).passedOver.length).toBeGreaterThan(1);
     expect(recovered.stderr).toContain('was passed over');
-  }, 120_000);
+  });
 
   test('C2: a drill or a check over a forged vault endorses this host alone, never the forger', async () => {
     const { here, folder, key, writerKey } = await host();
@@ -107,7 +107,7 @@ describe('C2: an identity vouches for its writers', () => {
       (one) => JSON.parse(readFileSync(join(root, one), 'utf8')).writers as { key: string }[],
     );
     expect(named.map((one) => one.key)).toEqual([writerKey()]);
-  }, 120_000);
+  });
 
   test('C2: forged, replayed from another vault, or older, an endorsement counts for nothing', async () => {
     const { here, copy, bare, vault, key, identity, vaultId } = await host();
@@ -156,7 +156,7 @@ describe('C2: an identity vouches for its writers', () => {
     rmSync(join(vault, endorsementKey(endorser, ulidAt(7))));
     const ran = await bare('bootstrap', vault, '--identity', key, '--into', 'x');
     expect(ran.code, ran.stderr).toBe(0);
-  }, 120_000);
+  });
 
   test('C2: whom the configuration does not list any more is endorsed no more', async () => {
     const { here, folder, key, writerKey, endorsements } = await host();
@@ -180,7 +180,7 @@ describe('C2: an identity vouches for its writers', () => {
     writeFileSync(file, listing([writerKey()]));
     await here('keys', 'check', '--identity', key);
     expect(newest()).toMatchObject({ sequence: 2, writers: [{ key: writerKey() }] });
-  }, 120_000);
+  });
 
   test('C2: a key file that names another vault stops everything; one that names this one needs no question', async () => {
     const { here, copy, bare, vault, safe, text, folder } = await host();
@@ -212,5 +212,5 @@ describe('C2: an identity vouches for its writers', () => {
     expect((await bare('bootstrap', vault, ...given, '--into', 'z')).stdout).toContain('written beside the key');
     await here('keys', 'combine', '--into', 'combined.txt', one!, two!, three!);
     expect(readFileSync(join(folder, 'combined.txt'), 'utf8')).toContain(/^# vault .*$/m.exec(text)![0]);
-  }, 120_000);
+  });
 });

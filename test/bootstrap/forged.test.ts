@@ -17,7 +17,7 @@ describe('C2: a forged vault on a bare machine', () => {
     }
     expect(harm()).toEqual([]);
     expect(readdirSync(bare)).toEqual([]);
-  }, 120_000);
+  });
 
   test('C2: accepted by mistake, it writes into the named folder alone, and runs, reads and reaches nothing before a yes', async () => {
     const { run, vault, key, forger, harm, bare } = await forgery();
@@ -55,7 +55,7 @@ describe('C2: a forged vault on a bare machine', () => {
       });
     }
     expect(harm()).toEqual([]);
-  }, 240_000);
+  });
 
   test('C2: even after a yes nothing goes to where the system, a login or a timer would obey it', async () => {
     const { run, vault, key, forger, etc, original } = await forgery();
@@ -68,7 +68,7 @@ describe('C2: a forged vault on a bare machine', () => {
     expect(existsSync(join(etc, 'app/token'))).toBe(true);
     const { offer } = JSON.parse(ran.stdout);
     expect(offer.places.filter(({ why }: { why?: string }) => why !== undefined)).toHaveLength(2);
-  }, 120_000);
+  });
 
   test('C2: links, pipes and strangers in the named folder lead no file elsewhere, and stop nothing for ever', async () => {
     const { run, vault, key, forger, bare, root, harm } = await forgery();
@@ -89,7 +89,7 @@ describe('C2: a forged vault on a bare machine', () => {
     }
     expect(readdirSync(elsewhere)).toEqual([]);
     expect(harm()).toEqual([]);
-  }, 120_000);
+  });
 
   test('C2: writers and pruners that a restored configuration lists widen nothing, were they ten thousand', async () => {
     const writers = Array.from({ length: 10_000 }, () => randomBytes(32).toString('base64'));
@@ -117,7 +117,7 @@ describe('C2: a forged vault on a bare machine', () => {
     expect(trust.writers?.has(forger)).toBe(true);
     expect(writers.filter((one) => trust.writers?.has(one) || trust.pruners?.has(one))).toEqual([]);
     expect(trust.writers?.size).toBeLessThan(4);
-  }, 120_000);
+  });
 
   test.runIf(process.getuid?.() === 0)(
     'C2: to an ordinary user it does no more than to root',

@@ -36,7 +36,7 @@ describe('B3: recover, killed between a restore and its note', () => {
     const again = await rerun('--again');
     expect(again.code, again.stdout).toBe(0);
     expect(namesOf(database)).toEqual(['Ada']);
-  }, 120_000);
+  });
 
   test('does not take for its own what somebody put there since, and says what to do', async () => {
     const { lost, rerun, killAt } = await bootstrapped();
@@ -68,7 +68,7 @@ describe('B3: recover, killed between a restore and its note', () => {
     expect(namesOf(database)).toEqual(['Ada']);
     expect(readFileSync(join(uploads, 'a.txt'), 'utf8')).toBe('hello');
     expect(existsSync(`${uploads}.mine/a.txt`)).toBe(true);
-  }, 120_000);
+  });
 
   test('goes on with PostgreSQL too, and takes no database of that name for its own', async () => {
     const server = await startPostgres();
@@ -94,7 +94,7 @@ describe('B3: recover, killed between a restore and its note', () => {
     expect(back.code, back.stdout).toBe(0);
     expect(JSON.parse(back.stdout).datasets).toMatchObject([{ dataset: 'orders', state: 'was back' }]);
     expect(await server.query('SELECT name FROM users', 'harbor')).toEqual([{ name: 'Ada' }, { name: 'Grace' }]);
-  }, 120_000);
+  });
 });
 
 /** A bare machine with the configuration back, where the second command is run again and again. */

@@ -60,7 +60,7 @@ for (const engine of ['SQLite', 'PostgreSQL'] as const) {
     expect(JSON.parse(shown ?? '')).toEqual(before);
     expect(took).toMatch(/^2 commands, \d+ ms$/);
     console.log(`${engine}: ${took}`);
-  }, 240_000);
+  });
 }
 
 /** Harbor with invoices and uploads, its backups in a bucket, whose keys the configuration has in a file of its own. */
@@ -141,7 +141,7 @@ async function onBareMachine(
   const oneWay = [process.execPath, here('one-way.ts'), JSON.stringify({ port, socket, others } satisfies OneWay)];
   const apart = [...asRoot, '--mount', '--propagation', 'private', '--net'];
   const args = [...apart, ...oneWay, 'sh', here('nothing.sh'), ...words];
-  const { stdout } = await run('unshare', args, { env, timeout: 180_000 });
+  const { stdout } = await run('unshare', args, { env, timeout: 600_000 });
   const [outlook = '', ...rest] = stdout.split('\n');
   expectOnlyTheBucket(JSON.parse(outlook) as Outlook, others.length);
   // More than the one that tried it.

@@ -54,7 +54,7 @@ test('B3: the two commands of docs/recovery-from-nothing.md bring everything bac
   expect(recovered.code, recovered.shown).toBe(0);
   expect(recovered.shown).toContain('All of it is back: 2 datasets');
   expect(readFileSync(join(lost, 'data/uploads/a.txt'), 'utf8')).toBe('hello');
-}, 120_000);
+});
 
 describe('docs/threats.md, After an attack, followed word for word', () => {
   const commands = commandsIn('threats.md', 'After an attack');
@@ -108,7 +108,7 @@ describe('docs/threats.md, After an attack, followed word for word', () => {
     expect(shown.join('\n')).toContain('All of it is back: 2 datasets');
     expect(readFileSync(join(clean, 'back/data/uploads/a.txt'), 'utf8')).toBe('hello');
     expect(readFileSync(join(clean, 'back/lifeboat.yaml'), 'utf8')).not.toContain('EXECUTED');
-  }, 240_000);
+  });
 
   test('C2: a forged vault in its place: the second command stops, and nothing of it was used', async () => {
     const { vault, key, bare, harm } = await forgery();
@@ -124,5 +124,5 @@ describe('docs/threats.md, After an attack, followed word for word', () => {
     expect(refused.code, refused.shown).toBe(64);
     expect(harm()).toEqual([]);
     expect(existsSync(join(bare, 'back'))).toBe(false);
-  }, 120_000);
+  });
 });

@@ -65,4 +65,4 @@ test('B3: over SFTP a server is used only when its key is named, and everything 
   const given = ['--host-key', fingerprint, '--ssh-key', server.keyFile];
   const again = await lifeboat(bare, [...from, ...given, '--again'], { HOME: bare });
   expect(again.code, again.stderr).toBe(0);
-}, 120_000);
+});

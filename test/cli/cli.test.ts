@@ -264,7 +264,7 @@ test('Ctrl-C ends with 130 and says that nothing is half done', async () => {
     stderr += piece;
   });
   const ended = new Promise<number | null>((done) => child.on('exit', done));
-  await expect.poll(() => existsSync(join(folder, 'waiting')), { timeout: 20_000 }).toBe(true);
+  await expect.poll(() => existsSync(join(folder, 'waiting')), { timeout: 240_000 }).toBe(true);
   // A terminal sends it to the command and to all that it started.
   process.kill(-child.pid!, 'SIGINT');
   expect(await ended).toBe(130);

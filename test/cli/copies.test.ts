@@ -20,9 +20,7 @@ async function three(): Promise<string> {
   return folder;
 }
 
-test('what is not protected yet is said by backup, list and status, and copy protects it', {
-  timeout: 120_000,
-}, async () => {
+test('what is not protected yet is said by backup, list and status, and copy protects it', async () => {
   const folder = await three();
   const first = await lifeboat(folder, ['backup', '--json']);
   expect(first.code, first.stdout + first.stderr).toBe(0);
@@ -67,7 +65,7 @@ test('what is not protected yet is said by backup, list and status, and copy pro
   expect(existsSync(join(folder, 'usb'))).toBe(false);
 });
 
-test('what cannot be meant is refused', { timeout: 60_000 }, async () => {
+test('what cannot be meant is refused', async () => {
   const folder = await three();
   await lifeboat(folder, ['backup', '--quiet']);
   expect(await lifeboat(folder, ['copy', '--to', 'nsa'])).toMatchObject({
@@ -77,9 +75,7 @@ test('what cannot be meant is refused', { timeout: 60_000 }, async () => {
   expect(await lifeboat(folder, ['copy', '--to', 'nas', '--from', 'nas'])).toMatchObject({ code: 64 });
 });
 
-test('copies that would be lost together are called out, and destination list --check says so to a script', {
-  timeout: 60_000,
-}, async () => {
+test('copies that would be lost together are called out, and destination list --check says so to a script', async () => {
   const folder = await project();
   await lifeboat(folder, ['init']);
   await lifeboat(folder, ['backup', '--quiet']);
@@ -108,9 +104,7 @@ test('copies that would be lost together are called out, and destination list --
   ]);
 });
 
-test('cost says what lies where and what it costs; policy prints a document and nothing beside it', {
-  timeout: 60_000,
-}, async () => {
+test('cost says what lies where and what it costs; policy prints a document and nothing beside it', async () => {
   const folder = await three();
   const file = join(folder, 'lifeboat.yaml');
   const text = readFileSync(file, 'utf8').replace(

@@ -22,7 +22,7 @@ export function lifeboat(
   const { PATH = '', HOME = folder } = process.env;
   // A command that hangs fails its test, and does not outlive it.
   const options = {
-    timeout: 40_000,
+    timeout: 240_000,
     killSignal: 'SIGKILL' as const,
     cwd: folder,
     ...(uid !== undefined && { uid, gid: uid }),

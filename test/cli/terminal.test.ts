@@ -23,9 +23,7 @@ hostile.push(Buffer.from([0xff, 0x9b, 0x33, 0x31, 0x6d]));
 const at = (folder: string, name: Buffer, ...rest: string[]) =>
   Buffer.concat([Buffer.from(`${folder}/`), name, Buffer.from(rest.map((part) => `/${part}`).join(''))]);
 
-test('L: whatever a name holds, in data, in a vault or in an answer, no command hands it to the terminal', {
-  timeout: 300_000,
-}, async () => {
+test('L: whatever a name holds, in data, in a vault or in an answer, no command hands it to the terminal', async () => {
   const folder = await project();
   const { identity, recipient } = await generateIdentity();
   writeFileSync(join(folder, 'key.txt'), `${identity}\n`, { mode: 0o600 });

@@ -167,7 +167,7 @@ describe('the sandbox', () => {
       const words = ['/bin/sh', '-c', `(setsid sh -c 'sleep 1000; : ${mark}' &) ; sleep 1000; : ${mark}`];
       const agent = await box.application([]);
       await agent.call('start', { name: 'long', words, env: { PATH: process.env.PATH ?? '' }, directory: folder });
-      await expect.poll(() => processesWith(mark), { timeout: 60_000 }).toBeGreaterThan(0);
+      await expect.poll(() => processesWith(mark), { timeout: 240_000 }).toBeGreaterThan(0);
     }
     expect(processesWith(mark)).toBe(0);
   });

@@ -116,7 +116,7 @@ describe('kill -9', () => {
     expect(await system.verify()).toMatchObject({ sound: true, findings: [] });
   }
 
-  test('at every step of keys admit', { timeout: 240_000 }, async () => {
+  test('at every step of keys admit', async () => {
     const sample = await aSystem();
     smallTree(sample.source());
     const { record } = await sample.backUp();
@@ -145,7 +145,7 @@ describe('kill -9', () => {
     ['before the first pack', { kind: 'kill-before', verb: 'put', key: /^packs\//, nth: 1 }],
     ['before the record', { kind: 'kill-before', verb: 'put', key: /^snapshots\//, nth: 1 }],
   ];
-  test.for(moments)('while an epoch begins: %s', { timeout: 240_000 }, async ([, fault]) => {
+  test.for(moments)('while an epoch begins: %s', async ([, fault]) => {
     for (const isStateLost of [false, true]) {
       const system = await aSystem({ destinations: ['disk', 'nas'] });
       smallTree(system.source());

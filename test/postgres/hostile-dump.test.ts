@@ -109,7 +109,7 @@ describe('H6: what a role without rights left in its database', () => {
     );
     await expect
       .poll(() => server.query("SELECT FROM pg_stat_activity WHERE usename ~ '^lifeboat_load' AND query ~ '^COPY'"), {
-        timeout: 60_000,
+        timeout: 240_000,
       })
       .toHaveLength(1);
     controller.abort(new Error('a person stopped it'));

@@ -52,7 +52,7 @@ async function pruneTwice({ destination }: Awaited<ReturnType<typeof stored>>, d
   return once();
 }
 
-test('where versions are kept, what is pruned is gone for good, and nothing else', { timeout: 120_000 }, async () => {
+test('where versions are kept, what is pruned is gone for good, and nothing else', async () => {
   const made = await stored({ versions: true });
   const [first, second] = (await made.system.points()).filter(({ record }) => record.dataset === 'uploads');
   const kept = new Set([...second!.needs.packs].map(([id]) => packKey(id)));
@@ -68,7 +68,7 @@ test('where versions are kept, what is pruned is gone for good, and nothing else
   for (const [id] of second!.record.lists) expect(left).toContain(listKey(id));
 });
 
-test('what is locked waits, told with its end, and what its record needs waits too', { timeout: 120_000 }, async () => {
+test('what is locked waits, told with its end, and what its record needs waits too', async () => {
   const made = await stored({ lock: { mode: 'GOVERNANCE', days: 1 } });
   const [first] = (await made.system.points()).filter(({ record }) => record.dataset === 'uploads');
   const { swept } = await pruneTwice(made, first!.record.id);

@@ -5,7 +5,7 @@ import { anyCase, play } from './model/play.ts';
 /** Ten thousand and more: `LIFEBOAT_MODEL_RUNS=10000`. */
 const runs = Number(process.env.LIFEBOAT_MODEL_RUNS ?? 150);
 
-test(`nothing that retention keeps is lost, in ${runs} random lives of a vault`, { timeout: 3_600_000 }, async () => {
+test(`nothing that retention keeps is lost, in ${runs} random lives of a vault`, async () => {
   let removals = 0;
   await fc.assert(
     fc.asyncProperty(anyCase, async (one) => {

@@ -83,7 +83,7 @@ test('what a known writer stored for later programs stops whoever deletes, and a
   await system.backUp();
   expect(await pruned(system, { allowMissing: false })).toMatchObject({ generation: 1, suspect: [] });
   await erased(system, first.record.id);
-}, 120_000);
+});
 
 test('what a known writer stored for later programs stops whoever deletes, whatever lies under its name elsewhere', async () => {
   const system = await aSystem({ destinations: ['disk', 'usb'] });
@@ -110,7 +110,7 @@ test('what a known writer stored for later programs stops whoever deletes, whate
       await expect(erased(system, first.record.id)).rejects.toMatchObject({ code: 'prune-newer' });
     }
   }
-}, 120_000);
+});
 
 test('of strangers’ announcements none is fetched, and under a known writer’s name a backup looks at so many; a prune at all', async () => {
   const system = await aSystem();
@@ -145,4 +145,4 @@ test('of strangers’ announcements none is fetched, and under a known writer’
   const said = { format: 1, vault: record.vault, requires: ['logs'] };
   writeFileSync(join(folder(own), name), later('announcement', said, own));
   await expect(pruned(system)).rejects.toMatchObject({ code: 'prune-newer' });
-}, 120_000);
+});

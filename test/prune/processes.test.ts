@@ -68,9 +68,7 @@ function isStopped({ child }: Worker): boolean {
   return /^\d+ \(.*\) T/s.test(readFileSync(`/proc/${child.pid}/stat`, 'utf8'));
 }
 
-test('a prune killed before its changes, and the next one ends what it began', {
-  timeout: 240_000,
-}, async () => {
+test('a prune killed before its changes, and the next one ends what it began', async () => {
   const system = await started();
   let killed = 0;
   const stride = rounds({ short: 3, long: 1 });
@@ -97,9 +95,7 @@ test('a prune killed before its changes, and the next one ends what it began', {
   expect(left.length).toBeLessThan(kept + 3);
 });
 
-test('a backup stopped just before its record, over marks and sweeps (rustic docs#144)', {
-  timeout: 240_000,
-}, async () => {
+test('a backup stopped just before its record, over marks and sweeps (rustic docs#144)', async () => {
   for (const stopBefore of ['manifests/', 'snapshots/harbor/uploads/']) {
     const system = await started();
     const before = readFileSync(join(system.source(), 'data'));
@@ -127,7 +123,7 @@ test('a backup stopped just before its record, over marks and sweeps (rustic doc
   }
 });
 
-test('backups and prunes killed and stopped at any moment', { timeout: 240_000 }, async () => {
+test('backups and prunes killed and stopped at any moment', async () => {
   const system = await started();
   let killed = 0;
   for (let round = 0; round < rounds({ short: 4, long: 24 }); round++) {

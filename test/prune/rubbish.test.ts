@@ -54,7 +54,7 @@ test('H2: junk under the next thousand numbers pushes a prune further, and write
   expect(newHost?.doubts).toEqual([]);
   rmSync(join(system.config.stateDir, 'generation.json'));
   expect((await system.backUp()).record.generation).toBe(1204);
-}, 120_000);
+});
 
 test('what lies where a record should be is accepted once, and each new thing again; what a stranger accepts is not', async () => {
   const system = await aSystem();
@@ -81,7 +81,7 @@ test('what lies where a record should be is accepted once, and each new thing ag
   await expect(pruned(system)).rejects.toMatchObject({ ...suspect, message: expect.stringContaining(keyOf(second)) });
   await pruned(system, { allowMissing: true });
   await pruned(system);
-}, 120_000);
+});
 
 test('a record that cannot be fetched now is accepted for now: it may be sound tomorrow', async () => {
   const system = await aSystem();
@@ -95,7 +95,7 @@ test('a record that cannot be fetched now is accepted for now: it may be sound t
   await pruned(system, { allowMissing: true }, away);
   await expect(pruned(system, {}, away)).rejects.toMatchObject(suspect);
   expect((await pruned(system)).suspect).toEqual([]);
-}, 120_000);
+});
 
 test('an entry of the ledger whose loss was accepted is asked for no more', async () => {
   const system = await aSystem();
@@ -108,4 +108,4 @@ test('an entry of the ledger whose loss was accepted is asked for no more', asyn
   await expect(pruned(system)).rejects.toMatchObject(suspect);
   await pruned(system, { allowMissing: true });
   await pruned(system);
-}, 120_000);
+});

@@ -172,7 +172,7 @@ test('status lists each destination once for it, no pack, and reads at most 5,00
   expect([times('list packs'), times('list manifests'), times('list gc'), times('get ledger')]).toEqual([
     0, 0, 1, 5000,
   ]);
-}, 60_000);
+});
 
 /** A long life of backups, before what there is. */
 async function plantEntries(system: TestSystem, count: number): Promise<void> {
@@ -238,4 +238,4 @@ test('the brake that stopped the last prune is told of with what it said, until 
   expect((await lifeboat(folder, ['status'])).stdout).toContain('was stopped');
   expect((await lifeboat(folder, ['prune', '--allow-large'])).code).toBe(0);
   expect((await lifeboat(folder, ['status'])).stdout).not.toContain('was stopped');
-}, 120_000);
+});

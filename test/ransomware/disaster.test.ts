@@ -28,9 +28,7 @@ function flipBits(folder: string, count: number): number {
   return hit.size;
 }
 
-test('of three destinations one is lost, one has a thousand flipped bits, one lags: all restores, and heals', {
-  timeout: 120_000,
-}, async () => {
+test('of three destinations one is lost, one has a thousand flipped bits, one lags: all restores, and heals', async () => {
   const system = await aSystem({ destinations: ['lost', 'rotten', 'lagging'] });
   const pictures = new Map<string, Picture>();
   smallTree(system.source());

@@ -16,9 +16,7 @@ const literal = (text: string): Expandable => ({ shown: text, expand: async () =
 
 describe('after keep, on a Ceph bucket whose owner tries', () => {
   for (const Mode of ['GOVERNANCE', 'COMPLIANCE'] as const) {
-    test(`${Mode.toLowerCase()}: no version is removed, and no lock becomes shorter`, {
-      timeout: 120_000,
-    }, async () => {
+    test(`${Mode.toLowerCase()}: no version is removed, and no lock becomes shorter`, async () => {
       await using bucket = await makeBucket({ lock: { mode: Mode, days: 1 } });
       const bare = await aSystem();
       const { accessKeyId, secretAccessKey } = bucket.keys;

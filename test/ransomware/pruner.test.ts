@@ -163,9 +163,7 @@ const attacks: Readonly<Record<string, Attack>> = {
 
 describe('a pruner that comes after an attack, where nothing is locked', () => {
   for (const [what, { make, outcome }] of Object.entries(attacks)) {
-    test(`${what}: ${outcome === 'pruned' ? 'nothing true is removed' : 'it refuses'}`, {
-      timeout: 120_000,
-    }, async () => {
+    test(`${what}: ${outcome === 'pruned' ? 'nothing true is removed' : 'it refuses'}`, async () => {
       const on = await stage();
       for (let hour = 0; hour < 3; hour++) {
         on.clock.afterMs = hour * 60 * minuteMs;

@@ -151,9 +151,7 @@ describe('ransomware: everything on the production host and the bucket’s own c
     rmSync(host.config.stateDir, { recursive: true });
   });
 
-  test('afterwards: every restore point from before restores exactly, on a machine that never saw the vault', {
-    timeout: 120_000,
-  }, async () => {
+  test('afterwards: every restore point from before restores exactly, on a machine that never saw the vault', async () => {
     const clean = await on.clean();
     let at = 0;
     for (const [id, picture] of on.pictures) {
@@ -194,7 +192,7 @@ describe('ransomware: everything on the production host and the bucket’s own c
     expect(status.answer.withoutRestorePoint).toEqual([]);
   });
 
-  test('the pruner comes after it, and removes nothing true', { timeout: 120_000 }, async () => {
+  test('the pruner comes after it, and removes nothing true', async () => {
     using open = (await on.clean()).open();
     const request = { dryRun: false, allowLarge: false, allowFlood: false, allowMissing: false, retire: [] };
     const pruned = await prune(open, request, startRun({ clock: systemClock })).catch((error: unknown) => error);
@@ -204,7 +202,7 @@ describe('ransomware: everything on the production host and the bucket’s own c
     for (const [id, picture] of on.pictures) expectSame(await clean.readBack(id), picture);
   });
 
-  test('verify names it, and makes the vault plain again', { timeout: 300_000 }, async () => {
+  test('verify names it, and makes the vault plain again', async () => {
     const clean = await on.clean();
     const first = await clean.verify();
     const kinds = new Set(first.findings.map(({ kind }) => kind));
@@ -219,7 +217,7 @@ describe('ransomware: everything on the production host and the bucket’s own c
   });
 });
 
-test('the attacker waits until the locks have ended: the keeper was there before', { timeout: 120_000 }, async () => {
+test('the attacker waits until the locks have ended: the keeper was there before', async () => {
   await using bucket = await makeBucket({ lock: true });
   const bare = await aSystem();
   const config = configured(bare.config, bucket);

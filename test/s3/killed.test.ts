@@ -89,7 +89,7 @@ test('a backup killed at any moment: what was whole in the bucket stays whole, a
   await expectWhole(system, history);
   expect(completed).toBeLessThan(times - 1);
   await expectSound(system);
-}, 120_000);
+});
 
 /** What is marked by now: the next prune is to see it as four days old, for which no test waits. */
 async function marksOf(system: TestSystem): Promise<string[]> {
@@ -141,4 +141,4 @@ test('a prune killed at any moment: what is kept stays whole, and the next one e
   await expectWhole(system, history.slice(-kept));
   await expectSound(system);
   expect((await pointsOf(system)).length).toBeLessThan(kept + 3);
-}, 120_000);
+});

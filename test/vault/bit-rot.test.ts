@@ -103,7 +103,7 @@ function expectIndexGap({ sound, findings }: VerifyOutcome, key: string): void {
 
 describe('one destination: verify names every damage, and no restore gives wrong bytes', () => {
   for (const [what, damage] of damages) {
-    test(`every object with ${what}`, { timeout: 120_000 }, async () => {
+    test(`every object with ${what}`, async () => {
       const kept = await keptVault(['disk']);
       for (const [key, bytes] of kept.objects) {
         put(kept.system, 'disk', key, damage(bytes));
@@ -124,7 +124,7 @@ describe('one destination: verify names every damage, and no restore gives wrong
     });
   }
 
-  test('two objects of one type swapped', { timeout: 120_000 }, async () => {
+  test('two objects of one type swapped', async () => {
     const kept = await keptVault(['disk']);
     const types = Map.groupBy(kept.objects.keys(), (key) => parseKey(key)!.type);
     for (const type of ['pack', 'manifest', 'snapshot'] as const) {
@@ -165,7 +165,7 @@ describe('one destination: verify names every damage, and no restore gives wrong
 
 describe('two destinations: a restore takes the sound copy, and verify heals the other', () => {
   for (const [what, damage] of damages.filter((_, index) => index % 3 === 1)) {
-    test(`every object with ${what}`, { timeout: 120_000 }, async () => {
+    test(`every object with ${what}`, async () => {
       const kept = await keptVault(['disk', 'nas']);
       const [id, picture] = [...kept.pictures].at(-1)!;
       for (const [key, bytes] of kept.objects) {

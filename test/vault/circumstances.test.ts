@@ -199,9 +199,7 @@ describe('the circumstances of a backup', () => {
     expect(sizes.entries).toBe(100_000);
   });
 
-  test('a file that changes while it is read is reported, and restores as one state of it', {
-    timeout: 60_000,
-  }, async () => {
+  test('a file that changes while it is read is reported, and restores as one state of it', async () => {
     const system = await aSystem({ packSizes: { data: 4 << 20, meta: 1 << 20 } });
     const path = `${system.source()}/log`;
     writeFileSync(path, noise(48 << 20));

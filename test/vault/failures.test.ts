@@ -17,7 +17,7 @@ const stride = rounds({ short: 4, long: 1 });
 
 describe('a fault at any boundary: the backup fails and says why, or its restore point is whole', () => {
   for (const kind of kinds) {
-    test(kind, { timeout: 180_000 }, async () => {
+    test(kind, async () => {
       const system = await aSystem();
       smallTree(system.source());
       const first = pictureOf(system.source());
@@ -50,7 +50,7 @@ describe('a fault at any boundary: the backup fails and says why, or its restore
     });
   }
 
-  test('also in the very first backup', { timeout: 180_000 }, async () => {
+  test('also in the very first backup', async () => {
     for (const kind of kinds) {
       for (let nth = 1, reached = true; reached; nth += stride) {
         const system = await aSystem();

@@ -83,7 +83,7 @@ describe('kill -9 at every boundary', () => {
     ['before calls', rounds({ short: 2, long: 1 }), (nth) => ({ kind: 'kill-before', nth })],
     ['after puts', some, (nth) => ({ kind: 'kill-after', verb: 'put', nth })],
   ];
-  test.for(scripts)('of a later backup, %s', { timeout: 240_000 }, async ([, stride, faultAt]) => {
+  test.for(scripts)('of a later backup, %s', async ([, stride, faultAt]) => {
     const sample = await started();
     change(sample.system);
     const calls = await boundaries(sample.system, faultAt(1).verb);
@@ -98,7 +98,7 @@ describe('kill -9 at every boundary', () => {
     });
   });
 
-  test('of the first backup', { timeout: 240_000 }, async () => {
+  test('of the first backup', async () => {
     const sample = await aSystem();
     smallTree(sample.source());
     await each((await boundaries(sample)) + 1, some, async (numbers) => {
@@ -123,7 +123,7 @@ async function started(): Promise<{ system: TestSystem; history: History }> {
   return { system, history };
 }
 
-test('kill -9 at any moment', { timeout: 240_000 }, async () => {
+test('kill -9 at any moment', async () => {
   const { system, history } = await started();
   change(system);
   const began = performance.now();

@@ -22,9 +22,7 @@ const node = new URL('../../bin/node', import.meta.url).pathname;
 const largeBytes = 600 * MiB;
 const smallFiles = 20_000;
 
-test('600 MiB in one file and 20,000 small ones: neither backup nor restore holds 400 MiB', {
-  timeout: 180_000,
-}, async () => {
+test('600 MiB in one file and 20,000 small ones: neither backup nor restore holds 400 MiB', async () => {
   const system = await aSystem({ packSizes: usualPackSizes });
   makeLarge(`${system.source()}/large`);
   makeSmall(`${system.source()}/small`);

@@ -56,7 +56,7 @@ describe('the state of the writing host is lost', () => {
     await expectAllWhole();
   });
 
-  test('index damaged anywhere: the next restore point is whole', { timeout: 180_000 }, async () => {
+  test('index damaged anywhere: the next restore point is whole', async () => {
     const random = seededRandom(11);
     const sound = readFileSync(state('index.sqlite'));
     for (let place = 0; place < 16; place++) {
