@@ -6,6 +6,7 @@ import { comparePaths, fromBytes, pathFromText, toBytes } from '../../src/core/p
 import { generateIdentity } from '../../src/vault/age/identity.ts';
 import { manifestKey, packKey } from '../../src/vault/format/keys.ts';
 import { recordBytes, recordKey, type SnapshotRecord } from '../../src/vault/format/record.ts';
+import { padme } from '../../src/vault/format/toc.ts';
 import type { NewEntry } from '../support/build-vault.ts';
 import { listedAt } from '../support/lists.ts';
 import { file, metadata, signed, stage } from './stage.ts';
@@ -153,7 +154,9 @@ describe('rescue.sh, with nothing but bash, age, zstd, awk and coreutils', () =>
     expect(list.stdout.split('\n').filter((line) => line.startsWith('example/uploads@'))).toEqual([
       expect.stringMatching(/^example\/uploads@20260102T030405\.678Z +[0-9A-Z]{26} +files +0 +0$/),
       expect.stringMatching(
-        new RegExp(`^example/uploads@20260103T000000\\.000Z +${at.record.id} +files +${at.entries.length} +\\d+$`),
+        new RegExp(
+          `^example/uploads@20260103T000000\\.000Z +${at.record.id} +files +${padme(at.entries.length)} +\\d+$`,
+        ),
       ),
     ]);
     const small = at.restore('uploads@2026-01-02T03:04', join(at.folder, 'by-time'));

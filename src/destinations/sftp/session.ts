@@ -152,8 +152,12 @@ export function sessionOver(client: Client, socket: Socket, sftp: SFTPWrapper, t
     close: (handle) => ask('close a file', isDone, (done) => sftp.close(handle, done)),
     read: (handle, into, at, length, position) =>
       ask('read', isCountUpTo(length), (done) => sftp.read(handle, into, at, length, position, done)),
-    write: (handle, bytes, position) =>
-      ask('write', isDone, (done) => sftp.write(handle, bytes, 0, bytes.length, position, done)),
+    async write(handle, bytes, position) {
+      // The client counts what it sent; the server says done or not.
+      await ask('write', isCountUpTo(bytes.length), (done) =>
+        sftp.write(handle, bytes, 0, bytes.length, position, done),
+      );
+    },
     stat: (path) => ask('look at a file', isStats, (done) => sftp.stat(path, done)),
     lstat: (path) => ask('look at a file', isStats, (done) => sftp.lstat(path, done)),
     openFolder: (path) => ask('list a folder', isHandle, (done) => sftp.opendir(path, done)),
