@@ -3,7 +3,7 @@ import { newHeader } from './age/header.ts';
 import { NONCE_SIZE, openAll, sealAll } from './age/stream.ts';
 import { contentDamaged } from './errors.ts';
 import { gapProblem, paddingFrame, paddingSize } from './format/toc.ts';
-import { framesEnd } from './format/zstd-frame.ts';
+import { frameEnds } from './format/zstd-frame.ts';
 import { compress, decompress } from './zstd.ts';
 
 /** Index deltas and manifests grow with the data; past this something is wrong. */
@@ -17,11 +17,18 @@ export async function sealSmall(plain: Uint8Array, recipients: readonly string[]
 
 export async function openSmall(object: Uint8Array, identities: readonly string[]): Promise<Uint8Array> {
   const bytes = await openAll(object, identities);
-  const end = framesEnd(bytes);
-  if (typeof end === 'string') throw contentDamaged({ what: 'A frame', why: end });
-  const odd = gapProblem(bytes.subarray(end));
+  const ends = frameEnds(bytes);
+  if (typeof ends === 'string') throw contentDamaged({ what: 'A frame', why: ends });
+  const odd = gapProblem(bytes.subarray(ends.at(-1)));
   if (odd !== undefined) throw contentDamaged({ what: 'A frame', why: odd });
-  return decompress(bytes.subarray(0, end), MAX_SMALL_OBJECT_BYTES);
+  // Node's own decompression stops behind the first frame without a word.
+  let left = MAX_SMALL_OBJECT_BYTES;
+  const parts = ends.map((end, at) => {
+    const part = decompress(bytes.subarray(ends[at - 1] ?? 0, end), left);
+    left -= part.length;
+    return part;
+  });
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
 }
 
 function padded(frame: Uint8Array): Uint8Array {

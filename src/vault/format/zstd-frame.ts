@@ -13,16 +13,18 @@ export function frameProblem(bytes: Uint8Array): string | undefined {
   return end === bytes.length ? undefined : 'something stands behind it';
 }
 
-/** Where one or more frames end, one behind the other, and something else begins; or what is wrong with them. */
-export function framesEnd(bytes: Uint8Array): number | string {
+/** Where each of one or more frames ends, one behind the other, until something else begins; or what is wrong with them. */
+export function frameEnds(bytes: Uint8Array): number[] | string {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const ends: number[] = [];
   let at = 0;
   do {
     const end = frameEnd(bytes, at);
     if (typeof end === 'string') return end;
+    ends.push(end);
     at = end;
   } while (at + 4 <= view.length && view.readUInt32LE(at) === MAGIC);
-  return at;
+  return ends;
 }
 
 /** Where the frame that begins at `start` ends, or what is wrong with it. */
