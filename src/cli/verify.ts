@@ -141,6 +141,11 @@ function verifyText(report: VerifyReport, nowMs: number, style: Style): string {
     if (restorePoints.length > 0 && !healed)
       lines.push(`    cannot be restored from there: ${namesOf(restorePoints, nowMs)}`);
   }
+  if (findings.some(({ healed, restorePoints }) => !healed && restorePoints.length > 0)) {
+    lines.push(
+      "  No copy was found to heal it from. Make every destination reachable and verify again; 'lifeboat backup' stores again what this host still has.",
+    );
+  }
   for (const { message, code, hint, restorePoints } of wrong) {
     lines.push(`${style.bad('✗')} ${message} [${code}]`);
     if (restorePoints.length > 0) lines.push(`    needed by: ${namesOf(restorePoints, nowMs)}`);
