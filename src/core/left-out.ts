@@ -20,7 +20,6 @@ export interface LeftOut {
 const fewest = 20;
 const leastBytes = 16 * 1024 * 1024;
 
-/** Whether there was anything for the rule. */
 export function takesSomething({ files, folders, more }: LeftOut): boolean {
   return files > 0 || folders > 0 || more === true;
 }

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { canonicalJson } from '../core/canonical-json.ts';
@@ -6,7 +6,7 @@ import { sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import { newUlid } from '../core/ulid.ts';
 import type { Destination } from '../destinations/destination.ts';
-import { makeStateFolder } from '../host/state-folder.ts';
+import { writeStateFile } from '../host/state-file.ts';
 import { endorsingKey } from '../vault/age/endorsing-key.ts';
 import { newestEndorsement } from '../vault/endorsements.ts';
 import {
@@ -122,10 +122,7 @@ export function sequenceSeen(stateDir: string, vault: string, endorser: string):
 
 export function rememberSequence(stateDir: string, vault: string, endorser: string, sequence: number): void {
   const sequences = { ...read(stateDir, vault), [endorser]: sequence };
-  makeStateFolder(stateDir);
-  const file = join(stateDir, 'endorsed.json');
-  writeFileSync(`${file}.new`, `${JSON.stringify({ format: 1, vault, sequences })}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  writeStateFile(join(stateDir, 'endorsed.json'), { format: 1, vault, sequences });
 }
 
 /** Of another vault, or unreadable: nothing was seen. It only tells more than the vault does. */

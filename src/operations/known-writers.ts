@@ -1,10 +1,11 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { placesOf } from '../config/locations.ts';
 import type { System } from '../config/system.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { KnownWriter } from '../core/known-writer.ts';
+import { writeStateFile } from '../host/state-file.ts';
 import { noteState } from '../host/state-folder.ts';
 import { keysOf, type Trust } from '../vault/trust.ts';
 import type { VaultReader } from '../vault/vault.ts';
@@ -82,8 +83,7 @@ export function rememberWriters(config: System, vault: string, known: readonly K
   const file = fileOf(config);
   const writers = [...keysOf(known)].map(([key, systems]) => ({ key, systems: [...systems].sort() }));
   writers.sort((a, b) => (a.key < b.key ? -1 : 1));
-  writeFileSync(`${file}.new`, `${JSON.stringify({ format: 1, vault, writers })}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  writeStateFile(file, { format: 1, vault, writers });
 }
 
 /** Whether this host wrote to a vault, or met its writers. */

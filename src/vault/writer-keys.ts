@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto';
 import type { RandomBytes } from '../core/clock.ts';
+import { writeStateFile } from '../host/state-file.ts';
 import { generateIdentity, recipientOf } from './age/identity.ts';
 import { writerKeysDamaged } from './errors.ts';
 import { newSigningKey, publicKeyOf, writerId } from './format/signing.ts';
-import { writeStateFile } from './state-file.ts';
 import { readWriterKeys, type StoredWriterKeys } from './writer-key-file.ts';
 
 /**

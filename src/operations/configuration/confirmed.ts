@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { System } from '../../config/system.ts';
 import { canonicalJson } from '../../core/canonical-json.ts';
 import { defineError, sentenceOf } from '../../core/errors.ts';
-import { makeStateFolder } from '../../host/state-folder.ts';
+import { writeStateFile } from '../../host/state-file.ts';
 
 export const configurationUnconfirmed = defineError({
   code: 'configuration-unconfirmed',
@@ -136,10 +136,7 @@ function read(stateDir: string): Confirmed {
 }
 
 function write(stateDir: string, confirmed: Confirmed): void {
-  makeStateFolder(stateDir);
-  const file = fileIn(stateDir);
-  writeFileSync(`${file}.new`, `${JSON.stringify(confirmed)}\n`, { mode: 0o600, flush: true });
-  renameSync(`${file}.new`, file);
+  writeStateFile(fileIn(stateDir), confirmed);
 }
 
 function fileIn(stateDir: string): string {

@@ -92,8 +92,12 @@ export function epochsOf(
     if (begins === undefined || !isMaker(maker) || epochs.has(epoch)) continue;
     epochs.set(epoch, { epoch, maker, ...begins, grants: [grant] });
   }
-  const speaks = ({ maker, number }: GrantedEpoch, key: string) =>
-    epochs.values().some((other) => other.speaker === key && other.maker === maker && other.number >= number);
+  // By maker and speaker the last epoch: strangers may begin any number of epochs, and grant as many times.
+  const last = new Map<string, number>();
+  for (const { maker, speaker, number } of epochs.values()) {
+    last.set(`${maker} ${speaker}`, Math.max(number, last.get(`${maker} ${speaker}`) ?? 0));
+  }
+  const speaks = ({ maker, number }: GrantedEpoch, key: string) => (last.get(`${maker} ${key}`) ?? 0) >= number;
   for (const grant of sorted) {
     const epoch = epochs.get(grant.epoch);
     if (grant.begins === undefined && epoch !== undefined && speaks(epoch, grant.writer)) epoch.grants.push(grant);

@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import * as z from 'zod';
-import { makeStateFolder } from '../../host/state-folder.ts';
+import { writeStateFile } from '../../host/state-file.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -34,11 +34,7 @@ const shape = z.record(z.string(), z.number());
 
 /** Remembers on the writing host how much of each pack the newest restore point of a dataset uses: only it can know. */
 export function keepUse(stateDir: string, dataset: string, used: ReadonlyMap<string, number>): void {
-  const folder = join(stateDir, 'use');
-  makeStateFolder(folder);
-  const file = join(folder, `${dataset}.json`);
-  writeFileSync(`${file}.new`, JSON.stringify(Object.fromEntries(used)), { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  writeStateFile(join(stateDir, 'use', `${dataset}.json`), Object.fromEntries(used));
 }
 
 /** By dataset of this host. A file that cannot be read says nothing: then no pack of its dataset is known. */

@@ -7,6 +7,7 @@ import type { Run } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import type { Trace } from '../../destinations/first-version.ts';
+import { writeStateFile } from '../../host/state-file.ts';
 import { printsOf, shortRecipient } from '../age/recipient-print.ts';
 import { newEpoch } from '../epochs/epoch.ts';
 import { keysAt, openersOf, readGrants } from '../epochs/grants.ts';
@@ -15,7 +16,6 @@ import { epochKeyKey, grantKey } from '../format/keys.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
 import { fetchSound } from '../read/objects.ts';
-import { writeStateFile } from '../state-file.ts';
 import type { WriterKeys } from '../writer-keys.ts';
 import { type Copies, putConfirmed } from './copies.ts';
 
@@ -163,7 +163,7 @@ async function heldAt(copies: Copies): Promise<Held> {
   return held;
 }
 
-/** Takes in what was granted since, and after a loss of the state what this writer granted. Whether there was anything. */
+/** Takes in what was granted since, and after a loss of the state what this writer granted. @returns whether something was taken in */
 async function learn(epochs: OwnEpoch[], held: Held, { keys }: EpochsRequest, run: Run): Promise<boolean> {
   const known = new Set(epochs.flatMap(({ epoch, granted }) => granted.map(({ grant }) => grantKey(epoch, grant.id))));
   const own = new Set(epochs.map(({ epoch }) => epoch));

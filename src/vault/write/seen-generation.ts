@@ -1,11 +1,11 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import { formatCount } from '../../core/size.ts';
 import type { Destination } from '../../destinations/destination.ts';
-import { makeStateFolder } from '../../host/state-folder.ts';
+import { writeStateFile } from '../../host/state-file.ts';
 import { formatNewer } from '../format/errors.ts';
 import type { IndexCache } from '../index/cache.ts';
 import { type GenerationView, mustLookAnew, readView } from '../prune/view.ts';
@@ -83,8 +83,5 @@ function readSeen(file: string, vault: string): GenerationView | undefined {
 }
 
 function writeSeen(file: string, vault: string, { number, tombstones, sparse, writers }: GenerationView): void {
-  makeStateFolder(join(file, '..'));
-  const seen = { vault, number, tombstones: [...tombstones], sparse: [...sparse], writers };
-  writeFileSync(`${file}.new`, JSON.stringify(seen), { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  writeStateFile(file, { vault, number, tombstones: [...tombstones], sparse: [...sparse], writers });
 }
