@@ -1,27 +1,42 @@
 import { formatDuration, roughDuration } from '../core/duration.ts';
 import { formatMoment } from '../core/moment.ts';
 import { countOf, formatSize } from '../core/size.ts';
-import type { DatasetStatus, KeyStatus, StatusTrouble, SystemStatus } from '../operations/status/status.ts';
+import type {
+  DatasetStatus,
+  FailureStatus,
+  KeyStatus,
+  StatusTrouble,
+  SystemStatus,
+} from '../operations/status/status.ts';
 import { shortRecipient } from '../vault/age/recipient-print.ts';
 import { type Style, table } from './output.ts';
 
-/** The one answer, its proof, a line per dataset (worst first), and each trouble with the command that mends it. */
+/** The one answer, its proof, each trouble with the command that mends it, a line per dataset (worst first), and the rest. */
 export function statusText(status: SystemStatus, style: Style): string {
   const nowMs = Date.parse(status.at);
-  const lines = [style.bold(answer(status)), proof(status, nowMs), verification(status, nowMs), copies(status), ''];
-  lines.push(table(status.datasets.map((dataset) => datasetRow(dataset, status.answer.known, nowMs, style))));
-  for (const line of accepted(status, nowMs)) lines.push(style.dim(line));
-  lines.push(style.dim(configuration(status, nowMs)));
-  for (const line of safety(status, nowMs)) lines.push(style.dim(line));
-  for (const key of status.keys ?? []) lines.push(style.dim(keyLine(key, nowMs)));
   const troubles = [
     ...status.datasets.flatMap((dataset) =>
       dataset.troubles.map((trouble) => ({ ...trouble, message: `${dataset.name}: ${trouble.message}` })),
     ),
     ...status.troubles,
   ].sort((a, b) => (a.severity === b.severity ? 0 : a.severity === 'bad' ? -1 : 1));
-  if (troubles.length > 0) lines.push('', ...troubles.map((trouble) => troubleLines(trouble, style)));
-  return lines.join('\n');
+  const rest = [
+    verification(status, nowMs),
+    copies(status),
+    ...accepted(status, nowMs),
+    configuration(status, nowMs),
+    ...safety(status, nowMs),
+    ...(status.keys ?? []).map((key) => keyLine(key, nowMs)),
+  ];
+  return [
+    [style.bold(answer(status)), ...proof(status, nowMs, style)],
+    troubles.map((trouble) => troubleLines(trouble, style)),
+    [table(status.datasets.map((dataset) => datasetRow(dataset, status.answer.known, nowMs, style)))],
+    rest.filter((line) => line !== '').map((line) => style.dim(line)),
+  ]
+    .filter((part) => part.length > 0)
+    .map((part) => part.join('\n'))
+    .join('\n\n');
 }
 
 /** What a person said is right as it is. */
@@ -47,16 +62,18 @@ function safety({ locks = [], writers = [] }: SystemStatus, nowMs: number): stri
   ];
 }
 
-function answer({ system, environment, datasets, answer }: SystemStatus): string {
+function answer({ system, environment, datasets, answer, failure }: SystemStatus): string {
   const { known, lossMs, withoutRestorePoint, recoveryMs, unproved } = answer;
   if (!known) return 'No destination can be reached: what would be lost, and whether it would come back, is not known.';
   const place = environment === 'production' ? 'production' : environment;
   const loss =
     lossMs === null ? `everything in ${list(withoutRestorePoint)}` : `at most ${roughDuration(lossMs)} of data`;
   const back =
-    recoveryMs === null
-      ? `nobody has proved that ${notProved(unproved, datasets.length)}`
-      : `be back in about ${roughDuration(recoveryMs)}`;
+    failure !== null
+      ? 'it would not come back as it should: a drill failed'
+      : recoveryMs === null
+        ? `nobody has proved that ${notProved(unproved, datasets.length)}`
+        : `be back in about ${roughDuration(recoveryMs)}`;
   return `If ${system}'s ${place} disappeared now, you would lose ${loss}${recoveryMs === null ? ', and' : ' and'} ${back}.`;
 }
 
@@ -65,15 +82,29 @@ function notProved(unproved: readonly string[], all: number): string {
   return unproved.length > 0 ? `${list(unproved)} would be back` : 'all of it would be back together';
 }
 
-function proof({ proof, lastDrill, answer, datasets }: SystemStatus, nowMs: number): string {
-  if (!answer.known) return 'Proofs are kept with the backups, so they cannot be read either.';
-  if (!proof && answer.unproved.length < datasets.length) return 'Never proved as a whole: drills proved parts only.';
-  if (!proof) return lastDrill ? 'Never proved: no drill has succeeded yet.' : 'Never proved: there was no drill yet.';
+function proof({ proof, failure, lastDrill, answer, datasets }: SystemStatus, nowMs: number, style: Style): string[] {
+  if (!answer.known) return ['Proofs are kept with the backups, so they cannot be read either.'];
+  const failed = failure === null ? [] : [style.bad(failureLine(failure, nowMs))];
+  if (!proof && answer.unproved.length < datasets.length)
+    return [...failed, 'Never proved as a whole: drills proved parts only.'];
+  if (!proof)
+    return [
+      ...failed,
+      lastDrill ? 'Never proved: no drill has succeeded yet.' : 'Never proved: there was no drill yet.',
+    ];
   const { id, at, checksPassed, checksTotal, rtoMs, rtoObjectiveMs, left } = proof;
   const without = left.length === 0 ? '' : ` without ${list(left)}`;
   const when = formatMoment(Date.parse(at), nowMs);
   const age = roughDuration(Math.max(0, nowMs - Date.parse(at)));
-  return `Proved${without} ${when} by drill ${id} (${age} ago): ${checksPassed} of ${countOf(checksTotal, 'check')}, RTO ${formatDuration(rtoMs)} of ${formatDuration(rtoObjectiveMs)}.`;
+  if (failure !== null) return [...failed, `Last proved${without} ${when} by drill ${id} (${age} ago).`];
+  return [
+    `Proved${without} ${when} by drill ${id} (${age} ago): ${checksPassed} of ${countOf(checksTotal, 'check')}, RTO ${formatDuration(rtoMs)} of ${formatDuration(rtoObjectiveMs)}.`,
+  ];
+}
+
+function failureLine({ drill, at }: FailureStatus, nowMs: number): string {
+  const age = roughDuration(Math.max(0, nowMs - Date.parse(at)));
+  return `Failed ${formatMoment(Date.parse(at), nowMs)} in drill ${drill} (${age} ago), and was not drilled again since.`;
 }
 
 function verification({ verification: known }: SystemStatus, nowMs: number): string {
@@ -109,21 +140,27 @@ function keyLine({ recipient, label, since, proved }: KeyStatus, nowMs: number):
   return `Key ${shortRecipient(recipient)}${label === null ? '' : ` (${label})`}: ${age}, ${proof}.`;
 }
 
+/** Fits into 80 columns where the name is not long: what `list` says better stays there. */
 function datasetRow(dataset: DatasetStatus, known: boolean, nowMs: number, style: Style): string[] {
-  const { name, type, newest, lossMs, rpoMs, provedAt, restorePoints } = dataset;
-  const worst = dataset.troubles[0]?.severity;
+  const { name, newest, lossMs, rpoMs } = dataset;
+  const worst = dataset.failedAt !== null ? 'bad' : dataset.troubles[0]?.severity;
   const mark = worst === 'bad' ? style.bad('✗') : worst === 'warning' ? style.warn('!') : style.good('✓');
-  if (!newest || lossMs === null) return [mark, style.bold(name), type, known ? 'no restore point' : 'not known'];
+  if (!newest || lossMs === null) return [mark, style.bold(name), known ? 'no restore point' : 'not known'];
+  const copies = countOf(newest.destinations.length, 'copy', 'copies');
   return [
     mark,
     style.bold(name),
-    type,
     `${roughDuration(lossMs)} old (of ${formatDuration(rpoMs)})`,
     formatSize(newest.sizeBytes),
-    `${countOf(restorePoints, 'restore point')} at ${newest.destinations.join(', ') || 'no destination'}`,
-    newest.missingAt.length === 0 ? 'protected' : style.warn(`not protected: not at ${newest.missingAt.join(', ')}`),
-    provedAt ? `proved ${roughDuration(Math.max(0, nowMs - Date.parse(provedAt)))} ago` : 'never proved',
+    newest.missingAt.length === 0 ? copies : style.warn(`${copies}, not at ${newest.missingAt.join(', ')}`),
+    provedWords(dataset, nowMs, style),
   ];
+}
+
+function provedWords({ provedAt, failedAt }: DatasetStatus, nowMs: number, style: Style): string {
+  const ago = (at: string) => `${roughDuration(Math.max(0, nowMs - Date.parse(at)))} ago`;
+  if (failedAt !== null) return style.bad(`failed ${ago(failedAt)}`);
+  return provedAt ? `proved ${ago(provedAt)}` : 'never proved';
 }
 
 function troubleLines(trouble: StatusTrouble, style: Style): string {

@@ -35,7 +35,7 @@ test('what is not protected yet is said by backup, list and status, and copy pro
   for (const name of ['nas', 'usb']) renameSync(join(folder, `${name}.away`), join(folder, name));
   expect((await lifeboat(folder, ['list', 'uploads'])).stdout).toMatch(/disk \(not yet at nas\) +kept: /);
   const status = await lifeboat(folder, ['status']);
-  expect(status.stdout).toContain('not protected: not at nas');
+  expect(status.stdout).toContain('1 copy, not at nas');
   expect(status.stdout).toMatch(
     /nas lacks 1 restore point \(at most .* objects\), since .*: not protected until it has them\./,
   );

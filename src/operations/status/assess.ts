@@ -2,8 +2,7 @@ import type { DestinationHealth, Rotation, RunRecord } from '../../catalog/catal
 import type { DatasetConfig, System } from '../../config/system.ts';
 import type { Weighed } from '../../core/anomalies.ts';
 import { configurationDataset } from '../../core/configuration-dataset.ts';
-import { dayMs, formatDuration, hourMs, minuteMs, roughDuration } from '../../core/duration.ts';
-import type { DrillEvidence } from '../../core/evidence.ts';
+import { formatDuration, minuteMs, roughDuration } from '../../core/duration.ts';
 import { formatMoment } from '../../core/moment.ts';
 import { standing } from '../../core/objectives.ts';
 import { countOf } from '../../core/size.ts';
@@ -18,9 +17,11 @@ import type { Lag } from '../copy/protection.ts';
 import { missingFor } from '../copy/protection.ts';
 import { destinationNew, type Trouble } from '../reach.ts';
 import { assessDestinations, copyTroubles, since } from './copies.ts';
+import { drillTroubles, failureOf, proofOf, proofTroubles } from './drills.ts';
 import type { Proofs } from './proofs.ts';
 import type { DatasetStatus, StatusTrouble, SystemStatus } from './status.ts';
 import { tamperTroubles } from './tampering.ts';
+import { bad, warning } from './trouble.ts';
 
 export interface StatusFacts {
   readonly nowMs: number;
@@ -54,6 +55,7 @@ export function assess(system: System, facts: StatusFacts): SystemStatus {
   const troubles = systemTroubles(system, facts).sort((a, b) => weight(b) - weight(a));
   const without = datasets.filter((dataset) => dataset.newest === null).map((dataset) => dataset.name);
   const { proved, last } = facts.proofs;
+  const failure = failureOf(facts.proofs);
   const all = [...troubles, ...datasets.flatMap((dataset) => dataset.troubles)];
   return {
     system: system.name,
@@ -64,10 +66,11 @@ export function assess(system: System, facts: StatusFacts): SystemStatus {
       known: !isBlind(facts),
       lossMs: without.length > 0 ? null : Math.max(...datasets.map((dataset) => dataset.lossMs ?? 0)),
       withoutRestorePoint: without,
-      recoveryMs: proved && proved.scope.left.length === 0 ? proved.rtoMs : null,
+      recoveryMs: proved && proved.scope.left.length === 0 && failure === null ? proved.rtoMs : null,
       unproved: Object.keys(system.datasets).filter((name) => !facts.proofs.byDataset.has(name)),
     },
     proof: proved ? proofOf(system, proved) : null,
+    failure,
     lastDrill:
       last && last !== proved ? { id: last.drill.id, at: last.drill.started, verdict: last.outcome.verdict } : null,
     verification: facts.rotation ? verificationOf(facts.rotation) : null,
@@ -90,20 +93,6 @@ function configurationOf({ points }: StatusFacts): SystemStatus['configuration']
   if (newest === undefined) return null;
   const { record, destinations } = newest;
   return { id: record.id, time: record.time, destinations };
-}
-
-function proofOf(system: System, evidence: DrillEvidence) {
-  const checks = evidence.checks.filter((check) => check.verdict !== 'skip');
-  return {
-    id: evidence.drill.id,
-    at: evidence.drill.started,
-    checksPassed: checks.filter((check) => check.verdict === 'pass').length,
-    checksTotal: checks.length,
-    rtoMs: evidence.rtoMs,
-    left: evidence.scope.left.map(({ dataset }) => dataset),
-    // All is back when the slowest is.
-    rtoObjectiveMs: Math.max(...Object.values(system.datasets).map((dataset) => dataset.rtoMs)),
-  };
 }
 
 function assessDataset(system: System, config: DatasetConfig, facts: StatusFacts): DatasetStatus {
@@ -143,6 +132,7 @@ function assessDataset(system: System, config: DatasetConfig, facts: StatusFacts
     passedOver,
     lossMs: stands.kind === 'nothing' ? null : stands.lossMs,
     provedAt: proof?.drill.started ?? null,
+    failedAt: facts.proofs.failed.get(name)?.drill.started ?? null,
     data: weighed.state,
     accepted,
     troubles: troubles.sort((a, b) => weight(b) - weight(a)),
@@ -214,24 +204,6 @@ function dataTroubles({ name }: DatasetConfig, newest: RestorePoint | undefined,
   ];
 }
 
-function proofTroubles(
-  system: System,
-  config: DatasetConfig,
-  proof: DrillEvidence | undefined,
-  { proofs }: StatusFacts,
-): StatusTrouble[] {
-  if (!proof) {
-    // Said once for the system when nothing at all was ever proved.
-    if (proofs.byDataset.size === 0 || system.drill.skip.some((skip) => skip.what === config.name)) return [];
-    return [bad('never-proved', 'No drill has proved this dataset yet.', 'lifeboat drill')];
-  }
-  const objective = proof.objectives.find((one) => one.dataset === config.name);
-  const measuredMs = objective?.rtoMeasuredMs ?? null;
-  if (measuredMs === null || measuredMs <= config.rtoMs) return [];
-  const message = `The last proved drill took ${formatDuration(measuredMs)} to bring it back; the objective is ${formatDuration(config.rtoMs)}.`;
-  return [bad('rto-missed', message, `lifeboat evidence list`)];
-}
-
 function systemTroubles(system: System, facts: StatusFacts): StatusTrouble[] {
   const { nowMs, proofs } = facts;
   const troubles: StatusTrouble[] = [];
@@ -272,7 +244,7 @@ function systemTroubles(system: System, facts: StatusFacts): StatusTrouble[] {
     const message = `${countOf(proofs.strange.length, 'drill', 'drills')} in the ledger ${proofs.strange.length === 1 ? 'is' : 'are'} signed by nobody whose drills count here, the first ${proofs.strange[0]}: they prove nothing.`;
     troubles.push(warning('evidence-strange', message, 'lifeboat evidence list'));
   }
-  troubles.push(...drillTroubles(system, facts));
+  if (!isBlind(facts)) troubles.push(...drillTroubles(system, facts));
   const known = new Set([...Object.keys(system.datasets), configurationDataset]);
   const believed = facts.points.filter((point) => !isStrange(point));
   const strange = new Set(believed.map(({ record }) => record.dataset).filter((name) => !known.has(name)));
@@ -289,36 +261,6 @@ function systemTroubles(system: System, facts: StatusFacts): StatusTrouble[] {
   return troubles;
 }
 
-function drillTroubles(system: System, facts: StatusFacts): StatusTrouble[] {
-  const { nowMs, proofs } = facts;
-  const { proved, last, fault } = proofs;
-  const troubles: StatusTrouble[] = [];
-  if (isBlind(facts)) return troubles;
-  if (fault) {
-    const when = formatMoment(Date.parse(fault.drill.started), nowMs);
-    const said = fault.outcome.verdict === 'failed' ? 'failed' : 'could not find out whether the backups are good';
-    const which = fault === last ? 'The last drill' : 'What has not been drilled again since: the drill';
-    troubles.push(bad(`drill-${fault.outcome.verdict}`, `${which} (${when}) ${said}.`, 'lifeboat evidence list'));
-  }
-  if (!proved) {
-    const what = proofs.byDataset.size === 0 ? 'these backups' : 'all datasets together';
-    troubles.push(bad('never-proved', `No drill has proved ${what} yet.`, 'lifeboat drill'));
-    return troubles;
-  }
-  for (const { dataset, reason } of proved.scope.left) {
-    const message = `Drills leave out ${dataset} (${reason}): nothing proves that it comes back.`;
-    troubles.push(warning('left-out-of-drills', message, 'lifeboat config show'));
-  }
-  const ageMs = nowMs - Date.parse(proved.drill.started);
-  // As late as a day, or a tenth of the interval: a weekly drill may be an hour late without alarm.
-  const graceMs = Math.min(dayMs, Math.max(hourMs, system.drill.everyMs / 10));
-  if (ageMs > system.drill.everyMs + graceMs) {
-    const message = `The last proof is ${roughDuration(ageMs)} old; there should be one every ${formatDuration(system.drill.everyMs)}.`;
-    troubles.push(bad('drill-overdue', message, 'lifeboat drill'));
-  }
-  return troubles;
-}
-
 /** Whether no destination answers, though there are some: those that the first backup makes are known to be empty. */
 function isBlind({ reachable, troubles }: StatusFacts): boolean {
   const silent = troubles.some(({ code, key }) => key === undefined && code !== destinationNew);
@@ -329,14 +271,6 @@ function ago(ms: number, nowMs: number): string {
   return `${roughDuration(Math.max(0, nowMs - ms))} ago`;
 }
 
-function bad(code: string, message: string, command: string): StatusTrouble {
-  return { severity: 'bad', code, message, command };
-}
-
-function warning(code: string, message: string, command: string): StatusTrouble {
-  return { severity: 'warning', code, message, command };
-}
-
 function weight(trouble: StatusTrouble): number {
   return trouble.severity === 'bad' ? 1 : 0;
 }
@@ -344,10 +278,11 @@ function weight(trouble: StatusTrouble): number {
 /** Everything lost, then objectives missed, then the rest; among equals the one whose loss is the largest part of its RPO. */
 function gravity(dataset: DatasetStatus): number {
   if (dataset.lossMs === null) return Number.POSITIVE_INFINITY;
-  const badness = dataset.troubles.some((trouble) => trouble.severity === 'bad')
-    ? 1e9
-    : dataset.troubles.length > 0
-      ? 1e6
-      : 0;
+  const badness =
+    dataset.failedAt !== null || dataset.troubles.some((trouble) => trouble.severity === 'bad')
+      ? 1e9
+      : dataset.troubles.length > 0
+        ? 1e6
+        : 0;
   return badness + Math.min(1e5, dataset.lossMs / dataset.rpoMs);
 }

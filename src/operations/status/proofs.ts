@@ -12,6 +12,8 @@ export interface Proofs {
   readonly last?: DrillEvidence;
   /** The newest that was not proved, unless every dataset that failed in it was looked at again since. */
   readonly fault?: DrillEvidence;
+  /** Of each dataset that failed and was not looked at since, and of `application`, the newest drill in which it did. */
+  readonly failed: ReadonlyMap<string, DrillEvidence>;
   /** The newest that was proved and left out no dataset but those that the configuration leaves out. */
   readonly proved?: DrillEvidence;
   /** The newest proved drill that had the dataset in its scope. */
@@ -50,6 +52,7 @@ export async function readProofs(
   let last: DrillEvidence | undefined;
   let fault: DrillEvidence | undefined;
   let proved: DrillEvidence | undefined;
+  const failed = new Map<string, DrillEvidence>();
   const lookedAt = new Set<string>();
   using cache = openLedgerCache(stateDir, { create: false });
   let seen = 0;
@@ -72,8 +75,13 @@ export async function readProofs(
     if (evidence.scope.selection !== newestSelected) continue;
     last ??= evidence;
     const isWhole = evidence.scope.left.every(({ dataset }) => leftOut.has(dataset));
-    if (evidence.outcome.verdict !== 'proved' && blamed(evidence).some((what) => !lookedAt.has(what)))
-      fault ??= evidence;
+    const open = evidence.outcome.verdict === 'proved' ? [] : blamed(evidence).filter((what) => !lookedAt.has(what));
+    if (open.length > 0) fault ??= evidence;
+    if (evidence.outcome.verdict === 'failed') {
+      const wrong = new Set(checksFailed(evidence).map(({ dataset }) => dataset ?? application));
+      for (const what of open)
+        if (!failed.has(what) && (wrong.size === 0 || wrong.has(what))) failed.set(what, evidence);
+    }
     if (evidence.outcome.verdict !== 'inconclusive') {
       for (const { dataset } of evidence.scope.datasets) lookedAt.add(dataset);
       if (isWhole) lookedAt.add(application);
@@ -83,11 +91,23 @@ export async function readProofs(
     for (const { dataset } of evidence.scope.datasets) if (!byDataset.has(dataset)) byDataset.set(dataset, evidence);
     if (proved && datasets.every((dataset) => byDataset.has(dataset))) break;
   }
-  return { byDataset, doubtful, strange, ...(last && { last }), ...(fault && { fault }), ...(proved && { proved }) };
+  return {
+    byDataset,
+    failed,
+    doubtful,
+    strange,
+    ...(last && { last }),
+    ...(fault && { fault }),
+    ...(proved && { proved }),
+  };
 }
 
-/** No dataset has this name. */
+/** What no dataset is to blame for. None has this name. */
 const application = '';
+
+export function checksFailed({ checks }: DrillEvidence): DrillEvidence['checks'] {
+  return checks.filter(({ verdict }) => verdict === 'fail');
+}
 
 /** Whose checks did not pass; where none says so, all that was in the drill. */
 function blamed({ checks, scope }: DrillEvidence): string[] {

@@ -108,6 +108,17 @@ describe('status', () => {
     const found = await status();
     expect(found.proof?.at).toBe('2026-11-18T10:16:00.000Z');
     expect(codes(found)).toEqual(['drill-failed']);
+    // status-after-failed-drill: the older proof is no answer to how long it takes to be back.
+    expect(found).toMatchObject({ answer: { recoveryMs: null }, failure: { at: '2026-11-19T10:16:00.000Z' } });
+    expect(found.datasets.map(({ name, failedAt }) => [name, failedAt !== null])).toEqual([
+      ['app-db', true],
+      ['uploads', false],
+    ]);
+    // One that found nothing out takes nothing back, and a proof of the same dataset does.
+    vault.drill({ atMs: now - 2 * hourMs, verdict: 'inconclusive', datasets: ['app-db'], rtoMs: 1 });
+    expect((await status()).answer.recoveryMs).toBeNull();
+    vault.drill({ atMs: now - hourMs, verdict: 'proved', datasets: ['app-db'], left: ['uploads'], rtoMs: 1 });
+    expect(await status()).toMatchObject({ ok: true, answer: { recoveryMs: 1000 }, failure: null });
   });
 
   test('drill-03: neither a proof of an older moment nor one of another dataset hides that the newest failed', async () => {

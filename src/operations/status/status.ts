@@ -20,12 +20,14 @@ export interface SystemStatus {
     readonly lossMs: number | null;
     /** Datasets of which everything would be lost. */
     readonly withoutRestorePoint: readonly string[];
-    /** How long the last proved drill of everything took; null when there is none. */
+    /** How long the last proved drill of everything took; null when there is none, or what failed since was not drilled again. */
     readonly recoveryMs: number | null;
     /** Datasets that no drill has proved, alone or with others. */
     readonly unproved: readonly string[];
   };
   readonly proof: ProofStatus | null;
+  /** The newest drill that failed, while what failed in it was not drilled again. */
+  readonly failure: FailureStatus | null;
   /** The newest drill, when it is not the proof: it failed, found nothing out, or was of a part. */
   readonly lastDrill: { readonly id: string; readonly at: string; readonly verdict: string } | null;
   /** How much of the stored data was read and found sound, on this host; null before the first verification. */
@@ -131,7 +133,7 @@ export interface WriterStatus {
   readonly known: boolean | null;
 }
 
-interface ProofStatus {
+export interface ProofStatus {
   readonly id: string;
   readonly at: string;
   readonly checksPassed: number;
@@ -140,6 +142,13 @@ interface ProofStatus {
   readonly rtoObjectiveMs: number;
   /** Datasets that the configuration leaves out of drills: of them it proves nothing. */
   readonly left: readonly string[];
+}
+
+export interface FailureStatus {
+  readonly drill: string;
+  readonly at: string;
+  /** Ids of the checks that failed. */
+  readonly checks: readonly string[];
 }
 
 export interface DatasetStatus {
@@ -162,6 +171,8 @@ export interface DatasetStatus {
   /** Null without a restore point: everything would be lost. */
   readonly lossMs: number | null;
   readonly provedAt: string | null;
+  /** When a drill found it wrong, if none has looked at it since. */
+  readonly failedAt: string | null;
   /** `lost`: most of what was there is gone, and nobody accepted that; `empty`: nothing is in it, so nothing is proved. */
   readonly data: Weighed['state'];
   /** What a person looked at and said is right, oldest first. */

@@ -22,7 +22,7 @@ import { type Proofs, readProofs } from './proofs.ts';
 import { withPrune } from './prune.ts';
 import type { SystemStatus, WriterStatus } from './status.ts';
 
-const nothingProved: Proofs = { byDataset: new Map(), doubtful: [], strange: [] };
+const nothingProved: Proofs = { byDataset: new Map(), failed: new Map(), doubtful: [], strange: [] };
 
 /** Looks at the vault's records and ledger, needs no key, changes nothing. `catalog`: what happened here, if anything is known. */
 export async function takeStatus(
