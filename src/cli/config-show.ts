@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import { showable } from '../config/show.ts';
-import type { FilesDataset, System } from '../config/system.ts';
+import type { DatasetConfig, System } from '../config/system.ts';
 import { type LeftOut, takesSomething } from '../core/left-out.ts';
 import { readCounts } from '../operations/anomalies/known-counts.ts';
 import { cacheRule, defaultExcludes } from '../sources/registry.ts';
@@ -20,9 +20,9 @@ dataset, with what it left out of the last restore point that this machine took.
 
 type Rule = Pick<LeftOut, 'rule' | 'by' | 'reason'> & Partial<LeftOut>;
 
-/** By dataset of files. Amounts are of the last restore point that was taken here. */
+/** By dataset that has rules. Amounts are of the last restore point that was taken here. */
 function leavesOut({ datasets, stateDir }: System): Record<string, readonly Rule[]> {
-  const all = Object.values(datasets).filter((one) => one.type === 'files');
+  const all = Object.values(datasets).filter((one) => 'exclude' in one);
   return Object.fromEntries(
     all.map((dataset) => {
       const last =
@@ -35,8 +35,11 @@ function leavesOut({ datasets, stateDir }: System): Record<string, readonly Rule
   );
 }
 
-function rulesOf({ exclude, defaultExcludes: isOn }: FilesDataset): Rule[] {
-  const own = exclude.map(({ pattern, reason }) => ({ rule: pattern, by: 'exclude' as const, reason }));
+function rulesOf(dataset: Extract<DatasetConfig, { exclude: unknown }>): Rule[] {
+  const by = 'exclude';
+  if (dataset.type === 'postgres') return dataset.exclude.map(({ table, reason }) => ({ rule: table, by, reason }));
+  const { exclude, defaultExcludes: isOn } = dataset;
+  const own = exclude.map(({ pattern, reason }) => ({ rule: pattern, by, reason }) as const);
   const standard = defaultExcludes.map(({ pattern, reason }) => ({
     rule: pattern,
     by: 'defaultExcludes' as const,

@@ -14,14 +14,18 @@ export interface LeftOut {
   readonly folders: number;
   /** There is more: too much to count at each backup, or what must not be looked at. */
   readonly more?: true;
+  /** Of a database, whose rules name tables: how many, each partition too. There are no files then. */
+  readonly tables?: number;
+  /** As the server's statistics have it: nobody counted them. Absent where it does not know. */
+  readonly rows?: number;
 }
 
 /** Nothing but a rule's own words says that it takes these many more; fewer come and go. */
 const fewest = 20;
 const leastBytes = 16 * 1024 * 1024;
 
-export function takesSomething({ files, folders, more }: LeftOut): boolean {
-  return files > 0 || folders > 0 || more === true;
+export function takesSomething({ files, folders, more, tables = 0 }: LeftOut): boolean {
+  return files > 0 || folders > 0 || tables > 0 || more === true;
 }
 
 /** All rules together. */
@@ -31,12 +35,22 @@ export function totalOf(rules: readonly LeftOut[]): Pick<LeftOut, 'files' | 'byt
   return { rules: taking.length, files: sum(({ files }) => files), bytes: sum(({ bytes }) => bytes) };
 }
 
-/** `2 files, 12 KiB`, `nothing`, `at least 9 files, 1 MiB` */
-export function amountWords(one: Pick<LeftOut, 'files' | 'bytes' | 'folders' | 'more'>): string {
-  const { files, bytes, folders, more } = one;
+/** `2 files, 12 KiB`, `nothing`, `at least 9 files, 1 MiB`, `about 3,000 rows, 1 MiB` */
+export function amountWords(one: Omit<LeftOut, 'rule' | 'by' | 'reason'>): string {
+  const { files, bytes, folders, more, tables } = one;
+  if (tables !== undefined) return tableWords(tables, one);
   if (files === 0 && more === true) return `${countOf(folders, 'folder')}, not looked into`;
   if (files === 0) return folders === 0 ? 'nothing' : countOf(folders, 'empty folder');
   return `${more === true ? 'at least ' : ''}${countOf(files, 'file')}, ${formatSize(bytes)}`;
+}
+
+function tableWords(tables: number, { rows, bytes }: Pick<LeftOut, 'rows' | 'bytes'>): string {
+  if (tables === 0) return 'nothing';
+  const amounts = [
+    ...(rows === undefined ? [] : [`about ${countOf(rows, 'row')}`]),
+    ...(rows === undefined && bytes === 0 ? [] : [formatSize(bytes)]),
+  ];
+  return [...(tables > 1 || amounts.length === 0 ? [countOf(tables, 'table')] : []), ...amounts].join(', ');
 }
 
 /** `'*.tmp' (temporary file): 2 files, 12 KiB` */
@@ -59,7 +73,8 @@ export function changesOf(before: readonly LeftOut[], now: readonly LeftOut[]): 
     if (was === undefined && one.by === 'exclude') return [];
     const then = was ?? { ...one, files: 0, bytes: 0, folders: 0 };
     const rule = nameOf(one);
-    if (was !== undefined && takesSomething(was) && !takesSomething(one)) {
+    // A table that is not there is told at every backup.
+    if (was !== undefined && takesSomething(was) && !takesSomething(one) && one.tables === undefined) {
       const message = `${rule} leaves out nothing any more; at the last backup it was ${amountWords(was)}.`;
       return [{ code: 'exclude-takes-nothing', message }];
     }
@@ -81,5 +96,6 @@ export function leftOutIn({ leftOut }: Readonly<Record<string, unknown>>): reado
 
 function isLeftOut(one: Partial<LeftOut> | null): one is LeftOut {
   if (typeof one?.rule !== 'string' || typeof one.reason !== 'string' || !keys.has(one.by)) return false;
-  return [one.files, one.bytes, one.folders].every((count) => Number.isSafeInteger(count) && count! >= 0);
+  const { files, bytes, folders, tables = 0, rows = 0 } = one;
+  return [files, bytes, folders, tables, rows].every((count) => Number.isSafeInteger(count) && count! >= 0);
 }

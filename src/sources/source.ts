@@ -1,5 +1,5 @@
 import type { ChunkProfile, Entry, StoredEntry } from '../core/entry.ts';
-import type { Expectations } from '../core/expectations.ts';
+import type { Expectations, NotCompared } from '../core/expectations.ts';
 import type { LeftOut } from '../core/left-out.ts';
 import type { BytePath } from '../core/paths.ts';
 import type { Problem, Run } from '../core/run.ts';
@@ -96,6 +96,8 @@ export interface Restored {
   readonly problems: readonly Problem[];
   /** What a comparison need not look for, because it could not be set. */
   readonly unset?: Unset;
+  /** Nor these: they are filled from somewhere else than the backup, which did not answer. */
+  readonly notCompared?: readonly NotCompared[];
 }
 
 /**

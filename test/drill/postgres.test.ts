@@ -113,7 +113,7 @@ describe('a drill of PostgreSQL', () => {
         ? { ...contents, facts: { ...contents.facts, systemIdentifier: '7' } }
         : contents;
     const { outcome } = await stage.drill({ contents: moved });
-    expect(outcome.notes.join()).toMatch(/shop was read from another server than restore point/);
+    expect(outcome.notes.join()).toMatch(/shop was read from another server since restore point/);
     expect((await stage.drill()).outcome.notes.join()).not.toContain('another server');
   });
 

@@ -4,10 +4,13 @@ import { z } from 'zod';
 import type { Measured, RowCounts } from '../../core/anomalies.ts';
 import type { LeftOut } from '../../core/left-out.ts';
 import { makeStateFolder } from '../../host/state-folder.ts';
+import type { Origin } from './origin.ts';
 
-/** `leftOut`: by which rule; absent where this host did not take it, or its source has no rules. */
 export interface KnownPoint extends Measured {
+  /** By which rule; absent where this host did not take it, or nothing was left out. */
   readonly leftOut?: readonly LeftOut[];
+  /** Absent where this host did not take it. */
+  readonly origin?: Origin;
 }
 
 /** What this host remembers of the restore points of a dataset: without a key the vault does not say how many rows they hold. */
@@ -30,6 +33,8 @@ const leftOut = z.strictObject({
   bytes: count,
   folders: count,
   more: z.literal(true).exactOptional(),
+  tables: count.exactOptional(),
+  rows: count.exactOptional(),
 });
 const shape = z.strictObject({
   format: z.literal(1),
@@ -43,6 +48,7 @@ const shape = z.strictObject({
       entries: count,
       rows: z.array(z.tuple([z.string(), count])).exactOptional(),
       leftOut: z.array(leftOut).exactOptional(),
+      origin: z.strictObject({ server: z.string().exactOptional(), place: z.string().exactOptional() }).exactOptional(),
     }),
   ),
 });

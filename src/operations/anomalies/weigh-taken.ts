@@ -9,6 +9,7 @@ import type { WriterSession } from '../../vault/write/session.ts';
 import { trustOfWriter } from '../known-writers.ts';
 import type { OpenSystem } from '../system.ts';
 import { noteCounts, readCounts } from './known-counts.ts';
+import { movedWords, originOf } from './origin.ts';
 import { readSettled } from './settled.ts';
 import { allowanceOf, measuredOf, measuredPoints, settledOf } from './weigh.ts';
 
@@ -28,8 +29,14 @@ export async function weighTaken(
   if (config === undefined) return { state: 'sound' };
   const allowed = allowanceOf(config);
   const leftOut = leftOutIn(facts);
-  const taken = { ...measuredOf(record, expectations), ...(leftOut.length > 0 && { leftOut }) };
+  const origin = originOf(facts);
+  const taken = { ...measuredOf(record, expectations), ...(leftOut.length > 0 && { leftOut }), origin };
   const known = readCounts(stateDir, vault, record.dataset);
+  const moved = movedWords(known.points.findLast((one) => one.origin)?.origin ?? {}, origin);
+  if (moved !== undefined) {
+    const message = `${record.dataset} was read from ${moved}. If it did not move, lifeboat.yaml names the wrong one.`;
+    run.problem({ code: 'another-origin', message });
+  }
   let settled = known.settled;
   let weighed = weigh([...known.points, taken], settled, allowed);
   if (known.points.length === 0 || weighed.state === 'lost') {

@@ -27,7 +27,7 @@ export async function compare(
     const { actual, integrity } = await source.measure(where, recorded, run, contents, restored.unset);
     const findings = [
       ...integrity.map((one) => ({ ...checkIntegrity(one), name: `${one.name}: ` })),
-      { ...checkExpectations(expectations, expectations && actual, facts), name: '' },
+      { ...checkExpectations(expectations, expectations && actual, facts, restored.notCompared), name: '' },
     ];
     const bad = findings.filter(({ verdict }) => verdict === 'fail');
     const last = findings.at(-1)!;

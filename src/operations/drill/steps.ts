@@ -14,7 +14,7 @@ import { checkIntegrity } from './checks/integrity.ts';
 import { checkReferences } from './checks/references.ts';
 import { checkRestored, unlessRefused } from './checks/restored.ts';
 import type { RestoredTree } from './checks/restored-files.ts';
-import { anotherServer } from './checks/same-server.ts';
+import { anotherOrigin } from './checks/same-origin.ts';
 import { checkSql } from './checks/sql.ts';
 import type { Found } from './choose.ts';
 import { findingOf } from './faults.ts';
@@ -79,7 +79,7 @@ async function take(
       await conduct(`${dataset}/expectations`, 'expectations', dataset, async () =>
         unlessRefused(
           unlessEmpty(
-            checkExpectations(expectations, expectations && measured.actual, facts),
+            checkExpectations(expectations, expectations && measured.actual, facts, copy.restored.notCompared),
             copy.contents,
             mayBeEmpty,
           ),
@@ -91,7 +91,7 @@ async function take(
         run.signal.throwIfAborted();
         return findingOf(error, 'the restore points before it');
       });
-      const other = await anotherServer(copy, drill, history, run).catch(() => undefined);
+      const other = await anotherOrigin(copy, drill, history, run).catch(() => undefined);
       run.signal.throwIfAborted();
       if (other !== undefined) drill.notes.push(other);
       const about = { id: `${dataset}/history`, kind: 'expectations', dataset } as const;

@@ -1,9 +1,10 @@
 import type { Entry } from '../../core/entry.ts';
+import { changesOf, type LeftOut } from '../../core/left-out.ts';
 import { pathFromText } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import type { Capture, CaptureFacts } from '../source.ts';
-import { type Connection, connectReading, quoteName, showTable, sqlState } from './connection.ts';
+import { connectReading, showTable, sqlState } from './connection.ts';
 import { dumpStream } from './dump-process.ts';
 import { dumpFailed, dumpIncomplete } from './errors.ts';
 import {
@@ -14,9 +15,11 @@ import {
   type Relation,
   readDump,
 } from './expectations.ts';
-import { type DatabaseFacts, excludedReason, queryFacts, serverVersionOf } from './facts.ts';
+import { type DatabaseFacts, queryFacts, serverVersionOf } from './facts.ts';
 import { captureGlobals } from './globals.ts';
 import { beginHolding } from './hold.ts';
+import { excludedRelations, leftOutOf, notComparedOf } from './left-out.ts';
+import { foreignProblems } from './other-servers.ts';
 import type { PostgresOptions } from './postgres.ts';
 import { findClient } from './tools.ts';
 import type { ServerAddress } from './url.ts';
@@ -35,10 +38,15 @@ const attempts = 5;
  * the same time. The checksums come from the dump's own bytes, so a backup's expectations cost one count per table; that both
  * agree is checked before anything is committed.
  */
-export async function capturePostgres(address: ServerAddress, options: PostgresOptions, run: Run): Promise<Capture> {
+export async function capturePostgres(
+  address: ServerAddress,
+  options: PostgresOptions,
+  run: Run,
+  leftOutBefore?: readonly LeftOut[],
+): Promise<Capture> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await beginCapture(address, options, run);
+      return await beginCapture(address, options, run, leftOutBefore);
     } catch (error) {
       run.signal.throwIfAborted();
       if (attempt === attempts || !wasCrossed(error)) throw error;
@@ -53,7 +61,12 @@ function wasCrossed(error: unknown): boolean {
 }
 
 /** When it resolves pg_dump has all of its locks. */
-async function beginCapture(address: ServerAddress, options: PostgresOptions, run: Run): Promise<Capture> {
+async function beginCapture(
+  address: ServerAddress,
+  options: PostgresOptions,
+  run: Run,
+  leftOutBefore: readonly LeftOut[] | undefined,
+): Promise<Capture> {
   const stop = new AbortController();
   const signal = AbortSignal.any([run.signal, stop.signal]);
   const connection = await connectReading(address, signal, (session) => beginHolding(session, lockWaitMs));
@@ -67,7 +80,13 @@ async function beginCapture(address: ServerAddress, options: PostgresOptions, ru
     const globals = await captureGlobals(connection, version);
     const relations = await listRelations(connection);
     const excluded = await excludedRelations(connection, relations, options.exclude, found.fromStandby);
-    const problems: Problem[] = [...globals.problems, ...excluded.problems];
+    const leftOut = await leftOutOf(connection, relations, excluded);
+    const problems: Problem[] = [
+      ...globals.problems,
+      ...excluded.problems,
+      ...(leftOutBefore === undefined ? [] : changesOf(leftOutBefore, leftOut)),
+      ...(await foreignProblems(connection)),
+    ];
 
     const contents = readDump(relations);
     const counted = relations.filter(({ oid }) => !excluded.reasons.has(oid));
@@ -116,7 +135,8 @@ async function beginCapture(address: ServerAddress, options: PostgresOptions, ru
       dumpToolVersion: pgDump.version,
       dumpToolMajor: pgDump.major,
       notCompared: notComparedOf(relations, excluded.reasons),
-    } satisfies DatabaseFacts;
+      leftOut,
+    } satisfies DatabaseFacts & { readonly leftOut: readonly LeftOut[] };
     return {
       entries: entriesOf(dump, globals.script, run),
       async finish(): Promise<CaptureFacts> {
@@ -145,81 +165,6 @@ async function* entriesOf(dump: () => AsyncIterable<Uint8Array>, globals: string
   const metadata = { mode: 0o600, uid: 0, gid: 0, mtimeNs: BigInt(run.clock.now()) * 1_000_000n };
   yield { type: 'file', path: dumpPath, ...metadata, content: { from: 'stream', stream: dump } };
   yield { type: 'file', path: globalsPath, ...metadata, content: { from: 'bytes', bytes: Buffer.from(globals) } };
-}
-
-interface Excluded {
-  /** Number of a table → why. */
-  readonly reasons: ReadonlyMap<string, string>;
-  /** For pg_dump: each names exactly one table. */
-  readonly patterns: readonly string[];
-  readonly problems: readonly Problem[];
-}
-
-/** Finds the excluded tables, with their partitions. Only rows are left out: the table itself comes back, empty. */
-async function excludedRelations(
-  connection: Connection,
-  relations: readonly Relation[],
-  exclude: PostgresOptions['exclude'],
-  fromStandby: boolean,
-): Promise<Excluded> {
-  const reasons = new Map<string, string>();
-  const problems: Problem[] = [];
-  for (const { table, reason } of exclude) {
-    const parts = await connection.query<{ oid: string }>(
-      `SELECT coalesce(relid::oid, top)::text AS oid FROM (SELECT to_regclass($1)::oid AS top) t
-       LEFT JOIN LATERAL pg_partition_tree(top) ON true WHERE top IS NOT NULL`,
-      [qualified(table)],
-    );
-    if (parts.length === 0) {
-      const message = `The excluded table ${table} does not exist: nothing was left out for it.`;
-      problems.push({ code: 'excluded-table-missing', message });
-    }
-    for (const { oid } of parts) reasons.set(oid, reason);
-  }
-  const unlogged = fromStandby ? relations.filter(({ oid, unlogged }) => unlogged && !reasons.has(oid)) : [];
-  for (const { oid } of unlogged) reasons.set(oid, 'it is unlogged, and a standby has no rows of such tables');
-  if (unlogged.length > 0) {
-    const tables = unlogged.map(({ schema, name }) => showTable(schema, name)).join(', ');
-    problems.push({
-      code: 'unlogged-on-standby',
-      message: `A standby has no rows of unlogged tables: ${tables} come back empty.`,
-    });
-  }
-  const chosen = relations.filter(({ oid }) => reasons.has(oid));
-  problems.push(...(await referencedExcluded(connection, [...reasons.keys()])));
-  // In quotes a pattern's special characters stand for themselves.
-  return { reasons, problems, patterns: chosen.map(({ schema, name }) => `${quoteName(schema)}.${quoteName(name)}`) };
-}
-
-/** Rows that refer to rows which are left out: a restore cannot demand of them what the source does. */
-async function referencedExcluded(connection: Connection, excluded: readonly string[]): Promise<Problem[]> {
-  const keys = await connection.query<{ from: string; to: string; name: string }>(
-    `SELECT conrelid::regclass::text AS from, confrelid::regclass::text AS to, conname AS name FROM pg_constraint
-     WHERE contype = 'f' AND conparentid = 0 AND confrelid = ANY($1::oid[]) AND conrelid <> ALL($1::oid[]) ORDER BY 1, 2, 3`,
-    [excluded],
-  );
-  return keys.map(({ from, to, name }) => {
-    const message = `${from} refers to rows of the excluded ${to}: a restore brings its key ${name} back as NOT VALID.`;
-    return { code: 'excluded-table-referenced', message };
-  });
-}
-
-/** The session's search path is empty of user schemas: a bare name means `public`. */
-function qualified(table: string): string {
-  return /^(?:"(?:[^"]|"")*"|[^".]+)$/.test(table) ? `public.${table}` : table;
-}
-
-function notComparedOf(
-  relations: readonly Relation[],
-  excluded: ReadonlyMap<string, string>,
-): DatabaseFacts['notCompared'] {
-  return relations.flatMap(({ oid, schema, name, kind, ofExtension }) => {
-    const table = showTable(schema, name);
-    if (excluded.has(oid)) return [{ table, reason: `${excludedReason}${excluded.get(oid)}` }];
-    if (kind === 'f') return [{ table, reason: 'a foreign table: its rows live on another server' }];
-    if (ofExtension) return [{ table, reason: 'it belongs to an extension' }];
-    return [];
-  });
 }
 
 function demandAgreement(

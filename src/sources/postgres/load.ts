@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { NotCompared } from '../../core/expectations.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { toolFailed } from '../../process/errors.ts';
 import type { Tool } from '../../process/find-tool.ts';
@@ -15,7 +16,15 @@ import { DumpBroken, type DumpReader, dumpReader } from './dump-reader.ts';
 import { type DumpEntry, DumpUnknown } from './dump-toc.ts';
 import { dumpBroken } from './errors.ts';
 import { closeLoader, handOver, type Loader, makeLoader } from './loader.ts';
-import { attempt, makeAgain, type Refused, searchPathOf, setPath, withoutChecks } from './make-again.ts';
+import {
+  attempt,
+  type MadeAgain,
+  makeAgain,
+  type Refused,
+  searchPathOf,
+  setPath,
+  withoutChecks,
+} from './make-again.ts';
 import type { Restoring } from './restore.ts';
 import { findClient } from './tools.ts';
 import { type ServerAddress, toolEnvironment } from './url.ts';
@@ -46,11 +55,12 @@ export async function loadDump(
   inside: ServerAddress,
   choose: Choose | undefined,
   { noTablespaces, isSuper, onRole }: LoadOptions,
-): Promise<{ sizeBytes: number; problems: readonly Problem[] }> {
+): Promise<MadeAgain & { readonly sizeBytes: number }> {
   const { options, run, admin, facts } = work;
   const pgRestore = await restoreProgram(work);
   const folder = await mkdtemp(join(tmpdir(), 'lifeboat-restore-'));
   const problems: Problem[] = [];
+  const unfilled: NotCompared[] = [];
   try {
     await using dump = await openDump(work);
     const { entries } = dump;
@@ -81,7 +91,9 @@ export async function loadDump(
     const again = async (as: ServerAddress, failed: readonly Refused[], path = 'pg_catalog') => {
       if (failed.length === 0) return;
       await using session = await connect(as, run.signal);
-      problems.push(...(await makeAgain(session, failed, { encoding: facts.encoding, path })));
+      const made = await makeAgain(session, failed, { encoding: facts.encoding, path });
+      problems.push(...made.problems);
+      unfilled.push(...made.unfilled);
     };
     /** Definitions and rows, then what is built from rows. */
     const restoreAll = async (
@@ -112,7 +124,7 @@ export async function loadDump(
     if (code.length === 0) {
       const sizeBytes = await restoreAll(inside, chosen, [], work.mayRunCode);
       problems.push(...(await analyze(inside, searchPathOf(facts, work.mayRunCode), run)));
-      return { sizeBytes, problems };
+      return { sizeBytes, problems, unfilled };
     }
     const parts = partsOf(entries);
     const owners = await decoded(admin, ownersIn(entries, parts), facts.encoding);
@@ -136,7 +148,7 @@ export async function loadDump(
     await handOver(admin, session, loader as Loader, owners[0] ?? facts.owner, ownerOfPublic);
     await restoreRights(parts.rights);
     await restoreRights(parts.eventTriggers);
-    return { sizeBytes, problems };
+    return { sizeBytes, problems, unfilled };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -245,9 +257,21 @@ async function analyze(as: ServerAddress, path: string, run: Run): Promise<Probl
   return await run.step('analyze', async () => {
     await using session = await connect(as, run.signal);
     await setPath(session, path);
-    const failure = await attempt(session, 'ANALYZE');
-    if (failure === undefined) return [];
-    const message = `Not all tables have statistics, so queries may be slow: ${failure}. Run ANALYZE when that is mended.`;
+    if ((await attempt(session, 'ANALYZE')) === undefined) return [];
+    // The first table that fails ended it for those behind it. One with a partition on another server asks that one.
+    const tables = await session.query<{ name: string }>(
+      `SELECT format('%I.%I', nspname, relname) AS name FROM pg_catalog.pg_class c
+       JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
+       WHERE relkind IN ('r', 'm', 'p') AND c.oid >= 16384 AND nspname !~ '^pg_' ORDER BY 1`,
+    );
+    const failures: string[] = [];
+    for (const { name } of tables) {
+      const failure = await attempt(session, `ANALYZE ${name}`);
+      if (failure !== undefined) failures.push(`${name}: ${failure}`);
+    }
+    if (failures.length === 0) return [];
+    const more = failures.length > 3 ? `, and ${failures.length - 3} more` : '';
+    const message = `Not all tables have statistics, so queries may be slow (${failures.slice(0, 3).join('; ')}${more}). Run ANALYZE when that is mended.`;
     return [{ code: 'not-analyzed', message }];
   });
 }

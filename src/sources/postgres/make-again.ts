@@ -1,7 +1,8 @@
 import { LifeboatError, sentenceOf } from '../../core/errors.ts';
+import type { NotCompared } from '../../core/expectations.ts';
 import { madeNotValid, notMadeAgain } from '../../core/not-as-it-was.ts';
 import type { Problem } from '../../core/run.ts';
-import { type Connection, quoteName, quoteText, sqlState } from './connection.ts';
+import { type Connection, quoteName, quoteText, showTable, sqlState } from './connection.ts';
 import { showEntry } from './dump-code.ts';
 import { decoded } from './dump-names.ts';
 import type { DumpEntry } from './dump-toc.ts';
@@ -28,6 +29,12 @@ export function searchPathOf({ settings, owner }: DatabaseFacts, mayRunCode: boo
 /** Kinds that no other object is made of, and that have no owner of their own. */
 const alone = /^(INDEX|CONSTRAINT|CHECK CONSTRAINT|FK CONSTRAINT|MATERIALIZED VIEW DATA|TRIGGER|RULE)$/;
 
+export interface MadeAgain {
+  readonly problems: readonly Problem[];
+  /** As the expectations name them. */
+  readonly unfilled: readonly NotCompared[];
+}
+
 /**
  * Tries what failed once more, one after the other. A foreign key or a check that rows break, as they did in the source, comes back
  * without having looked at them. @throws what is no fault of the object: no room, no memory, no server
@@ -36,8 +43,9 @@ export async function makeAgain(
   session: Connection,
   failed: readonly Refused[],
   { encoding, path }: { readonly encoding: string; readonly path: string },
-): Promise<Problem[]> {
+): Promise<MadeAgain> {
   const problems: Problem[] = [];
+  const unfilled: NotCompared[] = [];
   await setPath(session, path);
   for (const { entry, why } of failed) {
     const what = showEntry(entry);
@@ -51,6 +59,23 @@ export async function makeAgain(
       continue;
     }
     const [definition = ''] = await decoded(session, [entry.definition], encoding);
+    if (entry.kind === 'MATERIALIZED VIEW DATA') {
+      const [schema = '', name = ''] = await decoded(session, [entry.namespace, entry.tag], encoding);
+      const failure = await fillFromAfar(session, definition, unfilled.length > 0);
+      if (failure === undefined) continue;
+      if (!failure.isElsewhere) problems.push(lost(what, failure.why));
+      else {
+        const view = showTable(schema, name);
+        const refresh = `REFRESH MATERIALIZED VIEW ${quoteName(schema)}.${quoteName(name)};`;
+        const message = `${view} is back without rows: it is filled from another server, which did not answer (${failure.why}). When it does: ${refresh}`;
+        problems.push({ code: 'view-not-filled', message });
+        unfilled.push({
+          table: `materialized view ${view}`,
+          reason: 'filled from another server, which did not answer',
+        });
+      }
+      continue;
+    }
     const failure = await attempt(session, definition);
     if (failure === undefined) continue;
     const looser = definition.trimEnd().replace(/;$/, ' NOT VALID;');
@@ -61,11 +86,36 @@ export async function makeAgain(
     } else problems.push(lost(what, failure));
   }
   await setPath(session, 'pg_catalog');
-  return problems;
+  return { problems, unfilled };
 }
 
-/** As a value, never as SQL: it comes out of the backup. */
+/**
+ * A materialised view whose rows come from another server has none where that one is away, as it always is in a drill: nothing of
+ * the backup is at fault. `afterSuch`: another one had none, and this one may read it. @returns undefined where it is filled
+ */
+async function fillFromAfar(
+  session: Connection,
+  refresh: string,
+  afterSuch: boolean,
+): Promise<{ readonly why: string; readonly isElsewhere: boolean } | undefined> {
+  try {
+    await session.query(refresh);
+    return undefined;
+  } catch (error) {
+    const state = sqlState(error) ?? '';
+    // Of a foreign server, or of who asks one (08, HV); a file that a foreign table reads (58P01); a view that is not filled.
+    const isElsewhere = /^(08|HV)/.test(state) || state === '58P01' || (afterSuch && state === '55000');
+    if (!isElsewhere) await demandServer(session, error);
+    await session.query('SELECT');
+    return { why: whyOf(error), isElsewhere };
+  }
+}
+
+/** For words of the database itself, which also count on its views and foreign tables. As a value, never as SQL: it comes out of the backup. */
 export async function setPath(session: Connection, path: string): Promise<void> {
+  await session.query(
+    "SELECT pg_catalog.set_config(name, '', false) FROM pg_catalog.pg_settings WHERE name = 'restrict_nonsystem_relation_kind'",
+  );
   await session.query("SELECT pg_catalog.set_config('search_path', $1, false)", [path]);
 }
 
@@ -80,9 +130,13 @@ export async function attempt(session: Connection, statement: string): Promise<s
     return undefined;
   } catch (error) {
     await demandServer(session, error);
-    const cause = error instanceof LifeboatError && error.cause !== undefined ? error.cause : error;
-    return sentenceOf(cause).replace(/\.$/, '');
+    return whyOf(error);
   }
+}
+
+function whyOf(error: unknown): string {
+  const cause = error instanceof LifeboatError && error.cause !== undefined ? error.cause : error;
+  return sentenceOf(cause).replace(/\.$/, '');
 }
 
 /** A foreign server that does not answer is the object's affair; our own that does not, or has no room, is not. */

@@ -28,7 +28,7 @@ export function postgresSource(options: PostgresOptions): Source {
     location: showAddress(address),
     hostPaths: [],
     inspect: (run) => inspectPostgres(address, options, run),
-    capture: (run) => capturePostgres(address, options, run),
+    capture: (run, leftOutBefore) => capturePostgres(address, options, run, leftOutBefore),
     restore: (contents, target, run) => restorePostgres(address, options, contents, target, run),
     wasPlaced: (mark, _, run) => wasPlaced(address, mark, run),
     measure: (where, expected, run) => measurePostgres(parseUrl(where), options, expected, run),

@@ -1,4 +1,5 @@
 import { LifeboatError, sentenceOf } from '../../core/errors.ts';
+import type { NotCompared } from '../../core/expectations.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import { toolFailed } from '../../process/errors.ts';
@@ -45,12 +46,12 @@ export async function restorePostgres(
   if (state.holds !== undefined && !target.force) {
     throw targetNotEmpty({ database: address.database, what: state.holds });
   }
-  const { database, bytes, problems } = await restoreBeside(work, async (name) => {
+  const { database, ...restored } = await restoreBeside(work, async (name) => {
     const mark = await markOf(admin, name);
     if (mark !== undefined) target.beforePlacing?.(mark);
     return await swapIn(admin, { newDatabase: name, database: address.database, exists: state.exists, run });
   });
-  return { where: showAddress(withDatabase(address, database)), files: 0, bytes, problems };
+  return { where: showAddress(withDatabase(address, database)), files: 0, ...restored };
 }
 
 /** See `wasPlaced` of source.ts. The rename is one transaction, so there is nothing to put right. */
@@ -81,7 +82,7 @@ export async function restoreBeside(
   work: Restoring,
   publish: (name: string) => Promise<readonly Problem[]>,
   choose?: Parameters<typeof loadDump>[2],
-): Promise<{ database: string; bytes: number; problems: Problem[] }> {
+): Promise<{ database: string; bytes: number; problems: Problem[]; notCompared: readonly NotCompared[] }> {
   const { address, admin, version, run } = work;
   const { facts, problems: unknown } = await withoutUnknownSettings(admin, work.facts);
   const { database } = address;
@@ -104,7 +105,7 @@ export async function restoreBeside(
     problems.push(...loaded.problems);
     await applyProperties(admin, name, facts);
     problems.push(...(await run.step('publish', () => publish(name))));
-    return { database, bytes: loaded.sizeBytes, problems };
+    return { database, bytes: loaded.sizeBytes, problems, notCompared: loaded.unfilled };
   } catch (error) {
     const left = await removeAgain(work, created ? name : undefined, roles);
     // An error of our own tells more than any wrapping, except where only a program speaks.

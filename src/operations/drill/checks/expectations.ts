@@ -11,11 +11,15 @@ import type { Finding } from '../parts.ts';
 /** Differences that are named; further ones are counted. */
 const named = 10;
 
-/** Equality of what was recorded in the backup's own snapshot with what the restored copy holds. */
+/**
+ * Equality of what was recorded in the backup's own snapshot with what the restored copy holds. `unfilled`: what the restore could
+ * not fill, as another server than the restored one did not answer.
+ */
 export function checkExpectations(
   recorded: Expectations | undefined,
   actual: Expectations | undefined,
   facts: Readonly<Record<string, unknown>>,
+  unfilled: readonly NotCompared[] = [],
 ): Finding {
   if (recorded === undefined || actual === undefined) {
     const whyAbsent = typeof facts.expectationsAbsent === 'string' ? facts.expectationsAbsent : 'take a new backup.';
@@ -36,10 +40,11 @@ export function checkExpectations(
       message: `Recorded with ${recorded.algorithm}, measured with ${actual.algorithm}: they cannot be compared.`,
     };
   }
-  const notCompared = notComparedIn(facts);
+  const notCompared = [...notComparedIn(facts), ...unfilled];
   const left = new Set(notCompared.map(({ table }) => table));
+  const empty = new Set(unfilled.map(({ table }) => table));
   const differences = compare(
-    recorded.tables,
+    recorded.tables.filter(({ table }) => !empty.has(table)),
     actual.tables.filter(({ table }) => !left.has(table) || recorded.tables.some((one) => one.table === table)),
   );
   const rows = total(recorded.tables);
