@@ -141,6 +141,8 @@ export async function complaintsOf(
     const found = json<SystemStatus>(await run('reader', 'status', '--json'), 'status');
     if (before !== hostile.disk?.look()) complain('changed', 'who only reads changed something at the hostile place');
     if (found === undefined) return;
+    // A failure has an answer of its own.
+    if (found.datasets === undefined) return complain('no answer', JSON.stringify(found));
     if (found.proof?.id !== truth.drill) complain('proof', `status believes ${found.proof?.id ?? 'no drill at all'}`);
     // What is not looked at shows nothing: a mix that meant to be seen must be.
     const unseen = found.troubles.find(({ code, message }) => /unreach|left-out/.test(code) && /hostile/.test(message));
