@@ -74,12 +74,12 @@ interface Accounts {
 async function accountsHere(database: Database, recorded: Readonly<Record<string, string>>): Promise<Accounts> {
   // What is only digits would be looked up as a number.
   const wanted = Object.values(recorded).filter((name) => !/^\d+$/.test(name));
-  const byName = await looked(database, wanted);
-  const byId = await looked(database, Object.keys(recorded));
+  // The numbers last: of two names that share one, the host's answer to the number stays.
+  const here = await looked(database, [...wanted, ...Object.keys(recorded)]);
   return {
     recorded,
-    ids: new Map(byName.map(({ name, id }) => [name, id])),
-    names: new Map(byId.map(({ name, id }) => [id, name])),
+    ids: new Map(here.map(({ name, id }) => [name, id])),
+    names: new Map(here.map(({ name, id }) => [id, name])),
   };
 }
 
@@ -104,7 +104,7 @@ async function looked(database: Database, keys: readonly string[]): Promise<{ na
     const asked = keys.slice(from, from + PER_CALL).filter((key) => !/[\0\n:]/.test(key) && key !== '');
     try {
       // 2: not all of them are there.
-      const how = { okExitCodes: [0, 2], deadlineMs: DEADLINE_MS };
+      const how = { okExitCodes: [0, 2], deadlineMs: DEADLINE_MS, dieWithUs: false };
       const { stdout } = await runCommand('getent', [database, '--', ...asked], how);
       for (const line of stdout.toString('utf8').split('\n')) {
         const [name = '', , id = ''] = line.split(':');

@@ -1,6 +1,5 @@
-import { getCompileCacheDir } from 'node:module';
-import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { compileCache } from '../core/compile-cache.ts';
 
 export const storeWorker = new URL('./write/store.worker.ts', import.meta.url);
 export const extractWorker = new URL('./read/extract.worker.ts', import.meta.url);
@@ -17,11 +16,10 @@ export interface Thread<To, From> {
  * until it is collected; and this process's cache of compiled modules, without which each thread compiles everything anew.
  */
 export function startThread<To, From>(file: URL, workerData: unknown): Thread<To, From> {
-  const cache = getCompileCacheDir();
   const worker = new Worker(file, {
     workerData,
     resourceLimits: { maxYoungGenerationSizeMb: 6 },
-    env: { ...process.env, ...(cache !== undefined && { NODE_COMPILE_CACHE: dirname(cache) }) },
+    env: { ...process.env, ...compileCache() },
   });
   // The listeners stay: a worker whose last listener is taken away never speaks again.
   let hear: (message: From) => void = () => {};

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { compileCache } from '../../core/compile-cache.ts';
 import { sentenceOf } from '../../core/errors.ts';
 import { startProcess } from '../../process/start.ts';
 import { sandboxedDatabase } from '../../sandbox/postgres.ts';
@@ -40,7 +41,7 @@ const program = fileURLToPath(new URL('./sqlite-rows.ts', import.meta.url));
 async function* querySqlite(copy: Copy, query: string, options: QueryOptions): AsyncGenerator<Rows> {
   const { timeoutMs, signal } = options;
   const words = ['--disable-warning=ExperimentalWarning', program, copy.outside];
-  await using child = await startProcess(process.execPath, words, { input: query, signal });
+  await using child = await startProcess(process.execPath, words, { env: compileCache(), input: query, signal });
   let late = false;
   const timer = openStopwatch(timeoutMs, () => {
     late = true;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { type BigIntStats, createReadStream, lstatSync, readlinkSync } from 'node:fs';
+import { type BigIntStats, closeSync, fstatSync, lstatSync, read, readlinkSync } from 'node:fs';
+import { promisify } from 'node:util';
 import type { StoredEntry } from '../../core/entry.ts';
 import { type BytePath, showPath } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
@@ -228,10 +229,19 @@ function differenceOfXattrs(
 export async function hashOf(place: BytePath, signal: AbortSignal): Promise<string | undefined> {
   const fd = openRegular(place);
   if (fd === undefined) return undefined;
-  const sha256 = createHash('sha256');
-  // The stream closes it.
-  for await (const piece of createReadStream('', { fd, signal, highWaterMark: 256 << 10 })) {
-    sha256.update(piece as Uint8Array);
+  try {
+    const sha256 = createHash('sha256');
+    // Of thousands of small files, a large buffer for each would be collected again and again.
+    const piece = Buffer.allocUnsafeSlow(Math.min(fstatSync(fd).size + 1, 256 << 10));
+    for (;;) {
+      signal.throwIfAborted();
+      const { bytesRead } = await readInto(fd, piece, 0, piece.length, null);
+      if (bytesRead === 0) return sha256.digest('hex');
+      sha256.update(piece.subarray(0, bytesRead));
+    }
+  } finally {
+    closeSync(fd);
   }
-  return sha256.digest('hex');
 }
+
+const readInto = promisify(read);

@@ -18,9 +18,9 @@ interface Pending {
   reject(error: unknown): void;
 }
 
-/** Worker threads that decrypt, decompress and write files. */
+/** Worker threads that decrypt, decompress and write files: one more is started where all are busy, since most datasets are a pack or two. */
 export function startExtractPool(data: ExtractWorkerData): ExtractPool {
-  const size = Math.max(1, Math.min(availableParallelism(), 8));
+  const most = Math.max(1, Math.min(availableParallelism(), 8));
   const pending = new Map<number, Pending>();
   const load = new Map<Thread<ToExtractWorker, FromExtractWorker>, number>();
   let nextJob = 0;
@@ -30,7 +30,7 @@ export function startExtractPool(data: ExtractWorkerData): ExtractPool {
     pending.clear();
   }
 
-  for (let index = 0; index < size; index++) {
+  function start() {
     const thread = startThread<ToExtractWorker, FromExtractWorker>(extractWorker, data);
     load.set(thread, 0);
     thread.listen((message) => {
@@ -39,13 +39,19 @@ export function startExtractPool(data: ExtractWorkerData): ExtractPool {
       pending.get(message.job)?.resolve(message);
       pending.delete(message.job);
     }, fail);
+    return thread;
+  }
+
+  function leastBusy() {
+    const [least] = [...load].toSorted(([, one], [, other]) => one - other);
+    return least === undefined || (least[1] > 0 && load.size < most) ? start() : least[0];
   }
 
   return {
-    slots: size + 1,
+    slots: most + 1,
     run(job) {
       const number = nextJob++;
-      const [thread] = [...load].reduce((least, other) => (other[1] < least[1] ? other : least));
+      const thread = leastBusy();
       load.set(thread, load.get(thread)! + 1);
       return new Promise((resolve, reject) => {
         pending.set(number, { resolve, reject });
