@@ -238,9 +238,14 @@ export const mends: readonly Mend[] = [
     shows: /^(memory|unforeseen|hung|heard out)/,
   },
   {
-    name: 'M3: one place of a later format is left out',
+    name: 'M3: one place whose vault.json is none, or of a later format, is left out',
     edits: [
       { file: 'src/vault/open.ts', from: 'failures.push(error);\n', to: 'failures.push(error);\n      throw error;\n' },
+      {
+        file: 'src/vault/open.ts',
+        from: 'if (vault === undefined && !objectMissing.is(error)) throw error;',
+        to: 'throw error;',
+      },
     ],
     by: 'M3: vault.json of a later format, of another vault, of noise, or gone',
     over: all,
