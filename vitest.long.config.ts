@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { reportSkips } from './test/support/skips.ts';
 
 /** Those that `npm test` goes a few rounds of (test/support/rounds.ts). */
-const campaigns = ['prune/processes', 's3/killed', 'vault/failures', 'vault/kill'].map(
+const campaigns = ['prune/model', 'prune/processes', 's3/killed', 'vault/failures', 'vault/kill'].map(
   (name) => `test/${name}.test.ts`,
 );
 

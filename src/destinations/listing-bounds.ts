@@ -87,5 +87,5 @@ export function listingGuard(
 }
 
 function mostUnder(prefix: string): number {
-  return prefix === '' || prefix.startsWith('packs/') || prefix.startsWith('manifests/') ? mostLarge : mostSmall;
+  return prefix === '' || /^(packs|manifests|logs)\//.test(prefix) ? mostLarge : mostSmall;
 }

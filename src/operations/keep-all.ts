@@ -7,12 +7,14 @@ import { sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import type { Destination, Key } from '../destinations/destination.ts';
 import { type Trace, traceOf, tracesUnder } from '../destinations/first-version.ts';
+import { type LogSpan, parseKey } from '../vault/format/keys.ts';
+import { baseOf } from '../vault/format/record.ts';
 import { isKeptSmall, type KeptRestorePoint, lockNeeds } from '../vault/keep/decide.ts';
 import { type KeptLocks, keepLocks } from '../vault/keep/keep.ts';
 import type { WithNeeds } from '../vault/needs.ts';
 import { openVault } from '../vault/open.ts';
 import { unreadLists } from '../vault/prune/prune.ts';
-import { isDoubtful, isKnownWriter, isOurs } from '../vault/trust.ts';
+import { isDoubtful, isKnownWriter, isOurs, knownById } from '../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../vault/vault.ts';
 import { trustOf, trustToRemove } from './known-writers.ts';
 import { noteInLedger } from './ledger/audit.ts';
@@ -66,7 +68,10 @@ export async function keepAll(system: OpenSystem, locks: Locks, dryRun: boolean,
       continue;
     }
     const before = { ...destination.requests?.() };
-    const done = await run.step(`keep ${name}`, () => keepAt(system, destination, own, { locks, dryRun, run }));
+    const isKnown = knownById(vault.trust);
+    const done = await run.step(`keep ${name}`, () =>
+      keepAt(system, destination, own, { locks, dryRun, isKnown, run }),
+    );
     if ('why' in done) without.push({ destination: name, why: done.why });
     else result.push({ ...done, requests: difference(destination.requests?.() ?? {}, before) });
   }
@@ -96,7 +101,8 @@ async function keptPoints(system: OpenSystem, vault: VaultReader, run: Run) {
   const points = await vault.withNeeds(staying, run.signal);
   const kept = points.map((point): Own => {
     const staysMs = isDoubtful(point) ? undefined : stays.get(point.key);
-    return { point, ...(staysMs !== undefined && { staysMs }) };
+    const base = baseOf(point.record);
+    return { point, ...(staysMs !== undefined && { staysMs }), ...(base && { base }) };
   });
   return { kept, suspect: [...found.suspect, ...unreadLists(points)] };
 }
@@ -120,6 +126,8 @@ async function birthAt(destination: Destination, kept: readonly Own[]): Promise<
 interface Keeping {
   readonly locks: Locks;
   readonly dryRun: boolean;
+  /** Whether a writer, by its id, is known for a system: strangers' logs are not locked. */
+  readonly isKnown: (writer: string, system: string) => boolean;
   readonly run: Run;
 }
 
@@ -130,7 +138,7 @@ async function keepAt(
   { clock, config }: OpenSystem,
   destination: Destination,
   kept: readonly Own[],
-  { locks, dryRun, run }: Keeping,
+  { locks, dryRun, isKnown, run }: Keeping,
 ): Promise<KeptAt | { readonly why: string }> {
   const { name } = destination;
   if (kept.length === 0) return { why: 'it holds no restore point yet' };
@@ -147,7 +155,7 @@ async function keepAt(
       traces.set(trace.key, trace);
       nowMs = Math.max(nowMs, trace.modifiedMs);
     }
-    const needs = lockNeeds(kept, traces.keys().filter(isKeptSmall), { nowMs, birthMs });
+    const needs = lockNeeds(kept, traces.keys().filter(isKeptSmall), { nowMs, birthMs }, logsIn(traces, isKnown));
     done = await keepLocks({ destination, needs, traces, memory: locks, nowMs, rememberedMs, dryRun, run });
   } catch (error) {
     run.signal.throwIfAborted();
@@ -160,6 +168,13 @@ async function keepAt(
     locks.noteKeep(name, { keptMs: nowMs, birthMs: birthMs ?? 0, ...how });
   }
   return { ...done, birthMs: birthMs ?? 0 };
+}
+
+function* logsIn(traces: ReadonlyMap<Key, Trace>, isKnown: Keeping['isKnown']): Generator<readonly [Key, LogSpan]> {
+  for (const key of traces.keys()) {
+    const span = parseKey(key);
+    if ((span?.type === 'log' || span?.type === 'cover') && isKnown(span.writer, span.system)) yield [key, span];
+  }
 }
 
 /** Only where this host signs in the vault already: a keeper elsewhere has no key that anyone knows, and no need of one. */

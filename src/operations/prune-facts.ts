@@ -2,9 +2,10 @@ import { listBytesOf } from '../vault/format/pack-list.ts';
 import { writerId } from '../vault/format/signing.ts';
 import type { WithNeeds } from '../vault/needs.ts';
 import type { PruneFacts } from '../vault/prune/decide.ts';
+import type { LogFacts } from '../vault/prune/logs.ts';
 import type { Place } from '../vault/prune/place.ts';
 import { prunePointOf } from '../vault/prune/prune.ts';
-import type { Trust } from '../vault/trust.ts';
+import { knownById, type Trust } from '../vault/trust.ts';
 import type { RestorePoint } from '../vault/vault.ts';
 import { isRetiredWriter, type PruneLedger } from './prune-ledger.ts';
 import type { RetentionPlan } from './retention-plan.ts';
@@ -19,9 +20,14 @@ interface FactParts {
   /** Writers that are retired now, by id or public key. */
   readonly retire: readonly string[];
   readonly sparse: ReadonlySet<string>;
+  readonly covers: LogFacts['covers'];
+  /** Of which this prune decides about logs. */
+  readonly system: string;
 }
 
-export function factsOf({ places, outOfReach, points, trust, plan, ledger, retire, sparse }: FactParts): PruneFacts {
+export function factsOf(parts: FactParts): PruneFacts {
+  const { places, outOfReach, points, trust, plan, ledger, retire, sparse, covers, system } = parts;
+  const isKnown = knownById(trust);
   const given = retire.map(idOf);
   const writers = new Set([
     ...points.map(({ record }) => writerId(record.writer)),
@@ -36,6 +42,7 @@ export function factsOf({ places, outOfReach, points, trust, plan, ledger, retir
     sparse,
     removed: ledger.removed,
     retired: new Set(retired),
+    logs: { covers, mayLetGo: (of, writer) => of === system && isKnown(writer, of) },
     ...(trust.writers && { known: new Set([...trust.writers.keys()].map(writerId)) }),
   };
 }

@@ -102,7 +102,16 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
     nowMs: Math.min(...survey.places.map(({ nowMs }) => nowMs)),
   });
   const sparse = await run.step('sparse packs', async () => sparsePacks(config.stateDir));
-  const facts = factsOf({ ...survey, trust, outOfReach, plan, ledger, retire: request.retire, sparse });
+  const facts = factsOf({
+    ...survey,
+    trust,
+    outOfReach,
+    plan,
+    ledger,
+    retire: request.retire,
+    sparse,
+    system: config.name,
+  });
   const gaps = unexplainedGaps(facts);
   const fresh = notAccepted(survey.suspect, ledger, run);
   const accepted = request.allowMissing ? acceptedOf(facts, fresh, ledger) : nothingAccepted;
@@ -216,7 +225,7 @@ function placePrune(place: Place, plan: SweepPlan, tombstones: SomeIds): PlacePr
   const { packs, manifests, lists } = place;
   const heldAs = (id: string) => packs.get(id) ?? manifests.get(id) ?? lists.get(id);
   const going = [...plan.manifests, ...plan.lists, ...plan.packs];
-  const goingBytes = going.reduce((sum, id) => sum + (heldAs(id)?.sizeBytes ?? 0), 0);
+  const all = [...going.map(heldAs), ...plan.logs.map((key) => place.logs.get(key))];
   let [marked, markedBytes] = [0, 0];
   for (const id of tombstones) {
     const held = heldAs(id);
@@ -227,11 +236,18 @@ function placePrune(place: Place, plan: SweepPlan, tombstones: SomeIds): PlacePr
   const { graceUntilMs, writers } = plan.waiting;
   return {
     destination: place.destination.name,
-    goes: { records: plan.records.length, objects: going.length, bytes: goingBytes },
-    waits: { objects: Math.max(0, marked - going.length), bytes: Math.max(0, markedBytes - goingBytes) },
+    goes: { records: plan.records.length, objects: all.length, bytes: bytesOf(all) },
+    waits: {
+      objects: Math.max(0, marked - going.length),
+      bytes: Math.max(0, markedBytes - bytesOf(going.map(heldAs))),
+    },
     ...(graceUntilMs !== undefined && { graceUntilMs }),
     writers,
   };
+}
+
+function bytesOf(all: ReadonlyArray<{ readonly sizeBytes: number } | undefined>): number {
+  return all.reduce((sum, held) => sum + (held?.sizeBytes ?? 0), 0);
 }
 
 /** Ids of the packs that this run removed from every place that held them; none when it did not come through everywhere. */

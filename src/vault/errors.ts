@@ -8,6 +8,13 @@ export const entriesOutOfOrder = defineError({
   hint: () => 'This is a fault in Lifeboat. Earlier restore points are untouched. Please report it.',
 });
 
+export const logPieceInvalid = defineError({
+  code: 'log-piece-invalid',
+  exit: 2,
+  say: (fact: { start: string; why: string }) => `The piece of a log at ${fact.start} cannot be stored: ${fact.why}.`,
+  hint: () => 'This is a fault in Lifeboat. What was stored before is untouched. Please report it.',
+});
+
 export const vaultMissing = defineError({
   code: 'vault-missing',
   exit: 2,

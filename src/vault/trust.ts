@@ -3,6 +3,7 @@ import { dayMs, formatDuration, minuteMs } from '../core/duration.ts';
 import type { KnownWriter } from '../core/known-writer.ts';
 import { ulidTime } from '../core/ulid.ts';
 import { recordHash, type SnapshotRecord } from './format/record.ts';
+import { writerId } from './format/signing.ts';
 import type { RestorePoint } from './vault.ts';
 
 /** Ed25519 public keys, base64, each with the names of the systems that it speaks for. */
@@ -20,6 +21,13 @@ export interface Trust {
 
 export function isKnownWriter({ writers }: Trust, writer: string, system: string): boolean {
   return writers === undefined || writers.get(writer)?.has(system) === true;
+}
+
+/** The same by the writer's id, as object keys name it. */
+export function knownById({ writers }: Trust): (id: string, system: string) => boolean {
+  if (writers === undefined) return () => true;
+  const byId = new Map([...writers].map(([key, systems]) => [writerId(key), systems]));
+  return (id, system) => byId.get(id)?.has(system) === true;
 }
 
 /** Whether it counts for any system at all: for what belongs to the whole vault. */

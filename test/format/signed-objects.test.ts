@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { canonicalJson } from '../../src/core/canonical-json.ts';
 import { newUlid } from '../../src/core/ulid.ts';
 import { decodeAnnouncement } from '../../src/vault/format/announcement.ts';
+import { decodeCover } from '../../src/vault/format/cover.ts';
 import { decodeEndorsement } from '../../src/vault/format/endorsement.ts';
 import { decodeGeneration } from '../../src/vault/format/generation.ts';
 import { decodeGrant } from '../../src/vault/format/grant.ts';
@@ -13,6 +14,7 @@ import { decodeVaultFile } from '../../src/vault/format/vault-file.ts';
 import { changesOf } from './mutations.ts';
 import {
   readAnnouncement,
+  readCover,
   readEndorsement,
   readGeneration,
   readGrant,
@@ -84,7 +86,7 @@ const kinds: Readonly<Record<string, Kind>> = {
         [digest('1'), digest('3'), 300],
       ],
       manifest: [digest('c'), 500],
-      position: { lsn: '0/16B3748' },
+      position: { lsn: '0/16B3748', timeline: '74500-1', log: '00000000016b3748' },
       problems: { 'file-changed': 2 },
       retention: { class: 'standard', until: '2027-01-02T03:04:05.678Z' },
       generation: 4,
@@ -108,6 +110,10 @@ const kinds: Readonly<Record<string, Kind>> = {
       created: time,
       tombstones: [digest('a'), digest('b')],
       sparse: [digest('c')],
+      logs: [
+        ['example', 'app-db', '74500', '00000000016b3748'],
+        ['example', 'app-db', '74501', '00000000016b3748'],
+      ],
     }),
     encode: signed('generation'),
     keyOf: ({ generation }) => `gc/${generation}.json`,
@@ -153,6 +159,32 @@ const kinds: Readonly<Record<string, Kind>> = {
     product: decodeGrant,
     checker: readGrant,
     refused: 100,
+  },
+  cover: {
+    sound: () => ({
+      ...common,
+      system: 'example',
+      dataset: 'app-db',
+      timeline: '74500-1',
+      id,
+      time,
+      first: `${'0'.repeat(15)}a`,
+      last: `${'0'.repeat(15)}f`,
+      pieces: [
+        [`${'0'.repeat(15)}a`, `${'0'.repeat(15)}c`, digest('a'), 300],
+        [`${'0'.repeat(15)}c`, `${'0'.repeat(15)}f`, digest('b'), 400],
+      ],
+      keys: [[digest('1'), digest('2'), 300]],
+      previous: digest('d'),
+      after: `${'0'.repeat(15)}b`,
+      sequence: 7,
+    }),
+    encode: signed('cover'),
+    keyOf: ({ system, dataset, writer, timeline, first, last, id }) =>
+      `covers/${system}/${dataset}/${printOf(writer)}/${timeline}/${first}-${last}-${id}.json`,
+    product: decodeCover,
+    checker: readCover,
+    refused: 200,
   },
   'ledger entry': {
     sound: () => ({

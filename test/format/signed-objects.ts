@@ -8,6 +8,7 @@ import {
   checkSignature,
   format,
   hex,
+  isRising,
   isRound,
   momentOf,
   name,
@@ -32,6 +33,12 @@ const text = z.string().max(1000);
 const once = (rows: ReadonlyArray<readonly [string, ...unknown[]]>) =>
   new Set(rows.map(([id]) => id)).size === rows.length;
 
+const timeline = z.string().regex(/^[a-z0-9]{1,64}-(0|[1-9][0-9]{0,9})$/);
+const position = hex(16);
+const keysShape = z
+  .array(z.tuple([sha256Hex, sha256Hex, positive.max(64 * 1024)]))
+  .refine((rows) => isRising(rows.map(([epoch, id]) => `${epoch} ${id}`)), 'not sorted');
+
 const round = whole.refine(isRound, 'not rounded');
 const recordShape = z
   .looseObject({
@@ -50,14 +57,15 @@ const recordShape = z
       .array(z.tuple([sha256Hex, positive.max(4096), positive]))
       .max(16_384)
       .refine(once, 'a list twice'),
-    keys: z
-      .array(z.tuple([sha256Hex, sha256Hex, positive.max(64 * 1024)]))
-      .refine(
-        (rows) => rising(z.string()).safeParse(rows.map(([epoch, id]) => `${epoch} ${id}`)).success,
-        'not sorted',
-      ),
+    keys: keysShape,
     manifest: z.tuple([sha256Hex, positive]),
-    position: z.record(text, text).optional(),
+    position: z
+      .record(text, text)
+      .refine(({ timeline: of, log }) => {
+        if (of === undefined && log === undefined) return true;
+        return timeline.safeParse(of).success && position.safeParse(log).success;
+      }, 'half of a place in a log')
+      .optional(),
     problems: z.record(text, positive),
     retention: z.looseObject({ class: text, until: time.optional() }),
     generation: whole,
@@ -84,11 +92,65 @@ const generationShape = z.looseObject({
   created: time,
   tombstones: rising(sha256Hex),
   sparse: rising(sha256Hex),
+  logs: z
+    .array(z.tuple([name, name, z.string().regex(/^[a-z0-9]{1,64}$/), position]))
+    .min(1)
+    .refine((rows) => isRising(rows.map((row) => row.slice(0, 3).join(' '))), 'not sorted')
+    .optional(),
 });
 
-export function readGeneration(bytes: Uint8Array, key: string): void {
-  const { generation } = signedObject(bytes, 'generation', generationShape);
-  if (key !== `gc/${generation}.json`) broken('it lies under another key');
+export function readGeneration(bytes: Uint8Array, key: string): z.infer<typeof generationShape> {
+  const generation = signedObject(bytes, 'generation', generationShape);
+  if (key !== `gc/${generation.generation}.json`) broken('it lies under another key');
+  return generation;
+}
+
+const coverShape = z
+  .looseObject({
+    ...signed,
+    system: name,
+    dataset: name,
+    timeline,
+    id: ulid,
+    time,
+    first: position,
+    last: position,
+    pieces: z
+      .array(z.tuple([position, position, sha256Hex, positive]))
+      .min(1)
+      .max(4096),
+    keys: keysShape.min(1),
+    previous: sha256Hex.nullable(),
+    after: position.nullable(),
+    sequence: positive,
+  })
+  .refine(({ previous, sequence }) => (previous === null) === (sequence === 1), 'its number is not that of its place')
+  .refine(({ previous, after }) => (previous === null) === (after === null), 'it goes on from nothing')
+  .refine(({ after, last }) => after === null || after < last, 'it ends where the one before it did');
+export type Cover = z.infer<typeof coverShape>;
+
+export function readCover(bytes: Uint8Array, key: string): Cover {
+  if (bytes.length > 1024 * 1024) broken('it is too long');
+  const cover = signedObject(bytes, 'cover', coverShape);
+  const { first, last, pieces, id } = cover;
+  let reached = first;
+  for (const [start, end] of pieces) {
+    if (start !== reached || end <= start) broken('its pieces do not follow one another');
+    reached = end;
+  }
+  if (reached !== last) broken('it ends elsewhere than its last piece');
+  if (key !== `covers/${folderOf(cover)}/${first}-${last}-${id}.json`) broken('it lies under another key');
+  return cover;
+}
+
+/** Below `logs/` and `covers/`. */
+export function folderOf({
+  system,
+  dataset,
+  writer,
+  timeline,
+}: Pick<Cover, 'system' | 'dataset' | 'writer' | 'timeline'>) {
+  return `${system}/${dataset}/${idOf(writer)}/${timeline}`;
 }
 
 const endorsementShape = z.looseObject({

@@ -3,11 +3,14 @@ import { checkChunkIds, readFrames, readIndexDelta, readList, readPack, sha256, 
 import { filesChecksum, type Line, readBody } from './body-lines.ts';
 import { type Manifest, type Place, readManifest } from './manifest-text.ts';
 import {
+  type Cover,
+  folderOf,
   type Grant,
   idOf,
   type LedgerEntry,
   type Record,
   readAnnouncement,
+  readCover,
   readEndorsement,
   readGeneration,
   readGrant,
@@ -39,6 +42,7 @@ const forms = {
   manifest: /^manifests\/([0-9a-f]{2})\/(\1[0-9a-f]{62})\.age$/,
   list: /^lists\/([0-9a-f]{2})\/(\1[0-9a-f]{62})$/,
   index: /^index\/([0-9a-f]{32})\/[0-7][0-9A-HJKMNP-TV-Z]{25}\.age$/,
+  log: /^logs\/([^/]+\/[^/]+\/[0-9a-f]{32}\/[a-z0-9]{1,64}-[0-9]+)\/[0-9a-f]{16}-[0-9a-f]{16}-([0-9a-f]{64})\.age$/,
   key: /^keys\/([0-9a-f]{64})\/([0-9a-f]{64})\.age$/,
 };
 
@@ -118,7 +122,30 @@ export function complaints(objects: Objects, identities: readonly string[], keys
       if (pack !== undefined && objects.get(packKey(id))!.length !== size) broken(`it says another size of pack ${id}`);
     }
   });
-  each('gc/', (key, bytes) => readGeneration(bytes, key));
+  const generations = each('gc/', (key, bytes) => readGeneration(bytes, key));
+  const newest = [...generations.values()].sort((a, b) => a.generation - b.generation).at(-1);
+  each('logs/', (key, bytes) => {
+    const plain = readFrames(keys.open(named('log')(key, bytes), all));
+    if (plain.length === 0 || plain.length > 64 * 1024 * 1024) broken('it holds nothing, or too much');
+  });
+  const covers = each('covers/', (key, bytes) => {
+    const cover = readCover(bytes, key);
+    ofVault(cover.vault);
+    checkPieces(cover, newest?.logs ?? [], objects);
+    checkKeys(cover, objects);
+    return cover;
+  });
+  const chains = Map.groupBy(covers, ([, cover]) => folderOf(cover));
+  for (const [folder, chain] of chains) {
+    const links = chain.map(([key, cover]) => ({ ...cover, hash: sha256(objects.get(key)!) }));
+    tell(`covers/${folder}/`, () => checkChain(links));
+    for (const { previous, after, id } of links) {
+      const before = links.find(({ hash }) => hash === previous);
+      tell(`covers/${folder}/`, () => {
+        if (before !== undefined && before.last !== after) broken(`${id} goes on from elsewhere`);
+      });
+    }
+  }
   each('endorsements/', (key, bytes) => readEndorsement(bytes, key));
   each('format/', (key, bytes) => readAnnouncement(bytes, key));
   const ledger = each('ledger/', (key, bytes) => {
@@ -137,16 +164,35 @@ export function complaints(objects: Objects, identities: readonly string[], keys
   tell('snapshots/', () => checkChain([...records].map(([key, one]) => ({ ...one, hash: sha256(objects.get(key)!) }))));
   for (const [key, record] of records) {
     tell(key, () => {
-      if (record.keys.length === 0) broken('it names no keys');
-      for (const [epoch, id, size] of record.keys) {
-        if (objects.get(`keys/${epoch}/${id}.age`)?.length !== size) broken(`the key of epoch ${epoch} is not there`);
-      }
+      checkKeys(record, objects);
       const manifest = manifests.get(`manifests/${record.manifest[0].slice(0, 2)}/${record.manifest[0]}.age`);
       if (manifest === undefined) broken('its manifest is not there, or cannot be read');
       checkPoint(record, manifest, { objects, packs, lists });
     });
   }
   return told;
+}
+
+function checkKeys({ keys }: Pick<Record, 'keys'>, objects: Objects): void {
+  if (keys.length === 0) broken('it names no keys');
+  for (const [epoch, id, size] of keys) {
+    if (objects.get(`keys/${epoch}/${id}.age`)?.length !== size) broken(`the key of epoch ${epoch} is not there`);
+  }
+}
+
+/** What the newest prune lets go of need not be there. */
+function checkPieces(
+  cover: Cover,
+  floors: ReadonlyArray<readonly [string, string, string, string]>,
+  objects: Objects,
+): void {
+  const history = cover.timeline.split('-')[0];
+  const floor =
+    floors.find((row) => row[0] === cover.system && row[1] === cover.dataset && row[2] === history)?.[3] ?? '';
+  for (const [start, end, id, size] of cover.pieces) {
+    const piece = objects.get(`logs/${folderOf(cover)}/${start}-${end}-${id}.age`);
+    if (end > floor && piece?.length !== size) broken(`the piece from ${start} is not there`);
+  }
 }
 
 const packKey = (id: string) => `packs/${id.slice(0, 2)}/${id}.age`;

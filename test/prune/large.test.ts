@@ -178,10 +178,20 @@ test('restore points with very many packs: each record and list is fetched once,
   expect(freedBy(survey.points, plan.kept).freedObjects).toBe(dead.length);
 
   const retire = [stored[0]!.writer];
-  const facts = factsOf({ ...survey, trust: {}, plan, ledger: emptyLedger, retire, sparse: new Set() });
+  const facts = factsOf({
+    ...survey,
+    trust: {},
+    plan,
+    ledger: emptyLedger,
+    retire,
+    sparse: new Set(),
+    system: 'large',
+  });
   const { tombstones, sparse } = decideMarks(facts);
   expect(new Set(tombstones)).toEqual(new Set(dead));
-  const generations = new Map([[1, { storedMs: startMs, tombstones: createIdSet(reader.ids, tombstones), sparse }]]);
+  const generations = new Map([
+    [1, { storedMs: startMs, tombstones: createIdSet(reader.ids, tombstones), sparse, floors: new Map() }],
+  ]);
   const later = { ...facts, places: facts.places.map((place) => ({ ...place, generations })) };
   for (const place of later.places) {
     const { records, manifests, lists, packs } = decideSweep(later, place, startMs + 99 * dayMs);

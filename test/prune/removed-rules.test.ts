@@ -261,6 +261,26 @@ const scripts: Record<string, Script> = {
       await truth.check();
     },
   },
+  'a log is let go of while the record that needs it is locked': {
+    rule: { logsAfterRecords: false },
+    setup: { kinds: ['locks'] },
+    async play(game) {
+      const { world, truth } = game;
+      await game.backedUp(0);
+      const { key } = truth.stored.get('place0')![0]!;
+      const { history } = world.places[0]!.store;
+      const [version] = await history!.versionsOf(key);
+      await history!.extendLock(key, version!.version, world.nowMs + 90 * dayMs);
+      await game.backedUp(0);
+      world.nowMs += 6 * dayMs;
+      await game.backedUp(0);
+      await game.pruned();
+      await game.backedUp(0);
+      world.nowMs += 6 * dayMs;
+      await game.pruned();
+      await truth.check();
+    },
+  },
   'a place that lags has only older restore points': {
     rule: {},
     retentionRule: { placesAlone: false },

@@ -5,7 +5,9 @@ import { constants, zstdCompressSync } from 'node:zlib';
 import type { RandomBytes } from '../../src/core/clock.ts';
 import type { StoredEntry } from '../../src/core/entry.ts';
 import type { Expectations } from '../../src/core/expectations.ts';
+import { startRun } from '../../src/core/run.ts';
 import { newUlid } from '../../src/core/ulid.ts';
+import { openMemory } from '../../src/destinations/memory/destination.ts';
 import { newHeader } from '../../src/vault/age/header.ts';
 import { printsOf } from '../../src/vault/age/recipient-print.ts';
 import { sealAll } from '../../src/vault/age/stream.ts';
@@ -29,6 +31,8 @@ import { publicSizes, recordBytes, recordKey, type SnapshotRecord, signRecord } 
 import { newSigningKey, publicKeyOf, type SigningKey, writerId } from '../../src/vault/format/signing.ts';
 import { encodeToc, type Frame, paddingFrame, paddingSize } from '../../src/vault/format/toc.ts';
 import { encodeVaultFile } from '../../src/vault/format/vault-file.ts';
+import { copiesTo } from '../../src/vault/write/copies.ts';
+import { type LogPiece, openLogWriter } from '../../src/vault/write/logs.ts';
 import { type ListObject, listOf, type SizedPack } from './lists.ts';
 
 /** The plainest writer that keeps to docs/vault-format.md: everything in memory, fixed chunks, no threads. For tests. */
@@ -37,8 +41,19 @@ export interface VaultBuilder {
   readonly signingKey: SigningKey;
   /** Commits one restore point. Entries must be in the order of `comparePaths`. */
   commit(point: NewPoint): Promise<SnapshotRecord>;
+  /** Stores pieces of a log, and their cover, by the function of the product. */
+  log(of: LogOf, pieces: readonly LogPiece[]): Promise<void>;
   /** What is stored from now on is sealed to an epoch of these recipients. */
   rotate(recipients: readonly string[]): void;
+}
+
+export interface LogOf {
+  readonly system?: string;
+  readonly dataset: string;
+  readonly timeline: string;
+  readonly time: string;
+  /** Whoever else signs it. */
+  readonly by?: string;
 }
 
 export interface NewPoint {
@@ -49,6 +64,11 @@ export interface NewPoint {
   readonly entries: readonly NewEntry[];
   readonly facts?: Record<string, unknown>;
   readonly expectations?: Expectations;
+  readonly position?: SnapshotRecord['position'];
+  /** It stays until 2036 when absent. */
+  readonly retention?: SnapshotRecord['retention'];
+  /** The prune generation that it has seen; none when absent. */
+  readonly generation?: number;
   /** Changes the list of entries after it was made: what a hostile writer would do. */
   readonly amendBody?: (body: string) => string;
   readonly amendManifest?: (manifest: string) => string;
@@ -190,9 +210,27 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
     objects.set(key, await seal(delta));
   }
 
+  const keysOfEpoch = ({ epoch, keyObject }: NewEpoch): SnapshotRecord['keys'] => [
+    [epoch, hex(keyObject), keyObject.length],
+  ];
+
   return {
     objects,
     signingKey,
+    async log({ system = 'example', dataset, timeline, time, by = privateKey }, pieces) {
+      current ??= await begin(time);
+      const { epoch, recipient } = current;
+      const store = openMemory({ name: 'memory' });
+      for (const [key, bytes] of objects) await store.put(key, bytes);
+      const clock = { now: () => Date.parse(time), elapsed: () => 0 };
+      const writer = await openLogWriter({
+        ...{ vault, system, dataset, timeline, signingKey: by, clock, random },
+        epochs: { current: { epoch, recipient }, keysOf: () => keysOfEpoch(current!) },
+        copies: copiesTo([store], startRun({ clock })),
+      });
+      await writer.append(pieces);
+      for await (const { key } of store.list('')) if (!objects.has(key)) objects.set(key, await store.get(key));
+    },
     rotate(to) {
       recipients = to;
       current = undefined;
@@ -200,7 +238,8 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
     async commit(point) {
       current ??= await begin(point.time);
       const { packs, body, sizes, used } = await storeContents(point);
-      const { system = 'example', dataset, kind, time, facts = {}, expectations } = point;
+      const { system = 'example', dataset, kind, time, facts = {}, expectations, position, generation = 0 } = point;
+      const { retention = { class: 'daily', until: '2036-01-01T00:00:00.000Z' } } = point;
       const id = newUlid(Date.parse(time), random);
       await storeIndex(packs, Date.parse(time));
       const described = {
@@ -235,8 +274,9 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
           manifest: [hex(manifest), manifest.length],
           keys: keysOf([current, ...used.map((pack) => sealedTo.get(pack)!)]),
           problems: {},
-          retention: { class: 'daily', until: '2036-01-01T00:00:00.000Z' },
-          generation: 0,
+          retention,
+          generation,
+          ...(position && { position }),
           previous,
           sequence: ++sequence,
         },

@@ -9,6 +9,7 @@ import { parseIdentityFile } from '../../src/vault/age/identity.ts';
 import { openAll } from '../../src/vault/age/stream.ts';
 import { openEpochKey } from '../../src/vault/epochs/epoch.ts';
 import { epochsOf } from '../../src/vault/epochs/grants.ts';
+import { coverBytes, decodeCover, spanOf } from '../../src/vault/format/cover.ts';
 import { decodeEndorsement, endorsementBytes } from '../../src/vault/format/endorsement.ts';
 import { encodeEntry, type LocatedEntry } from '../../src/vault/format/entries.ts';
 import { newEntryReader } from '../../src/vault/format/entry-lines.ts';
@@ -16,7 +17,7 @@ import { escapeBytes } from '../../src/vault/format/escape.ts';
 import { decodeGeneration, generationBytes } from '../../src/vault/format/generation.ts';
 import { decodeGrant, grantBytes } from '../../src/vault/format/grant.ts';
 import { decodeIndexDelta } from '../../src/vault/format/index-delta.ts';
-import { listKey, manifestKey, packKey, parseKey } from '../../src/vault/format/keys.ts';
+import { listKey, logKey, manifestKey, packKey, parseKey } from '../../src/vault/format/keys.ts';
 import { verifyLedger } from '../../src/vault/format/ledger.ts';
 import { decodeManifest, type Extent, encodeManifest } from '../../src/vault/format/manifest.ts';
 import { decodeRecord, recordBytes, recordKey, type SnapshotRecord } from '../../src/vault/format/record.ts';
@@ -24,6 +25,7 @@ import { isSoundRescue } from '../../src/vault/format/rescue-script.ts';
 import { writerId } from '../../src/vault/format/signing.ts';
 import { decodeToc, encodeToc, findToc, paddingFrame } from '../../src/vault/format/toc.ts';
 import { decodeVaultFile, encodeVaultFile } from '../../src/vault/format/vault-file.ts';
+import { openSmall } from '../../src/vault/small-objects.ts';
 import { listedAt } from '../support/lists.ts';
 import { temporaryFolder } from '../support/temp.ts';
 
@@ -68,6 +70,8 @@ describe('a vault of format 1, written long ago', () => {
       endorsement: 1,
       'epoch-key': 3,
       grant: 3,
+      log: 4,
+      cover: 3,
     });
   });
 
@@ -89,6 +93,7 @@ describe('a vault of format 1, written long ago', () => {
       expect(endorsementBytes(decodeEndorsement(bytes, key))).toEqualBytes(bytes);
     }
     for (const { bytes, key } of ofType('grant')) expect(grantBytes(decodeGrant(bytes, key))).toEqualBytes(bytes);
+    for (const { bytes, key } of ofType('cover')) expect(coverBytes(decodeCover(bytes, key))).toEqualBytes(bytes);
     expect(verifyLedger(ofType('ledger'), { vault })).toMatchObject({ ok: true, entries: 2 });
     expect(isSoundRescue(ofType('rescue')[0]!.bytes)).toBe(true);
   });
@@ -135,6 +140,23 @@ describe('a vault of format 1, written long ago', () => {
       expect(is).toMatchObject({ writer: writerId(delta.writer) });
       expect([delta.vault, delta.writer]).toEqual([records[0]!.vault, records[0]!.writer]);
       for (const pack of delta.packs) expect(encodeToc(pack.toc)).toEqualBytes(tocs.get(pack.id)!);
+    }
+  });
+
+  test('gives back its logs, every piece that a cover names, which go on from one another', async () => {
+    const covers = ofType('cover').map(({ bytes, key }) => decodeCover(bytes, key));
+    const [first, second, other] = covers.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    expect(first).toMatchObject({ previous: null, after: null, sequence: 1, first: '0000000001000000' });
+    expect(second).toMatchObject({ previous: sha256(coverBytes(first!)), after: first!.last, sequence: 2 });
+    expect(other).toMatchObject({ previous: null, timeline: '7450000000000000001-2', first: second!.last });
+    const position = records.find(({ kind }) => kind === 'postgres')?.position;
+    expect(position).toMatchObject({ timeline: first!.timeline, log: '0000000001000028' });
+    for (const cover of covers) {
+      for (const [start, end, id, sizeBytes] of cover.pieces) {
+        const bytes = readFileSync(join(VAULT, logKey(spanOf(cover, start, end), id)));
+        expect([sha256(bytes), bytes.length]).toEqual([id, sizeBytes]);
+        expect(Buffer.from(await openSmall(bytes, identities)).toString()).toMatch(new RegExp(`^wal ${start} wal`));
+      }
     }
   });
 

@@ -19,6 +19,8 @@ export const everyName: readonly string[] = [
   'rescue.sh',
   'packs/*',
   'lists/*',
+  'logs/*',
+  'covers/*',
   'keys/*',
   'manifests/*',
   'index/*',
@@ -42,15 +44,15 @@ const announced = 'format/*';
  */
 export const rightsOf: Readonly<Record<Role, Rights>> = {
   writer: {
-    // Its own index, lists of packs and the newest records, to go on where it was; whom others let in to its epochs; what a prune
+    // Its own index, lists of packs, covers of logs and the newest records, to go on where it was; whom others let in to its epochs; what a prune
     // decided; what it noted last.
     read: [
-      ...['vault.json', 'rescue.sh', 'lists/*', 'keys/*', 'index/*', 'snapshots/*', 'gc/*'],
+      ...['vault.json', 'rescue.sh', 'lists/*', 'covers/*', 'keys/*', 'index/*', 'snapshots/*', 'gc/*'],
       ...[ledger, endorsements, announced, 'probe/*'],
     ],
     create: [
-      ...['vault.json', 'rescue.sh', 'packs/*', 'lists/*', 'keys/*', 'manifests/*', 'index/*', 'snapshots/*'],
-      ...[ledger, endorsements, announced, 'probe/*'],
+      ...['vault.json', 'rescue.sh', 'packs/*', 'lists/*', 'logs/*', 'covers/*', 'keys/*', 'manifests/*', 'index/*'],
+      ...['snapshots/*', ledger, endorsements, announced, 'probe/*'],
     ],
     // What `check` tries out, and nothing else.
     remove: ['probe/*'],
@@ -65,9 +67,9 @@ export const rightsOf: Readonly<Record<Role, Rights>> = {
     seeLocks: true,
   },
   pruner: {
-    read: ['vault.json', 'lists/*', 'snapshots/*', 'gc/*', ledger, announced],
+    read: ['vault.json', 'lists/*', 'covers/*', 'snapshots/*', 'gc/*', ledger, announced],
     create: ['gc/*', ledger],
-    remove: ['packs/*', 'lists/*', 'manifests/*', 'snapshots/*'],
+    remove: ['packs/*', 'lists/*', 'logs/*', 'covers/*', 'manifests/*', 'snapshots/*'],
     extendLocks: false,
     seeLocks: true,
   },

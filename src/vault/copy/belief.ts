@@ -1,5 +1,6 @@
 import type { Key } from '../../destinations/destination.ts';
 import { decodeAnnouncement } from '../format/announcement.ts';
+import { type Cover, decodeCover } from '../format/cover.ts';
 import { decodeEndorsement } from '../format/endorsement.ts';
 import { decodeGeneration } from '../format/generation.ts';
 import { decodeGrant } from '../format/grant.ts';
@@ -21,6 +22,7 @@ export function believe(vault: string, key: Key, parsed: ParsedKey, bytes: Uint8
     case 'pack':
     case 'manifest':
     case 'epoch-key':
+    case 'log':
       if (sha256Hex(bytes) !== parsed.id) throw wrong('its bytes are not the ones that its name promises');
       return undefined;
     case 'list':
@@ -55,6 +57,8 @@ export function believe(vault: string, key: Key, parsed: ParsedKey, bytes: Uint8
       if (of !== vault) throw wrong('it belongs elsewhere');
       return writer;
     }
+    case 'cover':
+      return believedCover(vault, key, bytes).writer;
     case 'vault':
     case 'rescue':
       throw wrong('it is made where it is missing');
@@ -66,6 +70,13 @@ export function believedRecord(vault: string, key: Key, bytes: Uint8Array): Snap
   const record = decodeRecord(bytes);
   if (record.vault !== vault || recordKey(record) !== key) throw wrong('it belongs elsewhere');
   return record;
+}
+
+/** The same for a cover of a log. */
+export function believedCover(vault: string, key: Key, bytes: Uint8Array): Cover {
+  const cover = decodeCover(bytes, key);
+  if (cover.vault !== vault) throw wrong('it belongs elsewhere');
+  return cover;
 }
 
 /** Only its sentence is used, in an error that names the object. */

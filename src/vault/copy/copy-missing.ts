@@ -4,15 +4,17 @@ import type { Destination, Key } from '../../destinations/destination.ts';
 import { objectDamaged, objectExists, objectMissing } from '../../destinations/errors.ts';
 import { firstSound, traceOf } from '../../destinations/first-version.ts';
 import { believedEpochs } from '../epochs/grants.ts';
-import { epochKeyKey, grantKey, listKey, manifestKey, type ParsedKey, packKey } from '../format/keys.ts';
+import { type Cover, spanOf } from '../format/cover.ts';
+import { epochKeyKey, grantKey, listKey, logKey, manifestKey, type ParsedKey, packKey } from '../format/keys.ts';
 import { listBytesOf } from '../format/pack-list.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
+import { type Floors, isLetGo } from '../logs/floors.ts';
 import type { Needs, NeedsReader } from '../needs.ts';
 import { release } from '../release.ts';
-import { isOurs, isPruner, type Trust } from '../trust.ts';
+import { isKnownWriter, isOurs, isPruner, type Trust } from '../trust.ts';
 import { putConfirmed } from '../write/copies.ts';
-import { believe, believedRecord } from './belief.ts';
+import { believe, believedCover, believedRecord } from './belief.ts';
 import { recordsStrange } from './errors.ts';
 import type { Holdings } from './holdings.ts';
 import { inParallel } from './in-parallel.ts';
@@ -78,7 +80,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
       try {
         const found = await soundFrom(source, missing);
         body = found.body;
-        const may = found.record === undefined ? 'goes' : await mayGo(found.record);
+        const may = await mayGo(found);
         if (may === 'waits') waiting.push(key);
         if (may !== 'goes') return;
       } catch (error) {
@@ -110,7 +112,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
     else refused.push({ key, code: codeOf(last), why: sentenceOf(last) });
   }
 
-  /** Its bytes, and what they are where it is a record. Where versions are kept, what was put over it is looked through. */
+  /** Its bytes, and what they are where it is a record or a cover. Where versions are kept, what was put over it is looked through. */
   async function soundFrom(source: Holdings, missing: Missing): Promise<Sound> {
     const { key } = missing;
     const { destination: from } = source;
@@ -119,7 +121,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
     let first: unknown;
     try {
       const body = await from.get(key, undefined, { signal: run.signal, mostBytes });
-      return { body, record: checked(from, missing, body) };
+      return { body, ...checked(from, missing, body) };
     } catch (error) {
       if (from.history === undefined || !concernsOne(error)) throw error;
       first = error;
@@ -127,32 +129,37 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
     const trace = await traceOf(from, key);
     if (trace === undefined) throw first;
     const { value, bytes } = await firstSound(from, trace, (body) => checked(from, missing, body), run.signal);
-    return { body: bytes, record: value };
+    return { body: bytes, ...value };
   }
 
   /** @throws `object-damaged` */
-  function checked(from: Destination, missing: Missing, body: Uint8Array): SnapshotRecord | undefined {
+  function checked(from: Destination, missing: Missing, body: Uint8Array): Omit<Sound, 'body'> {
     const { key, parsed } = missing;
     const refuse = (why: string) => objectDamaged({ destination: from.name, key, why });
     let record: SnapshotRecord | undefined;
+    let cover: Cover | undefined;
     let signer: string | undefined;
     try {
       if (parsed.type === 'snapshot') record = believedRecord(options.vault, key, body);
+      else if (parsed.type === 'cover') cover = believedCover(options.vault, key, body);
       else signer = believe(options.vault, key, parsed, body);
     } catch (error) {
       throw refuse(sentenceOf(error));
     }
+    signer ??= cover?.writer;
     const isStrange =
       parsed.type === 'grant'
         ? !grants.has(key)
         : signer !== undefined && !maySpread(parsed, signer, options.trust ?? {});
     if (isStrange) throw recordsStrange({ objects: key });
     if (record !== undefined && options.spreads?.(record) === false) throw recordsStrange({ objects: key });
-    return record;
+    return { record, cover };
   }
 
   /** A record waits for what it needs, and stays behind where a prune has marked that. */
-  async function mayGo(record: SnapshotRecord): Promise<'goes' | 'waits' | 'leaves'> {
+  async function mayGo({ record, cover }: Omit<Sound, 'body'>): Promise<'goes' | 'waits' | 'leaves'> {
+    if (cover !== undefined) return hasPieces(to, cover, plan.floors) ? 'goes' : 'waits';
+    if (record === undefined) return 'goes';
     const [known] = await options.withNeeds([{ record }], run.signal);
     const { manifest, lists, packs } = known!.needs;
     const leaves = (id: string, keyOf: (id: string) => Key) => plan.withdrawn.has(id) && !to.sizes.has(keyOf(id));
@@ -169,6 +176,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
 
 /** What strangers signed stays where they put it: where there are locks, nobody could take it away again. */
 function maySpread(parsed: ParsedKey, signer: string, trust: Trust): boolean {
+  if (parsed.type === 'cover') return isKnownWriter(trust, signer, parsed.system);
   return parsed.type === 'generation' ? isPruner(trust, signer) : isOurs(trust, signer);
 }
 
@@ -188,6 +196,7 @@ async function grantsThatCount(
 interface Sound {
   readonly body: Uint8Array;
   readonly record: SnapshotRecord | undefined;
+  readonly cover: Cover | undefined;
 }
 
 /** A destination names only restore points that it holds whole. */
@@ -197,6 +206,14 @@ function hasAll({ sizes }: Holdings, { manifest, lists, packs, keys }: Needs): b
   if (keys.some(([epoch, id, sizeBytes]) => sizes.get(epochKeyKey(epoch, id)) !== sizeBytes)) return false;
   for (const [id, sizeBytes] of packs) if (sizes.get(packKey(id)) !== sizeBytes) return false;
   return true;
+}
+
+/** Of a cover: but for those that a prune lets go of. */
+function hasPieces({ sizes }: Holdings, cover: Cover, floors: Floors): boolean {
+  return cover.pieces.every(([start, end, id, sizeBytes]) => {
+    const span = spanOf(cover, start, end);
+    return isLetGo(floors, span) || sizes.get(logKey(span, id)) === sizeBytes;
+  });
 }
 
 /** Whether an error is about one object rather than about the place. */

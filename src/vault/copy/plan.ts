@@ -1,5 +1,6 @@
 import type { Key } from '../../destinations/destination.ts';
 import { isHashed, isNamedByHash, type ParsedKey, parseKey } from '../format/keys.ts';
+import { type Floors, isLetGo } from '../logs/floors.ts';
 import type { Holdings } from './holdings.ts';
 import type { Withdrawn } from './withdrawn.ts';
 
@@ -16,7 +17,7 @@ export interface CopyPlan {
   readonly to: Holdings;
   /** What records need, in the order in which it is copied. */
   readonly objects: readonly Missing[];
-  /** They come last: a destination names only restore points that it holds. Oldest first. */
+  /** They come last: a destination names only restore points, and pieces of logs, that it holds. Oldest first. */
   readonly records: readonly Missing[];
   /** Held there too, with another size: one of the two is damaged. */
   readonly differing: readonly Key[];
@@ -24,16 +25,24 @@ export interface CopyPlan {
   readonly totalBytes: number;
   /** Packs, manifests and lists that a prune has marked: they are not copied, nor what needs them. */
   readonly withdrawn: ReadonlySet<string>;
+  /** How far logs are let go of: those are not copied either. */
+  readonly floors: Floors;
 }
 
-/** Whether somebody needs a pack, a manifest or a list: strangers may have put any number there. */
-export type Wanted = (id: string) => boolean;
+/** Whether somebody needs a pack, a manifest, a list or a piece of a log: strangers may have put any number there. */
+export type Wanted = (name: string) => boolean;
+
+/** By what it is asked for: bytes that a cover names may also lie under the name of another piece. */
+export function wantedName(key: Key, parsed: Extract<ParsedKey, { readonly id: string }>): string {
+  return parsed.type === 'log' ? key : parsed.id;
+}
 
 /** Large first; what tells writers and readers of the rest follows it. */
 const order: Readonly<Partial<Record<ParsedKey['type'], number>>> = {
   pack: 0,
   manifest: 1,
   list: 1,
+  log: 0,
   index: 2,
   generation: 3,
   ledger: 4,
@@ -52,7 +61,7 @@ const order: Readonly<Partial<Record<ParsedKey['type'], number>>> = {
 export function planCopy(
   to: Holdings,
   sources: readonly Holdings[],
-  { number, ids: withdrawn }: Withdrawn,
+  { number, ids: withdrawn, floors }: Withdrawn,
   wanted: Wanted = () => true,
 ): CopyPlan {
   const missing = new Map<Key, Missing & { readonly sources: Holdings[] }>();
@@ -72,14 +81,16 @@ export function planCopy(
       }
       const parsed = parseKey(key)!;
       // No prune removes keys of epochs, whatever it says.
-      const isWithdrawn = isHashed(parsed) && withdrawn.has(parsed.id);
-      if (!isCopied(parsed, number) || isWithdrawn || (isNamedByHash(parsed) && !wanted(parsed.id))) continue;
+      const isOver = parsed.type === 'log' || parsed.type === 'cover' ? isLetGo(floors, parsed) : false;
+      const isWithdrawn = isOver || (isHashed(parsed) && withdrawn.has(parsed.id));
+      if (!isCopied(parsed, number) || isWithdrawn) continue;
+      if (isNamedByHash(parsed) && !wanted(wantedName(key, parsed))) continue;
       missing.set(key, { key, parsed, sizeBytes, sources: [source] });
       totalBytes += sizeBytes;
     }
   }
   const all = [...missing.values()];
-  const isRecord = ({ parsed }: Missing) => parsed.type === 'snapshot';
+  const isRecord = ({ parsed }: Missing) => parsed.type === 'snapshot' || parsed.type === 'cover';
   return {
     to,
     objects: all.filter((one) => !isRecord(one)).sort((a, b) => rank(a) - rank(b)),
@@ -87,6 +98,7 @@ export function planCopy(
     differing: [...differing],
     totalBytes,
     withdrawn,
+    floors,
   };
 }
 

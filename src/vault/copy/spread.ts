@@ -3,11 +3,15 @@ import type { Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import type { Key } from '../../destinations/destination.ts';
 import { believedEpochs } from '../epochs/grants.ts';
+import { spanOf } from '../format/cover.ts';
+import { logKey } from '../format/keys.ts';
 import { recordHash, recordKey, type SnapshotRecord } from '../format/record.ts';
 import { createIdSet } from '../id-set.ts';
+import { believedCovers } from '../logs/covers.ts';
 import { type Doubt, isKnownWriter } from '../trust.ts';
 import type { VaultReader } from '../vault.ts';
 import { recordsStrange } from './errors.ts';
+import type { Wanted } from './plan.ts';
 
 /** Doubts that are about who wrote, not about when: such a restore point stays where it is. */
 const strange: ReadonlySet<Doubt['code']> = new Set(['writer-unknown', 'chain-forked', 'replayed']);
@@ -29,12 +33,11 @@ export async function spreadRule(vault: VaultReader): Promise<SpreadRule> {
     (spreading.has(recordHash(record)) || !judged.has(recordKey(record)));
 }
 
-/** Packs, manifests, lists and keys of epochs that a record needs which may spread, and what else opens those: no other is copied. */
-export async function wantedBy(
-  vault: VaultReader,
-  spreads: SpreadRule,
-  signal: AbortSignal,
-): Promise<(id: string) => boolean> {
+/**
+ * Packs, manifests, lists and keys of epochs that a record needs which may spread, pieces of logs that covers name, and what else opens
+ * those: no other is copied. By id, pieces by key.
+ */
+export async function wantedBy(vault: VaultReader, spreads: SpreadRule, signal: AbortSignal): Promise<Wanted> {
   const { points } = await vault.restorePoints();
   const needed = createIdSet(vault.ids);
   const spreading = points.filter(({ record }) => spreads(record));
@@ -44,7 +47,13 @@ export async function wantedBy(
   }
   const epochs = await believedEpochs(vault.destinations, vault.id, vault.trust);
   for (const { grants } of epochs.values()) for (const { key } of grants) needed.add(key[0]);
-  return (id) => needed.has(id);
+  const pieces = new Set<Key>();
+  const reading = { vault: vault.id, trust: vault.trust, onFailure: () => {} };
+  for (const { cover } of await believedCovers(vault.destinations, reading)) {
+    for (const [, id] of cover.keys) needed.add(id);
+    for (const [start, end, id] of cover.pieces) pieces.add(logKey(spanOf(cover, start, end), id));
+  }
+  return (name) => pieces.has(name) || (!name.startsWith('logs/') && needed.has(name));
 }
 
 /** Says once for a whole run how many objects stay where they are, however many places lack them. */

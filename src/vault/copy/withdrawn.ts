@@ -1,4 +1,6 @@
 import { parseKey } from '../format/keys.ts';
+import { baseOf, type LogBase } from '../format/record.ts';
+import { type Floors, keptFor } from '../logs/floors.ts';
 import type { WithNeeds } from '../needs.ts';
 import { readView, withdraws } from '../prune/view.ts';
 import { isKnownWriter, type Trust } from '../trust.ts';
@@ -11,6 +13,8 @@ export interface Withdrawn {
   readonly number: number;
   /** Packs, manifests and lists on their way out: what is copied would only have to be removed again. */
   readonly ids: ReadonlySet<string>;
+  /** How far logs are on their way out. */
+  readonly floors: Floors;
 }
 
 export interface WithdrawnOptions {
@@ -32,14 +36,17 @@ export async function withdrawnAt(
   const destinations = pruned.map(({ destination }) => destination);
   const passOver = () => {};
   const view = await readView(destinations, { vault, trust, onFailure: passOver, onSuspect: passOver });
-  const { number, tombstones } = view;
-  if (tombstones.size === 0 || points === undefined) return { number, ids: tombstones };
+  const { number, tombstones, floors } = view;
+  if ((tombstones.size === 0 && floors.size === 0) || points === undefined) return { number, ids: tombstones, floors };
   const ids = new Set(tombstones);
+  const bases: LogBase[] = [];
   for (const { record, needs } of await points()) {
     if (!isKnownWriter(trust, record.writer, record.system) || withdraws(view, record, trust, removed)) continue;
+    const base = baseOf(record);
+    if (base !== undefined) bases.push(base);
     ids.delete(needs.manifest[0]);
     for (const [list] of needs.lists) ids.delete(list);
     for (const [pack] of needs.packs) ids.delete(pack);
   }
-  return { number, ids };
+  return { number, ids, floors: keptFor(bases, floors) };
 }

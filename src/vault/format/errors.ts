@@ -100,6 +100,13 @@ export const announcementDamaged = defineError({
   hint: () => 'It counts for nothing. Find out who can write to the destination.',
 });
 
+export const coverDamaged = defineError({
+  code: 'cover-damaged',
+  exit: 2,
+  say: (fact: { key: string; why: string }) => `Cover ${fact.key} of a log does not hold: ${fact.why}.`,
+  hint: () => 'It counts for nothing. Find out who can write to the destination.',
+});
+
 export const grantDamaged = defineError({
   code: 'grant-damaged',
   exit: 2,

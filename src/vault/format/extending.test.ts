@@ -104,6 +104,7 @@ test('no signature of one kind stands for another', () => {
     ...{ record, generation, endorsement },
     announcement: { algorithm: 'ed25519', format: 2, vault, writer: publicKey },
     grant: { algorithm: 'ed25519', format: 1, vault, writer: publicKey },
+    cover: { algorithm: 'ed25519', format: 1, vault, writer: publicKey },
   };
   for (const [kind, value] of Object.entries(all)) {
     for (const other of Object.keys(all) as SignedKind[]) {

@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { generationDamaged, generationForged } from './errors.ts';
+import { historyOf } from './keys.ts';
 import { idListBytes, joinLists, readIdList, readParted } from './parted.ts';
 import {
   algorithm,
   count,
   jsonBytes,
+  name,
+  position,
   publicKey,
   readSigned,
   requires,
@@ -32,15 +35,31 @@ export interface Generation {
   readonly tombstones: readonly string[];
   /** Ids of packs that are mostly dead: a writer stores their live chunks anew. */
   readonly sparse: readonly string[];
+  /** How far logs are let go of, sorted. */
+  readonly logs?: readonly LogFloor[];
   /** Ed25519 public key of who pruned, base64. */
   readonly writer: string;
   readonly signature: string;
 }
 
+/** What of this history ends at or before the position is needed by no kept restore point. */
+export type LogFloor = readonly [system: string, dataset: string, history: string, position: string];
+
 /** A key has at most 15 digits. */
 const maxGeneration = 999_999_999_999_999;
 /** Sorted, each once. */
 const idList = z.array(sha256).refine((ids) => ids.every((id, at) => at === 0 || ids[at - 1]! < id));
+
+const floor = z.tuple([name, name, z.string().refine((text) => historyOf(`${text}-0`) === text), position]);
+const floors = z
+  .array(floor)
+  .min(1)
+  .refine((all) => all.every((one, at) => at === 0 || floorName(all[at - 1]!) < floorName(one)));
+
+/** Names have no space. */
+export function floorName([system, dataset, history]: LogFloor): string {
+  return `${system} ${dataset} ${history}`;
+}
 
 const shape = z.looseObject({
   algorithm,
@@ -51,6 +70,7 @@ const shape = z.looseObject({
   created: time,
   tombstones: idList,
   sparse: idList,
+  logs: floors.exactOptional(),
   writer: publicKey,
   signature,
 });

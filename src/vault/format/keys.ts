@@ -23,10 +23,23 @@ export type ParsedKey =
   | { readonly type: 'endorsement'; readonly endorser: string; readonly id: string }
   | { readonly type: 'announcement'; readonly writer: string; readonly id: string }
   | { readonly type: 'epoch-key'; readonly epoch: string; readonly id: string }
-  | { readonly type: 'grant'; readonly epoch: string; readonly id: string };
+  | { readonly type: 'grant'; readonly epoch: string; readonly id: string }
+  | ({ readonly type: 'log'; readonly id: string } & LogSpan)
+  | ({ readonly type: 'cover'; readonly id: string } & LogSpan);
 
-/** Objects that are named by their own SHA-256, and are there because a record needs them. */
-export type HashedKey = Extract<ParsedKey, { readonly type: 'pack' | 'manifest' | 'list' }>;
+/** Objects that are named by their own SHA-256, and are there because a record or a cover needs them. */
+export type HashedKey = Extract<ParsedKey, { readonly type: 'pack' | 'manifest' | 'list' | 'log' }>;
+
+/** Whose log it is, and from where up to where, without `end` itself. */
+export interface LogSpan {
+  readonly system: string;
+  readonly dataset: string;
+  /** `writerId` of its public key. */
+  readonly writer: string;
+  readonly timeline: string;
+  readonly start: string;
+  readonly end: string;
+}
 
 const HEX_256 = /^[0-9a-f]{64}$/;
 const WRITER = /^[0-9a-f]{32}$/;
@@ -34,6 +47,10 @@ const WRITER = /^[0-9a-f]{32}$/;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}$/;
 const RECORD_NAME = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.(\d{3})Z-([0-9A-Z]{26})\.json$/;
 const GENERATION_NAME = /^(0|[1-9]\d{0,14})\.json$/;
+/** A history, within which positions can be compared, and the number of one of its branches. */
+const TIMELINE = /^([a-z0-9]{1,64})-(0|[1-9]\d{0,9})$/;
+const POSITION = /^[0-9a-f]{16}$/;
+const LOG_NAME = /^([0-9a-f]{16})-([0-9a-f]{16})-(?:([0-9a-f]{64})\.age|([0-9A-Z]{26})\.json)$/;
 
 /** `id`: lower-case hex of the SHA-256 of the object's bytes. */
 export function packKey(id: string): string {
@@ -95,6 +112,34 @@ export function grantKey(epoch: string, ulid: string): string {
   return `keys/${epoch}/${ulid}.json`;
 }
 
+/** `id`: as of a pack. The key alone says what it is a piece of: whoever lets go of it need not open it. */
+export function logKey(span: LogSpan, id: string): string {
+  need(isSha256(id), 'log');
+  return `logs/${spanName(span)}-${id}.age`;
+}
+
+/** A cover of pieces from `start` up to `end`. */
+export function coverKey(span: LogSpan, ulid: string): string {
+  need(isUlid(ulid), 'cover');
+  return `covers/${spanName(span)}-${ulid}.json`;
+}
+
+function spanName({ system, dataset, writer, timeline, start, end }: LogSpan): string {
+  need(isName(system) && isName(dataset) && WRITER.test(writer) && historyOf(timeline) !== undefined, 'log');
+  need(isPosition(start) && isPosition(end) && start < end, 'log');
+  return `${system}/${dataset}/${writer}/${timeline}/${start}-${end}`;
+}
+
+/** Whether `text` is a place in a log. They order as texts do. */
+export function isPosition(text: string): boolean {
+  return POSITION.test(text);
+}
+
+/** What a timeline is a branch of; undefined for what is no timeline. */
+export function historyOf(timeline: string): string | undefined {
+  return TIMELINE.exec(timeline)?.[1];
+}
+
 export function isSha256(text: string): boolean {
   return HEX_256.test(text);
 }
@@ -111,8 +156,10 @@ export function isNamedByHash(
   return isHashed(parsed) || parsed?.type === 'epoch-key';
 }
 
+const hashedTypes: ReadonlySet<ParsedKey['type']> = new Set<HashedKey['type']>(['pack', 'manifest', 'list', 'log']);
+
 export function isHashed(parsed: ParsedKey | undefined): parsed is HashedKey {
-  return parsed?.type === 'pack' || parsed?.type === 'manifest' || parsed?.type === 'list';
+  return parsed !== undefined && hashedTypes.has(parsed.type);
 }
 
 /** Whether `text` may be the name of a system, or of a dataset. */
@@ -131,10 +178,11 @@ export function isTime(text: string): boolean {
 export function parseKey(key: string): ParsedKey | undefined {
   if (key === VAULT_KEY) return { type: 'vault' };
   if (key === RESCUE_KEY) return { type: 'rescue' };
-  const parts = key.split('/', 5);
+  const parts = key.split('/', 7);
   const [folder, first = '', second = '', third = ''] = parts;
   if (parts.length === 2) return parseFlat(folder, first);
   if (parts.length === 4 && folder === 'snapshots') return parseSnapshot(first, second, third);
+  if (parts.length === 6) return parseLog(parts);
   if (parts.length !== 3) return undefined;
   if (folder === 'packs') return parseHashed('pack', first, stem(second, '.age'));
   if (folder === 'manifests') return parseHashed('manifest', first, stem(second, '.age'));
@@ -160,7 +208,7 @@ function parseFlat(folder: string | undefined, name: string): ParsedKey | undefi
   return folder === 'ledger' && isUlid(id) ? { type: 'ledger', id } : undefined;
 }
 
-function parseHashed(type: HashedKey['type'], fan: string, id: string): ParsedKey | undefined {
+function parseHashed(type: 'pack' | 'manifest' | 'list', fan: string, id: string): ParsedKey | undefined {
   return isSha256(id) && fan === id.slice(0, 2) ? { type, id } : undefined;
 }
 
@@ -176,6 +224,17 @@ function parseSnapshot(system: string, dataset: string, name: string): ParsedKey
   const [, year, month, day, hour, minute, second, milli, id = ''] = match;
   const time = `${year}-${month}-${day}T${hour}:${minute}:${second}.${milli}Z`;
   return isTime(time) && isUlid(id) ? { type: 'snapshot', system, dataset, time, id } : undefined;
+}
+
+function parseLog([folder, system = '', dataset = '', writer = '', timeline = '', name = '']: string[]):
+  | ParsedKey
+  | undefined {
+  const [, start = '', end = '', hash, ulid = ''] = LOG_NAME.exec(name) ?? [];
+  const isOfOne = isName(system) && isName(dataset) && WRITER.test(writer) && historyOf(timeline) !== undefined;
+  if (!isOfOne || start >= end) return undefined;
+  const span = { system, dataset, writer, timeline, start, end };
+  if (folder === 'logs' && hash !== undefined) return { type: 'log', id: hash, ...span };
+  return folder === 'covers' && isUlid(ulid) ? { type: 'cover', id: ulid, ...span } : undefined;
 }
 
 function hashedKey(folder: string, id: string, ending: string): string {

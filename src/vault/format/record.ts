@@ -2,13 +2,14 @@ import { z } from 'zod';
 import { sha256Hex } from '../hash.ts';
 import { recordDamaged, recordForged } from './errors.ts';
 import { maxEpochKeyBytes } from './grant.ts';
-import { isKind, type ParsedKey, parseKey, snapshotKey } from './keys.ts';
+import { historyOf, isKind, type ParsedKey, parseKey, snapshotKey } from './keys.ts';
 import { type ListName, MAX_LISTED_PACKS } from './pack-list.ts';
 import {
   algorithm,
   count,
   jsonBytes,
   name,
+  position,
   publicKey,
   readSigned,
   requires,
@@ -16,6 +17,7 @@ import {
   signature,
   signedBytes,
   time,
+  timeline,
   ulid,
 } from './signed-json.ts';
 import { publicKeyOf, sign } from './signing.ts';
@@ -60,7 +62,7 @@ export interface SnapshotRecord {
   readonly manifest: readonly [string, number];
   /** What holds the keys of the epochs that these are sealed to, sorted: `[epoch, id, size in bytes]`. */
   readonly keys: ReadonlyArray<readonly [string, string, number]>;
-  /** Engine position (LSN, GTID …), where the engine has one. */
+  /** Engine position (LSN, GTID …), where the engine has one. `timeline` and `log` say from where on it needs the log. */
   readonly position?: Readonly<Record<string, string>>;
   /** What was not captured or changed while it was read: counts by code, no names. */
   readonly problems: Readonly<Record<string, number>>;
@@ -84,7 +86,11 @@ const rounded = count.refine((amount) => padme(amount) === amount);
 /** Enough for 16 million packs, and records stay small. */
 const mostLists = 16_384;
 const listName = z.tuple([sha256, size.max(MAX_LISTED_PACKS), size]);
-const epochKey = z.tuple([sha256, sha256, size.max(maxEpochKeyBytes)]);
+/** Of the objects that hold the keys of epochs. */
+export const epochKeys = z.array(z.tuple([sha256, sha256, size.max(maxEpochKeyBytes)])).refine(isSortedByEpoch);
+const enginePosition = z.record(text, text).refine(({ timeline: of, log }) => {
+  return (of === undefined && log === undefined) || (timeline.safeParse(of).success && position.safeParse(log).success);
+});
 
 const shape = z.looseObject({
   algorithm,
@@ -102,8 +108,8 @@ const shape = z.looseObject({
   sizes: z.looseObject({ logical: rounded, added: rounded, stored: rounded, entries: rounded }),
   lists: z.array(listName).max(mostLists).refine(namesEachOnce),
   manifest: z.tuple([sha256, size]),
-  keys: z.array(epochKey).refine(isSortedByEpoch),
-  position: z.record(text, text).exactOptional(),
+  keys: epochKeys,
+  position: enginePosition.exactOptional(),
   problems: z.record(text, count.min(1)),
   retention: z.looseObject({ class: text, until: time.exactOptional() }),
   generation: count,
@@ -174,4 +180,22 @@ export function recordKey(record: Pick<SnapshotRecord, 'system' | 'dataset' | 't
 export function parseRecordKey(key: string): Extract<ParsedKey, { type: 'snapshot' }> | undefined {
   const parsed = parseKey(key);
   return parsed?.type === 'snapshot' ? parsed : undefined;
+}
+
+/** From where on a restore point needs the log of its dataset. */
+export interface LogBase {
+  readonly system: string;
+  readonly dataset: string;
+  readonly history: string;
+  readonly log: string;
+}
+
+/** Undefined for one that needs none. */
+export function baseOf({
+  system,
+  dataset,
+  position: at,
+}: Pick<SnapshotRecord, 'system' | 'dataset' | 'position'>): LogBase | undefined {
+  const history = historyOf(at?.timeline ?? '');
+  return history === undefined || at?.log === undefined ? undefined : { system, dataset, history, log: at.log };
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { canonicalJson } from '../../core/canonical-json.ts';
 import { isUlid } from '../../core/ulid.ts';
 import { formatNewer } from './errors.ts';
-import { isName, isSha256, isTime } from './keys.ts';
+import { historyOf, isName, isPosition, isSha256, isTime } from './keys.ts';
 import { isBase64, verify } from './signing.ts';
 
 /** Fields that several plaintext objects have. */
@@ -12,6 +12,9 @@ export const ulid = z.string().refine(isUlid);
 export const time = z.string().refine(isTime);
 /** Of a system or a dataset. */
 export const name = z.string().refine(isName);
+/** Of a log: a branch of a history, and a place in it. */
+export const timeline = z.string().refine((text) => historyOf(text) !== undefined);
+export const position = z.string().refine(isPosition);
 export const publicKey = z.string().refine((text) => isBase64(text, 32));
 export const signature = z.string().refine((text) => isBase64(text, 64));
 export const algorithm = z.literal('ed25519');
@@ -23,7 +26,7 @@ const needs = z.array(need).max(100).refine(isSorted);
 export const requires = needs.refine((words) => words.every((word) => knownNeeds.has(word)));
 
 /** Each kind of object is signed under its own name, so that no signature stands for another kind. Ledger entries have DSSE's. */
-export type SignedKind = 'record' | 'generation' | 'endorsement' | 'announcement' | 'grant';
+export type SignedKind = 'record' | 'generation' | 'endorsement' | 'announcement' | 'grant' | 'cover';
 
 /** As stored: canonical JSON and a newline, so that there is one byte string for one value. */
 export function jsonBytes(value: unknown): Uint8Array {

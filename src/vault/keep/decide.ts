@@ -1,8 +1,10 @@
 import { dayMs } from '../../core/duration.ts';
 import type { Key } from '../../destinations/destination.ts';
 import type { Trace } from '../../destinations/first-version.ts';
-import { epochKeyKey, isHashed, listKey, manifestKey, packKey, parseKey } from '../format/keys.ts';
+import { epochKeyKey, isHashed, type LogSpan, listKey, manifestKey, packKey, parseKey } from '../format/keys.ts';
 import { listBytesOf } from '../format/pack-list.ts';
+import type { LogBase } from '../format/record.ts';
+import { historyName, historyOfSpan } from '../logs/floors.ts';
 import type { WithNeeds } from '../needs.ts';
 import type { RestorePoint } from '../vault.ts';
 
@@ -11,6 +13,8 @@ export interface KeptRestorePoint {
   readonly point: Pick<WithNeeds<RestorePoint>, 'key' | 'needs'>;
   /** Until then it surely stays; absent where nobody can say. */
   readonly staysMs?: number;
+  /** From where on it needs the log of its dataset. */
+  readonly base?: LogBase;
 }
 
 /** How long one object shall be locked. */
@@ -38,13 +42,14 @@ const longestMs = 400 * dayMs;
 
 /**
  * What shall be locked, and how long. Everything that a kept restore point needs is locked, from now on, for as long as if it had
- * been stored now, and up to the time when the restore point surely goes; small objects as long as the longest of them. A lock
- * with half of that time left is let be.
+ * been stored now, and up to the time when the restore point surely goes; small objects as long as the longest of them; pieces of logs,
+ * and their covers, as long as the longest of those that begin before their end. A lock with half of that time left is let be.
  */
 export function lockNeeds(
   kept: readonly KeptRestorePoint[],
   smallObjects: Iterable<Key>,
   clock: LockClock,
+  logs: Iterable<readonly [Key, LogSpan]> = [],
 ): Map<Key, LockNeed> {
   const needs = new Map<Key, LockNeed>();
   const need = (key: Key, sizeBytes: number | undefined, staysMs: number) => {
@@ -74,6 +79,11 @@ export function lockNeeds(
   if (kept.length === 0) return needs;
   // The index saves an upload and no restore point: it need not outlive the newest of them.
   for (const key of smallObjects) need(key, undefined, parseKey(key)?.type === 'index' ? 0 : longest);
+  const based = kept.flatMap(({ base, staysMs = 0 }) => (base === undefined ? [] : [{ base, staysMs }]));
+  for (const [key, span] of logs) {
+    const needing = based.filter(({ base }) => historyName(base) === historyOfSpan(span) && base.log < span.end);
+    if (needing.length > 0) need(key, undefined, Math.max(...needing.map(({ staysMs }) => staysMs)));
+  }
   return needs;
 }
 
@@ -88,7 +98,7 @@ function needOf(key: Key, sizeBytes: number | undefined, staysMs: number, { nowM
 /** Objects that every restore point of the vault relies on, or that tell its history. */
 export function isKeptSmall(key: Key): boolean {
   const parsed = parseKey(key);
-  return parsed !== undefined && !isHashed(parsed) && parsed.type !== 'snapshot';
+  return parsed !== undefined && !isHashed(parsed) && parsed.type !== 'snapshot' && parsed.type !== 'cover';
 }
 
 /** So many versions of one object are locked at most: more of them are somebody's attempt to make locks cost. */

@@ -1,10 +1,13 @@
 import type { Key } from '../../destinations/destination.ts';
+import type { LogFloor } from '../format/generation.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { writerId } from '../format/signing.ts';
 import { createIdSet, type IdSet, type SomeIds } from '../id-set.ts';
 import { createIds, type Ids } from '../ids.ts';
+import { type Floors, inAll } from '../logs/floors.ts';
 import type { Needs } from '../needs.ts';
 import type { Held } from './held.ts';
+import { decideFloors, type LogFacts, logsToGo } from './logs.ts';
 import type { Place } from './place.ts';
 import { allRules, graceMs, leastAgeMs, type PruneRules } from './rules.ts';
 
@@ -15,7 +18,10 @@ export interface PrunePoint {
   readonly at: readonly string[];
   /** SHA-256 (hex) of the record as stored: the next record of its writer names it. */
   readonly hash: string;
-  readonly record: Pick<SnapshotRecord, 'id' | 'dataset' | 'writer' | 'generation' | 'previous' | 'time'>;
+  readonly record: Pick<
+    SnapshotRecord,
+    'id' | 'system' | 'dataset' | 'writer' | 'generation' | 'previous' | 'time' | 'position'
+  >;
   readonly needs: Needs;
   /** Nobody who is known signed it. It stays, and decides nothing about what known writers stored. */
   readonly strange?: boolean;
@@ -38,12 +44,15 @@ export interface PruneFacts {
   readonly retired: ReadonlySet<string>;
   /** Ids of the writers that are known; everyone's count when absent. */
   readonly known?: ReadonlySet<string>;
+  /** Absent: there are no covers, and this prune speaks for all. */
+  readonly logs?: LogFacts;
 }
 
 /** What the next generation says. */
 export interface Marks {
   readonly tombstones: SomeIds;
   readonly sparse: SomeIds;
+  readonly logs: readonly LogFloor[];
   /** Restore points that go. */
   readonly withdrawn: readonly PrunePoint[];
   /** Ids marked before that a restore point needs now: they stay, and no writer uses them again. */
@@ -105,7 +114,7 @@ export function decideMarks(facts: PruneFacts, rules: PruneRules = allRules): Ma
   const rests = rules.takenBackRests ? takenBack : [];
   const unused = [...facts.sparse, ...marked.sparse, ...rests];
   const sparse = new Set(unused.filter((id) => needed.has(id) && isAnywhere(places, id)));
-  return { tombstones, sparse, withdrawn, takenBack };
+  return { tombstones, sparse, logs: decideFloors(facts), withdrawn, takenBack };
 }
 
 function isAnywhere(places: readonly Place[], id: string): boolean {
@@ -158,6 +167,8 @@ export interface SweepPlan {
   readonly manifests: readonly string[];
   readonly lists: readonly string[];
   readonly packs: readonly string[];
+  /** Keys of pieces of logs, and of covers. */
+  readonly logs: readonly Key[];
   /** The newest generation that every writer has passed and whose grace is over; 0 when there is none. */
   readonly passed: number;
   readonly waiting: Waiting;
@@ -182,12 +193,10 @@ export function decideSweep(facts: PruneFacts, place: Place, nowMs: number, rule
   };
   const passed = gaps.length > 0 ? 0 : (numbers.find((number) => number <= seen && isOver(number)) ?? 0);
   const waiting: Waiting = { ...waitingFor(place, numbers, behind, nowMs), gaps };
-  if (passed === 0) return { records: [], manifests: [], lists: [], packs: [], passed, waiting };
+  if (passed === 0) return { records: [], manifests: [], lists: [], packs: [], logs: [], passed, waiting };
 
-  const dead = deadSince(
-    places,
-    numbers.filter((number) => number >= passed),
-  );
+  const since = numbers.filter((number) => number >= passed);
+  const dead = deadSince(places, since);
   const isDead = ({ needs, strange }: PrunePoint) => !strange && dead.has(needs.manifest[0]);
   // What only strangers need was never marked while they did; what was marked before is not theirs to take back.
   const needed = neededBy(
@@ -204,6 +213,7 @@ export function decideSweep(facts: PruneFacts, place: Place, nowMs: number, rule
     manifests: [...place.manifests.keys().filter(goes)],
     lists: [...place.lists.keys().filter(goes)],
     packs: [...place.packs.keys().filter(goes)],
+    logs: logsToGo(facts, place, floorsSince(places, since), rules),
     passed,
     waiting,
   };
@@ -251,6 +261,11 @@ function deadSince(places: readonly Place[], numbers: readonly number[]): Pick<S
     places.flatMap(({ generations }) => generations.get(number)?.tombstones ?? []),
   );
   return { has: (id) => sets.length > 0 && sets.every((set) => set.has(id)) };
+}
+
+/** How far each of these generations lets go of logs; where two prunes met, both. */
+function floorsSince(places: readonly Place[], numbers: readonly number[]): Floors {
+  return inAll(numbers.flatMap((number) => places.flatMap(({ generations }) => generations.get(number)?.floors ?? [])));
 }
 
 function waitingFor(

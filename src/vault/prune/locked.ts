@@ -39,13 +39,14 @@ export async function lockedNow({ destination }: Place, plan: SweepPlan, run: Ru
   return {
     objects,
     ...(objects > 0 && { untilMs }),
-    isSample: asked.length < plan.records.length + plan.manifests.length + plan.lists.length + plan.packs.length,
+    isSample: asked.length < [...keysOf(plan)].length,
   };
 }
 
-function* keysOf({ records, manifests, lists, packs }: SweepPlan): Generator<Key> {
+function* keysOf({ records, manifests, lists, packs, logs }: SweepPlan): Generator<Key> {
   for (const { key } of records) yield key;
   for (const id of manifests) yield manifestKey(id);
   for (const id of lists) yield listKey(id);
   for (const id of packs) yield packKey(id);
+  yield* logs;
 }

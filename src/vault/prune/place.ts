@@ -7,11 +7,13 @@ import { formatNewer } from '../format/errors.ts';
 import { isHashed, parseKey } from '../format/keys.ts';
 import { createIdSet, type SomeIds } from '../id-set.ts';
 import type { Ids } from '../ids.ts';
+import { type Floors, floorsOf } from '../logs/floors.ts';
 import { withinBounds } from '../read/ahead.ts';
-import type { Trust } from '../trust.ts';
+import { mayPrune, type Trust } from '../trust.ts';
 import type { Suspect } from '../vault.ts';
 import { Foreign, readBelieved } from './believed.ts';
 import { createHeldPacks, type Held, type HeldPacks } from './held.ts';
+import type { HeldLog } from './logs.ts';
 import { plausible } from './view.ts';
 
 /** Of generations: strangers may have put any number there. */
@@ -22,6 +24,8 @@ export interface HeldGeneration {
   readonly storedMs: number;
   readonly tombstones: SomeIds;
   readonly sparse: SomeIds;
+  /** Of the systems that its signer may prune. */
+  readonly floors: Floors;
 }
 
 /** What one destination holds, as far as a prune must know. */
@@ -31,6 +35,7 @@ export interface Place {
   readonly packs: HeldPacks;
   readonly manifests: ReadonlyMap<string, Held>;
   readonly lists: ReadonlyMap<string, Held>;
+  readonly logs: ReadonlyMap<Key, HeldLog>;
   readonly records: ReadonlyMap<Key, Held>;
   /** Records that were there before the packs were listed: what those need and the listing lacks is really missing. */
   readonly early: ReadonlySet<Key>;
@@ -51,6 +56,7 @@ export interface Listing {
   readonly packs: HeldPacks;
   readonly manifests: Map<string, Held>;
   readonly lists: Map<string, Held>;
+  readonly logs: Map<Key, HeldLog>;
   nowMs: number;
 }
 
@@ -62,15 +68,17 @@ export async function listPacks(destination: Destination, ids: Ids, run: Run): P
   const early = new Set<Key>();
   for await (const { key } of tracesUnder(destination, 'snapshots/')) early.add(key);
   const packs = createHeldPacks(ids);
-  const listing: Listing = { destination, early, packs, manifests: new Map(), lists: new Map(), nowMs: 0 };
-  for (const prefix of ['packs/', 'manifests/', 'lists/']) {
+  const [manifests, lists, logs] = [new Map<string, Held>(), new Map<string, Held>(), new Map<Key, HeldLog>()];
+  const listing: Listing = { destination, early, packs, manifests, lists, logs, nowMs: 0 };
+  for (const prefix of ['packs/', 'manifests/', 'lists/', 'logs/', 'covers/']) {
     for await (const { key, sizeBytes, modifiedMs } of tracesUnder(destination, prefix)) {
       run.signal.throwIfAborted();
       const parsed = parseKey(key);
-      if (!isHashed(parsed)) continue;
       const held = { sizeBytes, modifiedMs };
-      if (parsed.type === 'pack') packs.add(parsed.id, held);
-      else listing[parsed.type === 'list' ? 'lists' : 'manifests'].set(parsed.id, held);
+      if (parsed?.type === 'log' || parsed?.type === 'cover') logs.set(key, { ...held, span: parsed });
+      else if (!isHashed(parsed)) continue;
+      else if (parsed.type === 'pack') packs.add(parsed.id, held);
+      else (parsed.type === 'list' ? lists : manifests).set(parsed.id, held);
       listing.nowMs = Math.max(listing.nowMs, modifiedMs);
     }
   }
@@ -88,9 +96,10 @@ export interface RestRequest {
 
 /** The rest. A generation that is damaged is told to `damaged`; nothing is removed for what it may have said. */
 export async function listRest(
-  { destination, early, packs, manifests, lists, nowMs: startMs }: Listing,
+  { nowMs: startMs, ...listing }: Listing,
   { vault, trust, ids, damaged, run }: RestRequest,
 ): Promise<Place> {
+  const { destination } = listing;
   let nowMs = startMs;
   const under = async function* (prefix: string): AsyncGenerator<Trace> {
     for await (const trace of tracesUnder(destination, prefix)) {
@@ -124,11 +133,13 @@ export async function listRest(
     async ([number, trace]) => {
       run.signal.throwIfAborted();
       try {
-        const { tombstones, sparse } = (await readBelieved(destination, trace, number, { vault, trust })).value;
+        const { value } = await readBelieved(destination, trace, number, { vault, trust });
+        const { tombstones, sparse, logs = [], writer } = value;
         generations.set(number, {
           storedMs: trace.modifiedMs,
           tombstones: createIdSet(ids, tombstones),
           sparse: createIdSet(ids, sparse),
+          floors: floorsOf(logs.filter(([system]) => mayPrune(trust, writer, system))),
         });
       } catch (error) {
         if (isOfTheDestination(error)) throw error;
@@ -145,5 +156,5 @@ export async function listRest(
     generations.delete(number);
     taken.add(number);
   }
-  return { destination, early, packs, manifests, lists, records, generations, taken, indexes, nowMs };
+  return { ...listing, records, generations, taken, indexes, nowMs };
 }

@@ -7,6 +7,8 @@ import { announcedAt } from '../announced.ts';
 import { generationBytes, signGeneration } from '../format/generation.ts';
 import { generationKey, listKey } from '../format/keys.ts';
 import { recordHash } from '../format/record.ts';
+import { type FoundCover, newestCovers } from '../logs/covers.ts';
+import { floorsOf } from '../logs/floors.ts';
 import type { WithNeeds } from '../needs.ts';
 import { isStrange, type Trust } from '../trust.ts';
 import type { RestorePoint, Suspect, VaultReader } from '../vault.ts';
@@ -45,6 +47,8 @@ export interface PruneSurvey {
   readonly suspect: readonly Suspect[];
   /** Prunes that are damaged: they say nothing. */
   readonly damaged: readonly Suspect[];
+  /** Of each writer's timeline, the one that reaches furthest. */
+  readonly covers: readonly FoundCover[];
 }
 
 export async function surveyVault({ vault, destinations, trust }: SurveyRequest, run: Run): Promise<PruneSurvey> {
@@ -92,7 +96,14 @@ export async function surveyVault({ vault, destinations, trust }: SurveyRequest,
   }
   const points = await vault.withNeeds(found.points, run.signal);
   suspect.push(...unreadLists(points));
-  return { places, outOfReach, points, suspect, damaged };
+  const holding = places.filter(({ logs }) => logs.size > 0);
+  const reading = { vault: vault.id, trust, onFailure };
+  const covers = await reached(holding, ({ destination }) => newestCovers([destination], reading));
+  return { places, outOfReach, points, suspect, damaged, covers: covers.flat() };
+}
+
+function onFailure(_: Destination, error: unknown): never {
+  throw error;
 }
 
 /** Restore points of which it is not known what they need. Strangers can name lists that never were: those say nothing. */
@@ -159,6 +170,7 @@ export async function pruneVault(request: PruneRequest, run: Run): Promise<Prune
       created: new Date(run.clock.now()).toISOString(),
       tombstones: [...marks.tombstones].sort(),
       sparse: [...marks.sparse].sort(),
+      ...(marks.logs.length > 0 && { logs: marks.logs }),
     },
     signingKey,
   );
@@ -189,7 +201,7 @@ async function announce(
   places: readonly Place[],
   number: number,
   bytes: Uint8Array,
-  { tombstones, sparse }: Marks,
+  { tombstones, sparse, logs }: Marks,
   run: Run,
 ): Promise<Place[]> {
   const key = generationKey(number);
@@ -207,7 +219,10 @@ async function announce(
         throw pruneMet({ destination: destination.name, generation: number });
       }
       const storedMs = trace.modifiedMs;
-      const whole = new Map([...generations, [number, { storedMs, tombstones, sparse }] as const]);
+      const whole = new Map([
+        ...generations,
+        [number, { storedMs, tombstones, sparse, floors: floorsOf(logs) }] as const,
+      ]);
       told.push({ ...place, generations: whole, nowMs: storedMs });
     } catch (error) {
       run.signal.throwIfAborted();

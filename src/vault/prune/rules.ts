@@ -25,6 +25,8 @@ export interface PruneRules {
   readonly noGaps: boolean;
   /** The record goes first, and where it cannot go, what it needs stays. */
   readonly recordFirst: boolean;
+  /** Logs go after the last record that needs them. */
+  readonly logsAfterRecords: boolean;
 }
 
 export const allRules: PruneRules = {
@@ -38,6 +40,7 @@ export const allRules: PruneRules = {
   takenBackRests: true,
   noGaps: true,
   recordFirst: true,
+  logsAfterRecords: true,
 };
 
 /** How long what was marked stays, by the store's clock. Longer than any upload can be under way. */

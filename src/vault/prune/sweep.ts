@@ -63,10 +63,16 @@ export async function sweep(place: Place, plan: SweepPlan, run: Run, rules: Prun
     await atOnce(plan.packs.filter(free), (id) => remove(packKey(id), place.packs.get(id)));
   }
 
+  /** None that a record needs is among them, so they have their own time. */
+  async function removeLogs(): Promise<void> {
+    await atOnce(plan.logs, (key) => remove(key, place.logs.get(key)));
+  }
+
   let failed: string | undefined;
   try {
     for (const step of rules.recordFirst ? [removeRecords, removeContents] : [removeContents, removeRecords])
       await step();
+    await removeLogs();
   } catch (error) {
     run.signal.throwIfAborted();
     failed = sentenceOf(error);

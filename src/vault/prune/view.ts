@@ -2,6 +2,7 @@ import type { Destination } from '../../destinations/destination.ts';
 import { formatNewer } from '../format/errors.ts';
 import type { Generation } from '../format/generation.ts';
 import { recordHash, type SnapshotRecord } from '../format/record.ts';
+import { type Floors, floorsOf, inAny } from '../logs/floors.ts';
 import { mayPrune, type Trust } from '../trust.ts';
 import { believedOf, generationsAt } from './believed.ts';
 import { allRules, type PruneRules } from './rules.ts';
@@ -13,11 +14,16 @@ export interface GenerationView {
   readonly tombstones: ReadonlySet<string>;
   /** Mostly dead: their live chunks are stored anew. */
   readonly sparse: ReadonlySet<string>;
+  /** How far logs are let go of. */
+  readonly floors: Floors;
   /** Who signed it: two, where two prunes met. */
   readonly writers: readonly string[];
 }
 
-const nothingPruned: GenerationView = { number: 0, tombstones: new Set(), sparse: new Set(), writers: [] };
+const nothingPruned: GenerationView = {
+  ...{ number: 0, tombstones: new Set<string>(), sparse: new Set<string>() },
+  ...{ floors: new Map<string, string>(), writers: [] },
+};
 
 export interface ReadViewOptions {
   readonly vault: string;
@@ -59,8 +65,8 @@ export async function readView(
     let candidate: GenerationView | undefined;
     for await (const value of believedAmong((number) => number >= least)) {
       if (candidate !== undefined && follows(candidate.number, value.generation)) return candidate;
-      if (follows(value.generation, seen)) return viewOf(value);
-      candidate = viewOf(value);
+      if (follows(value.generation, seen)) return viewOf(value, trust);
+      candidate = viewOf(value, trust);
     }
     if (candidate === undefined) return undefined;
     // Only to see whether a number leaps is one looked at that is older than what is known.
@@ -131,8 +137,9 @@ export function withdraws(
   );
 }
 
-function viewOf({ generation, tombstones, sparse, writer }: Generation): GenerationView {
-  return { number: generation, tombstones: new Set(tombstones), sparse: new Set(sparse), writers: [writer] };
+function viewOf({ generation, tombstones, sparse, logs = [], writer }: Generation, trust: Trust): GenerationView {
+  const floors = floorsOf(logs.filter(([system]) => mayPrune(trust, writer, system)));
+  return { number: generation, tombstones: new Set(tombstones), sparse: new Set(sparse), floors, writers: [writer] };
 }
 
 function union(a: GenerationView, b: GenerationView): GenerationView {
@@ -140,6 +147,7 @@ function union(a: GenerationView, b: GenerationView): GenerationView {
     number: a.number,
     tombstones: a.tombstones.union(b.tombstones),
     sparse: a.sparse.union(b.sparse),
+    floors: inAny([a.floors, b.floors]),
     writers: [...new Set([...a.writers, ...b.writers])],
   };
 }

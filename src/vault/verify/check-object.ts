@@ -5,6 +5,7 @@ import type { Key } from '../../destinations/destination.ts';
 import { noIdentityFits } from '../age/errors.ts';
 import { openEpochKey } from '../epochs/epoch.ts';
 import { decodeAnnouncement } from '../format/announcement.ts';
+import { decodeCover } from '../format/cover.ts';
 import { decodeEndorsement } from '../format/endorsement.ts';
 import { decodeGeneration } from '../format/generation.ts';
 import { decodeGrant } from '../format/grant.ts';
@@ -56,12 +57,14 @@ export async function checkObject(
     case 'pack':
     case 'manifest':
     case 'epoch-key':
+    case 'log':
       if (sha256Hex(bytes) !== parsed.id) throw wrong('its bytes are not the ones that its name promises');
       if (identities.length === 0) return {};
       // That it is for others is what a key object is for, and nothing to tell.
       if (parsed.type === 'epoch-key') return checkEpochKey(bytes, parsed.epoch, identities);
       return unlessClosed(async () => {
         if (parsed.type === 'manifest') return { inside: await insideManifest(bytes, identities) };
+        if (parsed.type === 'log') return { inside: await insideLog(bytes, identities) };
         return { inside: await lookInside(bytes, identities, chunkKeys) };
       });
     case 'list':
@@ -113,6 +116,11 @@ export async function checkObject(
       if (of !== vault) throw wrong('it belongs elsewhere');
       return { writer };
     }
+    case 'cover': {
+      const { vault: of, writer } = decodeCover(bytes, key);
+      if (of !== vault) throw wrong('it belongs elsewhere');
+      return { writer };
+    }
     case 'ledger':
       return { writer: decodeLedgerEntry(bytes, key).writer };
   }
@@ -128,9 +136,17 @@ async function unlessClosed(read: () => Promise<CheckedObject>): Promise<Checked
   }
 }
 
-async function insideManifest(object: Uint8Array, identities: readonly string[]): Promise<Inside> {
+function insideManifest(object: Uint8Array, identities: readonly string[]): Promise<Inside> {
+  return insideOf(async () => void decodeManifest(await openSmall(object, identities)));
+}
+
+function insideLog(object: Uint8Array, identities: readonly string[]): Promise<Inside> {
+  return insideOf(async () => void (await openSmall(object, identities)));
+}
+
+async function insideOf(read: () => Promise<void>): Promise<Inside> {
   try {
-    decodeManifest(await openSmall(object, identities));
+    await read();
     return {};
   } catch (error) {
     if (noIdentityFits.is(error)) throw error;

@@ -1,14 +1,16 @@
 import type { Key } from '../../destinations/destination.ts';
-import { epochKeyKey, isNamedByHash, listKey, manifestKey, packKey, parseKey } from '../format/keys.ts';
+import { epochKeyKey, isNamedByHash, type LogSpan, listKey, manifestKey, packKey, parseKey } from '../format/keys.ts';
 import { listBytesOf, type PackList } from '../format/pack-list.ts';
+import { baseOf } from '../format/record.ts';
 import { createIdSet } from '../id-set.ts';
 import type { Ids } from '../ids.ts';
+import { historyName, historyOfSpan } from '../logs/floors.ts';
 import type { WithNeeds } from '../needs.ts';
 import type { RestorePoint } from '../vault.ts';
 
 /** What restore points need, taken together. */
 export interface NeededObjects {
-  /** Each once, with the size that a record or a list gives it. */
+  /** Each once, with the size that a record, a list or a cover gives it. */
   objects(): Iterable<readonly [Key, number]>;
   /**
    * By key, the restore points that need it. All are found in one go, so that a place that lost everything is told in a time that
@@ -17,7 +19,11 @@ export interface NeededObjects {
   pointsThatNeed(keys: Iterable<Key>): ReadonlyMap<Key, ReadonlyArray<WithNeeds<RestorePoint>>>;
 }
 
-export function neededObjects(points: ReadonlyArray<WithNeeds<RestorePoint>>, ids: Ids): NeededObjects {
+export function neededObjects(
+  points: ReadonlyArray<WithNeeds<RestorePoint>>,
+  ids: Ids,
+  pieces: ReadonlyMap<Key, number> = new Map(),
+): NeededObjects {
   const byId = new Map<string, WithNeeds<RestorePoint>[]>();
   const byPart = new Map<PackList, WithNeeds<RestorePoint>[]>();
   for (const point of points) {
@@ -45,6 +51,15 @@ export function neededObjects(points: ReadonlyArray<WithNeeds<RestorePoint>>, id
         if (isNew(id)) yield [packKey(id), sizes[at]!];
       }
     }
+    yield* pieces;
+  }
+
+  function pointsBefore(span: LogSpan): ReadonlyArray<WithNeeds<RestorePoint>> {
+    const name = historyOfSpan(span);
+    return points.filter(({ record }) => {
+      const base = baseOf(record);
+      return base !== undefined && historyName(base) === name && base.log < span.end;
+    });
   }
 
   function partsWith(wanted: ReadonlySet<number>): ReadonlyMap<number, readonly number[]> {
@@ -62,6 +77,7 @@ export function neededObjects(points: ReadonlyArray<WithNeeds<RestorePoint>>, id
       const packs = new Map<number, Key>();
       for (const key of keys) {
         const parsed = parseKey(key);
+        if (parsed?.type === 'log') found.set(key, pointsBefore(parsed));
         if (!isNamedByHash(parsed)) continue;
         const number = parsed.type === 'pack' ? ids.find(parsed.id) : undefined;
         if (number !== undefined) packs.set(number, key);

@@ -6,14 +6,18 @@ import { believedEpochs } from '../epochs/grants.ts';
 import { openEpochs } from '../epochs/open.ts';
 import type { Grant } from '../format/grant.ts';
 import { epochKeyKey, grantKey, parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
+import { baseOf } from '../format/record.ts';
 import { writerId } from '../format/signing.ts';
 import { createIdSet } from '../id-set.ts';
+import { believedCovers } from '../logs/covers.ts';
+import { keptFor } from '../logs/floors.ts';
 import { packsOf, type WithNeeds } from '../needs.ts';
 import { type GenerationView, withdraws } from '../prune/view.ts';
 import { isKnownWriter, isOurs, isPruner } from '../trust.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
 import { checkFiles, type SpoiledPoint } from './check-files.ts';
 import { type DamagedObject, type Healers, heal } from './heal.ts';
+import { judgeLogs, type LogsFound } from './logs.ts';
 import { type OpenedManifests, openManifests } from './manifests.ts';
 import { type NeededObjects, neededObjects } from './needed.ts';
 import { type Depth, isSmall, type ObjectsRead, readObjects } from './read-objects.ts';
@@ -77,7 +81,8 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
   const leaving = new Set(known.filter(isLeaving));
   const staying = known.filter((point) => !leaving.has(point));
   const ours = await run.step('lists of packs', () => vault.withNeeds(staying, run.signal));
-  const needed = neededObjects(ours, vault.ids);
+  const logs = await run.step('logs', () => logsOf(vault, ours, pruned));
+  const needed = neededObjects(ours, vault.ids, logs.pieces);
   const tally = { objects: 0, objectsRead: 0, objectsClosed: 0, bytesRead: 0 };
   const held = new Map<Destination, Holdings>();
 
@@ -125,7 +130,9 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
   const grantedKeys = new Set(granted.map(({ epoch, key: [id] }) => epochKeyKey(epoch, id)));
   const strangeRecords = new Set(points.filter((point) => !known.includes(point)).map(({ key }) => key));
   const isStrange = (key: Key, writer: string) => {
-    const type = parseKey(key)?.type;
+    const parsed = parseKey(key);
+    const type = parsed?.type;
+    if (parsed?.type === 'cover') return !isKnownWriter(vault.trust, writer, parsed.system);
     if (type === 'snapshot') return strangeRecords.has(key);
     if (type === 'grant') return !grantKeys.has(key);
     return type === 'generation' ? !isPruner(vault.trust, writer) : !isOurs(vault.trust, writer);
@@ -133,7 +140,10 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
   const strange = new Map([...signed].filter(([key, writer]) => isStrange(key, writer)));
   const leavingKeys = new Set([...leaving].map(({ key }) => key));
   // Keys of epochs that no grant names are somebody's rubbish, unless a record needs them.
-  const isNamed = (key: Key) => parseKey(key)?.type !== 'epoch-key' || grantedKeys.has(key);
+  const isNamed = (key: Key) => {
+    const type = parseKey(key)?.type;
+    return type === 'cover' ? logs.covers.has(key) : type !== 'epoch-key' || grantedKeys.has(key);
+  };
   const belongs = (key: Key) =>
     !strange.has(key) && isNamed(key) && !neededKeys.has(key) && !isOver(key, leavingKeys, pruned);
   compareSmallObjects(held, options.lastRecord, belongs, findings);
@@ -151,12 +161,23 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
   return {
     findings: damaged,
     leaving: leaving.size,
-    suspect: [...suspect, ...links],
-    doubtful: [...doubtsOf(points), ...disputesOf(points), ...strangersOf(strange)],
+    suspect: [...suspect, ...links, ...logs.suspect],
+    doubtful: [...doubtsOf(points), ...disputesOf(points), ...strangersOf(strange), ...logs.doubtful],
     ...made,
     points,
     ...tally,
   };
+}
+
+/** What a place lacks because it cannot be asked is told where it is listed. */
+async function logsOf(
+  { id, trust, destinations }: VaultReader,
+  staying: readonly RestorePoint[],
+  pruned: GenerationView | undefined,
+): Promise<LogsFound> {
+  const covers = await believedCovers(destinations, { vault: id, trust, onFailure: () => {} });
+  const bases = staying.flatMap(({ record }) => baseOf(record) ?? []);
+  return judgeLogs(covers, keptFor(bases, pruned?.floors ?? new Map()));
 }
 
 /** What is as it was made, and was made wrong. */

@@ -89,7 +89,7 @@ async function wantedHere({ index, belief }: RuledParts, target: Holdings, sourc
       const parsed = target.sizes.has(key) ? undefined : parseKey(key);
       if (isNamedByHash(parsed) && !isOwn(parsed.id)) {
         const { wanted } = await belief();
-        return (id: string) => isOwn(id) || wanted(id);
+        return (name: string) => isOwn(name) || wanted(name);
       }
     }
   }

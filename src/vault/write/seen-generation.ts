@@ -69,19 +69,25 @@ const shape = z.strictObject({
   number: z.int().min(1),
   tombstones: z.array(z.string()),
   sparse: z.array(z.string()),
+  floors: z.array(z.tuple([z.string(), z.string()])),
   writers: z.array(z.string()),
 });
 
 function readSeen(file: string, vault: string): GenerationView | undefined {
   try {
-    const { number, tombstones, sparse, writers, vault: of } = shape.parse(JSON.parse(readFileSync(file, 'utf8')));
-    return of === vault ? { number, tombstones: new Set(tombstones), sparse: new Set(sparse), writers } : undefined;
+    const { vault: of, tombstones, sparse, floors, ...rest } = shape.parse(JSON.parse(readFileSync(file, 'utf8')));
+    const sets = { tombstones: new Set(tombstones), sparse: new Set(sparse), floors: new Map(floors) };
+    return of === vault ? { ...rest, ...sets } : undefined;
   } catch {
     // It only matters while a destination lags; the destinations have it too.
     return undefined;
   }
 }
 
-function writeSeen(file: string, vault: string, { number, tombstones, sparse, writers }: GenerationView): void {
-  writeStateFile(file, { vault, number, tombstones: [...tombstones], sparse: [...sparse], writers });
+function writeSeen(file: string, vault: string, view: GenerationView): void {
+  const { number, tombstones, sparse, floors, writers } = view;
+  writeStateFile(file, {
+    ...{ vault, number, tombstones: [...tombstones], sparse: [...sparse] },
+    ...{ floors: [...floors], writers },
+  });
 }

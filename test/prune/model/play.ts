@@ -78,7 +78,7 @@ type Command =
   | { readonly do: 'down' | 'up'; readonly place: number }
   | { readonly do: 'clock'; readonly writer: number; readonly offMs: number }
   | { readonly do: 'go back'; readonly writer: number; readonly file: number }
-  | { readonly do: 'rotate'; readonly writer: number }
+  | { readonly do: 'rotate' | 'anew'; readonly writer: number }
   | { readonly do: 'pin'; readonly which: number }
   | { readonly do: 'lock'; readonly which: number; readonly ms: number }
   | {
@@ -122,7 +122,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('go back' as const), writer: small, file: small }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('rotate' as const), writer: small }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constantFrom('rotate' as const, 'rotate' as const, 'anew' as const), writer: small }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('pin' as const), which }) },
   {
     weight: 1,
@@ -264,6 +267,12 @@ async function perform(
       // A recipient goes: the next backup begins an epoch.
       pick(writers, one.writer)!.mustBegin = true;
       return;
+    case 'anew': {
+      // A server is made anew: its log begins at zero, and what lay in the old one says nothing about it.
+      const writer = pick(writers, one.writer)!;
+      writer.log = { history: `h${Number(writer.log.history.slice(1)) + 1}` };
+      return;
+    }
     case 'pin': {
       const point = pick(points(), one.which);
       const { store } = world.places[0]!;
@@ -319,6 +328,9 @@ async function attack(
         ? { lists: which % 2 === 0 ? [] : ([['f'.repeat(64), 1, 5]] as const), manifest: ['e'.repeat(64), 5] as const }
         : { lists: victim.record.lists, manifest: victim.record.manifest, keys: victim.record.keys }),
       generation: 1000,
+      ...(which % 3 > 0 && {
+        position: { timeline: `${writer.log.history}-1`, log: (which % 3 === 1 ? '0' : 'f').repeat(16) },
+      }),
     },
     writer.privateKey,
   );

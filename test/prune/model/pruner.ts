@@ -99,6 +99,7 @@ export function startPrune(
         ledger,
         retire: [],
         sparse: new Set(),
+        system: config.name,
       });
       await pruneVault(
         {

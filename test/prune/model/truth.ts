@@ -1,9 +1,10 @@
 import { keepSet, type Retention } from '../../../src/core/retention.ts';
 import type { Key } from '../../../src/destinations/destination.ts';
-import { epochKeyKey, listKey, manifestKey, packKey, parseKey } from '../../../src/vault/format/keys.ts';
+import { epochKeyKey, type LogSpan, listKey, manifestKey, packKey, parseKey } from '../../../src/vault/format/keys.ts';
 import { decodePackList } from '../../../src/vault/format/pack-list.ts';
-import { decodeRecord, type SnapshotRecord } from '../../../src/vault/format/record.ts';
+import { baseOf, decodeRecord, type SnapshotRecord } from '../../../src/vault/format/record.ts';
 import { createIds } from '../../../src/vault/ids.ts';
+import { historyName, historyOfSpan } from '../../../src/vault/logs/floors.ts';
 import { packsOf } from '../../../src/vault/needs.ts';
 import type { ModelPlace, World } from './world.ts';
 
@@ -20,6 +21,8 @@ export interface Truth {
   /** When somebody first signed with a writer's key: of what came later nobody can say who made it. */
   stolenMs: number;
   removals: number;
+  /** Of them, of pieces of logs and their covers. */
+  logRemovals: number;
   /** The keys of what a stored record needs. */
   needsOf(record: SnapshotRecord): Key[];
   /** Looks at everything. */
@@ -30,6 +33,15 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
   const firstMs = new Map<Key, number>();
   const lists = new Map<string, Uint8Array>();
   const needsOf = (record: SnapshotRecord) => objectsOf(record, lists);
+  /** By place, all pieces of logs, and their covers, that were ever stored there. */
+  const logs = new Map(world.places.map(({ name }) => [name, new Map<Key, LogSpan>()]));
+  /** Of them, what a restore point needs there. */
+  const logsOf = ({ name }: ModelPlace, record: SnapshotRecord): Key[] => {
+    const base = baseOf(record);
+    const isNeeded = (span: LogSpan) =>
+      base !== undefined && historyName(base) === historyOfSpan(span) && base.log < span.end;
+    return [...logs.get(name)!].flatMap(([key, span]) => (isNeeded(span) ? [key] : []));
+  };
   const truth: Truth = {
     broken: [],
     stored: new Map(),
@@ -37,6 +49,7 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
     pinnedLate: new Set(),
     stolenMs: Number.POSITIVE_INFINITY,
     removals: 0,
+    logRemovals: 0,
     needsOf,
     check,
   };
@@ -48,6 +61,7 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
       const stored = await put(key, body, options);
       const isNew = truth.stored.get(place.name)!.every((one) => one.key !== key);
       const parsed = parseKey(key);
+      if (parsed?.type === 'log' || parsed?.type === 'cover') logs.get(place.name)!.set(key, parsed);
       if (parsed?.type === 'list' && !lists.has(parsed.id)) lists.set(parsed.id, body);
       if (parsed?.type === 'snapshot' && isNew) {
         const record = decodeRecord(body);
@@ -86,14 +100,14 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
   async function check(): Promise<void> {
     for (const place of world.places) {
       for (const { key, record } of keptAt(place)) {
-        for (const needed of [key, ...needsOf(record)]) {
+        for (const needed of [key, ...needsOf(record), ...logsOf(place, record)]) {
           if (!(await isThere(place, needed))) truth.broken.push(`${place.name} lost ${needed}, which ${key} needs`);
         }
       }
       // A record whose objects are gone must not be listed as if it could be restored.
       for (const { key, record } of truth.stored.get(place.name)!) {
         if (truth.forged.has(key) || !(await isThere(place, key))) continue;
-        for (const needed of needsOf(record)) {
+        for (const needed of [...needsOf(record), ...logsOf(place, record)]) {
           if (!(await isThere(place, needed))) truth.broken.push(`${place.name} lists ${key} without ${needed}`);
         }
       }
@@ -101,13 +115,18 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
   }
 
   world.onRemoved = async (place, key, by) => {
-    if (by !== 'pruner' || parseKey(key)?.type === 'generation') return;
+    const type = parseKey(key)?.type;
+    if (by !== 'pruner' || type === 'generation') return;
     truth.removals++;
+    if (type === 'log' || type === 'cover') truth.logRemovals++;
     for (const other of world.places) {
       for (const kept of keptAt(other)) {
         // One that this place was never given, or that it keeps by itself.
         const isOurs = other === place || !truth.stored.get(place.name)!.some((one) => one.key === kept.key);
-        const needs = kept.key === key ? other === place : isOurs && needsOf(kept.record).includes(key);
+        const needs =
+          kept.key === key
+            ? other === place
+            : isOurs && [...needsOf(kept.record), ...logsOf(place, kept.record)].includes(key);
         if (needs && !(await isThere(place, key))) {
           truth.broken.push(`${key} was removed at ${place.name}; ${kept.key} at ${other.name} needs it`);
         }

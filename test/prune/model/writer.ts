@@ -5,16 +5,19 @@ import { copyMissing } from '../../../src/vault/copy/copy-missing.ts';
 import { holdingsOf } from '../../../src/vault/copy/holdings.ts';
 import { planCopy } from '../../../src/vault/copy/plan.ts';
 import { withdrawnAt } from '../../../src/vault/copy/withdrawn.ts';
+import { encodeCover, spanOf } from '../../../src/vault/format/cover.ts';
 import {
   epochKeyKey,
   indexKey,
   isHashed,
   listKey,
+  logKey,
   manifestKey,
   packKey,
   parseKey,
 } from '../../../src/vault/format/keys.ts';
 import {
+  type LogBase,
   recordBytes,
   recordKey,
   type SnapshotRecord,
@@ -24,6 +27,7 @@ import {
 import { newSigningKey, writerId } from '../../../src/vault/format/signing.ts';
 import { sha256Hex } from '../../../src/vault/hash.ts';
 import { createIds } from '../../../src/vault/ids.ts';
+import { isBaseLetGo } from '../../../src/vault/logs/floors.ts';
 import { needsReader } from '../../../src/vault/needs.ts';
 import type { PruneRules } from '../../../src/vault/prune/rules.ts';
 import { type GenerationView, mayReuse, mustLookAnew, readView, withdrawnOf } from '../../../src/vault/prune/view.ts';
@@ -41,6 +45,11 @@ interface Pending {
 interface Epoch {
   readonly name: string;
   readonly object: Uint8Array;
+}
+
+interface ModelLog {
+  readonly history: string;
+  readonly last?: { readonly hash: string; readonly position: string; readonly sequence: number };
 }
 
 export interface ModelWriter {
@@ -70,6 +79,8 @@ export interface ModelWriter {
   lastHash: string | null;
   /** Of the record that `lastHash` is of. */
   sequence: number;
+  /** What it protects has a log, which begins anew where that is made anew. */
+  log: ModelLog;
   pending: Pending | undefined;
   running: Actor | undefined;
 }
@@ -95,6 +106,7 @@ export function newWriter(world: World, at: number): ModelWriter {
     remembered: undefined,
     lastHash: null,
     sequence: 0,
+    log: { history: 'h0' },
     pending: undefined,
     running: undefined,
   };
@@ -159,6 +171,7 @@ async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: Pr
   await onEach(async (destination) => void (await destination.stat('vault.json')));
   await settlePending(writer, active);
   await view();
+  const base = placeOf(writer, writer.log);
   if (active.length > 1 && writer.lagging.size > 0) await catchUp(world, writer, () => active, drop);
 
   if (writer.mustBegin) {
@@ -170,6 +183,7 @@ async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: Pr
   for (const epoch of writer.epochs) await put(keyOf(epoch), epoch.object);
   const current = writer.epochs.at(-1)!;
   const begun = await view();
+  await storeLog(world, writer, current, put);
   const packs = new Set<string>();
   for (const content of new Set(writer.source.values())) {
     const known = writer.index.get(content);
@@ -204,6 +218,7 @@ async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: Pr
   const now = await view();
   if (withdrawnOf(now, [...packs, ...lists.map(([list]) => list)], isHeld, rules).length > 0)
     throw new SessionEnded('packs were withdrawn');
+  if (rules.writerHeeds && isBaseLetGo(now.floors, base)) throw new SessionEnded('logs were let go of');
   const time = new Date(world.nowMs + writer.offMs).toISOString();
   const record = signRecord(
     {
@@ -212,6 +227,7 @@ async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: Pr
       manifest: [sha256Hex(manifest), manifest.length],
       keys: keysOf(new Set([current, ...[...packs].map((pack) => writer.sealedTo.get(pack)!)])),
       generation: now.number,
+      position: { timeline: `${base.history}-1`, log: base.log },
     },
     writer.privateKey,
   );
@@ -219,6 +235,42 @@ async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: Pr
   world.capturedMs.set(record.id, world.nowMs);
   writer.pending = { key: recordKey(record), hash: sha256Hex(bytes), sequence: record.sequence };
   if ((await put(recordKey(record), bytes)).length > 0) follow(writer, writer.pending);
+}
+
+const digits = (position: number) => position.toString(16).padStart(16, '0');
+
+/** From where on a restore point that begins now needs the log. */
+function placeOf({ dataset }: ModelWriter, { history, last }: ModelLog): LogBase {
+  return { system: 'model', dataset, history, log: last?.position ?? digits(0) };
+}
+
+/** A piece that says nothing, and its cover. */
+async function storeLog(
+  world: World,
+  writer: ModelWriter,
+  epoch: Epoch,
+  put: (key: Key, bytes: Uint8Array) => Promise<unknown>,
+) {
+  const { log, dataset, publicKey, privateKey } = writer;
+  const { history, last } = log;
+  const start = last?.position ?? digits(0);
+  const end = digits(Number.parseInt(start, 16) + 1);
+  const of = { system: 'model', dataset, timeline: `${history}-1` };
+  const piece = world.unique('log');
+  await put(logKey(spanOf({ ...of, writer: publicKey }, start, end), sha256Hex(piece)), piece);
+  const sequence = (last?.sequence ?? 0) + 1;
+  const nowMs = world.nowMs + writer.offMs;
+  const { key, bytes } = encodeCover(
+    {
+      ...{ ...of, vault: vaultId, id: newUlid(nowMs, world.random), time: new Date(nowMs).toISOString() },
+      ...{ pieces: [[start, end, sha256Hex(piece), piece.length]], keys: keysOf([epoch]) },
+      ...{ previous: last?.hash ?? null, after: last?.position ?? null, sequence },
+    },
+    privateKey,
+  );
+  await put(key, bytes);
+  // Something else may have begun a history meanwhile.
+  if (writer.log === log) writer.log = { history, last: { hash: sha256Hex(bytes), position: end, sequence } };
 }
 
 function keyOf({ name, object }: Epoch): Key {
