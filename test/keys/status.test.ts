@@ -5,6 +5,7 @@ import { dayMs } from '../../src/core/duration.ts';
 import { newestSelected } from '../../src/core/evidence.ts';
 import { startRun } from '../../src/core/run.ts';
 import { noteInLedger } from '../../src/operations/ledger/audit.ts';
+import { verifyEvidence } from '../../src/operations/ledger/verify.ts';
 import { takeStatus } from '../../src/operations/status/take-status.ts';
 import { printOf } from '../../src/vault/age/recipient-print.ts';
 import { systemOver, type TestSystem } from '../support/system.ts';
@@ -25,7 +26,7 @@ async function keysAfter(system: TestSystem, days: number) {
 }
 
 /** Notes a proved drill that this recipient's key opened, as `drill` does. */
-async function proved(system: TestSystem, kind: 'daily' | 'escrow', days = 0): Promise<void> {
+async function proved(system: TestSystem, kind: 'daily' | 'escrow', days = 0, storedDays = days): Promise<void> {
   using open = system.open({ clock: clockOff(days * dayMs) });
   const vault = await open.vault(() => {});
   const started = new Date(open.clock.now()).toISOString();
@@ -41,7 +42,7 @@ async function proved(system: TestSystem, kind: 'daily' | 'escrow', days = 0): P
   const { key } = await noteInLedger(open, vault.id, { kind: 'drill', body }, startRun({ clock: open.clock }));
   // The store's clock is that of the day too: what is dated ahead of it proves nothing.
   for (const name of Object.keys(system.config.destinations)) {
-    const storedAt = new Date(open.clock.now());
+    const storedAt = new Date(clockOff(storedDays * dayMs).now());
     utimesSync(join(system.at(name), key), storedAt, storedAt);
   }
 }
@@ -85,4 +86,17 @@ test('a proof that a stranger signed does not count', async () => {
   expect(await keysAfter(believing, 0)).toMatchObject({ keys: [{ proved: null }] });
   await proved(believing, 'daily');
   expect(await keysAfter(believing, 0)).toMatchObject({ keys: [{ proved: { kind: 'daily' } }] });
+});
+
+test('drill-04: once the clock of a host ran ahead; what it proves since then counts, in its own order and for its own day', async () => {
+  const system = await backedUp();
+  await proved(system, 'daily', 40, 0);
+  expect(await keysAfter(system, 0)).toMatchObject({ keys: [{ proved: null }] });
+  await proved(system, 'escrow');
+  await proved(system, 'daily');
+  using open = system.open();
+  const status = await takeStatus(open, undefined);
+  expect(status).toMatchObject({ keys: [{ proved: { kind: 'daily' } }], proof: { id: expect.any(String) } });
+  expect(status.troubles.map(({ code }) => code)).toContain('evidence-doubtful');
+  expect((await verifyEvidence((await open.vault(() => {})).destinations, {})).problems).toEqual([]);
 });

@@ -6,7 +6,7 @@ import { ledgerKey } from '../../vault/format/keys.ts';
 import { decodeLedgerEntry, type LedgerRecord } from '../../vault/format/ledger.ts';
 import { type LedgerCache, openLedgerCache } from '../ledger/cache.ts';
 import { openDetails } from '../ledger/details.ts';
-import { newestEntries } from '../ledger/read.ts';
+import { byTime, newestEntries } from '../ledger/read.ts';
 import { type Hearing, type Standing, standingOf } from '../ledger/standing.ts';
 import { noSuchEvidence } from './errors.ts';
 import { drillBodyOf, restoreBodyOf } from './evidence-shape.ts';
@@ -71,7 +71,9 @@ export async function listEvidence(
 }
 
 function evidence(destinations: readonly Destination[], cache?: LedgerCache, onTrouble?: (trouble: string) => void) {
-  return newestEntries(destinations, { kinds: proofKinds, ...(cache && { cache }), ...(onTrouble && { onTrouble }) });
+  return byTime(
+    newestEntries(destinations, { kinds: proofKinds, ...(cache && { cache }), ...(onTrouble && { onTrouble }) }),
+  );
 }
 
 /** Undefined where the body is none of ours. */
@@ -139,7 +141,7 @@ async function find(destinations: readonly Destination[], id: string, hearing: H
   // A drill's own id is a little older than that of its entry. A stranger's may say that it is the same drill.
   const sinceMs = isUlid(id) ? ulidTime(id) : 0;
   let doubtful: Told | undefined;
-  for await (const { record, storedMs } of newestEntries(destinations, { kinds: proofKinds, sinceMs })) {
+  for await (const { record, storedMs } of byTime(newestEntries(destinations, { kinds: proofKinds, sinceMs }))) {
     if (record === undefined || (id !== 'latest' && drillId(record) !== id)) continue;
     const standing = standingOf({ record, storedMs }, hearing);
     if (standing === 'believed') return { record, standing };

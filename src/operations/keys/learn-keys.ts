@@ -1,7 +1,6 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ulidTime } from '../../core/ulid.ts';
 import { printOf } from '../../vault/age/recipient-print.ts';
 import { isKnownWriter, mayProve } from '../../vault/trust.ts';
 import type { VaultReader } from '../../vault/vault.ts';
@@ -24,7 +23,7 @@ const proof = z.strictObject({ at: z.string(), drill: z.string(), kind: z.enum([
 const shape = z.strictObject({
   format: z.literal(1),
   vault: z.string(),
-  /** The newest ledger entry that was read and believed. */
+  /** When the newest ledger entry was written that was read and believed; empty before the first. */
   readTo: z.string(),
   keys: z.record(z.string(), z.strictObject({ since: z.string(), proved: proof.optional() })),
 });
@@ -53,12 +52,12 @@ export async function learnKeys(system: OpenSystem, vault: VaultReader): Promise
   const hearing = await hearingOf(system, vault);
   const isOurs = (writer: string) =>
     isKnownWriter(hearing.trust, writer, config.name) || mayProve(hearing.trust, writer, config.name);
-  const sinceMs = readTo === '' ? 0 : ulidTime(readTo);
+  const sinceMs = Date.parse(readTo) || 0;
   const options = { kinds: new Set(['drill', 'key']), most: mostRead, sinceMs, cache, isOurs };
-  for await (const { id, record, storedMs } of newestEntries(vault.destinations, options)) {
+  for await (const { record, storedMs } of newestEntries(vault.destinations, options)) {
     // Whoever dates one ahead would have all that comes before it never read.
     if (record === undefined || standingOf({ record, storedMs }, hearing) !== 'believed') continue;
-    if (id > readTo) readTo = id;
+    if (record.time > readTo) readTo = record.time;
     if (record.kind === 'key') {
       for (const print of textsOf(record.body.added)) older(print, record.time);
       continue;

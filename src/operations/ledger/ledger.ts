@@ -62,8 +62,9 @@ export async function appendToLedger(
   const previous = await newestOf(parts, cache);
   await giveKept(parts, cache);
   await fillGaps(parts, cache);
-  const nowMs = Math.max(parts.clock.now(), previous === undefined ? 0 : Date.parse(previous.time) + 1);
-  const id = newUlid(nowMs, parts.random);
+  const nowMs = parts.clock.now();
+  // The order is the id's, also after a clock that once ran ahead; what is proved at this moment must not look like a later one's.
+  const id = newUlid(Math.max(nowMs, previous === undefined ? 0 : ulidTime(idOf(previous.key)) + 1), parts.random);
   const record = {
     format: 1,
     vault: parts.vault,
@@ -161,8 +162,7 @@ async function searchNewest(
   remembered: string | undefined,
 ): Promise<Newest | undefined> {
   const writer = publicKeyOf(signingKey);
-  const known = remembered === undefined ? undefined : parseKey(remembered);
-  const sinceMs = known?.type === 'ledger' ? ulidTime(known.id) : 0;
+  const sinceMs = remembered === undefined ? 0 : ulidTime(idOf(remembered));
   for (const since of new Set([sinceMs, 0])) {
     for await (const { key, bytes, record } of newestEntries(destinations, { sinceMs: since })) {
       if (bytes === undefined || record?.writer !== writer || record.vault !== vault) continue;
@@ -172,6 +172,13 @@ async function searchNewest(
   return undefined;
 }
 
+/** Nothing else is remembered as an entry's key. */
+function idOf(key: string): string {
+  const known = parseKey(key);
+  return known?.type === 'ledger' ? known.id : firstId;
+}
+
+const firstId = '0'.repeat(26);
 const behindFact = 'behind';
 
 function behindOf(cache: LedgerCache): string[] {

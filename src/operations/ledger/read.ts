@@ -204,6 +204,23 @@ export async function* newestEntries(
   }
 }
 
+/** The same by when they say that they were written: an id runs ahead of that where its writer's clock once did. */
+export async function* byTime(entries: AsyncIterable<FoundEntry>): AsyncGenerator<FoundEntry> {
+  let held: FoundEntry[] = [];
+  for await (const entry of entries) {
+    const idMs = ulidTime(entry.id);
+    yield* held.filter((one) => writtenMs(one) >= idMs);
+    held = held.filter((one) => writtenMs(one) < idMs);
+    if (writtenMs(entry) >= idMs) yield entry;
+    else held = [...held, entry].sort((one, other) => writtenMs(other) - writtenMs(one));
+  }
+  yield* held;
+}
+
+function writtenMs({ id, record }: FoundEntry): number {
+  return record === undefined ? ulidTime(id) : Date.parse(record.time);
+}
+
 export interface LedgerContents {
   /** Oldest first. Of several copies the one that holds; a damaged one only when all are. */
   readonly objects: readonly LedgerObject[];

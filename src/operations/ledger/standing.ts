@@ -29,9 +29,9 @@ export function standingOf(
   return statedMs(record) > latestMs + aheadToleranceMs ? 'ahead' : 'believed';
 }
 
-/** The latest moment that it speaks of: a drill may not have begun after its entry was stored either. */
-function statedMs({ id, time, body }: LedgerRecord): number {
+/** The latest moment that it speaks of: a drill may not have begun after its entry was stored either. Its id is for the order alone. */
+function statedMs({ time, body }: LedgerRecord): number {
   const { drill, started } = body as { readonly drill?: { readonly started?: unknown }; readonly started?: unknown };
   const stated = [time, drill?.started, started].map((one) => (typeof one === 'string' ? Date.parse(one) : Number.NaN));
-  return Math.max(ulidTime(id), ...stated.filter(Number.isFinite));
+  return Math.max(...stated.filter(Number.isFinite));
 }

@@ -3,7 +3,7 @@ import type { Destination } from '../../destinations/destination.ts';
 import { mayProve } from '../../vault/trust.ts';
 import { drillBodyOf } from '../drill/evidence-shape.ts';
 import { openLedgerCache } from '../ledger/cache.ts';
-import { newestEntries } from '../ledger/read.ts';
+import { byTime, newestEntries } from '../ledger/read.ts';
 import { type Hearing, standingOf } from '../ledger/standing.ts';
 
 /** What the ledger says of the newest drills of a system. */
@@ -57,12 +57,8 @@ export async function readProofs(
   using cache = openLedgerCache(stateDir, { create: false });
   let seen = 0;
   const isOurs = (writer: string) => mayProve(hearing.trust, writer, hearing.system);
-  for await (const { key, record, storedMs } of newestEntries(destinations, {
-    kinds: drills,
-    most: mostRead,
-    cache,
-    isOurs,
-  })) {
+  const entries = newestEntries(destinations, { kinds: drills, most: mostRead, cache, isOurs });
+  for await (const { key, record, storedMs } of byTime(entries)) {
     const standing = record === undefined ? 'damaged' : standingOf({ record, storedMs }, hearing);
     if (standing !== 'believed') {
       (standing === 'stranger' ? strange : doubtful).push(key);
