@@ -1,8 +1,11 @@
+import { type Altered, alteredOf } from './altered.ts';
 import type { Expectations } from './expectations.ts';
+import type { TableSample } from './sample.ts';
 import { countOf, formatCount, formatSize } from './size.ts';
 
 /** Rows of each table; of a folder, `files`. What is no data (definitions, sequences) is not among them. */
 export type RowCounts = Readonly<Record<string, number>>;
+export type Samples = Readonly<Record<string, TableSample>>;
 
 /** How much one restore point holds. */
 export interface Measured {
@@ -13,6 +16,10 @@ export interface Measured {
   readonly entries: number;
   /** Absent where only what the vault shows to everyone is known. */
   readonly rows?: RowCounts;
+  /** Of its tables, or of its files. */
+  readonly samples?: Samples;
+  /** Tables of which most was other than at the restore point before. */
+  readonly altered?: readonly string[];
 }
 
 /** What the configuration says of a dataset that may have little or nothing in it. */
@@ -29,6 +36,8 @@ export interface Loss {
   readonly what: string;
   readonly before: number;
   readonly now: number;
+  /** Of what is still there in number: what became of most of it. */
+  readonly altered?: Altered;
 }
 
 /** What a restore point holds beside those before it. */
@@ -60,7 +69,14 @@ export function weigh(points: readonly Measured[], settled: string | undefined, 
   const before = points.slice(Math.max(0, from), -1);
   const steady = steadyOf(points, allowed);
   const found = lossesOf(now, before, steady, allowed);
-  if (found.losses.length > 0) return { state: 'lost', ...found, since: found.since! };
+  if (found.emptied) return { state: 'lost', ...found, since: found.since! };
+  const reference = before.find(({ samples }) => samples !== undefined);
+  const isAtRest = (table: string) => steady(table) && !isRestless(points.slice(0, from + 1), table);
+  const gone = new Set(found.losses.map(({ what }) => what));
+  const altered = reference === undefined ? [] : alteredIn(reference, now, allowed.kind, isAtRest);
+  const losses = [...found.losses, ...altered.filter(({ what }) => !gone.has(what))];
+  const since = found.since ?? reference;
+  if (losses.length > 0 && since !== undefined) return { state: 'lost', emptied: false, losses, since };
   return isEmpty(now) && !allowed.mayBeEmpty ? { state: 'empty' } : { state: 'sound' };
 }
 
@@ -74,6 +90,13 @@ export function rowsOf({ tables }: Expectations): RowCounts {
   const rows: Record<string, number> = Object.create(null);
   for (const { table, rows: count } of tables) if (isTable(table)) rows[table] = count;
   return rows;
+}
+
+/** The samples that were recorded. */
+export function samplesOf({ tables }: Expectations): Samples {
+  const samples: Record<string, TableSample> = Object.create(null);
+  for (const { table, sample } of tables) if (sample !== undefined) samples[table] = sample;
+  return samples;
 }
 
 /** Whether there is no data in it, whatever definitions it has. */
@@ -137,12 +160,44 @@ function lossesOfRows(
     return fell(loss, fewest) ? [{ loss, point }] : [];
   });
   fallen.sort((a, b) => b.loss.before - b.loss.now - (a.loss.before - a.loss.now));
-  const lost = withoutRenamed(fallen, present);
+  const lost = withoutRenamed(fallen, now);
   const losses = lost.map(({ loss }) => loss);
   const since = lost[0]?.point;
   if (since !== undefined) return { losses, emptied, since };
   // Many small tables may lose together what none of them lost alone.
   return fell(whole, fewest) ? { losses: [whole], emptied, since: fullest } : { losses, emptied };
+}
+
+/**
+ * Tables, or the files, that have as many rows as before, and most of them are others. Rows that come and go, as in a table of events, are
+ * no alarm unless most tables are so: then nothing is left to know any by.
+ */
+export function alteredIn(
+  was: Measured,
+  now: Measured,
+  kind: string,
+  isSteady: (table: string) => boolean = () => true,
+): Loss[] {
+  const compared = Object.entries(was.samples ?? {}).flatMap(([what, sample]) => {
+    const other = now.samples?.[what];
+    return other === undefined || !isSteady(what) ? [] : [{ what, altered: alteredOf(sample, other, kind) }];
+  });
+  const found = compared.flatMap(({ what, altered }): Loss[] => {
+    const counts = { before: was.rows?.[what] ?? 0, now: now.rows?.[what] ?? 0 };
+    return altered === undefined ? [] : [{ what, ...counts, altered }];
+  });
+  const replaced = found.filter(({ altered }) => altered?.how === 'replaced');
+  const isMost = kind !== 'files' && replaced.length * 2 > compared.length;
+  return found
+    .filter(({ altered }) => isMost || altered?.how !== 'replaced')
+    .sort((a, b) => hows.indexOf(a.altered!.how) - hows.indexOf(b.altered!.how) || b.before - a.before);
+}
+
+const hows: readonly Altered['how'][] = ['noise', 'rewritten', 'replaced'];
+
+/** Most of it was other more than once by the time of a proof, or of somebody's yes: of prices and counters nobody can say more. */
+function isRestless(before: readonly Measured[], table: string): boolean {
+  return before.filter(({ altered }) => altered?.includes(table)).length > 1;
 }
 
 interface Fallen {
@@ -151,12 +206,16 @@ interface Fallen {
 }
 
 /** A table is gone, and one that was not there before has about as many rows: it is the same under another name. One new for one old. */
-function withoutRenamed(fallen: readonly Fallen[], now: RowCounts): Fallen[] {
+function withoutRenamed(fallen: readonly Fallen[], { rows: now = {}, samples: here }: Measured): Fallen[] {
   const taken = new Set<string>();
-  return fallen.filter(({ loss, point: { rows = {} } }) => {
+  return fallen.filter(({ loss, point: { rows = {}, samples } }) => {
     if (now[loss.what] !== undefined) return true;
+    const isOther = (table: string) => {
+      const [was, is] = [samples?.[loss.what], here?.[table]];
+      return was !== undefined && is !== undefined && alteredOf(was, is, '') !== undefined;
+    };
     const fits = ([table, count]: readonly [string, number]) =>
-      rows[table] === undefined && !taken.has(table) && count * 2 >= loss.before;
+      rows[table] === undefined && !taken.has(table) && count * 2 >= loss.before && !isOther(table);
     const [closest] = Object.entries(now)
       .filter(fits)
       .sort(([, a], [, b]) => a - b);
@@ -256,6 +315,11 @@ export function lossWords({
   if (emptied && first !== undefined) {
     return `It is empty, and held ${first.what === 'bytes' ? formatSize(first.before) : amount(first)}`;
   }
+  const gone = losses.filter(({ altered }) => altered === undefined);
+  if (gone.length < losses.length) {
+    const others = hows.flatMap((how) => alteredWords(how, losses));
+    return (gone.length === 0 ? others : [lossWords({ losses: gone, emptied }), ...others]).join('. ');
+  }
   const said = losses.slice(0, mostNamed).map((loss) => {
     if (loss.what === 'bytes') return `${formatSize(loss.before)} became ${formatSize(loss.now)}`;
     if (loss.what === 'files' || loss.what === 'rows' || loss.what === 'entries') {
@@ -265,6 +329,25 @@ export function lossWords({
   });
   const more = losses.length - said.length;
   return `Most of its data is gone: ${said.join(', ')}${more > 0 ? `, and ${countOf(more, 'more table')}` : ''}`;
+}
+
+const alteredSentences: Readonly<Record<Altered['how'], string>> = {
+  noise: 'Most of it looks like noise now',
+  rewritten: 'Most of it was rewritten',
+  replaced: 'Most of its rows are others',
+};
+
+/** `Most of it looks like noise now: users (name, email), files` */
+function alteredWords(how: Altered['how'], losses: readonly Loss[]): string[] {
+  const found = losses.filter(({ altered }) => altered?.how === how);
+  if (found.length === 0) return [];
+  const named = found.slice(0, mostNamed).map(({ what, altered }) => {
+    const columns = what === 'files' ? [] : (altered?.columns ?? []);
+    const more = columns.length > mostNamed ? ' …' : '';
+    return columns.length === 0 ? what : `${what} (${columns.slice(0, mostNamed).join(', ')}${more})`;
+  });
+  const more = found.length - named.length;
+  return [`${alteredSentences[how]}: ${named.join(', ')}${more > 0 ? `, and ${countOf(more, 'more table')}` : ''}`];
 }
 
 function amount({ what, before }: Loss): string {

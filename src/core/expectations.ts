@@ -1,3 +1,5 @@
+import type { TableSample } from './sample.ts';
+
 /**
  * What a restore must bring back, recorded inside the backup's own snapshot, so that a drill can demand equality.
  * Checksums do not depend on the order of rows: a sum over rows of a hash of the row's text.
@@ -16,6 +18,8 @@ export interface TableExpectation {
   /** Opaque text; equal means equal contents. Absent where the engine cannot give one, and then `reason` says why. */
   readonly checksum?: string;
   readonly reason?: string;
+  /** A few of its rows, or of its files. Absent where there is nothing to tell rows by, or no room. */
+  readonly sample?: TableSample;
 }
 
 /** A table or file that came back, or its definition, and that nothing is compared of. */

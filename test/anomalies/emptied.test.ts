@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -169,6 +170,35 @@ test(
     rmSync(uploads);
     mkdirSync(uploads);
     expect((await told(folder, 'backup', 'uploads')).code).toBe(1);
+  },
+  seconds,
+);
+
+test(
+  'M4: rows and files that are noise are red in backup, status and drill, without a key and until accepted',
+  async () => {
+    const { folder, sql } = await business({ drill: true });
+    sql('UPDATE users SET name = substr(hex(randomblob(9)), 1, length(name))');
+    for (let at = 0; at < 100; at++) writeFileSync(join(folder, `data/uploads/${at}.txt`), randomBytes(9));
+    const backup = await told(folder, 'backup');
+    expect(backup.code, backup.text).toBe(1);
+    expect(backup.text).toMatch(/app-db: Most of it was rewritten: users \(name\)/);
+    expect(backup.text).toMatch(/uploads: Most of it looks like noise now: files/);
+    const status = await told(folder, 'status');
+    expect(status.code).toBe(1);
+    expect(status.text).toMatch(/✗ app-db: Most of it was rewritten: users/);
+    const drill = await told(folder, 'drill', ...daily);
+    expect(drill.text).toMatch(/✗ app-db\/history: Most of it was rewritten: users/);
+    expect(drill.text).toMatch(/✗ uploads\/history: Most of it looks like noise now/);
+    // Whoever has lost the memory of the host has a key.
+    forgetCounts(folder);
+    expect((await told(folder, 'drill', ...daily)).text).toMatch(/✗ uploads\/history: Most of it looks like noise now/);
+    for (const dataset of ['app-db', 'uploads']) {
+      const accept = await told(folder, 'accept', dataset, '--reason', 'names are tokens now');
+      expect(accept.code, accept.text).toBe(0);
+    }
+    expect((await told(folder, 'backup')).code).toBe(0);
+    expect((await told(folder, 'drill', ...daily)).text).toContain('PROVED');
   },
   seconds,
 );

@@ -176,3 +176,30 @@ export function filesChecksum(lines: readonly Line[], isOne: boolean): { rows: n
   }
   return { rows, checksum: sums.map((sum) => sum.toString(16).padStart(8, '0')).join('') };
 }
+
+/** By the key of a file's row in a sample, what is said of its size; undefined where several files have that key. */
+export function sizeCells(lines: readonly Line[], isOne: boolean): Map<string, string | undefined> {
+  const cells = new Map<string, string | undefined>();
+  const sizes = new Map(lines.map(({ path, sizeBytes }) => [path, sizeBytes]));
+  for (const { type, path, target } of lines) {
+    if (type !== 'f' && type !== 'h') continue;
+    const key = createHash('sha256')
+      .update(Buffer.from(`f${isOne ? '' : path}`, 'latin1'))
+      .digest('hex')
+      .slice(0, 8);
+    const size = sizes.get(type === 'h' ? target! : path)!;
+    const power = size === 0 ? 0 : size.toString(2).length;
+    const cell = `${sampleHash(Buffer.from(`${size}`)).slice(0, 3)}d${power.toString(36)}`;
+    cells.set(key, cells.has(key) ? undefined : cell);
+  }
+  return cells;
+}
+
+function sampleHash(bytes: Uint8Array): string {
+  const mask = 0xffffffffn;
+  let h = 0x811c9dc5n;
+  for (const byte of bytes) h = ((h ^ BigInt(byte)) * 0x01000193n) & mask;
+  h = ((h ^ (h >> 16n)) * 0x85ebca6bn) & mask;
+  h = ((h ^ (h >> 13n)) * 0xc2b2ae35n) & mask;
+  return (h ^ (h >> 16n)).toString(16).padStart(8, '0');
+}

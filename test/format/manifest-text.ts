@@ -27,12 +27,34 @@ export interface Manifest {
   readonly problems: ReadonlyMap<string, number>;
 }
 
+const sampleShape = z
+  .looseObject({
+    key: z.array(z.string()),
+    columns: z.array(z.string()),
+    until: z
+      .string()
+      .regex(/^[0-9a-f]{8}$/)
+      .optional(),
+    rows: z.array(z.string().regex(/^[0-9a-f]{8}(?:[0-9a-f]{3}[-dwkxz][0-9a-z])*$/)).max(256),
+  })
+  .refine(
+    ({ columns, rows }) => rows.every((row) => (row.length - 8) / 5 === columns.length),
+    'a value for each column',
+  )
+  .refine(({ until, rows }) => {
+    const keys = [...rows.map((row) => row.slice(0, 8)), ...(until === undefined ? [] : [until])];
+    const last = keys.at(-2);
+    // The last row may be the one that it reaches to.
+    if (until !== undefined && until === last) keys.pop();
+    return keys.every((key, at) => at === 0 || keys[at - 1]! < key);
+  }, 'rows in order');
 const tableShape = z
   .looseObject({
     table: z.string(),
     rows: z.int().min(0),
     checksum: z.string().optional(),
     reason: z.string().optional(),
+    sample: sampleShape.optional(),
   })
   .refine(({ checksum, reason }) => (checksum === undefined) !== (reason === undefined), 'a checksum or a reason');
 const expectationsShape = z.looseObject({ algorithm: z.string(), tables: z.array(tableShape) });

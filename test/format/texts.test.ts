@@ -85,7 +85,13 @@ test('each changed line of a manifest is refused by both readings or by neither'
       expectations: {
         algorithm: 'files-1',
         tables: [
-          { table: 'files', rows: 3, checksum: '42' },
+          {
+            ...{ table: 'files', rows: 3, checksum: '42' },
+            sample: {
+              ...{ key: ['path'], columns: ['size', 'content'], until: '0000000b' },
+              rows: ['00000001000-0fffw1', '0000000a01dd20a0z3'],
+            },
+          },
           { table: 'odd', rows: 0, reason: 'it has no order' },
         ],
       },

@@ -1,6 +1,6 @@
 import { zstdDecompressSync } from 'node:zlib';
 import { checkChunkIds, readFrames, readIndexDelta, readList, readPack, sha256, type Toc } from './binary-objects.ts';
-import { filesChecksum, type Line, readBody } from './body-lines.ts';
+import { filesChecksum, type Line, readBody, sizeCells } from './body-lines.ts';
 import { type Manifest, type Place, readManifest } from './manifest-text.ts';
 import {
   type Cover,
@@ -336,4 +336,11 @@ function checkCounts(record: Record, { sizes, expectations, facts }: Manifest, l
   if (others.length > 0 || table?.table !== 'files' || table.rows !== rows || table.checksum !== checksum) {
     broken('it expects other files');
   }
+  if (table.sample === undefined) return;
+  const { until = 'ffffffff', rows: sampled, columns } = table.sample;
+  if (columns.join() !== 'size,content') broken('it samples something else');
+  const cells = sizeCells(lines, isOne);
+  const keys = [...cells.keys()].filter((key) => key <= until && cells.get(key) !== undefined).sort();
+  if (keys.join() !== sampled.map((row) => row.slice(0, 8)).join()) broken('it samples other files');
+  if (sampled.some((row) => row.slice(8, 13) !== cells.get(row.slice(0, 8)))) broken('it samples other sizes');
 }

@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Measured, RowCounts } from '../../core/anomalies.ts';
+import type { Measured } from '../../core/anomalies.ts';
 import type { LeftOut } from '../../core/left-out.ts';
 import { makeStateFolder } from '../../host/state-folder.ts';
 import type { Origin } from './origin.ts';
@@ -23,6 +23,8 @@ export interface KnownCounts {
 
 /** Besides these only the settled one and the fullest are remembered: a slow loss is seen against those. */
 const mostRemembered = 64;
+/** Of the newest, one of which will be settled next. They take more room than counts. */
+const mostSamples = 8;
 
 const count = z.number().int().nonnegative();
 const leftOut = z.strictObject({
@@ -36,6 +38,12 @@ const leftOut = z.strictObject({
   tables: count.exactOptional(),
   rows: count.exactOptional(),
 });
+const sample = z.strictObject({
+  key: z.array(z.string()),
+  columns: z.array(z.string()),
+  until: z.string().exactOptional(),
+  rows: z.array(z.string()),
+});
 const shape = z.strictObject({
   format: z.literal(1),
   vault: z.string(),
@@ -47,6 +55,8 @@ const shape = z.strictObject({
       bytes: count,
       entries: count,
       rows: z.array(z.tuple([z.string(), count])).exactOptional(),
+      samples: z.array(z.tuple([z.string(), sample])).exactOptional(),
+      altered: z.array(z.string()).exactOptional(),
       leftOut: z.array(leftOut).exactOptional(),
       origin: z.strictObject({ server: z.string().exactOptional(), place: z.string().exactOptional() }).exactOptional(),
     }),
@@ -61,7 +71,11 @@ export function readCounts(stateDir: string, vault: string | undefined, dataset:
   try {
     const known = shape.parse(JSON.parse(readFileSync(fileOf(stateDir, dataset), 'utf8')));
     if (vault !== undefined && known.vault !== vault) return { points: [] };
-    const points = known.points.map(({ rows, ...point }) => ({ ...point, ...(rows && { rows: rowCounts(rows) }) }));
+    const points = known.points.map(({ rows, samples, ...point }) => ({
+      ...point,
+      ...(rows && { rows: byTable(rows) }),
+      ...(samples && { samples: byTable(samples) }),
+    }));
     return { points, ...(known.settled !== null && { settled: known.settled }) };
   } catch {
     return { points: [] };
@@ -82,7 +96,15 @@ export function noteCounts(stateDir: string, vault: string, dataset: string, new
   const kept = sorted.filter(
     (point, at) => at >= sorted.length - mostRemembered || point === fullest || point.id === settled,
   );
-  const points = kept.map(({ rows, ...point }) => ({ ...point, ...(rows && { rows: Object.entries(rows) }) }));
+  const first = settled === undefined ? kept[0] : undefined;
+  const points = kept.map(({ rows, samples, ...point }, at) => {
+    const isHeld = at >= kept.length - mostSamples || point.id === settled || point.id === first?.id;
+    return {
+      ...point,
+      ...(rows && { rows: Object.entries(rows) }),
+      ...(samples && isHeld && { samples: Object.entries(samples) }),
+    };
+  });
   makeStateFolder(join(stateDir, folder));
   const file = fileOf(stateDir, dataset);
   const text = JSON.stringify({ format: 1, vault, settled: settled ?? null, points });
@@ -96,7 +118,7 @@ function total({ rows = {} }: Measured): number {
 }
 
 /** A table may have any name, also one that every object answers to. */
-function rowCounts(entries: ReadonlyArray<readonly [string, number]>): RowCounts {
+function byTable<T>(entries: ReadonlyArray<readonly [string, T]>): Readonly<Record<string, T>> {
   return Object.assign(Object.create(null), Object.fromEntries(entries));
 }
 

@@ -1,4 +1,4 @@
-import { type Measured, rowsOf } from '../../core/anomalies.ts';
+import { type Measured, rowsOf, samplesOf } from '../../core/anomalies.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 
 /** Manifests that are opened: the first, the newest, and the largest by what the vault shows. */
@@ -19,7 +19,9 @@ export async function openCounts(
     signal.throwIfAborted();
     const point = points.find(({ record }) => record.id === one.id);
     const expectations = point && (await vault.open(point, identities).catch(() => undefined))?.expectations;
-    if (expectations !== undefined) opened.push({ ...one, rows: rowsOf(expectations) });
+    if (expectations !== undefined) {
+      opened.push({ ...one, rows: rowsOf(expectations), samples: samplesOf(expectations) });
+    }
   }
   return opened;
 }
@@ -29,7 +31,8 @@ function toOpen(points: readonly Measured[], settled: string | undefined): Measu
     0,
     points.findIndex(({ id }) => id === settled),
   );
-  const unknown = points.slice(from, -1).filter(({ rows }) => rows === undefined);
+  // What all is held against is known by more than its counts.
+  const unknown = points.slice(from, -1).filter(({ rows, samples }, at) => !rows || (at === 0 && !samples));
   const newest = unknown.slice(-mostOpened / 2);
   const largest = [...unknown].sort((a, b) => b.bytes - a.bytes);
   return [...new Set([...unknown.slice(0, 1), ...newest, ...largest])].slice(0, mostOpened);

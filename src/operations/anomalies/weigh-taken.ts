@@ -1,4 +1,4 @@
-import { type Weighed, weigh } from '../../core/anomalies.ts';
+import { alteredIn, type Weighed, weigh } from '../../core/anomalies.ts';
 import { sentenceOf } from '../../core/errors.ts';
 import { leftOutIn } from '../../core/left-out.ts';
 import type { Run } from '../../core/run.ts';
@@ -30,8 +30,11 @@ export async function weighTaken(
   const allowed = allowanceOf(config);
   const leftOut = leftOutIn(facts);
   const origin = originOf(facts);
-  const taken = { ...measuredOf(record, expectations), ...(leftOut.length > 0 && { leftOut }), origin };
   const known = readCounts(stateDir, vault, record.dataset);
+  const measured = measuredOf(record, expectations);
+  const last = known.points.findLast(({ samples }) => samples !== undefined);
+  const altered = last === undefined ? [] : alteredIn(last, measured, allowed.kind).map(({ what }) => what);
+  const taken = { ...measured, altered, ...(leftOut.length > 0 && { leftOut }), origin };
   const moved = movedWords(known.points.findLast((one) => one.origin)?.origin ?? {}, origin);
   if (moved !== undefined) {
     const message = `${record.dataset} was read from ${moved}. If it did not move, lifeboat.yaml names the wrong one.`;

@@ -1,5 +1,5 @@
 import type { DatasetConfig } from '../../config/system.ts';
-import { type Allowance, type Measured, rowsOf, type Weighed, weigh } from '../../core/anomalies.ts';
+import { type Allowance, type Measured, rowsOf, samplesOf, type Weighed, weigh } from '../../core/anomalies.ts';
 import type { Expectations } from '../../core/expectations.ts';
 import type { SnapshotRecord } from '../../vault/format/record.ts';
 import { isDoubtful } from '../../vault/trust.ts';
@@ -22,22 +22,22 @@ export function allowanceOf(config: DatasetConfig): Allowance {
 
 export function measuredOf(record: SnapshotRecord, expectations?: Expectations): Measured {
   const { logical: bytes, entries } = record.sizes;
-  const rows = expectations && rowsOf(expectations);
-  return { id: record.id, timeMs: Date.parse(record.time), bytes, entries, ...(rows && { rows }) };
+  const known = expectations && { rows: rowsOf(expectations), samples: samplesOf(expectations) };
+  return { id: record.id, timeMs: Date.parse(record.time), bytes, entries, ...known };
 }
 
 /** The restore points of a dataset up to `last`, oldest first, with the rows of those that this host knows. Doubtful ones say nothing. */
 export function measuredPoints(points: readonly RestorePoint[], last: RestorePoint, known: KnownCounts): Measured[] {
   const { dataset, system } = last.record;
-  const rows = new Map(known.points.map((point) => [point.id, point.rows]));
+  const here = new Map(known.points.map((point) => [point.id, point]));
   const own = points.filter((point) => {
     const { record } = point;
     if (record.dataset !== dataset || record.system !== system || record.id === last.record.id) return false;
     return !isDoubtful(point) && record.time <= last.record.time;
   });
   return [...own, last].map(({ record }) => {
-    const counted = rows.get(record.id);
-    return { ...measuredOf(record), ...(counted && { rows: counted }) };
+    const { rows, samples, altered } = here.get(record.id) ?? {};
+    return { ...measuredOf(record), ...(rows && { rows }), ...(samples && { samples }), ...(altered && { altered }) };
   });
 }
 

@@ -87,7 +87,7 @@ async function take(
         ),
       );
       const began = run.clock.elapsed();
-      const loss = await checkHistory(copy, drill, history, run).catch((error: unknown) => {
+      const loss = await checkHistory(copy, drill, history, measured.actual, run).catch((error: unknown) => {
         run.signal.throwIfAborted();
         return findingOf(error, 'the restore points before it');
       });

@@ -146,7 +146,7 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
           leftOut: leftOut.list(),
           vanished,
         },
-        expectations: names.expectations(),
+        expectations: names.expectations(dataset),
         problems: [...problems.list(), ...leftOut.problems(options.leftOutBefore, captured)],
       };
     },

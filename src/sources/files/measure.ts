@@ -42,11 +42,11 @@ export async function measureFiles(
     // An interruption is heard between two batches.
     await breathe();
   }
-  if (contents === undefined) return { actual: names.expectations(), integrity: [] };
+  if (contents === undefined) return { actual: names.expectations(path), integrity: [] };
   using folder = openBeneath(place.root);
   const nameOf = isFolder ? (entry: BytePath) => entry : () => path.slice(split + 1);
   return {
-    actual: names.expectations(),
+    actual: names.expectations(path),
     integrity: [await compareEntries({ folder, root: place.root, nameOf }, contents, run, unset)],
   };
 }

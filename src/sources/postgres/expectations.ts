@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Expectations, TableExpectation } from '../../core/expectations.ts';
+import { withinRoom } from '../../core/sample.ts';
 import { columnChecksum } from './column-checksum.ts';
 import { type Connection, quoteName, showTable } from './connection.ts';
 import { DumpBroken, type DumpReader, dumpReader } from './dump-reader.ts';
 import { columnsOf, type DumpEntry } from './dump-toc.ts';
 import { rowChecksum, textChecksum } from './row-checksum.ts';
+import { startRowSample } from './row-sample.ts';
 
 /** A checksum per table over COPY's text of its rows (`row-checksum.ts`), taken from the dump itself as it passes by. */
 const algorithm = 'postgres-rowtext-1';
@@ -25,6 +27,8 @@ export interface Relation {
   readonly evaluates: boolean;
   /** A column whose text is short, and made by PostgreSQL itself. */
   readonly shortColumn: string | null;
+  /** Columns of its primary key, or of an index as good, as pg_dump spells them. */
+  readonly key: readonly string[] | null;
 }
 
 export async function listRelations(connection: Connection): Promise<Relation[]> {
@@ -37,7 +41,13 @@ export async function listRelations(connection: Connection): Promise<Relation[]>
       EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND (indexprs IS NOT NULL OR indpred IS NOT NULL))
         OR EXISTS (SELECT FROM pg_statistic_ext s WHERE stxrelid = c.oid AND to_jsonb(s)->>'stxexprs' IS NOT NULL) AS evaluates,
       (SELECT attname FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
-        AND atttypid < 16384 ORDER BY attlen < 0, attlen, attnum LIMIT 1) AS "shortColumn"
+        AND atttypid < 16384 ORDER BY attlen < 0, attlen, attnum LIMIT 1) AS "shortColumn",
+      (SELECT array_to_json(array_agg(quote_ident(attname) ORDER BY k.at)) FROM (
+          SELECT indkey FROM pg_index JOIN pg_class x ON x.oid = indexrelid
+          WHERE indrelid = c.oid AND indisunique AND indpred IS NULL AND indexprs IS NULL
+          ORDER BY indisprimary DESC, x.relname LIMIT 1) i,
+        unnest(string_to_array(i.indkey::text, ' ')::int[]) WITH ORDINALITY AS k (number, at)
+        JOIN pg_attribute ON attrelid = c.oid AND attnum = k.number) AS key
     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
     WHERE relkind IN ('r', 'p', 'f') AND relpersistence <> 't' AND nspname !~ '^pg_' AND nspname <> 'information_schema'
     ORDER BY 2, 3`);
@@ -99,15 +109,16 @@ export interface DumpContents {
   readonly reader: DumpReader;
   readonly entries: readonly DumpEntry[];
   /** By the table's number in the source's catalog. */
-  readonly tables: ReadonlyMap<string, { readonly rows: number; readonly checksum: string }>;
+  readonly tables: ReadonlyMap<string, Pick<TableExpectation, 'rows' | 'checksum' | 'sample'>>;
   /** Sequences, materialised views, large objects, and which schema objects there are. */
   others(): TableExpectation[];
 }
 
 export function readDump(relations: readonly Relation[]): DumpContents {
   const inheriting = new Set(relations.filter(({ inherits }) => inherits).map(({ oid }) => oid));
+  const keys = new Map(relations.map(({ oid, key }) => [oid, (key ?? []).map(spelled)]));
   let entries: readonly DumpEntry[] = [];
-  const tables = new Map<string, { rows: number; checksum: string }>();
+  const tables = new Map<string, Pick<TableExpectation, 'rows' | 'checksum' | 'sample'>>();
   const largeObjects: string[] = [];
   let largeObjectCount = 0;
   const reader = dumpReader({
@@ -116,12 +127,20 @@ export function readDump(relations: readonly Relation[]): DumpContents {
     },
     table: (entry) => {
       const columns = columnsOf(entry.copy);
-      const rows = inheriting.has(entry.oid) ? columnChecksum(columns) : rowChecksum(columns);
+      // Inherited columns come back in another order, and nothing else of such a table is compared in an order.
+      const isOrdered = !inheriting.has(entry.oid);
+      const rows = isOrdered ? rowChecksum(columns) : columnChecksum(columns);
+      const sample = isOrdered ? startRowSample(columns, keys.get(entry.oid) ?? [], decode) : undefined;
       return {
-        add: rows.add,
+        add(bytes, view, start, end) {
+          rows.add(bytes, view, start, end);
+          sample?.add(bytes, start, end);
+        },
         close() {
           if (!rows.whole) throw new DumpBroken(`the rows of ${entry.tag} end too soon`);
-          tables.set(entry.oid, { rows: rows.rows, checksum: rows.checksum() });
+          const sampled = rows.rows > 0 && sample?.sample();
+          tables.set(entry.oid, { rows: rows.rows, checksum: rows.checksum(), ...(sampled && { sample: sampled }) });
+          if (++untrimmed === 1000) trim();
         },
       };
     },
@@ -139,6 +158,13 @@ export function readDump(relations: readonly Relation[]): DumpContents {
     },
   });
   const folded: string[] = [];
+  // Thousands of tables must not fill the memory either.
+  let untrimmed = 0;
+  const trim = () => {
+    untrimmed = 0;
+    const names = [...tables.keys()];
+    for (const [at, kept] of withinRoom([...tables.values()]).entries()) tables.set(names[at]!, kept);
+  };
   const foldLargeObjects = () => folded.push(textChecksum(largeObjects.splice(0)));
 
   return {
@@ -212,6 +238,11 @@ function schemaExpectations(entries: readonly DumpEntry[]): TableExpectation[] {
     .map(([kind, list]) => ({ table: schemaPrefix + kind, rows: list.length, checksum: textChecksum(list) }));
 }
 
+/** As names in the dump are read: byte by byte. Where the database's encoding is another, it is not found among them. */
+function spelled(name: string): string {
+  return Buffer.from(name, 'utf8').toString('latin1');
+}
+
 /** Names in the dump are bytes. Only for people: what is not UTF-8 stays as it is. */
 function decode(name: string): string {
   try {
@@ -236,7 +267,7 @@ export function expectationsOf(
     const found = contents.tables.get(relation.oid);
     if (found === undefined) return [];
     if (!checksums) return [{ table, rows: found.rows, reason: 'only rows are counted, as configured' }];
-    return [{ table, rows: found.rows, checksum: found.checksum }];
+    return [{ table, ...found }];
   });
-  return { algorithm, tables: [...tables, ...contents.others()] };
+  return { algorithm, tables: [...withinRoom(tables), ...contents.others()] };
 }

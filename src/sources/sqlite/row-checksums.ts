@@ -2,6 +2,8 @@ import { hash } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Expectations, NotCompared, TableExpectation } from '../../core/expectations.ts';
+import { withinRoom } from '../../core/sample.ts';
+import { type RowSample, startRowSample } from './row-sample.ts';
 
 /**
  * `sqlite-rowtext-1`. Per table the exact number of rows and the sum, over rows, of the SHA-256 of the row's text, in four
@@ -21,24 +23,45 @@ export function expectationsOf(database: DatabaseSync): { expectations: Expectat
     checksumRows(database, 'sqlite_schema', ['type', 'name', 'tbl_name', 'sql'].map(quoteName)),
     ...names.map((name) => measureTable(database, name)),
   ];
+  const counted = measured.flatMap((one): TableExpectation[] => ('rows' in one ? [one] : []));
   return {
-    expectations: { algorithm: 'sqlite-rowtext-1', tables: measured.flatMap((one) => ('rows' in one ? [one] : [])) },
+    expectations: { algorithm: 'sqlite-rowtext-1', tables: withinRoom(counted) },
     notCompared: measured.flatMap((one) => ('rows' in one ? [] : [one])),
   };
 }
 
 function measureTable(database: DatabaseSync, name: string): TableExpectation | NotCompared {
   const columns = database
-    .prepare('SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (0, 3) ORDER BY cid')
+    .prepare('SELECT name, pk FROM pragma_table_xinfo(?) WHERE hidden IN (0, 3) ORDER BY cid')
     .all(name)
-    .map((row) => quoteName(String(row.name)));
-  return checksumRows(database, name, columns);
+    .map((row) => ({ name: String(row.name), pk: Number(row.pk) }));
+  const key = columns.filter(({ pk }) => pk > 0).sort((a, b) => a.pk - b.pk);
+  // SQLite's own, and those of an index that is a table, are written anew as it likes.
+  const isOwn = name.startsWith('sqlite_') || isShadow(database, name);
+  const sample = isOwn
+    ? undefined
+    : startRowSample(
+        columns.map((column) => column.name),
+        key.map((column) => column.name),
+      );
+  return checksumRows(
+    database,
+    name,
+    columns.map((column) => quoteName(column.name)),
+    sample,
+  );
+}
+
+function isShadow(database: DatabaseSync, name: string): boolean {
+  const found = database.prepare("SELECT type FROM pragma_table_list WHERE schema = 'main' AND name = ?").get(name);
+  return found?.type === 'shadow';
 }
 
 function checksumRows(
   database: DatabaseSync,
   name: string,
   columns: readonly string[],
+  sample?: RowSample,
 ): TableExpectation | NotCompared {
   const table = displayName(name);
   const lanes = new Uint32Array(4);
@@ -47,7 +70,9 @@ function checksumRows(
     const statement = database.prepare(`SELECT CAST(${rowText(columns)} AS BLOB) FROM main.${quoteName(name)}`);
     statement.setReturnArrays(true);
     for (const row of statement.iterate() as Iterable<unknown>) {
-      const digest = hash('sha256', (row as [Uint8Array])[0], 'buffer');
+      const [text] = row as [Uint8Array];
+      const digest = hash('sha256', text, 'buffer');
+      sample?.add(text);
       for (let lane = 0; lane < 4; lane++) lanes[lane]! += digest.readUInt32LE(lane * 4);
       rows++;
     }
@@ -56,7 +81,8 @@ function checksumRows(
     const counted = countRows(database, name);
     return { table, reason: reasonOf(error), ...(counted !== undefined && { rows: counted }) };
   }
-  return { table, rows, checksum: Array.from(lanes, (lane) => lane.toString(16).padStart(8, '0')).join('') };
+  const checksum = Array.from(lanes, (lane) => lane.toString(16).padStart(8, '0')).join('');
+  return { table, rows, checksum, ...(sample && rows > 0 && { sample: sample.sample() }) };
 }
 
 /** SQLite's planner has no words for a key that it cannot compare. */

@@ -121,6 +121,18 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   return { ...of, chunkKey, sizes, body, facts, ...(expectations && { expectations }), problems };
 }
 
+const hash = z.string().regex(/^[0-9a-f]{8}$/);
+const sampleShape = z
+  .object({
+    key: z.array(z.string()),
+    columns: z.array(z.string()),
+    until: hash.exactOptional(),
+    rows: z.array(z.string().regex(/^[0-9a-f]{8}([0-9a-f]{3}[-dwkxz][0-9a-z])*$/)).max(256),
+  })
+  .refine(({ columns, rows }) => rows.every((row) => row.length === 8 + 5 * columns.length))
+  .refine(({ rows }) => rows.every((row, at) => at === 0 || rows[at - 1]!.slice(0, 8) < row.slice(0, 8)))
+  .refine(({ rows, until }) => until === undefined || (rows.at(-1)?.slice(0, 8) ?? '') <= until);
+
 const expectationsShape = z.object({
   algorithm: z.string(),
   tables: z.array(
@@ -129,6 +141,7 @@ const expectationsShape = z.object({
       rows: z.number().int().nonnegative(),
       checksum: z.string().exactOptional(),
       reason: z.string().exactOptional(),
+      sample: sampleShape.exactOptional(),
     }),
   ),
 });

@@ -1,5 +1,5 @@
-import { holdsNothing, rowsOf } from '../../../core/anomalies.ts';
-import { notComparedIn } from '../../../core/expectations.ts';
+import { holdsNothing, rowsOf, samplesOf } from '../../../core/anomalies.ts';
+import { type Expectations, notComparedIn } from '../../../core/expectations.ts';
 import type { Run } from '../../../core/run.ts';
 import type { Contents } from '../../../sources/source.ts';
 import type { RestorePoint } from '../../../vault/vault.ts';
@@ -48,6 +48,7 @@ export async function checkHistory(
   copy: Copy,
   { parts, notes }: Drill,
   { points, settled: allSettled }: History,
+  actual: Expectations | undefined,
   run: Run,
 ): Promise<Finding | undefined> {
   const { vault, system, stateDir, identities } = parts;
@@ -60,10 +61,13 @@ export async function checkHistory(
   const settledId = settledOf(blind, dataset, settled);
 
   const now = blind.at(-1);
-  const rows = contents.expectations && rowsOf(contents.expectations);
+  // What came back, not what its own manifest says of it.
+  const recorded = actual ?? contents.expectations;
   const options = { settled: settledId, identities, signal: run.signal };
   const opened = await openCounts(vault, points, blind, options);
-  if (now !== undefined && rows !== undefined) opened.push({ ...now, rows });
+  if (now !== undefined && recorded !== undefined) {
+    opened.push({ ...now, rows: rowsOf(recorded), samples: samplesOf(recorded) });
+  }
   const measured = withCounts(blind, opened);
   const weighed = weighPoints(measured, config, settled);
   noteCounts(stateDir, vault.id, dataset, { points: opened, ...(settledId !== undefined && { settled: settledId }) });
@@ -76,7 +80,9 @@ export async function checkHistory(
     verdict: 'fail',
     looked: measured.length,
     expected: `not much less than in restore point ${weighed.since.id}`,
-    actual: weighed.losses.map(({ what, before, now }) => `${what}: ${now} of ${before}`).join(', '),
+    actual: weighed.losses
+      .map(({ what, before, now, altered }) => `${what}: ${altered?.how ?? `${now} of ${before}`}`)
+      .join(', '),
     message: `${lossSentence(weighed)} ${restore}. ${accept}`,
   };
 }
