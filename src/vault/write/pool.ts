@@ -22,6 +22,8 @@ const MAX_RAW_BYTES = 12 * MiB;
 const MAX_UPLOADS = 2;
 const MAX_READS = 2;
 const MAX_COMPRESSING = 2;
+/** In pieces of work that somebody else has: a thread is worth its start when the others have so much more to do. */
+const START_COST = 2;
 /** Smaller objects are cheap to make room for. */
 const MIN_ROOM_BYTES = 8 * MiB;
 
@@ -69,7 +71,8 @@ export interface Pool {
 export type StoreThreads = ThreadShelf<ToStoreWorker, FromStoreWorker>;
 
 interface Member {
-  readonly thread: Thread<ToStoreWorker, FromStoreWorker>;
+  /** From its first work on: a small dataset is stored before a second thread would have begun. */
+  thread: Thread<ToStoreWorker, FromStoreWorker> | undefined;
   reads: number;
   compressing: number;
   sealing: number;
@@ -100,10 +103,15 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
 
   const size = Math.max(1, Math.min(availableParallelism(), 8));
   for (let index = 0; index < size; index++) {
-    const member: Member = { thread: threads.take(), reads: 0, compressing: 0, sealing: 0 };
+    const member: Member = { thread: undefined, reads: 0, compressing: 0, sealing: 0 };
     segments.set(member, new Map());
-    member.thread.listen((message) => guarded(() => take(member, message)), fail);
     members.push(member);
+  }
+
+  function start(member: Member): Thread<ToStoreWorker, FromStoreWorker> {
+    const thread = threads.take();
+    thread.listen((message) => guarded(() => take(member, message)), fail);
+    return thread;
   }
 
   function guarded(work: () => void): void {
@@ -234,8 +242,7 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
     }
     for (let index = 0; index < reads.length; ) {
       const message = reads[index]!;
-      const member =
-        homes.get(message.job) ?? members.reduce((best, other) => (other.reads < best.reads ? other : best));
+      const member = homes.get(message.job) ?? least(({ reads }) => reads);
       if (message.type === 'read' && member.reads >= MAX_READS) break;
       homes.set(message.job, member);
       reads.splice(index, 1);
@@ -246,11 +253,16 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
   }
 
   function leastBusy(): Member {
-    const work = (member: Member) => member.compressing + 3 * member.sealing + member.reads;
-    return members.reduce((best, member) => (work(member) < work(best) ? member : best));
+    return least(({ compressing, sealing, reads }) => compressing + 3 * sealing + reads);
+  }
+
+  function least(work: (member: Member) => number): Member {
+    const cost = (member: Member) => work(member) + (member.thread === undefined ? START_COST : 0);
+    return members.reduce((best, member) => (cost(member) < cost(best) ? member : best));
   }
 
   function post(member: Member, message: ToStoreWorker, transfer: ArrayBuffer[] = []): void {
+    member.thread ??= start(member);
     member.thread.post(message, transfer);
   }
 
@@ -298,7 +310,7 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
     async close() {
       // A thread that still has work would bring it into the next pool.
       const clean = failure === undefined && isIdle();
-      await Promise.all(members.map(({ thread }) => (clean ? threads.put(thread) : thread.end())));
+      await Promise.all(members.map(({ thread }) => thread && (clean ? threads.put(thread) : thread.end())));
     },
   };
 }
