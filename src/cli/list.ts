@@ -60,24 +60,21 @@ newest. Needs no key; on a machine that does not back up, what was left out does
 With --files, what one restore point of one dataset holds; that needs a key.`,
   options: {
     files: flag('list what is inside (needs --identity)'),
-    at: value('<moment>', "with --files: the newest restore point at or before it, 'latest' by default"),
+    at: value('<moment>', 'only restore points at or before it; with --files, the newest of them'),
   },
   async run({ words, options, common, system, identities, clock, run, out }) {
     const open = await system();
     const known = [...Object.keys(open.config.datasets), configurationDataset];
     for (const dataset of words) if (!known.includes(dataset)) throw noSuchDataset({ dataset, known });
+    const moment = parseMoment(options.at ?? 'latest', clock.now());
+    const untilMs = moment === 'latest' ? undefined : moment;
     const vault = await open.vault(noteDamage(out));
     if (options.files) {
       if (words.length !== 1)
         throw usageWrong({ what: '--files takes exactly one dataset.', command: 'lifeboat list' });
-      const moment = parseMoment(options.at ?? 'latest', clock.now());
       const { points, suspect } = await vault.restorePoints();
       const own = points.filter(({ record }) => record.system === open.config.name);
-      const { point, passedOver } = chooseNewest(
-        { points: own, suspect },
-        words[0]!,
-        moment === 'latest' ? undefined : moment,
-      );
+      const { point, passedOver } = chooseNewest({ points: own, suspect }, words[0]!, untilMs);
       tellPassedOver(passedOver, run);
       const contents = await vault.open(point, await identities());
       await out.stream(contents.entries(), entryDocument, entryLine);
@@ -95,14 +92,16 @@ With --files, what one restore point of one dataset holds; that needs a key.`,
     const keys = common.identity.length === 0 ? [] : await identities();
     const datasets: ListedDataset[] = [];
     for (const one of wanted) {
-      const passedOver = choiceOrNone(own, one.dataset)?.passedOver ?? [];
+      const passedOver = choiceOrNone(own, one.dataset, untilMs)?.passedOver ?? [];
       tellPassedOver(passedOver, run);
       const leftOut = leftOutKnown(open.config.stateDir, vault.id, one.dataset);
       const newest = one.points[0]?.point;
       if (newest !== undefined && keys.length > 0) {
         leftOut.set(newest.record.id, leftOutIn((await vault.open(newest, keys)).facts));
       }
-      datasets.push({ ...listed(one, { missingAt, accepted, leftOut }), passedOver });
+      const { restorePoints, ...told } = listed(one, { missingAt, accepted, leftOut });
+      const asked = restorePoints.filter(({ time }) => untilMs === undefined || Date.parse(time) <= untilMs);
+      datasets.push({ ...told, restorePoints: asked, passedOver });
     }
     out.answer<Listing>({ datasets, suspect: plan.suspect }, (listing, style) =>
       listingText(listing, clock.now(), style),
@@ -152,6 +151,7 @@ function listingText({ datasets, suspect }: Listing, nowMs: number, style: Style
     if (restorePoints.length === 0) return `${style.bold(dataset)}\n  no restore point`;
     const rows = restorePoints.map((point) => [
       `  ${formatMoment(Date.parse(point.time), nowMs)}`,
+      style.dim(point.id),
       formatSize(point.sizeBytes),
       `+${formatSize(point.addedBytes)}`,
       whereText(point, style),
@@ -167,9 +167,9 @@ function listingText({ datasets, suspect }: Listing, nowMs: number, style: Style
   return blocks.join('\n\n');
 }
 
-function oddText({ id, problems, doubts, accepted }: ListedDataset['restorePoints'][number], style: Style): string {
+function oddText({ problems, doubts, accepted }: ListedDataset['restorePoints'][number], style: Style): string {
   const counts = Object.entries(problems).map(([code, count]) => `${code} ${formatCount(count)}`);
-  const doubt = doubts.length === 0 ? [] : [style.bad(`doubtful (${id}): ${doubts.join(', ')}`)];
+  const doubt = doubts.length === 0 ? [] : [style.bad(`doubtful: ${doubts.join(', ')}`)];
   const meant = accepted === null ? [] : [style.dim(`accepted: ${accepted}`)];
   return [...doubt, ...meant, ...(counts.length === 0 ? [] : [style.warn(counts.join(', '))])].join(' ');
 }

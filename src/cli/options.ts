@@ -70,7 +70,7 @@ export function readCommonOptions(given: Readonly<Record<string, unknown>>, env:
     json: on('json'),
     jsonEvents: on('jsonEvents'),
     quiet: on('quiet'),
-    color: !on('noColor') && !env.NO_COLOR,
+    color: !on('noColor') && !env.NO_COLOR && env.TERM !== 'dumb',
   };
 }
 

@@ -117,7 +117,7 @@ describe('progress', () => {
     expect(stream.text().endsWith('\r\x1b[K✓ store  1 s\n')).toBe(true);
   });
 
-  test('without a terminal a line for each step, and for a long one now and then', () => {
+  test('without a terminal a line for each step that took its time or failed, and for a long one now and then', () => {
     const at = { ms: 0 };
     const stream = collect();
     const progress = createProgress(stream, clockAt(at));
@@ -126,7 +126,12 @@ describe('progress', () => {
       progress.onEvent({ type: 'progress', step: 'app/store', progress: { doneItems: at.ms } });
     }
     progress.onEvent({ type: 'problem', step: 'app/store', problem: { code: 'c', message: 'unreadable: \x07' } });
+    progress.onEvent({ type: 'step-ended', step: 'app/commit', elapsedMs: 70_000, failed: false });
+    progress.onEvent({ type: 'step-ended', step: 'keep', elapsedMs: 2, failed: false });
     progress.onEvent({ type: 'step-ended', step: 'app/store', elapsedMs: 70_000, failed: true });
-    expect(stream.text()).toBe('app/store  30,000\napp/store  60,000\n! unreadable: \\x07\n✗ app/store  1 min 10 s\n');
+    progress.onEvent({ type: 'step-ended', step: 'app', elapsedMs: 71_000, failed: false });
+    expect(stream.text()).toBe(
+      'app/store  30,000\napp/store  60,000\n! unreadable: \\x07\n✗ app/store  1 min 10 s\n✓ app  1 min 11 s\n',
+    );
   });
 });

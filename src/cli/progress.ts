@@ -4,7 +4,7 @@ import type { Progress as Counted, Problem, RunEvent } from '../core/run.ts';
 import { formatCount, formatSize } from '../core/size.ts';
 import { printable } from './output.ts';
 
-/** Shows what a run does: one moving line on a terminal, a line per step elsewhere. */
+/** Shows what a run does: one moving line on a terminal, a line for each step that took its time elsewhere. */
 export interface Progress {
   onEvent(event: RunEvent): void;
   /** Removes the moving line, before anything else is written. */
@@ -34,8 +34,8 @@ function sayProblem(stream: ProgressStream, { message }: Problem): void {
 const redrawMs = 100;
 /** How often a long step says where it is when there is no terminal, say in a service's journal. */
 const plainEveryMs = 30_000;
-/** Steps nested deeper than this are not announced one by one. */
-const shownDepth = 2;
+/** Without a terminal, shorter steps are not worth a line in a mail. */
+const plainFromMs = 2000;
 
 export function createProgress(stream: ProgressStream, clock: Clock): Progress {
   return stream.isTTY ? movingLine(stream, clock) : stepLines(stream, clock);
@@ -72,7 +72,7 @@ function movingLine(stream: ProgressStream, clock: Clock): Progress {
           break;
         case 'step-ended':
           clear();
-          if (depthOf(event.step) === 1) stream.write(`${ended(event)}\n`);
+          if (isOuter(event.step)) stream.write(`${ended(event)}\n`);
           break;
         case 'problem':
           clear();
@@ -103,7 +103,7 @@ function stepLines(stream: ProgressStream, clock: Clock): Progress {
             say(describe(event.step, event.progress, rate.perSecond(), false));
           break;
         case 'step-ended':
-          if (depthOf(event.step) <= shownDepth) say(ended(event));
+          if (event.failed || (isOuter(event.step) && event.elapsedMs >= plainFromMs)) say(ended(event));
           break;
         case 'problem':
           say(`! ${event.problem.message}`);
@@ -117,8 +117,9 @@ function ended(event: Extract<RunEvent, { type: 'step-ended' }>): string {
   return printable(`${event.failed ? '✗' : '✓'} ${event.step}  ${formatDuration(event.elapsedMs)}`);
 }
 
-function depthOf(step: string): number {
-  return step.split('/').length;
+/** Those within a step are of interest to nobody once they are over. */
+function isOuter(step: string): boolean {
+  return !step.includes('/');
 }
 
 /** `store  [#########-----------]  45 %  1.2 GiB of 2.6 GiB  210 MiB/s  7 s left  uploads` */

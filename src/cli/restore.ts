@@ -92,7 +92,7 @@ function restoreText(report: RestoreReport, nowMs: number, style: Style): string
     ...problems.map(({ message }) => `${style.warn('!')} ${message}`),
     ...damage.map(
       ({ destination, key, why }) =>
-        `${style.warn('!')} ${destination}: ${key} could not be used: ${why} Another copy served.`,
+        `${style.warn('!')} ${destination}${key === '' ? '' : `: ${key}`} could not be used: ${why} Another copy served.`,
     ),
     ...requestLines(report.requests, style),
   ].join('\n');

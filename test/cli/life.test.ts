@@ -76,6 +76,11 @@ test('--at brings back an older moment, by time or by id', async () => {
     expect(ran.code, ran.stderr).toBe(0);
     expect(readFileSync(join(folder, into, 'a.txt'), 'utf8')).toBe('first');
   }
+  // What `restore --at` takes is what `list` shows.
+  const listed = async (...more: string[]) => (await lifeboat(folder, ['list', 'uploads', ...more])).stdout;
+  expect(await listed()).toMatch(new RegExp(`${points[1]?.id}[^]*${points[0]?.id}`));
+  expect(await listed('--at', points[0]?.time ?? '')).not.toContain(points[1]?.id);
+  expect(await lifeboat(folder, ['list', 'uploads', '--at', 'yesterday'])).toMatchObject({ code: 64 });
 });
 
 test('a destination that came back empty is filled anew only when told so', async () => {

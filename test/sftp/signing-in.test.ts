@@ -103,3 +103,16 @@ test('a server without SFTP, and a port where nobody listens, are told apart', a
     message: expect.stringContaining('nothing listens on that port'),
   });
 });
+
+test('files/22: a shell that prints before SFTP begins is named, and neither rights nor keys are blamed', async () => {
+  await using chatty = await startOpenssh({
+    hostKeyTypes: ['ed25519'],
+    settings: "ForceCommand echo 'Welcome to the store'; exec /usr/lib/openssh/sftp-server",
+  });
+  await expect(openSftp(chatty.options('vault'))).rejects.toMatchObject({
+    code: 'sftp-not-offered',
+    message: expect.stringContaining(`the account's shell prints text first ("Welc…")`),
+  });
+  await using shut = await startOpenssh({ hostKeyTypes: ['ed25519'], settings: 'ForceCommand exit 3' });
+  await expect(openSftp(shut.options('vault'))).rejects.toMatchObject({ code: 'sftp-not-offered' });
+});

@@ -2,7 +2,7 @@ import { connect as connectSocket, type Socket } from 'node:net';
 import ssh2, { type Client, type ConnectConfig, type SFTPWrapper } from 'ssh2';
 import { destinationDenied } from '../errors.ts';
 import type { SftpOptions } from '../options.ts';
-import { hostKeyChanged, hostKeyUnknown } from './errors.ts';
+import { hostKeyChanged, hostKeyUnknown, sftpNotOffered } from './errors.ts';
 import { ConnectionLost, type Place } from './failure.ts';
 import { fingerprintOf, type KnownKeys, typeOf, type Verdict } from './host-keys.ts';
 import { type Session, type SessionTimes, sessionOver } from './session.ts';
@@ -161,10 +161,23 @@ function whatHappened(error: unknown, { options, place, signIn }: Target): unkno
     const agent = agentFailed === undefined ? '' : `; the agent failed (${agentFailed.message})`;
     return denied(`it does not let ${options.user} in with ${signIn.with}${agent}`);
   }
-  if (level === 'no-sftp') return denied(`it let ${options.user} in, but offers no SFTP (${error.message})`);
+  if (level === 'no-sftp') {
+    const why = shellText(error.message) ?? error.message;
+    return sftpNotOffered({ destination: place.name, user: options.user, why }, { cause: error });
+  }
   if (/no matching/i.test(error.message))
     return denied(`it speaks none of our ciphers or key exchanges (${error.message})`);
   return new ConnectionLost(whyLost(code, error.message), { cause: error });
+}
+
+/** What a shell prints before SFTP begins is taken for the length of an answer. */
+function shellText(said: string): string | undefined {
+  const length = /Packet length (\d+) exceeds/.exec(said)?.[1];
+  if (length === undefined) return undefined;
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(Number(length) >>> 0);
+  const text = bytes.toString('latin1');
+  return /^[\t\n\r -~]{4}$/.test(text) ? `the account's shell prints text first ("${text.trim()}…")` : undefined;
 }
 
 function whyLost(code: unknown, said: string): string {

@@ -35,3 +35,12 @@ export const signingInImpossible = defineError({
   hint: () =>
     `Give the destination a key (key: \${file:/etc/lifeboat/sftp-key}, and its passphrase), a password, or agent: true. For bootstrap: --ssh-key FILE.`,
 });
+
+export const sftpNotOffered = defineError({
+  code: 'sftp-not-offered',
+  exit: 2,
+  say: (fact: { destination: string; user: string; why: string }) =>
+    `Destination ${fact.destination} let ${fact.user} in, but speaks no SFTP: ${fact.why}.`,
+  hint: () =>
+    "On the server: nothing that the account's shell reads at its start may print (~/.bashrc, /etc/profile), and sshd_config has a line 'Subsystem sftp internal-sftp'. Rights and keys are not at fault.",
+});
