@@ -86,6 +86,7 @@ export function buildDrill(shape: DrillShape, system: string, context: Reference
         ready: expandable(app.ready, context),
         readyTimeoutMs: app.readyTimeout,
         directory: resolve(context.root, app.directory ?? '.'),
+        writes: app.writes.map((folder) => resolve(context.root, folder)),
         env: expandables(app.env, context),
       },
     }),

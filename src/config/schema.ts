@@ -131,6 +131,7 @@ const drill = object({
     ready: template.refine((url) => /^https?:\/\//.test(url), 'must be a URL: http://127.0.0.1:${PORT}/health'),
     readyTimeout: timeout('1m'),
     directory: path.optional(),
+    writes: z.array(path).default([]),
     env: templates,
   }).optional(),
   limits: object({

@@ -219,6 +219,8 @@ export interface AppConfig {
   readonly readyTimeoutMs: number;
   /** Absolute; the configuration's folder unless said otherwise. */
   readonly directory: string;
+  /** Further folders that it writes to in production, absolute. In a drill its changes stay in the sandbox. */
+  readonly writes: readonly string[];
   /** Added to a bare environment (PATH, HOME, PORT, RESTORED_…): production's variables are not inherited. */
   readonly env: Readonly<Record<string, Expandable>>;
 }

@@ -37,6 +37,7 @@ export function usesOf(
   }
   const { app, checks } = shape.drill;
   if (app !== undefined) use('program', 'drill.app.start', app.start);
+  for (const folder of app?.writes ?? []) use('folder', 'drill.app.writes', resolve(root, folder));
   for (const [id, check] of Object.entries(checks)) {
     if (check.type === 'command') use('program', `drill.checks.${id}.run`, check.run);
   }

@@ -64,15 +64,23 @@ async function untilReady(app: AppConfig, ready: string, drill: Drill, run: Run)
     const { running, exitCode, signal, tail } = await agent.call('look', { name: processName }, { signal: run.signal });
     if (!running) {
       const how = exitCode === null ? `signal ${signal}` : `exit code ${exitCode}`;
-      const message = `The application ended with ${how} before it was ready. It said: ${lastLines(tail, drill.secrets)}`;
+      const said = lastLines(tail, drill.secrets);
+      const message = `The application ended with ${how} before it was ready. It said: ${said}${whereItMayWrite(tail)}`;
       return { verdict: 'fail', looked, expected, actual: how, message };
     }
     await sleep(100, undefined, { signal: run.signal });
   }
   const { tail } = await agent.call('look', { name: processName }, { signal: run.signal });
   const said = lastLines(tail, drill.secrets);
-  const message = `The application was not ready after ${roughDuration(app.readyTimeoutMs)}; last: ${last}. ${await whereItListens(agent, ready, drill)}It said: ${said || 'nothing'}`;
+  const message = `The application was not ready after ${roughDuration(app.readyTimeoutMs)}; last: ${last}. ${await whereItListens(agent, ready, drill)}It said: ${said || 'nothing'}${whereItMayWrite(tail)}`;
   return { verdict: 'fail', looked, expected, actual: last, message };
+}
+
+/** Only its own folder, and what it is told here, is seen with the rights that it has in production. */
+function whereItMayWrite(tail: string): string {
+  return /permission denied|read-only file system|\bE(ACCES|PERM|ROFS)\b/i.test(tail)
+    ? ' A folder that it writes to, besides its own, is named in drill.app.writes.'
+    : '';
 }
 
 /** A file of the application's own may set another port than the one that it was given. Without walls the ports are this host's. */

@@ -121,7 +121,7 @@ async function prepare(
   const besideDatabases = Object.values(system.datasets).flatMap((one) =>
     one.type === 'sqlite' ? [dirname(one.path)] : [],
   );
-  const workFolders = [...(app === undefined ? [] : [app.directory]), ...besideDatabases];
+  const workFolders = [...(app === undefined ? [] : [app.directory, ...app.writes]), ...besideDatabases];
   const seenFolders = [system.root, ...checks.flatMap((check) => (check.type === 'command' ? [check.directory] : []))];
   try {
     return await run.step('prepare', async () => {
