@@ -451,6 +451,13 @@ make_plan() {
     function attribute(name, value, here, kind,   plain) {
       plain = name; gsub(/%2c/, ",", plain); gsub(/%3d/, "=", plain)
       listed(value)
+      if (plain == "inode.flags") {
+        if (value !~ /^[suSDiadAcmjtTCP]+$/) fail("flags that are none")
+        if (value ~ /[ia]/ && !root) { only_root++; return }
+        print "chattr +" value " -- " here > (plan "flags")
+        flags++
+        return
+      }
       if (plain !~ /^user\./ && !root) { only_root++; return }
       print "setfattr -h -n " quoted(plain) (value == "" ? "" : " -v 0x" hex(value)) " -- " here > (plan "xattrs" kind)
       attributes++
@@ -517,7 +524,7 @@ make_plan() {
     }
     BEGIN {
       quote = sprintf("%c", 39)
-      n = split("folders files links hardlinks others pieces holes owners owners.folders owners.links modes modes.folders times times.folders times.links xattrs xattrs.folders xattrs.links hashes", out, " ")
+      n = split("folders files links hardlinks others pieces holes owners owners.folders owners.links modes modes.folders times times.folders times.links xattrs xattrs.folders xattrs.links flags hashes", out, " ")
       for (i = 1; i <= n; i++) printf "" > (plan out[i])
       while ((getline < begins) > 0) { ends[++pieces] = $1; begin[pieces] = $2; beginner[pieces] = $3 }
       piece = 1
@@ -581,9 +588,9 @@ make_plan() {
       end_file()
       go_to(reached_byte)
       if (sprintf("%.0f %.0f", total, entries) != totals) fail("the list ends with another number of entries or bytes than the manifest says")
-      print files + 0, folders + 0, links + 0, hardlinks + 0, others + 0, sockets + 0, attributes + 0, only_root + 0 > (plan "counts")
+      print files + 0, folders + 0, links + 0, hardlinks + 0, others + 0, sockets + 0, attributes + 0, only_root + 0, flags + 0 > (plan "counts")
     }' "$tmp/body" "$tmp/body" || die 'the list of files holds something that must not be written; nothing was'
-  read -r files folders links hardlinks others sockets attributes only_root <"$tmp/plan/counts"
+  read -r files folders links hardlinks others sockets attributes only_root flags <"$tmp/plan/counts"
 }
 
 # Turns lines "key<tab>word" into commands "$1key -- word word …", for neighbours of one key, and runs them.
@@ -680,6 +687,7 @@ restore() {
   run "$tmp/plan/others"
   set_metadata
   set_root
+  set_flags
   report
 }
 
@@ -699,6 +707,9 @@ set_metadata() {
   done
   tac -- "$tmp/plan/modes.folders" | in_batches 'chmod '
 }
+
+# Last of all: some of them forbid every change.
+set_flags() { ! command -v chattr >/dev/null || run "$tmp/plan/flags"; }
 
 set_attributes() { ! command -v setfattr >/dev/null || run "$tmp/plan/xattrs$1"; }
 
@@ -731,6 +742,8 @@ report() {
   [ "$sockets" -eq 0 ] || say "$sockets sockets were left out: programs make them anew."
   [ "$attributes" -eq 0 ] || command -v setfattr >/dev/null ||
     say "$attributes extended attributes and ACLs were left out: setfattr is missing. On Debian: apt-get install attr"
+  [ "$flags" -eq 0 ] || command -v chattr >/dev/null ||
+    say "$flags files or folders are without their flags: chattr is missing. On Debian: apt-get install e2fsprogs"
   [ "$only_root" -eq 0 ] || say "$only_root extended attributes and ACLs were left out: only root can set them."
   how_to_load
   if [ "$state" = unchecked ]; then say 'The signature of the record was not checked: openssl is missing.'

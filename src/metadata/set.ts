@@ -4,6 +4,7 @@ import type { Problem } from '../core/run.ts';
 import { countOf } from '../core/size.ts';
 import { groupBits, withIds } from './acl.ts';
 import type { Owners } from './owners.ts';
+import { flagsName, protecting } from './program.ts';
 import { metadataPerl, packed, runProgram } from './run-program.ts';
 
 export interface Metadata {
@@ -43,6 +44,8 @@ export interface MetadataSetter {
   /** One for each kind of thing that could not be set, with the first paths. */
   problems(): Problem[];
   readonly unset: Unset;
+  /** Whether some of it shall be protected (`chattr +i`, `+a`): that comes last, by `protect`. */
+  readonly held: boolean;
 }
 
 /** Paths that are named in one problem. */
@@ -51,10 +54,13 @@ const NAMED = 3;
 const REMEMBERED = 100_000;
 const isRoot = process.geteuid?.() === 0;
 
-/** `owners` says which numbers are whose here; only root can give files away. */
-export async function openMetadataSetter(owners: Owners): Promise<MetadataSetter> {
+/** `owners` says which numbers are whose here; only root can give files away. A copy for a look is not `protects`: it must go again. */
+export async function openMetadataSetter(owners: Owners, protects = true): Promise<MetadataSetter> {
   const perl = await metadataPerl();
+  let held = false;
   const unset = new Map<What, { why: Set<string>; paths: Set<BytePath>; count: number }>();
+  /** What a copy for a look goes without. */
+  const unprotected = new Set<BytePath>();
   let changedOwners = 0;
 
   function note({ path }: Target, what: What, why: string): void {
@@ -73,16 +79,36 @@ export async function openMetadataSetter(owners: Owners): Promise<MetadataSetter
     if (known.paths.size < REMEMBERED) known.paths.add(path);
   }
 
+  /** Without what would forbid the rest. */
+  function withoutProtection(target: Target): Target {
+    const { [flagsName]: flags, ...xattrs } = target.metadata.xattrs ?? {};
+    if (flags === undefined || perl === undefined) return target;
+    const now = flags.replace(protecting, '');
+    if (now !== flags) {
+      if (!protects) unprotected.add(target.path);
+      else if (isRoot) held = true;
+      else note(target, `xattr ${flagsName}`, 'only root can');
+    }
+    const rest = { ...xattrs, ...(now !== '' && { [flagsName]: now }) };
+    return { ...target, metadata: { ...target.metadata, xattrs: rest } };
+  }
+
   function has(path: BytePath, what: What): boolean {
+    if (what === `xattr ${flagsName}` && unprotected.has(path)) return true;
     const known = unset.get(what);
     return known !== undefined && (known.paths.has(path) || known.count > REMEMBERED);
   }
 
   return {
     unset: { has },
+    get held() {
+      return held;
+    },
     async set(targets, signal) {
       if (targets.length === 0) return;
-      const here = targets.map((target) => ({ ...target, metadata: whoseHere(target.metadata, owners) }));
+      const here = targets
+        .map((target) => ({ ...target, metadata: whoseHere(target.metadata, owners) }))
+        .map(withoutProtection);
       if (perl === undefined) for (const target of here) setPlainly(target, note);
       else {
         const { answers } = await runProgram(perl, [Buffer.from('s'), ...here.map(encoded)], signal);
@@ -93,20 +119,32 @@ export async function openMetadataSetter(owners: Owners): Promise<MetadataSetter
       for (const target of here) for (const [what, why] of differences(target)) note(target, what, why);
     },
     problems() {
-      const problems = [...unset].map(([what, { why, paths, count }]) => {
-        const named = [...paths].slice(0, NAMED).map(shown).join(', ');
-        const more = count > NAMED ? ` and ${count - NAMED} more` : '';
-        return {
-          code: 'metadata-not-set',
-          message: `The ${wordsOf(what)} of ${named}${more} could not be set: ${[...why].join(', ')}.`,
-        };
-      });
+      const problems = [...unset].map(([what, { why, paths, count }]) => problemOf(what, { why, paths, count }));
       if (changedOwners > 0) {
         const message = `Owners were not set: only root can. ${countOf(changedOwners, 'entry belongs', 'entries belong')} to you.`;
         problems.push({ code: 'owner-not-set', message });
       }
       return [...problems, ...owners.problems()];
     },
+  };
+}
+
+function problemOf(
+  what: What,
+  { why, paths, count }: { readonly why: Iterable<string>; readonly paths: Iterable<BytePath>; readonly count: number },
+): Problem {
+  const named = [...paths].slice(0, NAMED).map(shown).join(', ');
+  const more = count > NAMED ? ` and ${count - NAMED} more` : '';
+  const message = `The ${wordsOf(what)} of ${named}${more} could not be set: ${[...why].join(', ')}.`;
+  return { code: 'metadata-not-set', message };
+}
+
+/** The same of one kind of thing that was set apart: path → why not. */
+export function notSet(what: What, why: ReadonlyMap<BytePath, string>): { problems: Problem[]; unset: Unset } {
+  const problem = problemOf(what, { why: new Set(why.values()), paths: why.keys(), count: why.size });
+  return {
+    problems: why.size === 0 ? [] : [problem],
+    unset: { has: (path, asked) => asked === what && why.has(path) },
   };
 }
 
@@ -179,5 +217,6 @@ function shown(path: BytePath): string {
 }
 
 function wordsOf(what: What): string {
+  if (what === `xattr ${flagsName}`) return 'flags (chattr)';
   return what.startsWith('xattr ') ? `attribute ${what.slice(6)}` : what;
 }

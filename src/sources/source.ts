@@ -56,6 +56,8 @@ interface ExtractOptions {
   readonly owners?: Owners;
   /** Make devices too, which only root can. */
   readonly devices?: boolean;
+  /** It must go again, so nothing of it shall be protected from that. */
+  readonly rehearsal?: boolean;
 }
 
 export interface Extracted {
@@ -65,6 +67,8 @@ export interface Extracted {
   readonly problems: readonly Problem[];
   /** The same, entry by entry. */
   readonly unset?: Unset;
+  /** Some of it is still to be protected from changes, which comes when it is in its place. */
+  readonly held?: boolean;
 }
 
 /** Where a restore goes. The source's own kind defines which targets it takes. */

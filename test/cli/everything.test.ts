@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { generateIdentity } from '../../src/vault/age/identity.ts';
+import { smallDisk } from '../support/small-disk.ts';
 import { temporaryFolder } from '../support/temp.ts';
 import { capabilities, rsyncDifferences, tortureTree } from '../support/torture.ts';
 import { describeTree } from '../support/tree.ts';
@@ -51,6 +52,49 @@ test('files/01, 11, 13: all that a file system can hold comes back, and a drill 
   expect(contents).toMatchObject({ verdict: 'pass' });
   expect(contents.message).toMatch(/^5\d entries as recorded/);
 });
+
+test.runIf(isRoot)(
+  'files/09: what chattr forbids is forbidden again, comes last, and stops no drill from going',
+  async () => {
+    const { path } = await smallDisk(200);
+    const { tree, run, withKey } = await systemOf(path);
+    const at = (name: string) => join(tree, name);
+    for (const name of ['log', 'closed', 'closed/folder']) mkdirSync(at(name));
+    for (const name of ['law', 'log/lines', 'closed/inside', 'closed/folder/deep', 'no dump'])
+      writeFileSync(at(name), name);
+    linkSync(at('law'), at('log/another name'));
+    const flags = [
+      ['+i', 'law'],
+      ['+a', 'log/lines'],
+      ['+a', 'log'],
+      ['+dA', 'no dump'],
+      ['+i', 'closed'],
+      ['+ia', 'closed/inside'],
+      ['+i', '.'],
+    ];
+    for (const [letters, name] of flags) execFileSync('chattr', [letters!, name!], { cwd: tree });
+    const loosened = (place: string) => execFileSync('chattr', ['-R', '-f', '-ia', place]);
+    const shown = (place: string) =>
+      execFileSync('lsattr', ['-R', '-a', '.'], { cwd: place, encoding: 'utf8' }).split('\n').sort();
+    onTestFinished(() => void loosened(path));
+    await run('backup', '--json');
+    const restored = await run('restore', 'tree', '--into', 'out', ...withKey);
+    expect(restored.problems).toEqual([]);
+    expect(shown(join(path, 'out'))).toEqual(shown(tree));
+    expect(() => rmSync(join(path, 'out/law'))).toThrow('EPERM');
+    // A copy for a look is removed again.
+    const { checks } = await run('drill', ...withKey);
+    expect(checks.find(({ id }: { id: string }) => id === 'tree/contents')).toMatchObject({ verdict: 'pass' });
+    expect(execFileSync('find', [join(path, 'state'), '-name', 'law'], { encoding: 'utf8' })).toBe('');
+    // Chosen paths too, and what recover brings back.
+    await run('restore', 'tree', 'log', '--into', 'chosen', ...withKey);
+    expect(shown(join(path, 'chosen/log'))).toEqual(shown(at('log')));
+    loosened(tree);
+    rmSync(tree, { recursive: true });
+    await run('recover', ...withKey);
+    expect(shown(tree)).toEqual(shown(join(path, 'out')));
+  },
+);
 
 test.runIf(isRoot)('files/13: a year beyond what can be written as text is listed', async () => {
   const folder = await temporaryFolder();

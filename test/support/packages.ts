@@ -17,8 +17,9 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: 'ceph-common', programs: ['ceph', 'ceph-authtool', 'radosgw-admin'] },
   { name: 'ceph-mon', programs: ['ceph-mon'] },
   { name: 'ceph-osd', programs: ['ceph-osd'] },
+  { name: 'btrfs-progs', programs: ['mkfs.btrfs'] },
   { name: 'curl', programs: ['curl'] },
-  { name: 'e2fsprogs', programs: ['mkfs.ext4'] },
+  { name: 'e2fsprogs', programs: ['chattr', 'lsattr', 'mkfs.ext4'] },
   { name: 'exfat-fuse', programs: ['mount.exfat-fuse'] },
   { name: 'exfatprogs', programs: ['mkfs.exfat'] },
   { name: 'gcc', programs: ['gcc'] },
@@ -40,6 +41,7 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: 'radosgw', programs: ['radosgw'] },
   { name: 'rsync', programs: ['rsync'] },
   { name: 'util-linux', programs: ['setpriv', 'unshare'] },
+  { name: 'xfsprogs', programs: ['mkfs.xfs'] },
   { name: 'zbar-tools', programs: ['zbarimg'] },
   { name: 'zstd', programs: ['zstd'] },
 ];

@@ -7,6 +7,7 @@ import type { Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import { withIds } from '../../metadata/acl.ts';
 import type { Owners } from '../../metadata/owners.ts';
+import { flagsName } from '../../metadata/program.ts';
 import { openXattrReader, type Xattrs } from '../../metadata/read-xattrs.ts';
 import type { Unset } from '../../metadata/set.ts';
 import { type Beneath, openRegular } from '../beneath.ts';
@@ -218,7 +219,10 @@ function differenceOfXattrs(
 ): string | undefined {
   const here = withIds(recorded, owners);
   for (const [name, value] of Object.entries(recorded)) {
+    // What a folder hands down to what is made in it is no difference.
+    if (name === flagsName && [...value].every((letter) => found[name]?.includes(letter))) continue;
     if (found[name] === value || found[name] === here[name] || !expected(`xattr ${name}`)) continue;
+    if (name === flagsName) return 'has other flags (chattr)';
     return `has ${found[name] === undefined ? 'no' : 'another'} attribute ${showPath(name)}`;
   }
   // Others may be the file system's own (a label); a list of who may do what was given to it by somebody.

@@ -8,13 +8,14 @@ import { contentsOnly, openWorkFolder } from '../exchange.ts';
 import { codeOf, exists, isGone, nameOf, onDisk } from '../file-system.ts';
 import { holdFolder } from '../held-folder.ts';
 import type { Extracted, Restored } from '../source.ts';
+import { protectRestored } from './protect-restored.ts';
 import { extract, type Job } from './restore-job.ts';
 import { flush, refuseMountsIn, stateOf } from './restore-target.ts';
 import { rootMetadata, setFolder, together } from './set-metadata.ts';
 
 /** Restores some paths into a folder, each in the place of what has its name there. All of them come, or none. */
 export async function restoreChosen(job: Job, paths: readonly BytePath[]): Promise<Restored> {
-  const { into, wanted, root, owners } = job;
+  const { into, wanted, root, owners, rehearsal } = job;
   const target = pathFromText(into);
   const state = await stateOf(target);
   if (state === 'other') throw targetUnsuitable({ target: into, why: 'it is not a folder' });
@@ -34,10 +35,16 @@ export async function restoreChosen(job: Job, paths: readonly BytePath[]): Promi
     for (const path of made.reverse()) {
       const folder = wanted.parents.get(path);
       using own = holdFolder(`${target}/${path}`);
-      if (folder !== undefined) extracted = together(extracted, await setFolder(own.path, path, folder, owners));
+      if (folder !== undefined)
+        extracted = together(extracted, await setFolder(own.path, path, folder, owners, !rehearsal));
     }
-    if (isNew) extracted = together(extracted, await setFolder(held.path, '', rootMetadata(root), owners));
-    return { where: into, ...extracted };
+    if (isNew) extracted = together(extracted, await setFolder(held.path, '', rootMetadata(root), owners, !rehearsal));
+    const isHere = (path: BytePath) =>
+      (path === '' && isNew) || made.includes(path) || paths.some((one) => isInside(path, one));
+    return {
+      where: into,
+      ...(await protectRestored(extracted, target, job, (path) => (isHere(path) ? path : undefined))),
+    };
   } catch (error) {
     for (const path of made.reverse()) await fs.rmdir(onDisk(beneath.place(path))).catch(() => {});
     if (isNew) await fs.rmdir(into).catch(() => {});

@@ -16,6 +16,7 @@ export interface Job {
   readonly wanted: Wanted;
   readonly owners: Owners;
   readonly devices: boolean;
+  readonly rehearsal: boolean;
   readonly run: Run;
   /** Somebody notes what comes to its place, so all of it is on the disk before. */
   readonly isMarked: boolean;
@@ -52,11 +53,11 @@ export async function chosenOf(contents: Contents, only: readonly string[]): Pro
 }
 
 export async function extract(job: Job, onFileSystemOf: BytePath, folder: BytePath): Promise<Extracted> {
-  const { contents, run, wanted, owners, devices } = job;
+  const { contents, run, wanted, owners, devices, rehearsal } = job;
   const { bavail, bsize } = await fs.statfs(onDisk(onFileSystemOf));
   const freeBytes = bavail * bsize;
   if (wanted.sizeBytes > freeBytes) {
     throw targetTooSmall({ target: job.into, neededBytes: wanted.sizeBytes, freeBytes });
   }
-  return contents.extract(folder, { run, owners, devices, ...(wanted.paths && { paths: wanted.paths }) });
+  return contents.extract(folder, { run, owners, devices, rehearsal, ...(wanted.paths && { paths: wanted.paths }) });
 }

@@ -10,6 +10,7 @@ import { isOfContents, markOf, markOfContents } from '../mark.ts';
 import { realPlace } from '../real-place.ts';
 import type { Contents, Extracted, Restored, RestoreTarget } from '../source.ts';
 import type { RootFacts } from './capture.ts';
+import { protectRestored } from './protect-restored.ts';
 import { restoreChosen } from './restore-chosen.ts';
 import { chosenOf, extract, type Job } from './restore-job.ts';
 import { flush, mustStay, refuseMountsIn, stateOf } from './restore-target.ts';
@@ -29,8 +30,9 @@ export async function restoreFiles(
   const beforePlacing: Job['beforePlacing'] = (mark) => mark !== undefined && target.beforePlacing?.(mark);
   const isMarked = target.beforePlacing !== undefined;
   const owners = await ownersOf(contents, target.numericOwners ?? false);
-  const devices = target.rehearsal !== true && process.geteuid?.() === 0;
-  const how = { force: target.force, owners, devices, isMarked, beforePlacing };
+  const rehearsal = target.rehearsal ?? false;
+  const devices = !rehearsal && process.geteuid?.() === 0;
+  const how = { force: target.force, owners, devices, rehearsal, isMarked, beforePlacing };
   const job: Job = { contents, into, root, wanted, run, ...how };
   if (root.type === 'file') return restoreSingleFile(job);
   return wanted.paths === undefined ? restoreWhole(job) : restoreChosen(job, wanted.paths);
@@ -41,23 +43,29 @@ export async function ownersOf({ facts }: Contents, numbers: boolean): Promise<O
   return process.geteuid?.() === 0 ? ownersHere(facts.owners as OwnerNames | undefined, numbers) : byNumber;
 }
 
-function setRoot(place: BytePath, { root, owners }: Pick<Job, 'root' | 'owners'>) {
-  return setFolder(place, '', rootMetadata(root), owners);
+function setRoot(place: BytePath, { root, owners, rehearsal }: Pick<Job, 'root' | 'owners' | 'rehearsal'>) {
+  return setFolder(place, '', rootMetadata(root), owners, !rehearsal);
 }
 
 /** See `wasPlaced` of source.ts. */
-export async function wasPlaced(mark: string, contents: Contents, home: string): Promise<boolean> {
+export async function wasPlaced(mark: string, contents: Contents, home: string, run: Run): Promise<boolean> {
   const target = pathFromText(await realPlace(home));
+  const root = contents.facts.root as RootFacts;
+  const all: Extracted = { files: 0, bytes: 0, problems: [], held: process.geteuid?.() === 0 };
+  // What comes after the contents may not have come.
+  const protectAll = async () => {
+    const nameHere = (path: BytePath) => (root.type === 'file' ? nameOf(target) : path);
+    await protectRestored(all, root.type === 'file' ? parentOf(target) : target, { contents, root, run }, nameHere);
+    return true;
+  };
   if (!isOfContents(mark)) {
     await healInterrupted(parentOf(target), nameOf(target));
-    return (await markOf(target)) === mark;
+    return (await markOf(target)) === mark && protectAll();
   }
   await healInterrupted(target, contentsOnly);
   if ((await markOfContents(target)) !== mark) return false;
-  // It comes after the contents, so it may not have come.
-  const root = contents.facts.root as RootFacts;
-  await setRoot(target, { root, owners: await ownersOf(contents, false) });
-  return true;
+  await setRoot(target, { root, owners: await ownersOf(contents, false), rehearsal: false });
+  return protectAll();
 }
 
 async function restoreWhole(job: Job): Promise<Restored> {
@@ -71,7 +79,7 @@ async function restoreWhole(job: Job): Promise<Restored> {
   const extracted = await exchangeWhole(job, target, inside, before === 'filled' || before === 'other');
   // Last, because the work folder's coming and going is a change of the folder that it is in.
   const whole = inside ? together(extracted, await setRoot(target, job)) : extracted;
-  return { where: into, ...whole };
+  return { where: into, ...(await protectRestored(whole, target, job, (path) => path)) };
 }
 
 async function exchangeWhole(job: Job, target: BytePath, inside: boolean, replaces: boolean): Promise<Extracted> {
@@ -107,7 +115,9 @@ async function restoreSingleFile(job: Job): Promise<Restored> {
   const from: BytePath = `${work.fresh}/${name}`;
   job.beforePlacing(await markOf(from));
   const stayed = await work.exchange([{ from, to: target }]);
-  return { where: into, ...extracted, problems: [...extracted.problems, ...stayed] };
+  const placed = { ...extracted, problems: [...extracted.problems, ...stayed] };
+  const nameHere = (path: BytePath) => (path === name ? nameOf(target) : undefined);
+  return { where: into, ...(await protectRestored(placed, parentOf(target), job, nameHere)) };
 }
 
 /** Everything in `target` goes, everything in `fresh` comes. */

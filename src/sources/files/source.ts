@@ -55,7 +55,7 @@ export function filesSource(options: FilesOptions): Source {
     },
     restore: (contents, target, run) => restoreFiles(contents, target, path, run),
     holdsOnly: (contents, run) => holdsOnly(path, contents, run),
-    wasPlaced: (mark, contents) => wasPlaced(mark, contents, path),
+    wasPlaced: (mark, contents, run) => wasPlaced(mark, contents, path, run),
     measure: measureFiles,
   };
 }

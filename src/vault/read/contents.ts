@@ -68,6 +68,7 @@ export async function openContents(point: WithNeeds<RestorePoint>, options: Cont
         run: extractOptions.run,
         ...(extractOptions.owners && { owners: extractOptions.owners }),
         devices: extractOptions.devices ?? false,
+        rehearsal: extractOptions.rehearsal ?? false,
         isChosen: (path) => extractOptions.paths?.some((chosenPath) => isInside(path, chosenPath)) ?? true,
         destinations: options.destinations,
         identities,

@@ -33,6 +33,7 @@ export interface ExtractRequest extends ContentsOptions {
   readonly owners?: Owners;
   /** Make devices too. */
   readonly devices: boolean;
+  readonly rehearsal: boolean;
   /** Bytes of a pack as stored, where they are known. Throws for one that the restore point must not use. */
   packSize(pack: string): number | undefined;
   isChosen(path: BytePath): boolean;
@@ -65,7 +66,7 @@ export async function extractEntries(
   request: ExtractRequest,
 ): Promise<Extracted> {
   await using pool = startExtractPool({ identities: request.identities });
-  const metadata = await openMetadataSetter(request.owners ?? byNumber);
+  const metadata = await openMetadataSetter(request.owners ?? byNumber, !request.rehearsal);
   const state = {
     folders: new Map<BytePath, FolderEntry | undefined>(),
     /** A hard link whose first name was not chosen: that name → where its file is now. */
@@ -200,7 +201,7 @@ export async function extractEntries(
   const unset: Unset = {
     has: (path, what) => (what === 'link' ? state.copied.has(path) : metadata.unset.has(path, what)),
   };
-  return { files: state.files, bytes: state.bytes, problems, unset };
+  return { files: state.files, bytes: state.bytes, problems, unset, held: metadata.held };
 
   function skipSpecial(entry: SpecialEntry): void {
     const message = `${showPath(entry.path)} is a ${entry.type} and was not made.`;
@@ -223,8 +224,23 @@ export async function extractEntries(
       if (entry !== undefined) closed.push(targetOf({ entry, target: `${request.folder}/${rest}` }));
       state.folders.delete(rest);
     }
-    await metadata.set(closed, request.run?.signal);
+    for (const layer of layersOf(closed)) await metadata.set(layer, request.run?.signal);
   }
+}
+
+const isRoot = process.geteuid?.() === 0;
+
+/**
+ * Folders, deepest first, in groups of which none shuts another off from who is not root: each is looked at once more when its group
+ * was set, and what is in a folder that we may not enter cannot be.
+ */
+function layersOf(folders: readonly Target[]): Target[][] {
+  const shut = (folder: Target) => !isRoot && (folder.metadata.mode & 0o100) === 0;
+  const byDepth = Map.groupBy(folders.filter(shut), ({ path }) => path.split('/').length);
+  return [
+    folders.filter((folder) => !shut(folder)),
+    ...[...byDepth].sort(([a], [b]) => b - a).map(([, layer]) => layer),
+  ];
 }
 
 function targetOf({ entry, target }: { readonly entry: StoredEntry; readonly target: BytePath }): Target {
