@@ -7,6 +7,14 @@ export const usageWrong = defineError({
   hint: (fact) => `Run '${fact.command} --help' to see what it takes.`,
 });
 
+export const placesUnclear = defineError({
+  code: 'places-unclear',
+  exit: 64,
+  say: (fact: { why: string }) => `Where to is unclear: ${fact.why}.`,
+  hint: () =>
+    'Name a place for each dataset that comes back, or for none: --into app-db=./rehearsal/app.db --into uploads=./rehearsal/uploads, or the lines of --into-file FILE. Name datasets to bring back fewer.',
+});
+
 export const identityNeeded = defineError({
   code: 'identity-needed',
   exit: 64,

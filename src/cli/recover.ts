@@ -15,8 +15,11 @@ import { defineCommand, flag, many, value } from './command.ts';
 import { askWriterAt, confirmUse } from './consent.ts';
 import { type ExitCode, exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
+import { placesOf } from './places.ts';
 
 interface RecoverReport {
+  /** Everything went to other places than those it came from. */
+  readonly rehearsal: boolean;
   readonly datasets: readonly RecoveredReport[];
   /** Newer restore points that were not believed, and why. */
   readonly passedOver: RecoverOutcome['passedOver'];
@@ -51,6 +54,7 @@ first, with all that it does, and needs a yes. Needs --identity. Exit code 1 whe
 passed over because it is not believed; 2 when something did not come back.
 
   lifeboat recover --identity offline.txt
+  lifeboat recover --into app-db=/srv/try/app.db --into uploads=/srv/try/uploads --identity daily.txt
   lifeboat recover --from /mnt/usb/backups --identity offline.txt`,
   options: {
     from: value('<address>', 'also read from this copy of the vault, before those of the configuration'),
@@ -63,6 +67,11 @@ passed over because it is not believed; 2 when something did not come back.
     trust: flag('say yes to all that the configuration does: for scripts, once somebody has read it'),
     trustCode: flag('let code that the backup of a database defines run with all rights of its URL'),
     numericOwners: flag('give files to the recorded numbers of users and groups, whatever their names are here'),
+    into: many(
+      '<dataset=target>',
+      'a rehearsal: bring each dataset back to such a place, and touch nothing where it was',
+    ),
+    intoFile: value('<file>', "the same from a file with lines 'dataset: target'"),
     again: flag('bring back again what an earlier run of this command brought back'),
     ...addressOptions,
   },
@@ -76,7 +85,9 @@ passed over because it is not believed; 2 when something did not come back.
     const from = options.from === undefined ? undefined : await openedAddress(options.from, options, { env, run });
     const destinations = from === undefined ? stored.destinations : { [addressed]: from.config, ...others };
     using system = openSystem({ ...stored, destinations }, { clock });
+    const into = placesOf(options.into, options.intoFile, words.length > 0 ? words : Object.keys(stored.datasets));
     const request = {
+      ...(into !== undefined && { into }),
       datasets: words,
       identities: given.identities,
       force: options.force,
@@ -92,7 +103,11 @@ passed over because it is not believed; 2 when something did not come back.
     for (const { destination, key, why } of outcome.damage) {
       out.note(`${out.style.warn('!')} ${destination}${key === '' ? '' : ` ${key}`}: ${why}`);
     }
-    out.done(reportOf(outcome), (report, style) => recoverText(report, clock.now(), style), exit === exitCodes.ok);
+    out.done(
+      { ...reportOf(outcome), rehearsal: into !== undefined },
+      (report, style) => recoverText(report, clock.now(), style),
+      exit === exitCodes.ok,
+    );
     return exit;
   },
 });
@@ -103,7 +118,13 @@ function exitOf({ datasets, passedOver }: RecoverOutcome): ExitCode {
   return differs || passedOver.length > 0 ? exitCodes.no : exitCodes.ok;
 }
 
-function reportOf({ datasets, passedOver, manual, rtoMs, elapsedMs }: RecoverOutcome): RecoverReport {
+function reportOf({
+  datasets,
+  passedOver,
+  manual,
+  rtoMs,
+  elapsedMs,
+}: RecoverOutcome): Omit<RecoverReport, 'rehearsal'> {
   return {
     datasets: datasets.map(reportedDataset),
     passedOver,
@@ -147,7 +168,8 @@ function recoverText(report: RecoverReport, nowMs: number, style: Style): string
       ? style.good(`All of it is back: ${all} in ${took}.`)
       : style.bad(`Not back: ${failed.join(', ')}. Mend that, then run the same command again: what is back stays.`),
   );
-  if (failed.length === 0 && manual.length > 0) {
+  if (report.rehearsal) lines.push('A rehearsal: nothing was touched where it was.');
+  else if (failed.length === 0 && manual.length > 0) {
     lines.push('', 'What is left to do:', ...manual.map(({ purpose, runs }) => `  ${purpose} ${style.dim(runs)}`));
   }
   return lines.join('\n');

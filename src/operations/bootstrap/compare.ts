@@ -1,6 +1,7 @@
 import type { DatasetConfig } from '../../config/system.ts';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
+import { realPlace } from '../../sources/real-place.ts';
 import type { Contents, Restored, Source } from '../../sources/source.ts';
 import { checkExpectations } from '../drill/checks/expectations.ts';
 import { checkIntegrity } from '../drill/checks/integrity.ts';
@@ -14,14 +15,25 @@ export interface Compared {
   readonly looked: number;
 }
 
+/** A path may be a link's; the URL of a database is used as it is. */
+async function placeOf(config: DatasetConfig, into: string): Promise<string> {
+  return config.type === 'postgres' ? into : await realPlace(into);
+}
+
 /** Reads a dataset back from where it is now, as a drill does with its copy: before the application changes it. */
 export async function compare(
   config: DatasetConfig,
   { source, contents, restored }: { readonly source: Source; readonly contents: Contents; readonly restored: Restored },
   run: Run,
+  into?: string,
 ): Promise<Compared> {
   try {
-    const where = config.type === 'postgres' ? await config.url.expand() : config.path;
+    const where =
+      into !== undefined
+        ? await placeOf(config, into)
+        : config.type === 'postgres'
+          ? await config.url.expand()
+          : config.path;
     const { expectations, facts } = contents;
     const recorded = expectations ?? { algorithm: 'none', tables: [] };
     const { actual, integrity } = await source.measure(where, recorded, run, contents, restored.unset);

@@ -28,6 +28,8 @@ export interface RecoverRequest {
   readonly numericOwners?: boolean;
   /** Also bring back again what an earlier run brought back whole. */
   readonly again: boolean;
+  /** A rehearsal: each dataset → where it goes. What is where it was is neither looked at nor changed. */
+  readonly into?: ReadonlyMap<string, string>;
 }
 
 export interface RecoverOutcome {
@@ -77,7 +79,8 @@ export async function recover(system: OpenSystem, request: RecoverRequest, run: 
   const found = { points: points.filter(({ record }) => record.system === config.name), suspect };
   const passedOver = [...(choiceOrNone(found, configurationDataset, request.atMs)?.passedOver ?? [])];
   tellPassedOver(passedOver, run);
-  await run.step('configuration', () => bringOwnFiles(config, vault, found, request, run));
+  if (request.into === undefined)
+    await run.step('configuration', () => bringOwnFiles(config, vault, found, request, run));
   const progress = openProgress(config.stateDir, vault.id);
 
   const attempts: Attempt[] = [];
@@ -89,7 +92,7 @@ export async function recover(system: OpenSystem, request: RecoverRequest, run: 
   }
   const rtoMs = clock.elapsed() - began;
   const datasets: Recovered[] = [];
-  for (const attempt of attempts) datasets.push(await finish(attempt, system, run));
+  for (const attempt of attempts) datasets.push(await finish(attempt, system, request, run));
   return {
     vault: vault.id,
     passedOver,
@@ -134,13 +137,25 @@ async function bringBack(recovery: Recovery, dataset: string, request: RecoverRe
       const { point, passedOver } = chooseNewest(found, dataset, request.atMs);
       recovery.passedOver.push(...passedOver);
       tellPassedOver(passedOver, run);
-      const before = progress.restored(dataset);
+      const into = request.into?.get(dataset);
+      const before = into === undefined ? progress.restored(dataset) : undefined;
       if (before?.restorePoint === point.record.id && !request.again) {
         return { dataset, state: 'was back', point, at: before.at };
       }
       return await recorded<Attempt>(system, { operation: 'restore', dataset }, run, async () => {
         const source = await system.source(dataset);
         const contents = await vault.open(point, request.identities);
+        const { trustCode, numericOwners = false } = request;
+        const how = { only: [], trustCode, numericOwners };
+        const result = (restored: Restored): Fresh => {
+          const now = clock.elapsed();
+          const times = { elapsedMs: now - started, backAfterMs: now - began, rtoMs: config.datasets[dataset]!.rtoMs };
+          return { dataset, state: 'fresh', point, restored, source, contents, ...times };
+        };
+        if (into !== undefined) {
+          const restored = await source.restore(contents, { ...how, force: request.force, into }, run);
+          return { result: result(restored), restorePoint: point.record.id };
+        }
         const at = await placedBefore({ ...recovery, dataset, point, source, contents }, run);
         if (at !== undefined && !request.again) {
           return { result: { dataset, state: 'was back', point, at }, restorePoint: point.record.id };
@@ -149,22 +164,19 @@ async function bringBack(recovery: Recovery, dataset: string, request: RecoverRe
         // What bootstrap wrote, or anybody with the same bytes, is in the way of nothing.
         const force = request.force || wasHere || ((await source.holdsOnly?.(contents, run)) ?? false);
         const beforePlacing = (mark: string) => progress.notePlacing(dataset, point.record.id, mark);
-        const { trustCode, numericOwners = false } = request;
-        const target = { force, only: [], trustCode, numericOwners, beforePlacing };
-        const restored = await source.restore(contents, target, run);
+        const restored = await source.restore(contents, { ...how, force, beforePlacing }, run);
         progress.note(dataset, point.record.id, new Date(clock.now()).toISOString());
-        const now = clock.elapsed();
-        const times = { elapsedMs: now - started, backAfterMs: now - began, rtoMs: config.datasets[dataset]!.rtoMs };
-        return {
-          result: { dataset, state: 'fresh', point, restored, source, contents, ...times },
-          restorePoint: point.record.id,
-        };
+        return { result: result(restored), restorePoint: point.record.id };
       });
     });
   } catch (error) {
     run.signal.throwIfAborted();
     run.problem({ code: 'dataset-not-back', message: `${dataset}: ${sentenceOf(error)}` });
-    return { dataset, state: 'failed', error: isTargetTaken(error) ? takenOf(dataset, error) : error };
+    return {
+      dataset,
+      state: 'failed',
+      error: isTargetTaken(error) && request.into === undefined ? takenOf(dataset, error) : error,
+    };
   }
 }
 
@@ -188,11 +200,21 @@ async function placedBefore(
   return at;
 }
 
-async function finish(attempt: Attempt, { config }: OpenSystem, run: Run): Promise<Recovered> {
+async function finish(
+  attempt: Attempt,
+  { config }: OpenSystem,
+  { into }: RecoverRequest,
+  run: Run,
+): Promise<Recovered> {
   if (attempt.state !== 'fresh') return attempt;
   const { source, contents, ...told } = attempt;
   const compared = await run.step(`${told.dataset}/compare`, () =>
-    compare(config.datasets[told.dataset]!, { source, contents, restored: told.restored }, run),
+    compare(
+      config.datasets[told.dataset]!,
+      { source, contents, restored: told.restored },
+      run,
+      into?.get(told.dataset),
+    ),
   );
   return { ...told, state: 'back', compared };
 }
