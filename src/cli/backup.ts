@@ -1,4 +1,5 @@
 import type { System } from '../config/system.ts';
+import { type AcceptedWarning, isAccepted } from '../core/accepted.ts';
 import type { Weighed } from '../core/anomalies.ts';
 import { formatDuration, parseDuration } from '../core/duration.ts';
 import { LifeboatError, sentenceOf } from '../core/errors.ts';
@@ -78,7 +79,7 @@ destination, 2 when one is missing.`,
     const outcome = await auditedBackUp(open, { datasets: words, refill, fresh, ...kept }, run);
     const report = { ...reportOf(outcome, open.config.destinations), requests: open.requests() };
     const exit = exitOf(report);
-    out.done(report, backupText, exit === exitCodes.ok);
+    out.done(report, (document, style) => backupText(document, style, open.config.accepted), exit === exitCodes.ok);
     return exit;
   },
 });
@@ -134,7 +135,11 @@ function reportOne(
   };
 }
 
-function backupText({ backedUp, configuration, failed, behind, requests }: BackupReport, style: Style): string {
+function backupText(
+  { backedUp, configuration, failed, behind, requests }: BackupReport,
+  style: Style,
+  accepted: readonly AcceptedWarning[],
+): string {
   const points = configuration === null ? backedUp : [configuration, ...backedUp];
   const lines = points.map(({ dataset, sizeBytes, addedBytes, storedBytes, entries, destinations, elapsedMs }) => {
     const size = `${formatSize(sizeBytes)} in ${countOf(entries, 'entry', 'entries')}`;
@@ -145,7 +150,8 @@ function backupText({ backedUp, configuration, failed, behind, requests }: Backu
   for (const { dataset, leftOut } of points) {
     lines.push(...leftOutLines(leftOut).map((line) => style.dim(`  – ${dataset}: left out by ${line}`)));
   }
-  for (const { dataset, problems } of points) {
+  for (const { dataset, problems: all } of points) {
+    const problems = all.filter(({ code }) => !isAccepted(accepted, code, dataset));
     const shown = problems.slice(0, 10).map(({ message }) => `${style.warn('!')} ${dataset}: ${message}`);
     const more = problems.length - shown.length;
     lines.push(...shown, ...(more > 0 ? [`${style.warn('!')} ${dataset}: and ${countOf(more, 'problem')} more`] : []));

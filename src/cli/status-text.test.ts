@@ -52,6 +52,7 @@ function textOf(told: Partial<SystemStatus>): string {
     datasets,
     destinations: [],
     placement: judgePlacement([]),
+    acceptedWarnings: [],
     troubles: [],
     ...told,
   };

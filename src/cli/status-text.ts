@@ -40,13 +40,15 @@ export function statusText(status: SystemStatus, style: Style): string {
 }
 
 /** What a person said is right as it is. */
-function accepted({ datasets }: SystemStatus, nowMs: number): string[] {
-  return datasets.flatMap(({ name, accepted }) =>
+function accepted({ datasets, acceptedWarnings }: SystemStatus, nowMs: number): string[] {
+  const lines = acceptedWarnings.map(({ what, reason }) => `Accepted: ${what} (${reason}).`);
+  const losses = datasets.flatMap(({ name, accepted }) =>
     accepted.map(({ code, reason, at, until }) => {
       const end = until === null ? '' : ` until ${formatMoment(Date.parse(until), nowMs)}`;
       return `${name}: ${code} accepted ${formatMoment(Date.parse(at), nowMs)}${end}: ${reason}`;
     }),
   );
+  return [...lines, ...losses];
 }
 
 /** How long locks hold, and who signed, where that is not settled. */

@@ -29,6 +29,8 @@ datasets:
   uploads: { type: files, path: ./data/uploads }
 `;
 
+const code = 'accepted: { code-not-backed-up: in Git }\n';
+
 function load(text: string, env: Record<string, string> = {}) {
   writeFileSync(file, text);
   return loadSystem(file, env);
@@ -76,6 +78,20 @@ describe('a good configuration', () => {
     expect(load(text).warnings.map((warning) => warning.code)).toEqual(['one-recipient', 'one-destination']);
   });
 
+  test('names code that is in no backup before it is missed, and no warning that a person accepted with a reason', () => {
+    const app = (directory: string) =>
+      `drill: { app: { start: x, ready: "http://127.0.0.1:1/", directory: ${directory} } }\n`;
+    const codes = (text: string) => load(text).warnings.map(({ code }) => code);
+    expect(codes(minimal + app('/usr/share/app'))).toEqual(['code-not-backed-up']);
+    const { datasets } = load(minimal);
+    const uploads = datasets.uploads?.type === 'files' ? datasets.uploads.path : '';
+    expect(codes(minimal + app(`${uploads}/code`))).toEqual([]);
+    const accepted = 'accepted: { code-not-backed-up: Debian package app }\n';
+    expect(codes(minimal + app('/usr/share/app') + accepted)).toEqual([]);
+    expect(load(minimal + accepted).accepted).toEqual([{ what: 'code-not-backed-up', reason: 'Debian package app' }]);
+    expect(() => load(`${minimal}accepted: { one-destination: "" }\n`)).toThrow();
+  });
+
   test.each([
     ['{ type: sql, dataset: app-db, query: "select count(*) from invoices where 0", expect: not empty }', '0 meets'],
     ['{ type: sql, dataset: app-db, query: select count(*) from invoices, expect: ">= 0" }', '0 meets'],
@@ -89,7 +105,7 @@ describe('a good configuration', () => {
     ['{ type: http, steps: [{ path: / }, { path: /x, expect: { status: 200 } }] }', 'something went wrong would pass'],
   ])('drill-05: warns of a check that hardly anything could fail: %s', (check, why) => {
     const app = 'app: { start: x, ready: "http://127.0.0.1:${PORT}/" }';
-    const { warnings } = load(`${minimal}drill:\n  ${app}\n  checks:\n    weak one: ${check}\n`);
+    const { warnings } = load(`${minimal}${code}drill:\n  ${app}\n  checks:\n    weak one: ${check}\n`);
     expect(warnings).toEqual([{ code: 'check-weak', message: expect.stringMatching(`'weak one'.*${why}`) }]);
   });
 
@@ -104,7 +120,7 @@ describe('a good configuration', () => {
     '{ type: http, steps: [{ path: /login, method: POST, expect: { status: 303 } }, { path: /x }] }',
   ])('drill-05: and not of one that asks for something: %s', (check) => {
     const app = 'app: { start: x, ready: "http://127.0.0.1:${PORT}/" }';
-    expect(load(`${minimal}drill:\n  ${app}\n  checks:\n    it: ${check}\n`).warnings).toEqual([]);
+    expect(load(`${minimal}${code}drill:\n  ${app}\n  checks:\n    it: ${check}\n`).warnings).toEqual([]);
   });
 
   test('warns of plain http to a host that is not this one', () => {

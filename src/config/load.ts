@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { isAccepted } from '../core/accepted.ts';
 import { dayMs } from '../core/duration.ts';
 import { sentenceOf } from '../core/errors.ts';
 import { isLocalHost } from '../core/local-host.ts';
@@ -47,6 +48,7 @@ export function parseSystem(bytes: Buffer, file: string, env: Readonly<Record<st
   refuseNesting(destinations, datasets);
 
   const drill = buildDrill(shape.drill, shape.system, context);
+  const accepted = Object.entries(shape.accepted).map(([what, reason]) => ({ what, reason }));
   return {
     name: shape.system,
     environment: shape.environment,
@@ -64,12 +66,14 @@ export function parseSystem(bytes: Buffer, file: string, env: Readonly<Record<st
     destinations,
     datasets,
     drill,
+    accepted,
     warnings: [
       ...warningsOf(shape.vault.recipients, Object.keys(shape.destinations)),
       ...storageClassWarnings(destinations),
       ...unencryptedWarnings(destinations),
       ...weakCheckWarnings(drill.checks),
-    ],
+      ...codeWarnings(drill.app?.directory, datasets),
+    ].filter(({ code }) => !isAccepted(accepted, code)),
   };
 }
 
@@ -98,6 +102,15 @@ function warningsOf(recipients: readonly string[], destinations: readonly string
     });
   }
   return warnings;
+}
+
+/** What starts the application must come from somewhere too. Nobody knows of it better than who wrote where it is. */
+function codeWarnings(directory: string | undefined, datasets: System['datasets']): Problem[] {
+  const holds = (folder: string) => directory === folder || directory?.startsWith(`${folder === '/' ? '' : folder}/`);
+  const isHeld = Object.values(datasets).some((one) => one.type === 'files' && holds(one.path));
+  if (directory === undefined || isHeld) return [];
+  const message = `The application's folder, ${directory}, is in no dataset: after a loss its code must come from elsewhere. Say from where under accepted: { code-not-backed-up: … }, or make it a dataset.`;
+  return [{ code: 'code-not-backed-up', message }];
 }
 
 /** Said before the first bill. A lock that the bucket sets by itself is not seen here. */

@@ -176,6 +176,7 @@ export const configSchema = object({
     .refine((all) => Object.keys(all).length > 0, 'needs at least one dataset; lifeboat init looks for what there is'),
   retention,
   drill,
+  accepted: z.record(text, reason).default({}),
 }).meta({ title: 'lifeboat.yaml', description: 'What Lifeboat protects, where to, and how it is proved.' });
 
 export type ConfigShape = z.output<typeof configSchema>;

@@ -1,3 +1,4 @@
+import type { AcceptedWarning } from '../core/accepted.ts';
 import type { Condition } from '../core/condition.ts';
 import type { KnownWriter } from '../core/known-writer.ts';
 import type { Retention } from '../core/retention.ts';
@@ -35,8 +36,9 @@ export interface System {
   readonly destinations: Readonly<Record<string, DestinationConfig>>;
   readonly datasets: Readonly<Record<string, DatasetConfig>>;
   readonly drill: DrillConfig;
-  /** Nothing wrong, but worth saying: only one recipient. */
+  /** Nothing wrong, but worth saying: only one recipient. Without those that are `accepted`. */
   readonly warnings: readonly Problem[];
+  readonly accepted: readonly AcceptedWarning[];
 }
 
 /** One thing that a configuration does. Nothing in it is looked up. */

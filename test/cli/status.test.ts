@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { lifeboat, project } from './lifeboat.ts';
@@ -33,4 +33,24 @@ test('status-after-failed-drill: status opens with what the newest drill found, 
   const drill = /evidence show (\S+) --identity/.exec(status.stdout)?.[1] ?? '';
   const shown = await lifeboat(folder, ['evidence', 'show', drill, ...identity]);
   expect(shown.stdout, shown.stderr).toMatch(/fail {2}files open: .*Ada is missing/);
+});
+
+test('a warning that is right as it is, is accepted with a reason: it is told no more, and what is bad still is', async () => {
+  const folder = await project();
+  symlinkSync('/usr/share/themes/plain', join(folder, 'data/uploads/theme'));
+  await lifeboat(folder, ['init']);
+  const link = /theme leads to .*, which no dataset holds/;
+  const told = await lifeboat(folder, ['backup']);
+  expect(told.stdout).toMatch(link);
+  const file = join(folder, 'lifeboat.yaml');
+  const accepted = `accepted: { uploads/link-leads-out: from its package, one-destination: the second disk comes in March, never-proved: no }\n`;
+  writeFileSync(file, `${readFileSync(file, 'utf8').trimEnd()}\n${accepted}`);
+  const quiet = await lifeboat(folder, ['backup']);
+  expect(quiet.code, quiet.stdout + quiet.stderr).toBe(0);
+  expect(quiet.stdout).not.toMatch(link);
+  const status = await lifeboat(folder, ['status']);
+  expect(status.stdout).not.toMatch(/link-leads-out [0-9]|There is one destination/);
+  expect(status.stdout).toContain('Accepted: uploads/link-leads-out (from its package).');
+  expect(status.stdout).toContain('✗ No drill has proved these backups yet.');
+  expect(status.code).toBe(1);
 });

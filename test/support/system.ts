@@ -183,6 +183,7 @@ export function configOf(
     ),
     datasets: Object.fromEntries(datasets.map((name) => [name, files(name)])),
     drill: { everyMs: 86_400_000, writers: [], limits: {}, checks: [], skip: [] },
+    accepted: [],
     warnings: [],
   };
 }

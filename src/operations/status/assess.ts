@@ -1,5 +1,6 @@
 import type { DestinationHealth, Rotation, RunRecord } from '../../catalog/catalog.ts';
 import type { DatasetConfig, System } from '../../config/system.ts';
+import { isAccepted } from '../../core/accepted.ts';
 import type { Weighed } from '../../core/anomalies.ts';
 import { configurationDataset } from '../../core/configuration-dataset.ts';
 import { formatDuration, minuteMs, roughDuration } from '../../core/duration.ts';
@@ -52,7 +53,9 @@ const clockToleranceMs = 2 * minuteMs;
 export function assess(system: System, facts: StatusFacts): SystemStatus {
   const datasets = Object.values(system.datasets).map((config) => assessDataset(system, config, facts));
   datasets.sort((a, b) => gravity(b) - gravity(a));
-  const troubles = systemTroubles(system, facts).sort((a, b) => weight(b) - weight(a));
+  const troubles = systemTroubles(system, facts)
+    .filter((trouble) => isOpen(system, trouble))
+    .sort((a, b) => weight(b) - weight(a));
   const without = datasets.filter((dataset) => dataset.newest === null).map((dataset) => dataset.name);
   const { proved, last } = facts.proofs;
   const failure = failureOf(facts.proofs);
@@ -78,8 +81,14 @@ export function assess(system: System, facts: StatusFacts): SystemStatus {
     datasets,
     destinations: assessDestinations(system, facts),
     placement: judgePlacement(facts.placement),
+    acceptedWarnings: system.accepted,
     troubles,
   };
+}
+
+/** What is bad stays so, whatever anybody accepts. */
+function isOpen({ accepted }: System, { severity, code }: StatusTrouble, dataset?: string): boolean {
+  return severity === 'bad' || !isAccepted(accepted, code, dataset);
 }
 
 function verificationOf({ sound, parts, completeSinceMs }: Rotation) {
@@ -109,7 +118,7 @@ function assessDataset(system: System, config: DatasetConfig, facts: StatusFacts
     .map(({ dataset: _, system: __, ...one }) => one);
   const troubles = [
     ...ageTroubles(config, newest, facts),
-    ...contentTroubles(config, newest),
+    ...contentTroubles(system, config, newest),
     ...dataTroubles(config, newest, weighed),
     ...newerTroubles(config, passedOver),
     ...proofTroubles(system, config, proof, facts),
@@ -135,7 +144,7 @@ function assessDataset(system: System, config: DatasetConfig, facts: StatusFacts
     failedAt: facts.proofs.failed.get(name)?.drill.started ?? null,
     data: weighed.state,
     accepted,
-    troubles: troubles.sort((a, b) => weight(b) - weight(a)),
+    troubles: troubles.filter((trouble) => isOpen(system, trouble, name)).sort((a, b) => weight(b) - weight(a)),
   };
 }
 
@@ -181,8 +190,14 @@ function newerTroubles({ name }: DatasetConfig, passedOver: readonly PassedOver[
   );
 }
 
-function contentTroubles(config: DatasetConfig, newest: RestorePoint | undefined): StatusTrouble[] {
-  const problems = Object.entries(newest?.record.problems ?? {});
+function contentTroubles(
+  { accepted }: System,
+  config: DatasetConfig,
+  newest: RestorePoint | undefined,
+): StatusTrouble[] {
+  const problems = Object.entries(newest?.record.problems ?? {}).filter(
+    ([code]) => !isAccepted(accepted, code, config.name),
+  );
   if (problems.length === 0) return [];
   const counts = problems.map(([code, count]) => `${code} ${count}`).join(', ');
   const message = `The newest restore point is not without gaps: ${counts}.`;

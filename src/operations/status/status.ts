@@ -1,3 +1,4 @@
+import type { AcceptedWarning } from '../../core/accepted.ts';
 import type { Weighed } from '../../core/anomalies.ts';
 import type { Problem } from '../../core/run.ts';
 import type { ThreeTwoOne } from '../../core/three-two-one.ts';
@@ -55,6 +56,8 @@ export interface SystemStatus {
   readonly placement: ThreeTwoOne;
   /** Of each recipient of new backups; absent when no destination answers. */
   readonly keys?: readonly KeyStatus[];
+  /** Warnings that the configuration says are right as they are; they are among no troubles. */
+  readonly acceptedWarnings: readonly AcceptedWarning[];
   /** Of the system as a whole; those of a dataset stand with it. Worst first. */
   readonly troubles: readonly StatusTrouble[];
 }
