@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { generateIdentity } from '../../src/vault/age/identity.ts';
@@ -95,6 +95,32 @@ test.runIf(isRoot)(
     expect(shown(tree)).toEqual(shown(join(path, 'out')));
   },
 );
+
+test.runIf(isRoot)('who is not root gets back folders that he may not enter, and what is in them', async () => {
+  const folder = await temporaryFolder({ open: true });
+  const { tree, run } = await systemOf(folder);
+  for (const name of ['shut', 'shut/open', 'shut/open/shut', 'open']) mkdirSync(join(tree, name));
+  for (const name of ['shut/a', 'shut/open/b', 'shut/open/shut/c', 'open/d']) writeFileSync(join(tree, name), name);
+  for (const [name, mode] of [
+    ['shut/open/shut', 0o000],
+    ['shut', 0o600],
+  ] as const)
+    chmodSync(join(tree, name), mode);
+  await run('backup', '--json');
+  const before = describeTree(tree);
+  const user = 61234;
+  execFileSync('chown', ['-R', `${user}:${user}`, folder]);
+  const { code, stdout } = await lifeboat(
+    folder,
+    ['restore', 'tree', '--into', 'out', '--identity', 'id.txt', '--json'],
+    { LIFEBOAT_STATE_DIR: join(folder, 'theirs') },
+    user,
+  );
+  expect(code, stdout).toBe(0);
+  expect(JSON.parse(stdout).problems.map(({ code }: { code: string }) => code)).toEqual(['owner-not-set']);
+  const their = (lines: readonly string[]) => lines.map((line) => line.replaceAll(/ \d+:\d+ /g, ' '));
+  expect(their(describeTree(join(folder, 'out')))).toEqual(their(before));
+});
 
 test.runIf(isRoot)('files/13: a year beyond what can be written as text is listed', async () => {
   const folder = await temporaryFolder();
