@@ -73,8 +73,9 @@ export function changesOf(before: readonly LeftOut[], now: readonly LeftOut[]): 
     if (was === undefined && one.by === 'exclude') return [];
     const then = was ?? { ...one, files: 0, bytes: 0, folders: 0 };
     const rule = nameOf(one);
-    // A table that is not there is told at every backup.
-    if (was !== undefined && takesSomething(was) && !takesSomething(one) && one.tables === undefined) {
+    // A table that is not there is told at every backup; sockets and the like come and go with their programs.
+    const comesAndGoes = one.tables !== undefined || one.by === 'always';
+    if (was !== undefined && takesSomething(was) && !takesSomething(one) && !comesAndGoes) {
       const message = `${rule} leaves out nothing any more; at the last backup it was ${amountWords(was)}.`;
       return [{ code: 'exclude-takes-nothing', message }];
     }

@@ -37,7 +37,7 @@ test('status-after-failed-drill: status opens with what the newest drill found, 
 
 test('a warning that is right as it is, is accepted with a reason: it is told no more, and what is bad still is', async () => {
   const folder = await project();
-  symlinkSync('/usr/share/themes/plain', join(folder, 'data/uploads/theme'));
+  symlinkSync('/srv/themes/plain', join(folder, 'data/uploads/theme'));
   await lifeboat(folder, ['init']);
   const link = /theme leads to .*, which no dataset holds/;
   const told = await lifeboat(folder, ['backup']);

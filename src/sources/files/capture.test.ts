@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { newRun } from '../../../test/suites/source.suite.ts';
 import { contentsOf } from '../../../test/support/contents.ts';
@@ -135,6 +136,28 @@ describe('what is left out', () => {
   test('a CACHEDIR.TAG without its signature leaves nothing out', async () => {
     const path = await folderWith({ 'c/CACHEDIR.TAG': 'something else', 'c/x': '' });
     expect((await captured(path)).paths).toContain('c/x');
+  });
+
+  test('sq1: the index of a SQLite log is never opened, and a file that is only called so is kept', async () => {
+    const path = await folderWith({
+      'letter-shm': 'x'.repeat(32_768),
+      'notes-shm': 'mine',
+      notes: '',
+      'notes-wal': '',
+    });
+    const database = new DatabaseSync(join(path, 'app.db'));
+    onTestFinished(() => database.close());
+    database.exec('PRAGMA journal_mode = WAL; CREATE TABLE users (id); INSERT INTO users VALUES (1)');
+    const { paths, facts, problems } = await captured(path);
+    expect(paths).toEqual(['app.db', 'app.db-wal', 'letter-shm', 'notes', 'notes-shm', 'notes-wal']);
+    const [rule] = leftOutIn(facts);
+    expect(rule).toMatchObject({ rule: '*-shm of SQLite', by: 'always', files: 1, bytes: 32_768 });
+    expect(problems).toEqual([]);
+    // It goes with its program, and that is no news.
+    database.exec('PRAGMA journal_mode = DELETE');
+    const capture = await sourceOf(path).capture(newRun(), [rule!]);
+    await Array.fromAsync(capture.entries);
+    expect((await capture.finish()).problems).toEqual([]);
   });
 
   test('files/07: nothing is left out unasked but sockets, which are counted; a name like that of our own remains is kept', async () => {

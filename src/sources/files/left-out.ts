@@ -16,6 +16,8 @@ const unwritten: Readonly<Record<Exclude<LeftOutBy, number>, Pick<LeftOut, 'rule
   'other-file-system': { rule: 'other file systems', by: 'oneFileSystem', reason: 'mounted in the folder' },
   leftover: { rule: '.lifeboat-restoring-*', by: 'always', reason: 'remains of a restore that was interrupted' },
   socket: { rule: 'sockets', by: 'always', reason: 'their programs make them again' },
+  // Who closes it takes all locks of its process on it away: a connection beside would lose a commit.
+  'sqlite-index': { rule: '*-shm of SQLite', by: 'always', reason: 'SQLite makes it again from the log beside it' },
 };
 
 /** Adds up what each rule leaves out of one capture. */

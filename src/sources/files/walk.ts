@@ -10,7 +10,7 @@ import { type Scale, startScale, unseen } from './scale.ts';
 import { isOfThisHost, type SettledUntil } from './settled.ts';
 
 /** What left something out: the index of an exclude rule, or what no pattern says. */
-export type LeftOutBy = number | 'cache-folder' | 'other-file-system' | 'leftover' | 'socket';
+export type LeftOutBy = number | 'cache-folder' | 'other-file-system' | 'leftover' | 'socket' | 'sqlite-index';
 
 /** How much it was. */
 export interface Weight {
@@ -107,6 +107,10 @@ export function* walk(options: WalkOptions): Generator<MutableEntry[], void, und
       events.leftOut(by, yield* scale.weigh(file, found));
       continue;
     }
+    if (isSqliteIndex(name, found, folder.names)) {
+      events.leftOut('sqlite-index', { files: 1, bytes: Number(found.size), folders: 0, more: false });
+      continue;
+    }
     const spelled = excludes.nearly(path, name, isFolder);
     if (spelled >= 0) events.spelled(spelled, path);
     if (found.isSocket()) events.leftOut('socket', { files: 1, bytes: 0, folders: 0, more: false });
@@ -135,6 +139,13 @@ export function* walk(options: WalkOptions): Generator<MutableEntry[], void, und
   }
   if (batch.length > 0) yield batch;
   refuseOther(root, rootFound);
+}
+
+/** SQLite's index of a log is shared memory of whole pieces of 32 KiB, beside the database and its log. A file of somebody's is none of that. */
+function isSqliteIndex(name: BytePath, found: fs.BigIntStats, beside: readonly BytePath[]): boolean {
+  if (!name.endsWith('-shm') || !found.isFile() || found.size === 0n || found.size % 32_768n !== 0n) return false;
+  const database = name.slice(0, -'-shm'.length);
+  return beside.includes(database) && beside.includes(`${database}-wal`);
 }
 
 /** Unmounted or replaced while it was listed, a folder would look as if all in it had been deleted. */
