@@ -10,6 +10,7 @@ import { dataLost, foldAcceptances } from './anomalies/acceptances.ts';
 import { readable } from './ledger/read.ts';
 import { type Hearing, standingOf } from './ledger/standing.ts';
 import { foldPins, type PinEntry, type PinsFound, pinBodyOf } from './ledger-pins.ts';
+import { mayCallWrong, wrongPacksOf } from './wrong-packs.ts';
 
 const drillBody = z.object({
   drill: z.object({ system: z.string() }),
@@ -33,6 +34,8 @@ export interface PruneLedger extends PinsFound {
   readonly retired: ReadonlyMap<string, number>;
   /** By system and dataset (`settledKey`): the restore points that were proved or accepted, in the order of the entries. */
   readonly settled: ReadonlyMap<string, readonly string[]>;
+  /** Packs that are stored wrong, as who reads the vault found, by system. */
+  readonly wrong: ReadonlyMap<string, ReadonlySet<string>>;
   /** Keys of pins by nobody who is known: they hold nothing. */
   readonly strangePins: readonly string[];
   /** Entries that are missing from a known writer's chain, by the hash of each: a pin may be among them. */
@@ -70,6 +73,7 @@ export function foldLedger(
   const junk = new Set<string>();
   const erased = new Set<string>();
   const retired = new Map<string, number>();
+  const wrong = new Map<string, Set<string>>();
   const entries = readableEntries(objects, vault);
   for (const { id, kind, body, time, writer } of entries) {
     if (!isOurs(trust, writer)) {
@@ -82,6 +86,10 @@ export function foldLedger(
       const mayPin = (system: string) => isKnownWriter(trust, writer, system) || mayPrune(trust, writer, system);
       if (pin === undefined || !may(mayPin, pin.point, true)) continue;
       pinning.push({ id, body: pin, decides: decides(pin.point) });
+    } else if (kind === 'wrong-packs') {
+      const said = wrongPacksOf(body);
+      if (said === undefined || !mayCallWrong(trust, writer, said.system)) continue;
+      wrong.set(said.system, (wrong.get(said.system) ?? new Set()).union(new Set(said.packs)));
     } else if (kind === 'erase') {
       for (const point of eraseBody.safeParse(body).data?.points ?? []) if (decides(point)) erased.add(point);
     } else if (kind === 'prune') {
@@ -100,7 +108,7 @@ export function foldLedger(
     missing === undefined || removed.has(missing) ? [] : [{ key, why: message, missing }],
   );
   const settled = settledBy(entries, { vault, trust, nowMs });
-  return { ...foldPins(pinning), removed, junk, erased, retired, settled, strangePins, suspect };
+  return { ...foldPins(pinning), removed, junk, erased, retired, settled, wrong, strangePins, suspect };
 }
 
 /** What drills proved and people accepted, each for its system only. */
@@ -159,6 +167,7 @@ export const emptyLedger: PruneLedger = {
   erased: new Set(),
   retired: new Map(),
   settled: new Map(),
+  wrong: new Map(),
   strangePins: [],
   suspect: [],
 };

@@ -101,7 +101,9 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
     firstStoredMs: (point) => firstStoredMs(survey.places, point),
     nowMs: Math.min(...survey.places.map(({ nowMs }) => nowMs)),
   });
-  const sparse = await run.step('sparse packs', async () => sparsePacks(config.stateDir));
+  // Whatever becomes of the ledger at a place, a generation tells its writers.
+  const wrong = ledger.wrong.get(config.name) ?? new Set();
+  const sparse = await run.step('sparse packs', async () => sparsePacks(config.stateDir).union(wrong));
   const facts = factsOf({
     ...survey,
     trust,

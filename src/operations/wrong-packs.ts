@@ -22,6 +22,11 @@ export function wrongPacksOf(body: unknown): z.infer<typeof shape> | undefined {
   return shape.safeParse(body).data;
 }
 
+/** Who writes that system, drills it, or may prune it: a false word costs sending packs once more. */
+export function mayCallWrong(trust: Trust, writer: string, system: string): boolean {
+  return isKnownWriter(trust, writer, system) || mayProve(trust, writer, system) || mayPrune(trust, writer, system);
+}
+
 interface Hearer {
   readonly vault: string;
   readonly system: string;
@@ -31,15 +36,14 @@ interface Hearer {
 
 /**
  * The packs that a backup of `system` must not use again, because somebody who reads the vault found that they do not hold what they
- * say. Said by who writes that system, drills it, or may prune it: it costs sending them once more. A stranger's word counts for nothing.
+ * say. A stranger's word counts for nothing.
  */
 export async function readWrongPacks(
   destinations: readonly Destination[],
   { vault, system, trust, stateDir }: Hearer,
 ): Promise<Set<string>> {
   using cache = openLedgerCache(stateDir, { create: false });
-  const isOurs = (writer: string) =>
-    isKnownWriter(trust, writer, system) || mayProve(trust, writer, system) || mayPrune(trust, writer, system);
+  const isOurs = (writer: string) => mayCallWrong(trust, writer, system);
   const found = new Set<string>();
   for await (const { record } of newestEntries(destinations, { kinds, most: mostRead, cache, isOurs })) {
     if (record === undefined || record.vault !== vault || !isOurs(record.writer)) continue;

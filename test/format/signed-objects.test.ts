@@ -256,3 +256,22 @@ describe.each(Object.entries(kinds))(
     });
   },
 );
+
+test('B20: a signature with another second half, that would fit as well, is refused by both readings', () => {
+  const { sound, encode, keyOf, product, checker } = kinds.generation!;
+  const bytes = encode(sound());
+  const { signature } = JSON.parse(bytes.toString()) as { signature: string };
+  const order = 2n ** 252n + 27742317777372353535851937790883648493n;
+  const raw = Buffer.from(signature, 'base64');
+  const second = BigInt(`0x${Buffer.from(raw.subarray(32)).reverse().toString('hex')}`) + order;
+  const other = Buffer.concat([
+    raw.subarray(0, 32),
+    Buffer.from(second.toString(16).padStart(64, '0'), 'hex').reverse(),
+  ]);
+  const changed = Buffer.from(bytes.toString().replace(signature, other.toString('base64')));
+  expect([refusal(product, bytes, keyOf(sound())), refusal(product, changed, keyOf(sound()))]).toEqual([
+    undefined,
+    expect.any(String),
+  ]);
+  expect(refusal(checker, changed, keyOf(sound()))).toEqual(expect.any(String));
+});

@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { startRun } from '../../src/core/run.ts';
+import { noteInLedger } from '../../src/operations/ledger/audit.ts';
 import { prune } from '../../src/operations/prune.ts';
+import { decodeGeneration } from '../../src/vault/format/generation.ts';
+import { generationKey } from '../../src/vault/format/keys.ts';
 import { sparsePacks, usualSparseLimits } from '../../src/vault/prune/sparse.ts';
 import { pictureOf } from '../support/pictures.ts';
 import { rounds } from '../support/rounds.ts';
-import { aSystem, expectSame, noise } from '../support/vault.ts';
+import { aSystem, expectSame, noise, objectsIn } from '../support/vault.ts';
 
 const limits = { ...usualSparseLimits, share: 0.3, leastRawBytes: 1000, mostAnewBytes: 1_000_000 };
 
@@ -34,6 +37,25 @@ test('what lives in a pack that is mostly dead is stored anew, also of a file th
   expect([...needs.packs].filter(([id]) => sparse.has(id))).toEqual([]);
   expect(third.sizes.added).toBeLessThan(200_000);
   expectSame(await system.readBack(third.id), picture);
+});
+
+test('what the ledger calls wrong, by who may say so, is named in the next generation: a writer that sees no ledger heeds it too', async () => {
+  const system = await aSystem();
+  writeFileSync(join(system.source(), 'file'), noise(1000));
+  const { needs, record } = await system.backUp();
+  const [[pack]] = [...needs.packs] as [[string, number]];
+  using open = system.open();
+  const run = () => startRun({ clock: systemClock });
+  const request = { dryRun: false, allowLarge: true, allowFlood: true, allowMissing: false, retire: [] };
+  const note = (of: string, packs: readonly string[]) =>
+    noteInLedger(open, record.vault, { kind: 'wrong-packs', body: { system: of, packs } }, run());
+  await note('another', [pack]);
+  expect((await prune(open, request, run())).sparse).toBe(0);
+  await note('harbor', [pack, 'a'.repeat(64)]);
+  const { sparse, generation } = await prune(open, request, run());
+  expect(sparse).toBe(1);
+  const bytes = objectsIn(system.at()).get(generationKey(generation!))!;
+  expect(decodeGeneration(bytes).sparse).toEqual([pack]);
 });
 
 test('4.4: however many small backups there are, a restore point is in a bounded number of packs, and comes back exactly', async () => {
