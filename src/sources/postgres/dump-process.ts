@@ -2,7 +2,7 @@ import { LifeboatError } from '../../core/errors.ts';
 import { startProcess } from '../../process/start.ts';
 import { DumpBroken } from './dump-reader.ts';
 import { DumpUnknown } from './dump-toc.ts';
-import { dumpBroken, dumpFailed } from './errors.ts';
+import { dumpBroken, dumpFailed, rowTooLarge } from './errors.ts';
 import type { DumpContents } from './expectations.ts';
 import { type ServerAddress, toolEnvironment } from './url.ts';
 
@@ -18,6 +18,10 @@ export interface DumpOptions {
   /** What pg_dump said although it succeeded, line by line. */
   readonly onWarning: (line: string) => void;
 }
+
+/** A value, or a row as COPY writes it, that PostgreSQL cannot hold in its memory. */
+const tooLarge =
+  /(?:invalid memory alloc request size|[Cc]annot enlarge string buffer|string buffer exceeds)[\s\S]*?COPY (.+?) (?:\(|TO )/;
 
 /** Runs pg_dump and hands out its bytes, read along by `contents`. Ends only if the dump is whole and pg_dump is content. */
 export async function* dumpStream(
@@ -43,6 +47,8 @@ export async function* dumpStream(
     if (error instanceof DumpBroken || error instanceof DumpUnknown) {
       throw dumpBroken({ database, why: error.message }, { cause: error });
     }
+    const table = error instanceof LifeboatError ? tooLarge.exec(error.message)?.[1] : undefined;
+    if (table !== undefined) throw rowTooLarge({ database, table }, { cause: error });
     if (error instanceof LifeboatError) throw dumpFailed({ database, why: error.message }, { cause: error });
     throw error;
   }

@@ -104,6 +104,15 @@ export const dumpFailed = defineError({
   hint: () => 'Nothing was recorded. Mend what it names and run the backup again.',
 });
 
+export const rowTooLarge = defineError({
+  code: 'postgres-row-too-large',
+  exit: 2,
+  say: (fact: { database: string; table: string }) =>
+    `A row of ${fact.table} in ${fact.database} is too large for any dump: as text, in which bytes take twice their size, it has more than 1 GiB.`,
+  hint: (fact) =>
+    `Nothing was recorded. Find it: SELECT ctid, pg_column_size(t.*) FROM ${fact.table} t ORDER BY 2 DESC LIMIT 3; Put such values into files or large objects, or leave the table's rows out with exclude, and why.`,
+});
+
 export const dumpBroken = defineError({
   code: 'postgres-dump-broken',
   exit: 2,
