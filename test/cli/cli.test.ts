@@ -37,7 +37,7 @@ describe('the first minutes', () => {
 
     const list = await lifeboat(folder, ['list', 'uploads']);
     expect(list.stdout).toMatch(
-      /^uploads\n.* UTC {2}5 B {2}\+5 B {2}local {2}kept: last 3, hourly, daily, weekly, monthly, until about \d{4}-\d\d-\d\d\n$/s,
+      /^uploads\n.* UTC {2}[0-9A-Z]{26} {2}5 B {2}\+5 B {2}local {2}kept: last 3, hourly, daily, weekly, monthly, until about \d{4}-\d\d-\d\d\n$/s,
     );
 
     const without = await lifeboat(folder, ['restore', 'uploads', '--into', 'back']);
