@@ -104,7 +104,8 @@ export function foldLedger(
     const entry = readable(bytes, key);
     return entry !== undefined && isOurs(trust, entry.writer);
   });
-  const suspect = verifyLedger(known, { vault }).problems.flatMap(({ key, message, missing }) =>
+  const decides = (writer: string) => isPruner(trust, writer);
+  const suspect = verifyLedger(known, { vault, decides }).problems.flatMap(({ key, message, missing }) =>
     missing === undefined || removed.has(missing) ? [] : [{ key, why: message, missing }],
   );
   const settled = settledBy(entries, { vault, trust, nowMs });

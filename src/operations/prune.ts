@@ -4,6 +4,7 @@ import { sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import { countOf } from '../core/size.ts';
 import type { Destination } from '../destinations/destination.ts';
+import type { LedgerObject } from '../vault/format/ledger.ts';
 import type { SomeIds } from '../vault/id-set.ts';
 import { openVault } from '../vault/open.ts';
 import { decideMarks, decideSweep, type PruneFacts, type SweepPlan } from '../vault/prune/decide.ts';
@@ -20,6 +21,7 @@ import { writerKeys } from '../vault/writer-keys.ts';
 import { keepBeforePrune } from './keep.ts';
 import { meetWriters, trustOf, trustToRemove } from './known-writers.ts';
 import { noteInLedger } from './ledger/audit.ts';
+import { nextCheckpoint, passedEntries, removeEntries, usualCheckpoints } from './ledger/checkpoint.ts';
 import { readLedger } from './ledger/read.ts';
 import { acceptedOf, notAccepted, nothingAccepted } from './prune-accepted.ts';
 import { lastPruneMs, refuseFlood, refuseLarge } from './prune-brakes.ts';
@@ -85,7 +87,7 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
   const { config } = system;
   const vault = await openKnown(config, opened);
   const { trust } = vault;
-  const { ledger, unread, unlisted } = await run.step('ledger', () => ledgerOf(config, vault, opened, run));
+  const { ledger, objects, unread, unlisted } = await run.step('ledger', () => ledgerOf(config, vault, opened, run));
   // What only such a place says of pins is not known: it is as good as away.
   const destinations = vault.destinations.filter(({ name }) => !unlisted.includes(name));
   const survey = await run.step('survey', () => surveyVault({ vault, destinations, trust }, run));
@@ -187,6 +189,8 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
     await run.step('index', () => removeDeadIndexes({ ...indexes, turn: pruned.generation }, run));
   }
   await noteRemoved(system, vault.id, pruned, run);
+  if (outOfReach.length === 0 && ledger.suspect.length === 0)
+    await checkpoint(system, vault, settled.places, objects, run);
   const places = pruned.plans.map(({ destination, plan: sweep }) => {
     const place = settled.places.find((one) => one.destination.name === destination)!;
     const swept = pruned.swept.find((one) => one.destination === destination);
@@ -210,6 +214,7 @@ async function ledgerOf(config: System, vault: VaultReader, opened: readonly Des
     for (const message of troubles) run.problem({ code: 'ledger-unread', message });
   }
   return {
+    objects,
     ledger: foldLedger(objects, vault.id, trustToRemove(config, vault), (await vault.restorePoints()).points),
     unlisted,
     unread: unread.map((key) => ({ key, why: 'no copy of it could be read, and it may hold a pin' })),
@@ -260,6 +265,30 @@ function goneEverywhere({ places, outOfReach }: PruneFacts, { plans, swept }: Pr
   const isGone = (id: string) =>
     places.every(({ packs, destination }) => !packs.has(id) || gone.get(destination.name)?.has(id) === true);
   return new Set(plans.flatMap(({ plan }) => plan.packs).filter(isGone));
+}
+
+/**
+ * Where the ledger is whole and every place can be asked: says what of it nothing rests on any more, and removes what an earlier prune said
+ * so of. What fails is tried again with the next.
+ */
+async function checkpoint(
+  system: OpenSystem,
+  vault: VaultReader,
+  places: readonly Place[],
+  objects: readonly LedgerObject[],
+  run: Run,
+): Promise<void> {
+  const trust = trustToRemove(system.config, vault);
+  const judging = { vault: vault.id, trust, nowMs: Math.min(...places.map(({ nowMs }) => nowMs)) };
+  try {
+    const going = passedEntries(objects, judging);
+    if (going.length > 0) await run.step('ledger', () => removeEntries(places, going, run));
+    const chains = nextCheckpoint(objects, judging, usualCheckpoints);
+    if (chains.length > 0) await noteInLedger(system, vault.id, { kind: 'checkpoint', body: { chains } }, run);
+  } catch (error) {
+    run.signal.throwIfAborted();
+    run.problem({ code: 'checkpoint-failed', message: `The ledger stays as long as it is: ${sentenceOf(error)}` });
+  }
 }
 
 /** Counts only: which restore points went was noted before. */

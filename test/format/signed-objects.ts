@@ -222,6 +222,29 @@ const entryShape = z
   .refine(({ previous, sequence }) => (previous === null) === (sequence === 1), 'its number is not that of its place');
 export type LedgerEntry = z.infer<typeof entryShape>;
 
+const checkpointShape = z.looseObject({
+  chains: z
+    .array(
+      z
+        .looseObject({
+          writer: publicKey,
+          through: positive,
+          last: sha256Hex,
+          range: sha256Hex,
+          kept: z.array(z.tuple([positive, sha256Hex])).max(10_000),
+        })
+        .refine(({ kept, through }) => isRising(kept.map(([at]) => at)) && (kept.at(-1)?.[0] ?? 1) <= through),
+    )
+    .min(1)
+    .max(1000)
+    .refine((chains) => isRising(chains.map(({ writer }) => writer))),
+});
+
+/** The body of an entry `checkpoint`. */
+export function readCheckpoint(body: unknown): z.infer<typeof checkpointShape> {
+  return shaped(body, checkpointShape);
+}
+
 export function readLedgerEntry(bytes: Uint8Array, key: string): LedgerEntry {
   const { fields } = canonicalObject(bytes, envelopeShape);
   const payload = Buffer.from(fields.payload, 'base64');

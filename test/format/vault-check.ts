@@ -10,6 +10,7 @@ import {
   type LedgerEntry,
   type Record,
   readAnnouncement,
+  readCheckpoint,
   readCover,
   readEndorsement,
   readGeneration,
@@ -155,6 +156,18 @@ export function complaints(objects: Objects, identities: readonly string[], keys
     return entry;
   });
   tell('ledger/', () => checkChain([...ledger].map(([key, entry]) => ({ ...entry, hash: sha256(objects.get(key)!) }))));
+
+  for (const [key, { kind, body }] of ledger) {
+    if (kind !== 'checkpoint') continue;
+    tell(key, () => {
+      const hashes = new Set([...ledger.keys()].map((one) => sha256(objects.get(one)!)));
+      for (const { writer, through, last, kept } of readCheckpoint(body).chains) {
+        if (kept.some(([, hash]) => !hashes.has(hash))) broken('an entry that it keeps is not there');
+        const next = [...ledger.values()].find((one) => one.writer === writer && one.sequence === through + 1);
+        if (next?.previous !== last) broken('another entry follows it, or none');
+      }
+    });
+  }
 
   const records = each('snapshots/', (key, bytes) => {
     const record = readRecord(bytes, key);

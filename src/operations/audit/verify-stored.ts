@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Damage } from '../../vault/read/objects.ts';
-import { isOurs } from '../../vault/trust.ts';
+import { isOurs, isPruner } from '../../vault/trust.ts';
 import { publicKeyIn } from '../../vault/writer-key-file.ts';
 import { openLedgerCache } from '../ledger/cache.ts';
 import { rememberedNewest } from '../ledger/ledger.ts';
@@ -21,6 +21,7 @@ export async function verifyStoredLedger(
   return verifyEvidence(vault.destinations, {
     vault: vault.id,
     ...(writers.length > 0 ? { writers } : { isOurs: (writer: string) => isOurs(vault.trust, writer) }),
+    decides: (writer: string) => isPruner(vault.trust, writer),
     ...(newest !== undefined && { known: [newest] }),
   });
 }

@@ -42,6 +42,11 @@ function words(kind: string, body: unknown): string | undefined {
     }
     case 'prune':
       return pruneWords(body as PruneBody);
+    case 'checkpoint': {
+      const { chains } = body as { chains: ReadonlyArray<{ through: number; kept: readonly unknown[] }> };
+      const under = chains.reduce((sum, { through, kept }) => sum + through - kept.length, 0);
+      return `${countOf(under, 'entry', 'entries')} of this log that nothing rests on may go`;
+    }
     case 'pin': {
       const { action, point, reason, until } = body as {
         action: string;

@@ -26,6 +26,7 @@ export const ledgerKinds = [
   'copy',
   'key',
   'configuration',
+  'checkpoint',
 ] as const;
 
 export type LedgerKind = (typeof ledgerKinds)[number];

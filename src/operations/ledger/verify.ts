@@ -19,6 +19,8 @@ export interface LedgerTrust {
   readonly writers?: readonly string[];
   /** Whose entries are judged; others' are counted apart. Everyone's when absent. */
   readonly isOurs?: (writer: string) => boolean;
+  /** Whose checkpoints count; those of `writers`, or everyone's, when absent. */
+  readonly decides?: (writer: string) => boolean;
   /** Keys of entries that must be there: the end of a chain, which itself cannot tell that it was cut off. */
   readonly known?: readonly string[];
 }

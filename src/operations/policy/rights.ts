@@ -69,7 +69,8 @@ export const rightsOf: Readonly<Record<Role, Rights>> = {
   pruner: {
     read: ['vault.json', 'lists/*', 'covers/*', 'snapshots/*', 'gc/*', ledger, announced],
     create: ['gc/*', ledger],
-    remove: ['packs/*', 'lists/*', 'logs/*', 'covers/*', 'manifests/*', 'snapshots/*'],
+    // Of the ledger what is under a checkpoint.
+    remove: ['packs/*', 'lists/*', 'logs/*', 'covers/*', 'manifests/*', 'snapshots/*', ledger],
     extendLocks: false,
     seeLocks: true,
   },

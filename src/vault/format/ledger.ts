@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { canonicalJson } from '../../core/canonical-json.ts';
 import { countOf } from '../../core/size.ts';
+import { type Checkpointed, checkpointsIn, isUnder, rangeOf } from './checkpoint.ts';
 import { ledgerDamaged } from './errors.ts';
-import { parseKey } from './keys.ts';
+import { ledgerKey, parseKey } from './keys.ts';
 import { algorithm, count, jsonBytes, publicKey, readJson, sha256, signature, time, ulid } from './signed-json.ts';
 import { publicKeyOf, sign, verify, writerId } from './signing.ts';
 
@@ -116,6 +117,17 @@ export interface LedgerVerdict {
   /** Who signed entries and is not known: they say nothing for the ledger, and nothing against it. */
   readonly strangers: LedgerVerdict['writers'];
   readonly problems: readonly LedgerProblem[];
+  /** Chains whose first entries are under a checkpoint: what of these is not there is missed by nobody. */
+  readonly under: ReadonlyArray<{
+    readonly writer: string;
+    /** The number of the last of them. */
+    readonly through: number;
+    /** How many are not there. */
+    readonly gone: number;
+    readonly time: string;
+    /** Who signed it. */
+    readonly by: string;
+  }>;
 }
 
 export interface LedgerObject {
@@ -134,6 +146,8 @@ export function verifyLedger(
     readonly writers?: readonly string[];
     /** Whose entries are judged; others' are counted apart. Everyone's when absent. */
     readonly isOurs?: (writer: string) => boolean;
+    /** Whose checkpoints count. Everyone's when absent. */
+    readonly decides?: (writer: string) => boolean;
   } = {},
 ): LedgerVerdict {
   const problems: LedgerProblem[] = [];
@@ -149,12 +163,18 @@ export function verifyLedger(
     chains.set(record.writer, links);
   }
   const isOurs = trust.isOurs ?? (() => true);
+  const { vault, writers: named, decides = (writer) => named?.includes(writer) ?? true } = trust;
+  const records = [...chains.values()].flat().map(({ record }) => record);
+  const checkpoints = checkpointsIn(
+    records.filter((record) => vault === undefined || record.vault === vault),
+    decides,
+  );
   const told = [...chains].map(([writer, links]) => {
     if (trust.writers !== undefined && !trust.writers.includes(writer)) {
       const message = `${countOf(links.length, 'entry is', 'entries are')} signed by ${writer}, which is not a known writer.`;
       problems.push({ key: links[0]?.key ?? '', code: 'stranger', message });
     }
-    if (isOurs(writer)) problems.push(...chainProblems(links));
+    if (isOurs(writer)) problems.push(...chainProblems(links, checkpoints.get(writer)));
     const newest =
       links
         .map(({ record }) => record.id)
@@ -164,7 +184,14 @@ export function verifyLedger(
   });
   const writers = told.filter(({ writer }) => isOurs(writer));
   const strangers = told.filter(({ writer }) => !isOurs(writer));
-  return { ok: problems.length === 0, entries: objects.length, writers, strangers, problems };
+  const under = [...checkpoints.values()]
+    .filter(({ writer }) => isOurs(writer))
+    .map(({ writer, through, by: { time, writer: by } }) => {
+      const there = new Set((chains.get(writer) ?? []).map(({ record }) => record.sequence));
+      const gone = through - [...there].filter((sequence) => sequence <= through).length;
+      return { writer, through, gone, time, by };
+    });
+  return { ok: problems.length === 0, entries: objects.length, writers, strangers, problems, under };
 }
 
 interface Link {
@@ -182,9 +209,9 @@ function tryDecode(key: string, bytes: Uint8Array, problems: LedgerProblem[]): L
   }
 }
 
-function chainProblems(links: readonly Link[]): LedgerProblem[] {
-  const problems: LedgerProblem[] = [];
+function chainProblems(links: readonly Link[], checkpoint: Checkpointed | undefined): LedgerProblem[] {
   const byHash = new Map(links.map((link) => [link.hash, link]));
+  const problems = checkpoint === undefined ? [] : checkpointProblems(checkpoint, links, byHash);
   const followers = new Map<string | null, Link>();
   for (const link of [...links].sort((a, b) => (a.record.id < b.record.id ? -1 : 1))) {
     const { key, record } = link;
@@ -196,6 +223,7 @@ function chainProblems(links: readonly Link[]): LedgerProblem[] {
     followers.set(record.previous, link);
     if (record.previous === null) continue;
     const before = byHash.get(record.previous);
+    if (before === undefined && checkpoint !== undefined && explains(checkpoint, record)) continue;
     if (before === undefined) {
       const message = `The entry before ${key} is missing or was changed.`;
       problems.push({ key, code: 'gap', message, missing: record.previous });
@@ -204,6 +232,33 @@ function chainProblems(links: readonly Link[]): LedgerProblem[] {
     } else if (before.record.sequence + 1 !== record.sequence) {
       problems.push({ key, code: 'order', message: `${key} follows ${before.key}, and its number does not.` });
     }
+  }
+  return problems;
+}
+
+/** Whether the entry before this one may have gone. */
+function explains(checkpoint: Checkpointed, { sequence, previous }: LedgerRecord): boolean {
+  const isLast = sequence - 1 === checkpoint.through;
+  return isUnder(checkpoint, sequence - 1) && (!isLast || previous === checkpoint.last);
+}
+
+/** What stays must be there, and where all is there it must be what the checkpoint was made of. */
+function checkpointProblems(
+  { through, range, kept, by }: Checkpointed,
+  links: readonly Link[],
+  byHash: ReadonlyMap<string, Link>,
+): LedgerProblem[] {
+  const key = ledgerKey(by.id);
+  const problems: LedgerProblem[] = kept.flatMap(([at, hash]) =>
+    byHash.has(hash)
+      ? []
+      : [{ key, code: 'gap', message: `Entry ${at}, which the checkpoint ${key} keeps, is missing.`, missing: hash }],
+  );
+  const first = new Map(links.map(({ record, hash }) => [record.sequence, hash]));
+  const hashes = Array.from({ length: Math.min(through, links.length) }, (_, at) => first.get(at + 1));
+  const isWhole = hashes.length === through && hashes.every((hash) => hash !== undefined);
+  if (isWhole && rangeOf(hashes as string[]) !== range) {
+    problems.push({ key, code: 'order', message: `${key} was made of other entries than are there.` });
   }
   return problems;
 }

@@ -17,6 +17,8 @@ export interface ReadRequest extends ObjectKeys {
   readonly depth: Depth;
   /** Whose ledger entries are looked at as a chain: a stranger's gaps are nobody's loss. */
   readonly isHeard: (writer: string) => boolean;
+  /** Whose checkpoints of the ledger count. */
+  readonly decides: (writer: string) => boolean;
   readonly run: Run;
 }
 
@@ -97,7 +99,8 @@ export async function readObjects(
     for (const trace of queue) await readOne(trace);
   };
   await Promise.all(Array.from({ length: READERS }, line));
-  for (const { key, message } of verifyLedger(ledger, { vault }).problems) find(key, 'damaged', message);
+  for (const { key, message } of verifyLedger(ledger, { vault, decides: request.decides }).problems)
+    find(key, 'damaged', message);
   return read;
 }
 

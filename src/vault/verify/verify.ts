@@ -111,6 +111,7 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     depth,
     run,
     isHeard,
+    decides: (writer: string) => isPruner(vault.trust, writer),
     ...(ownIndex !== undefined && { ownIndex }),
   };
   const signed = new Map<Key, string>();
