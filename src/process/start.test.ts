@@ -32,6 +32,15 @@ test('output comes at the pace at which it is read, and bounded memory holds an 
   expect(process.memoryUsage.rss()).toBeLessThan(1 << 30);
 });
 
+test('what it wrote is there for whoever begins to read after its end', async () => {
+  await using child = await startProcess('/bin/sh', sh('echo rows'));
+  await child.ended;
+  await readFile('/proc/self/stat');
+  const seen: Uint8Array[] = [];
+  for await (const chunk of child.output()) seen.push(chunk);
+  expect(Buffer.concat(seen).toString()).toBe('rows\n');
+});
+
 test('reading output to its end means that the tool succeeded', async () => {
   await using child = await startProcess('/bin/sh', sh('echo half; echo out of paper >&2; exit 3'));
   const seen: Uint8Array[] = [];

@@ -226,7 +226,13 @@ export async function loadRows(
   });
   let sizeBytes = 0;
   async function* sound(): AsyncGenerator<Uint8Array> {
-    yield* rows.output();
+    let end = '';
+    for await (const bytes of rows.output()) {
+      end = (end + Buffer.from(bytes.subarray(-256)).toString('latin1')).slice(-256);
+      yield bytes;
+    }
+    // What is cut off must not be committed in the place of the rows that were there.
+    if (!end.includes(lastWords)) throw toolFailed({ tool: rows.tool, how: 'its script has no end', said: '' });
     sizeBytes = await dump.finish();
   }
   const args = ['--no-psqlrc', '--quiet', '--no-password', '--output=/dev/null', '--set=ON_ERROR_STOP=1'];
@@ -240,7 +246,10 @@ export async function loadRows(
   return sizeBytes;
 }
 
-/** pg_restore's script begins with it; rows come after. */
+/** With which pg_restore's script ends, in a remark. */
+const lastWords = 'PostgreSQL database dump complete';
+
+/** What that script begins with; rows come after. */
 function withSearchPath(bytes: Uint8Array, path: string): Uint8Array {
   const text = Buffer.from(bytes).toString('latin1');
   const ours = Buffer.from(`SELECT pg_catalog.set_config('search_path', ${quoteText(path)}, false);`, 'utf8').toString(
@@ -286,8 +295,10 @@ export function demandNoCode({ mayRunCode, address, facts }: Restoring, code: re
 /** A client that understands both the dump and the server. */
 async function restoreProgram({ facts, version, options, run }: Restoring): Promise<Tool> {
   const dumpTool = { text: facts.dumpToolVersion, major: facts.dumpToolMajor };
-  const need = dumpTool.major > version.major ? dumpTool : version;
-  return findClient('pg_restore', need, { ...options.clients, signal: run.signal });
+  return findClient('pg_restore', dumpTool.major > version.major ? dumpTool : version, {
+    ...options.clients,
+    signal: run.signal,
+  });
 }
 
 /** A list as `pg_restore --list` prints it, of which only the number before the semicolon counts. In the dump's own order. */
@@ -313,11 +324,8 @@ interface OpenDump extends AsyncDisposable {
   finish(): Promise<number>;
 }
 
-export async function openDump({
-  contents,
-  facts,
-  run,
-}: Pick<Restoring, 'contents' | 'facts' | 'run'>): Promise<OpenDump> {
+export async function openDump(work: Pick<Restoring, 'contents' | 'facts' | 'run'>): Promise<OpenDump> {
+  const { contents, facts, run } = work;
   const source = contents.read(dumpPath)[Symbol.asyncIterator]();
   let entries: readonly DumpEntry[] = [];
   const ignore = { add() {}, close() {} };
