@@ -147,11 +147,16 @@ const disks = {
   async 'H9: a clock that shows true records before they were made'(attack) {
     const some = attack.points.filter((_, at) => at === attack.points.length - 1 || attack.random.below(2) === 0);
     const earlierMs = attack.random.pick([20 * hourMs, 6 * hourMs, 20 * minuteMs, 50 * dayMs]);
+    let dated = 0;
     for (const point of some) {
-      await attack.hostile.put(recordKey(point), recordBytes(point));
+      // What was planted under its name stays there.
+      const there = await attack.hostile.get(recordKey(point)).catch(() => undefined);
+      if (there !== undefined && Buffer.compare(there, recordBytes(point)) !== 0) continue;
+      if (there === undefined) await attack.hostile.put(recordKey(point), recordBytes(point));
       attack.hostile.disk?.date(recordKey(point), Date.parse(point.time) - earlierMs);
+      dated++;
     }
-    return { toldThere: ['the clocks of hostile and honest disagree'] };
+    return { toldThere: dated === 0 ? [] : ['the clocks of hostile and honest disagree'] };
   },
   async 'a clock of any time'(attack) {
     const storedMs = attack.random.pick([0, Date.now() + 300 * dayMs, Date.now() + hourMs, Date.now() - 90 * dayMs]);
