@@ -10,7 +10,7 @@ import { dataLost, foldAcceptances } from './anomalies/acceptances.ts';
 import { readable } from './ledger/read.ts';
 import { type Hearing, standingOf } from './ledger/standing.ts';
 import { foldPins, type PinEntry, type PinsFound, pinBodyOf } from './ledger-pins.ts';
-import { mayCallWrong, wrongPacksOf } from './wrong-packs.ts';
+import { mayCallWrong, wrongPacksOf } from './ledger-wrong-packs.ts';
 
 const drillBody = z.object({
   drill: z.object({ system: z.string() }),

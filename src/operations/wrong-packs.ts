@@ -1,31 +1,16 @@
-import { z } from 'zod';
 import type { Run } from '../core/run.ts';
 import type { Destination } from '../destinations/destination.ts';
-import { isSha256 } from '../vault/format/keys.ts';
-import { isKnownWriter, mayProve, mayPrune, type Trust } from '../vault/trust.ts';
+import type { Trust } from '../vault/trust.ts';
 import type { WrongPack } from '../vault/verify/wrong-packs.ts';
 import { noteIfPossible } from './ledger/audit.ts';
 import { openLedgerCache } from './ledger/cache.ts';
 import { newestEntries } from './ledger/read.ts';
+import { mayCallWrong, mostNamed, wrongPacksOf } from './ledger-wrong-packs.ts';
 import type { OpenSystem } from './system.ts';
 
-/** An entry names no more; whoever found more writes several. */
-const mostNamed = 1000;
 /** On a host that knows nothing of the ledger yet; what is read is remembered, so the next look goes further back. */
 const mostRead = 5000;
 const kinds: ReadonlySet<string> = new Set(['wrong-packs']);
-
-const shape = z.object({ system: z.string(), packs: z.array(z.string().refine(isSha256)).max(mostNamed) });
-
-/** The body of an entry `wrong-packs`; undefined for what cannot be read, which does nothing. */
-export function wrongPacksOf(body: unknown): z.infer<typeof shape> | undefined {
-  return shape.safeParse(body).data;
-}
-
-/** Who writes that system, drills it, or may prune it: a false word costs sending packs once more. */
-export function mayCallWrong(trust: Trust, writer: string, system: string): boolean {
-  return isKnownWriter(trust, writer, system) || mayProve(trust, writer, system) || mayPrune(trust, writer, system);
-}
 
 interface Hearer {
   readonly vault: string;

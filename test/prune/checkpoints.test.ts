@@ -16,9 +16,9 @@ import {
   passedEntries,
 } from '../../src/operations/ledger/checkpoint.ts';
 import { standingOf } from '../../src/operations/ledger/standing.ts';
+import { wrongPacksOf } from '../../src/operations/ledger-wrong-packs.ts';
 import { type PruneRequest, prune } from '../../src/operations/prune.ts';
 import { foldLedger } from '../../src/operations/prune-ledger.ts';
-import { wrongPacksOf } from '../../src/operations/wrong-packs.ts';
 import { ledgerKey } from '../../src/vault/format/keys.ts';
 import {
   decodeLedgerEntry,

@@ -2,7 +2,7 @@ import { formatDuration } from '../../core/duration.ts';
 import type { DrillEvidence } from '../../core/evidence.ts';
 import { countOf, formatSize } from '../../core/size.ts';
 import { acceptBodyOf } from '../anomalies/acceptances.ts';
-import { wrongPacksOf } from '../wrong-packs.ts';
+import { wrongPacksOf } from '../ledger-wrong-packs.ts';
 import type { BackupBody, ConfigurationBody, KeyBody, RestoreBody, RestoredBody } from './bodies.ts';
 
 /** An entry of the audit log in plain words. What another version wrote, or a stranger, is shown as it is. */
