@@ -101,15 +101,24 @@ function walk(own: readonly Read[], known: CheckpointedChain | undefined, before
   return walked;
 }
 
-/** Keys of what is under a checkpoint that is older than the grace of a prune. Whatever it says, only what nothing rests on goes. */
+/**
+ * Keys of what is under a checkpoint that is older than the grace of a prune. Whatever it says, only what nothing rests on goes: no chain's
+ * end, which its writer goes on from.
+ */
 export function passedEntries(objects: readonly LedgerObject[], judging: LedgerJudging): string[] {
   const entries = readAll(objects, judging);
+  const ends = new Map<string, number>();
+  for (const { record } of entries) {
+    ends.set(record.writer, Math.max(record.sequence, ends.get(record.writer) ?? 0));
+  }
   const settled = entries.filter(({ record }) => Date.parse(record.time) <= judging.nowMs - graceMs);
   const checkpoints = checkpointsOf(settled, judging);
   return entries
     .filter(({ record }) => {
-      const checkpoint = checkpoints.get(record.writer);
-      return checkpoint !== undefined && isPassing(record) && isUnder(checkpoint, record.sequence);
+      const { writer, sequence } = record;
+      const checkpoint = checkpoints.get(writer);
+      const isEnd = sequence === ends.get(writer);
+      return checkpoint !== undefined && !isEnd && isPassing(record) && isUnder(checkpoint, sequence);
     })
     .map(({ key }) => key)
     .sort();

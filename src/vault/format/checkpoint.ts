@@ -40,9 +40,12 @@ const shape = z.object({
     .refine((chains) => chains.every(({ writer }, at) => at === 0 || chains[at - 1]!.writer < writer)),
 });
 
-/** A checkpoint that counts, and which entry says it. */
+/** A checkpoint that counts. */
 export interface Checkpointed extends CheckpointedChain {
+  /** The entry that says it. */
   readonly by: LedgerRecord;
+  /** The numbers in `kept`. */
+  readonly stays: ReadonlySet<number>;
 }
 
 /** The chains that a `checkpoint` speaks of; none for what is none, or cannot be read. */
@@ -61,15 +64,15 @@ export function checkpointsIn(
       const known = furthest.get(one.writer);
       const isFurther =
         known === undefined || one.through > known.through || (one.through === known.through && by.id > known.by.id);
-      if (isFurther) furthest.set(one.writer, { ...one, by });
+      if (isFurther) furthest.set(one.writer, { ...one, by, stays: new Set(one.kept.map(([at]) => at)) });
     }
   }
   return furthest;
 }
 
 /** Whether an entry that is not there is missed by nobody. */
-export function isUnder({ through, kept }: CheckpointedChain, sequence: number): boolean {
-  return sequence <= through && !kept.some(([at]) => at === sequence);
+export function isUnder({ through, stays }: Checkpointed, sequence: number): boolean {
+  return sequence <= through && !stays.has(sequence);
 }
 
 /** Of entries from the first on, or from behind those that `before` is of. */
