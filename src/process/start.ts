@@ -1,8 +1,8 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { basename } from 'node:path';
-import { PassThrough, pipeline, Readable, type Writable } from 'node:stream';
-import { pipeline as piped } from 'node:stream/promises';
+import { PassThrough, Readable, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { sentenceOf } from '../core/errors.ts';
 import { toolFailed, toolMissing, toolTimedOut } from './errors.ts';
 import { debianPackageOf, findOnPath, isExecutable } from './programs.ts';
@@ -113,7 +113,7 @@ function supervise(
   const { signal, deadlineMs, graceMs = 5000 } = options;
   const tail = startTail(options.tailBytes ?? 16 << 10, redactor(secretsOf(options)));
   const pid = child.pid as number;
-  const stdout = options.stdout === 'tail' ? (child.stdout as Readable) : kept(child.stdout as Readable);
+  const stdout = options.stdout === 'tail' ? (child.stdout as Readable) : untilRead(child.stdout as Readable);
   const stderr = child.stderr as Readable;
   const timers = new Set<NodeJS.Timeout>();
   let exited = false;
@@ -198,9 +198,11 @@ function supervise(
 }
 
 /** When a process ends, Node reads on and drops what nobody has begun to read: a short output would be none at all. */
-function kept(output: Readable): Readable {
+function untilRead(output: Readable): Readable {
+  const held = new PassThrough();
   // How it ended is told by its reader's end, and by the process.
-  return pipeline(output, new PassThrough(), () => {});
+  void pipeline(output, held).catch(() => {});
+  return held;
 }
 
 /** Writes the input. A child that stops reading is its own affair (its exit code tells); a failing input is not. */
@@ -232,7 +234,7 @@ async function feed(
       await failed(error);
     }
   }
-  await piped(Readable.from(source()), stdin).catch(() => {});
+  await pipeline(Readable.from(source()), stdin).catch(() => {});
 }
 
 async function exitOf(child: ChildProcess): Promise<[number | null, NodeJS.Signals | null]> {

@@ -30,6 +30,24 @@ async function marked(game: Play): Promise<() => void> {
   return goBack;
 }
 
+/** The record of a restore point that was let go is locked for longer than what it needs, while two prunes go over it. */
+async function withLockedRecord(game: Play): Promise<void> {
+  const { world, truth } = game;
+  await game.backedUp(0);
+  const { key } = truth.stored.get('place0')![0]!;
+  const { history } = world.places[0]!.store;
+  const [version] = await history!.versionsOf(key);
+  await history!.extendLock(key, version!.version, world.nowMs + 90 * dayMs);
+  await game.backedUp(0);
+  world.nowMs += 6 * dayMs;
+  await game.backedUp(0);
+  await game.pruned();
+  await game.backedUp(0);
+  world.nowMs += 6 * dayMs;
+  await game.pruned();
+  await truth.check();
+}
+
 interface Script {
   readonly rule: Partial<PruneRules>;
   readonly retentionRule?: Partial<RetentionRules>;
@@ -244,42 +262,12 @@ const scripts: Record<string, Script> = {
   'a record is locked for longer than what it needs': {
     rule: { recordFirst: false },
     setup: { kinds: ['locks'] },
-    async play(game) {
-      const { world, truth } = game;
-      await game.backedUp(0);
-      const { key } = truth.stored.get('place0')![0]!;
-      const { history } = world.places[0]!.store;
-      const [version] = await history!.versionsOf(key);
-      await history!.extendLock(key, version!.version, world.nowMs + 90 * dayMs);
-      await game.backedUp(0);
-      world.nowMs += 6 * dayMs;
-      await game.backedUp(0);
-      await game.pruned();
-      await game.backedUp(0);
-      world.nowMs += 6 * dayMs;
-      await game.pruned();
-      await truth.check();
-    },
+    play: withLockedRecord,
   },
   'a log is let go of while the record that needs it is locked': {
     rule: { logsAfterRecords: false },
     setup: { kinds: ['locks'] },
-    async play(game) {
-      const { world, truth } = game;
-      await game.backedUp(0);
-      const { key } = truth.stored.get('place0')![0]!;
-      const { history } = world.places[0]!.store;
-      const [version] = await history!.versionsOf(key);
-      await history!.extendLock(key, version!.version, world.nowMs + 90 * dayMs);
-      await game.backedUp(0);
-      world.nowMs += 6 * dayMs;
-      await game.backedUp(0);
-      await game.pruned();
-      await game.backedUp(0);
-      world.nowMs += 6 * dayMs;
-      await game.pruned();
-      await truth.check();
-    },
+    play: withLockedRecord,
   },
   'a place that lags has only older restore points': {
     rule: {},

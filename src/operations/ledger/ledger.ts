@@ -64,7 +64,7 @@ export async function appendToLedger(
   await fillGaps(parts, cache);
   const nowMs = parts.clock.now();
   // The order is the id's, also after a clock that once ran ahead; what is proved at this moment must not look like a later one's.
-  const id = newUlid(Math.max(nowMs, previous === undefined ? 0 : ulidTime(idOf(previous.key)) + 1), parts.random);
+  const id = newUlid(Math.max(nowMs, previous === undefined ? 0 : idMsOf(previous.key) + 1), parts.random);
   const record = {
     format: 1,
     vault: parts.vault,
@@ -162,7 +162,7 @@ async function searchNewest(
   remembered: string | undefined,
 ): Promise<Newest | undefined> {
   const writer = publicKeyOf(signingKey);
-  const sinceMs = remembered === undefined ? 0 : ulidTime(idOf(remembered));
+  const sinceMs = remembered === undefined ? 0 : idMsOf(remembered);
   for (const since of new Set([sinceMs, 0])) {
     for await (const { key, bytes, record } of newestEntries(destinations, { sinceMs: since })) {
       if (bytes === undefined || record?.writer !== writer || record.vault !== vault) continue;
@@ -172,13 +172,12 @@ async function searchNewest(
   return undefined;
 }
 
-/** Nothing else is remembered as an entry's key. */
-function idOf(key: string): string {
-  const known = parseKey(key);
-  return known?.type === 'ledger' ? known.id : firstId;
+/** The time in the id of an entry; 0 for what is none's key. */
+function idMsOf(key: string): number {
+  const parsed = parseKey(key);
+  return parsed?.type === 'ledger' ? ulidTime(parsed.id) : 0;
 }
 
-const firstId = '0'.repeat(26);
 const behindFact = 'behind';
 
 function behindOf(cache: LedgerCache): string[] {
