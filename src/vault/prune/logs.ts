@@ -34,11 +34,14 @@ export function decideFloors({
 }: Pick<PruneFacts, 'places' | 'points' | 'kept' | 'logs'>): LogFloor[] {
   const bases = points.flatMap((point) => (!point.strange && kept.has(point.key) ? baseAt(point) : []));
   const floors = new Map<string, LogFloor>();
+  // A history has a piece for every few seconds, and one answer.
+  const judged = new Set<string>();
   for (const { logs: held } of places) {
     for (const { span } of held.values()) {
       const { system, dataset, timeline, writer } = span;
       const name = historyOfSpan(span);
-      if (floors.has(name) || logs?.mayLetGo(system, writer) === false) continue;
+      if (judged.has(name) || logs?.mayLetGo(system, writer) === false) continue;
+      judged.add(name);
       const position = positionOf(name, bases, logs?.covers ?? []);
       if (position !== undefined) floors.set(name, [system, dataset, historyOf(timeline)!, position]);
     }
