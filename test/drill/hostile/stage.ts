@@ -201,7 +201,9 @@ export async function setHostileStage(
     },
     async unheld(name) {
       const alone = ['--mount', '--propagation=private', '--pid', '--fork', '--mount-proc', '--uts', '--net'];
-      const words = [...alone, 'sh', '-c', '"$0" "$1"; exit 0', at('app/attack'), name];
+      // What it leaves in /tmp goes with its own /tmp, in which nothing but the stage is the host's.
+      const aside = 'mount --bind "$2" /mnt && mount -t tmpfs none /tmp && mkdir -p "$2" && mount --move /mnt "$2"';
+      const words = [...alone, 'sh', '-c', `${aside} && "$0" "$1"; exit 0`, at('app/attack'), name, base.path];
       return (await execute('unshare', words)).stdout;
     },
     remains: () => [
