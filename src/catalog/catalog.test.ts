@@ -48,6 +48,15 @@ describe('the catalog', () => {
     expect(catalog.runs()[0]?.state).toBe('vanished');
   });
 
+  test('house-5: so has one whose number another process has now, as in a container that was started again', () => {
+    using catalog = openCatalog(folder, { clock: systemClock, random: randomBytes });
+    catalog.begin({ operation: 'backup', startedMs: 1 });
+    expect(catalog.runs()[0]?.state).toBe('running');
+    using database = new DatabaseSync(join(folder, 'catalog.sqlite'));
+    database.prepare('UPDATE run SET process = ?').run(`${process.pid}-1`);
+    expect(catalog.runs()[0]?.state).toBe('vanished');
+  });
+
   test('a destination is in trouble since the first failure in a row, and a success ends it', () => {
     using catalog = open();
     const down = { code: 'destination-unreachable', message: 'No answer.' };

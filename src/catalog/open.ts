@@ -5,6 +5,7 @@ import type { Clock, RandomBytes } from '../core/clock.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Problem } from '../core/run.ts';
 import { newUlid } from '../core/ulid.ts';
+import { livingProcess, ourTag } from '../host/identity.ts';
 import type {
   BegunRun,
   Catalog,
@@ -21,8 +22,8 @@ import { catalogAdditions, catalogSchema, catalogVersion } from './schema.ts';
 export interface CatalogOptions {
   readonly clock: Clock;
   readonly random: RandomBytes;
-  /** Whether a process is alive; for runs that never said how they ended. */
-  readonly isAlive?: (process: number) => boolean;
+  /** Whether the process with this tag is alive; for runs that never said how they ended. */
+  readonly isAlive?: (tag: string) => boolean;
 }
 
 /** History is bounded: this many runs are kept, and as many problems of one run. */
@@ -89,7 +90,7 @@ function moveAside(file: string, why: string, nowMs: number): Problem {
 }
 
 function catalogOver(database: DatabaseSync, options: CatalogOptions, recovered: Problem | undefined): Catalog {
-  const { clock, random, isAlive = processIsAlive } = options;
+  const { clock, random, isAlive = (tag) => livingProcess(tag) !== undefined } = options;
   const together = (work: () => void) => {
     database.exec('BEGIN IMMEDIATE');
     try {
@@ -109,7 +110,7 @@ function catalogOver(database: DatabaseSync, options: CatalogOptions, recovered:
       together(() => {
         database
           .prepare('INSERT INTO run (id, operation, dataset, started_ms, process) VALUES (?, ?, ?, ?, ?)')
-          .run(id, run.operation, run.dataset ?? null, Math.round(run.startedMs), process.pid);
+          .run(id, run.operation, run.dataset ?? null, Math.round(run.startedMs), ourTag());
         database
           .prepare('DELETE FROM run WHERE id IN (SELECT id FROM run ORDER BY started_ms DESC LIMIT -1 OFFSET ?)')
           .run(keptRuns);
@@ -192,7 +193,7 @@ function catalogOver(database: DatabaseSync, options: CatalogOptions, recovered:
 
 type Row = Record<string, unknown>;
 
-function runRecord(database: DatabaseSync, row: Row, isAlive: (process: number) => boolean): RunRecord {
+function runRecord(database: DatabaseSync, row: Row, isAlive: (tag: string) => boolean): RunRecord {
   const id = String(row.id);
   const begun = {
     id,
@@ -200,7 +201,7 @@ function runRecord(database: DatabaseSync, row: Row, isAlive: (process: number) 
     startedMs: Number(row.started_ms),
     ...(row.dataset !== null && { dataset: String(row.dataset) }),
   };
-  if (row.outcome === null) return { ...begun, state: isAlive(Number(row.process)) ? 'running' : 'vanished' };
+  if (row.outcome === null) return { ...begun, state: isAlive(String(row.process)) ? 'running' : 'vanished' };
   const steps = database.prepare('SELECT step, elapsed_ms FROM step WHERE run = ? ORDER BY position').all(id);
   const problems = database.prepare('SELECT code, message FROM problem WHERE run = ? ORDER BY position').all(id);
   const outcome = row.outcome as EndedRun['outcome'];
@@ -234,13 +235,4 @@ function partsOf(database: DatabaseSync, vault: string, parts: number) {
     )
     .all(vault, parts, parts);
   return rows.map((row) => ({ part: Number(row.part), verifiedMs: Number(row.verified_ms), ok: row.ok === 1 }));
-}
-
-function processIsAlive(id: number): boolean {
-  try {
-    process.kill(id, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
 }

@@ -1,5 +1,5 @@
 /** Raised when the tables change. A catalog of another version is moved aside: it is history, not data. */
-export const catalogVersion = 1;
+export const catalogVersion = 2;
 
 export const catalogSchema = `
 CREATE TABLE run (
@@ -7,7 +7,7 @@ CREATE TABLE run (
   operation TEXT NOT NULL,
   dataset TEXT,
   started_ms INTEGER NOT NULL,
-  process INTEGER NOT NULL,
+  process TEXT NOT NULL,
   ended_ms INTEGER,
   outcome TEXT,
   error_code TEXT,

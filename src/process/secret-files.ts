@@ -1,6 +1,7 @@
 import { access, chmod, chown, constants, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { livingProcess, ourTag } from '../host/identity.ts';
 import type { ProcessUser } from './start.ts';
 
 /** Files that only the child's user can read, for tools that take a secret from a file. */
@@ -11,6 +12,8 @@ export interface SecretFiles {
 }
 
 const prefix = 'lifeboat-secret-';
+/** Exactly what `mkdtemp` makes of it: what has another name is not ours to remove. */
+const ourName = /^lifeboat-secret-(?<owner>\d+-[0-9a-z]+)-[A-Za-z0-9]{6}$/;
 
 /** Writes each content to a file and names it in the variable. In memory (/dev/shm) where the host has that. */
 export async function writeSecretFiles(
@@ -23,7 +26,7 @@ export async function writeSecretFiles(
     () => tmpdir(),
   );
   await removeLeftovers(base);
-  const folder = await mkdtemp(join(base, `${prefix}${process.pid}-`));
+  const folder = await mkdtemp(join(base, `${prefix}${ourTag()}-`));
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
     const env: Record<string, string> = {};
@@ -46,18 +49,9 @@ export async function writeSecretFiles(
 async function removeLeftovers(base: string): Promise<void> {
   const names = await readdir(base);
   const dead = names.filter((name) => {
-    const pid = Number(name.startsWith(prefix) ? name.slice(prefix.length).split('-')[0] : Number.NaN);
-    return Number.isInteger(pid) && pid > 0 && !isAlive(pid);
+    const owner = ourName.exec(name)?.groups?.owner;
+    return owner !== undefined && livingProcess(owner) === undefined;
   });
   // Another user's leftovers are not ours to remove.
   await Promise.all(dead.map((name) => rm(join(base, name), { recursive: true, force: true }).catch(() => {})));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
 }

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { processStart } from './process-start.ts';
+import type { ProcessIdentity } from '../host/identity.ts';
 
 /** One sandbox, written down before any of it is made, so that `gc` finds what a killed drill left. */
 export interface Registered {
@@ -11,11 +11,6 @@ export interface Registered {
   readonly folder: string;
   /** A short path to our ways to its servers, where the folder's own path is too long for a socket. Its last part begins like the folder's. */
   readonly link?: string;
-}
-
-export interface ProcessIdentity {
-  readonly pid: number;
-  readonly start: string;
 }
 
 export interface RegistryEntry {
@@ -30,15 +25,6 @@ export function registryFolder(stateDir: string): string {
 
 export function folderName(id: string): string {
   return `lifeboat-drill-${id}`;
-}
-
-export async function identify(pid: number): Promise<ProcessIdentity | undefined> {
-  const start = await processStart(pid);
-  return start === undefined ? undefined : { pid, start };
-}
-
-export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
-  return (await processStart(identity.pid)) === identity.start;
 }
 
 /** Writes the entry whole, or leaves the former one. */
@@ -88,5 +74,5 @@ function parse(text: string, id: string): Registered | undefined {
 
 function isIdentity(value: unknown): value is ProcessIdentity {
   const identity = value as Partial<ProcessIdentity> | null | undefined;
-  return Number.isInteger(identity?.pid) && (identity?.pid ?? 0) > 1 && typeof identity?.start === 'string';
+  return Number.isInteger(identity?.pid) && (identity?.pid ?? 0) > 0 && typeof identity?.start === 'string';
 }

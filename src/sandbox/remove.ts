@@ -2,10 +2,11 @@ import { execFile } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { isAlive } from '../host/identity.ts';
 import { runCommand } from '../process/run.ts';
 import { groupsNamed, removeGroups } from './groups.ts';
 import { parseMounts } from './mount-table.ts';
-import { isAlive, type Registered, registered, unregister } from './registry.ts';
+import { type Registered, registered, unregister } from './registry.ts';
 
 const execute = promisify(execFile);
 
@@ -28,7 +29,7 @@ export async function collectGarbage(
   const left: { file: string; why: string }[] = [];
   for (const { file, sandbox } of await registered(stateDir)) {
     if (sandbox === undefined) left.push({ file, why: 'it is not an entry that Lifeboat wrote' });
-    else if (await isAlive(sandbox.owner)) running.push(sandbox.id);
+    else if (isAlive(sandbox.owner)) running.push(sandbox.id);
     else {
       if (!options.dryRun) {
         await removeSandbox(sandbox);

@@ -2,10 +2,11 @@ import { chmod, mkdir, statfs, symlink } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sentenceOf } from '../core/errors.ts';
+import { ourIdentity } from '../host/identity.ts';
 import { findOnPath } from '../process/programs.ts';
 import { type Agent, agentFile, agentFlags, startAgent } from './agent-client.ts';
 import { type CellOptions, realPath, startCell, tryCell } from './cell.ts';
-import { sandboxFailed, sandboxLimit, sandboxTooSmall } from './errors.ts';
+import { sandboxLimit, sandboxTooSmall } from './errors.ts';
 import { alwaysHidden, hiddenInHomes, ofSystem, usualFolders } from './hidden.ts';
 import { type HeldLimit, type LimitsAsked, makeLimits, tookTooLong } from './limits.ts';
 import { holdNamespaces } from './namespaces.ts';
@@ -20,7 +21,7 @@ import {
   type ProbeTarget,
   parts,
 } from './protocol.ts';
-import { folderName, identify, type Registered, register, registryFolder, unregister } from './registry.ts';
+import { folderName, type Registered, register, registryFolder, unregister } from './registry.ts';
 import { removeSandbox } from './remove.ts';
 import { watchLimits } from './watch.ts';
 import { isOfNetwork, listenOnHost, ownActs, waysOut } from './ways-out.ts';
@@ -128,14 +129,11 @@ async function openOn(footing: Footing, options: SandboxOptions, refused: readon
   const base = footing === 'none' ? tmpdir() : registryFolder(stateDir);
   await refuseWithoutRoom(base, options.needsBytes);
   const folder = join(base, folderName(id));
-  const owner = await identify(process.pid);
-  if (owner === undefined)
-    throw sandboxFailed({ doing: 'be registered', why: 'the system does not tell when its processes began' });
   const tooLong = Buffer.byteLength(join(folder, 'ways')) > longestSocketFolder;
   const entry: Registered = {
     id,
     made: options.made,
-    owner,
+    owner: ourIdentity(),
     folder,
     ...(tooLong && { link: join('/tmp', folderName(id)) }),
   };

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/support/temp.ts';
 import { remainsIn } from '../../test/support/tree.ts';
+import { ourTag } from '../host/identity.ts';
 import { keptOld, openWorkFolder, refuseHalfExchanged } from './exchange.ts';
-import { ownerTag } from './work-owner.ts';
 
 const deadOwner = '999999999-1';
 const isRoot = process.getuid?.() === 0;
@@ -176,7 +176,7 @@ describe('H5: a work folder that a restore of ours did not make', () => {
 
   test.runIf(isRoot)('stops no backup when another user put it there', async () => {
     const place = await twoFiles();
-    const work = join(place, `.lifeboat-restoring-here.${await ownerTag()}`);
+    const work = join(place, `.lifeboat-restoring-here.${ourTag()}`);
     fs.mkdirSync(work, { mode: 0o700 });
     fs.chownSync(work, 65_534, 65_534);
     await refuseHalfExchanged(place);
@@ -232,7 +232,7 @@ test('two restores of one target do not meet', async () => {
 
 test('an owner is told from a later process with the same id', async () => {
   const place = await temporaryFolder();
-  const [pid] = (await ownerTag()).split('-');
+  const [pid] = ourTag().split('-');
   fs.mkdirSync(join(place, `.lifeboat-restoring-target.${pid}-1`), { mode: 0o700 });
   await using _work = await openWorkFolder(place, 'target');
 });

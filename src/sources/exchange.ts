@@ -4,11 +4,11 @@ import * as fs from 'node:fs/promises';
 import { z } from 'zod';
 import { type BytePath, isInside, isSafePath, pathFromText, showPath } from '../core/paths.ts';
 import type { Problem } from '../core/run.ts';
+import { livingProcess, ourTag } from '../host/identity.ts';
 import { type Beneath, openBeneath } from './beneath.ts';
 import { restoreInterrupted, restoreRunning, workFolderForeign } from './errors.ts';
 import { codeOf, exists, isGone, nameOf, onDisk, parentOf } from './file-system.ts';
 import { type HeldFolder, holdFolder, removeHeld } from './held-folder.ts';
-import { livingOwner, ownerTag } from './work-owner.ts';
 
 /** The name for an exchange of what is in the folder, rather than of something in it. */
 export const contentsOnly = 'here';
@@ -83,7 +83,7 @@ export async function openWorkFolder(folder: BytePath, name: BytePath): Promise<
   await healInterrupted(folder, name);
   using stack = new DisposableStack();
   const parent = stack.use(holdFolder(folder));
-  const tag = await ownerTag();
+  const tag = ourTag();
   const own = `${workNameOf(name)}.${tag}`;
   await fs.mkdir(onDisk(`${parent.path}/${own}`), { mode: 0o700 });
   const open = stack.use(openOwn(parent, folder, own));
@@ -150,7 +150,7 @@ export async function healInterrupted(folder: BytePath, name: BytePath): Promise
   using parent = holdFolder(folder);
   for (const { found, owner } of await workFoldersOf(parent, name)) {
     using open = openOwn(parent, folder, found);
-    const pid = await livingOwner(owner);
+    const pid = livingProcess(owner);
     if (pid !== undefined) throw restoreRunning({ target: showPath(`${folder}/${name}`), pid });
     const journal = await readJournal(open);
     if (journal !== undefined) await rollBack(open, journal);
@@ -174,7 +174,7 @@ export async function keptOld(path: string): Promise<string | undefined> {
  */
 export async function refuseHalfExchanged(folder: BytePath): Promise<void> {
   for await (const { open, owner } of believedIn(folder, contentsOnly)) {
-    const pid = await livingOwner(owner);
+    const pid = livingProcess(owner);
     if (pid !== undefined) throw restoreRunning({ target: showPath(folder), pid });
     if ((await readJournal(open)) !== undefined) {
       throw restoreInterrupted({ target: showPath(folder), old: showPath(`${open.path}/old`) });

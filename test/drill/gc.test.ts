@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { identify } from '../../src/sandbox/registry.ts';
+
 import { collectGarbage } from '../../src/sandbox/remove.ts';
 import { temporaryFolder } from '../support/temp.ts';
 import { until } from '../support/until.ts';
@@ -82,12 +82,10 @@ describe('gc', () => {
   }
 
   test('is not misled by a process number that was given out again', async () => {
-    const ours = await identify(process.pid);
     const base = await temporaryFolder();
     const folder = join(base, `lifeboat-drill-${id}`);
     mkdirSync(folder);
-    const { stateDir } = await registry({ id, made: '', owner: { pid: process.pid, start: 'another start' }, folder });
-    expect(ours?.start).not.toBe('another start');
+    const { stateDir } = await registry({ id, made: '', owner: { pid: process.pid, start: '1' }, folder });
     expect((await collectGarbage(stateDir)).removed).toEqual([id]);
     expect(existsSync(folder)).toBe(false);
   });

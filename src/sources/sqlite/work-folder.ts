@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { livingOwner, ownerTag } from '../work-owner.ts';
+import { livingProcess, ourTag } from '../../host/identity.ts';
 import { workFolderTooSmall } from './errors.ts';
 
 const prefix = 'lifeboat-sqlite.';
@@ -10,13 +10,13 @@ export async function makeWorkFolder(folder: string, neededBytes: number): Promi
   await removeRemains(folder);
   const { bavail, bsize } = await statfs(folder);
   if (neededBytes > bavail * bsize) throw workFolderTooSmall({ folder, neededBytes, freeBytes: bavail * bsize });
-  return mkdtemp(join(folder, `${prefix}${await ownerTag()}.`));
+  return mkdtemp(join(folder, `${prefix}${ourTag()}.`));
 }
 
 async function removeRemains(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const [owner] = name.startsWith(prefix) ? name.slice(prefix.length).split('.') : [];
-    if (owner === undefined || (await livingOwner(owner)) !== undefined) continue;
+    if (owner === undefined || livingProcess(owner) !== undefined) continue;
     // Another user's remains in a shared temporary folder are not ours to remove.
     await rm(join(folder, name), { recursive: true, force: true }).catch(() => {});
   }
