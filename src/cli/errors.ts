@@ -2,6 +2,7 @@ import { defineError } from '../core/errors.ts';
 
 export const usageWrong = defineError({
   code: 'usage-wrong',
+  about: 'person',
   exit: 64,
   say: (fact: { what: string; command: string }) => fact.what,
   hint: (fact) => `Run '${fact.command} --help' to see what it takes.`,
@@ -9,6 +10,7 @@ export const usageWrong = defineError({
 
 export const placesUnclear = defineError({
   code: 'places-unclear',
+  about: 'person',
   exit: 64,
   say: (fact: { why: string }) => `Where to is unclear: ${fact.why}.`,
   hint: () =>
@@ -17,6 +19,7 @@ export const placesUnclear = defineError({
 
 export const identityNeeded = defineError({
   code: 'identity-needed',
+  about: 'person',
   exit: 64,
   say: () => 'This reads backups, and for that it needs a private key (an age identity).',
   hint: (fact: { found?: string }) =>
@@ -25,6 +28,7 @@ export const identityNeeded = defineError({
 
 export const identityGivenItself = defineError({
   code: 'identity-given-itself',
+  about: 'person',
   exit: 64,
   say: () => 'What was given is a private key itself, where the name of a file with one belongs.',
   hint: () =>
@@ -33,6 +37,7 @@ export const identityGivenItself = defineError({
 
 export const identityMissing = defineError({
   code: 'identity-missing',
+  about: 'person',
   exit: 2,
   say: (fact: { file: string }) => `There is no identity file ${fact.file}.`,
   hint: () => 'Fetch the key from where you keep it, and name its file with --identity FILE (LIFEBOAT_IDENTITY).',
@@ -40,6 +45,7 @@ export const identityMissing = defineError({
 
 export const identityUnreadable = defineError({
   code: 'identity-unreadable',
+  about: 'person',
   exit: 2,
   say: (fact: { file: string; why: string }) => `The identity file ${fact.file} cannot be used: ${fact.why}.`,
   hint: () =>
@@ -48,6 +54,7 @@ export const identityUnreadable = defineError({
 
 export const passphraseNeeded = defineError({
   code: 'passphrase-needed',
+  about: 'person',
   exit: 64,
   say: (fact: { of: string; why: string }) => `${fact.of} is protected by a passphrase, and ${fact.why}.`,
   hint: () => 'Run it in a terminal, or set LIFEBOAT_PASSPHRASE, or LIFEBOAT_PASSPHRASE_FILE to a file that holds it.',
@@ -55,6 +62,7 @@ export const passphraseNeeded = defineError({
 
 export const notAShare = defineError({
   code: 'not-a-share',
+  about: 'person',
   exit: 64,
   say: (fact: { source: string }) => `${fact.source} holds no share of a split key. Here nothing else counts.`,
   hint: () =>
@@ -63,6 +71,7 @@ export const notAShare = defineError({
 
 export const unexpected = defineError({
   code: 'unexpected',
+  about: 'lifeboat',
   exit: 2,
   say: (fact: { what: string }) => `Something unforeseen happened: ${fact.what}`,
   hint: () =>
@@ -71,6 +80,7 @@ export const unexpected = defineError({
 
 export const answerUnwritten = defineError({
   code: 'answer-unwritten',
+  about: 'place',
   exit: 2,
   say: (fact: { why: string }) =>
     `The work has ended, and its answer could not be written to standard output: ${fact.why}.`,
@@ -79,6 +89,7 @@ export const answerUnwritten = defineError({
 
 export const interrupted = defineError({
   code: 'interrupted',
+  about: 'person',
   exit: 130,
   say: () => 'Interrupted. Nothing half-done is left behind as if it were whole.',
   hint: () => 'Run the same command again: what was already stored is used again.',
@@ -86,6 +97,7 @@ export const interrupted = defineError({
 
 export const keyFileExists = defineError({
   code: 'key-file-exists',
+  about: 'person',
   exit: 64,
   say: (fact: { file: string }) => `${fact.file} exists. It was left as it is: a private key is never overwritten.`,
   hint: () => 'Name another file. Keep the old key as long as there are backups that only it opens.',
@@ -93,6 +105,7 @@ export const keyFileExists = defineError({
 
 export const keyFileUnwritable = defineError({
   code: 'key-file-unwritable',
+  about: 'place',
   exit: 2,
   say: (fact: { file: string; why: string }) => `The key file ${fact.file} cannot be written: ${fact.why}.`,
   hint: () => 'Check the folder, its owner and its free space.',
@@ -100,6 +113,7 @@ export const keyFileUnwritable = defineError({
 
 export const configExists = defineError({
   code: 'config-exists',
+  about: 'person',
   exit: 64,
   say: (fact: { file: string }) => `${fact.file} exists. It was left as it is.`,
   hint: () =>
@@ -108,6 +122,7 @@ export const configExists = defineError({
 
 export const configUnwritable = defineError({
   code: 'config-unwritable',
+  about: 'place',
   exit: 2,
   say: (fact: { file: string; why: string }) => `${fact.file} cannot be written: ${fact.why}.`,
   hint: () => 'Check the folder, its owner and its free space.',

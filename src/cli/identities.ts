@@ -6,7 +6,9 @@ import { isShareText, parseShare } from '../keys/share.ts';
 import type { NamedShare } from '../keys/split.ts';
 import { type Vouched, vouchedIn } from '../keys/vouched.ts';
 import { identitiesOfShares } from '../operations/keys/shares.ts';
+import { toolTimedOut } from '../process/errors.ts';
 import { runCommand } from '../process/run.ts';
+import { identityInvalid } from '../vault/age/errors.ts';
 import { type OpenedIdentityFile, openIdentityFile } from '../vault/age/identity-file.ts';
 import { identityGivenItself, identityMissing, identityNeeded, identityUnreadable, notAShare } from './errors.ts';
 import { readPassphrase } from './passphrase.ts';
@@ -126,7 +128,7 @@ async function openSource(
   try {
     return await openIdentityFile(bytes, name, () => readPassphrase(name, env, signal));
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'identity-invalid')) throw error;
+    if (!identityInvalid.is(error)) throw error;
     const isPublic = /^(?:#[^\n]*\n|\s)*(?:age1|ssh-|ecdsa-|sk-)/.test(Buffer.from(bytes).toString('latin1'));
     if (isPublic) throw identityUnreadable({ file: name, why: 'it is the public half of a key' }, { cause: error });
     // The cause has the line, not the file.
@@ -162,9 +164,8 @@ async function readCommand(source: string, { folder, env }: IdentityContext): Pr
     return stdout;
   } catch (error) {
     // Neither output nor error text is repeated: either may hold the key.
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    const why =
-      code === 'tool-timed-out' ? 'the command took longer than 2 min' : 'the command failed, or printed nothing';
+    const isLate = toolTimedOut.is(error);
+    const why = isLate ? 'the command took longer than 2 min' : 'the command failed, or printed nothing';
     throw identityUnreadable({ file: nameOf(source), why });
   }
 }

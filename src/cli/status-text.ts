@@ -1,6 +1,7 @@
 import { formatDuration, roughDuration } from '../core/duration.ts';
 import { formatMoment } from '../core/moment.ts';
 import { countOf, formatSize } from '../core/size.ts';
+import { isBond } from '../core/three-two-one.ts';
 import type {
   DatasetStatus,
   FailureStatus,
@@ -127,7 +128,7 @@ function configuration({ configuration: kept, answer }: SystemStatus, nowMs: num
 /** The worst of what could be lost together; all of it is in `destination list`. */
 function copies({ placement }: SystemStatus): string {
   const { ok, copies, media, elsewhere, locked, findings } = placement;
-  const worst = findings.find(({ code }) => code.startsWith('same-'));
+  const worst = findings.find(isBond);
   const tie = worst === undefined ? '' : ` ${worst.message}`;
   if (!ok) return `Copies: not 3-2-1 (lifeboat destination list).${tie}`;
   return `Copies: ${copies} on ${countOf(media.length, 'medium', 'media')}, ${elsewhere.length} elsewhere, ${locked.length} locked.${tie}`;

@@ -14,6 +14,7 @@ const shownMistakes = 8;
 
 export const configInvalid = defineError({
   code: 'config-invalid',
+  about: 'person',
   exit: 64,
   say: (fact: { file: string; lines: readonly string[]; mistakes: readonly Mistake[] }) => {
     const { file, lines, mistakes } = fact;
@@ -30,6 +31,7 @@ export const configInvalid = defineError({
 
 export const configMissing = defineError({
   code: 'config-missing',
+  about: 'person',
   exit: 64,
   say: (fact: { file: string }) => `There is no configuration at ${fact.file}.`,
   hint: () =>
@@ -38,6 +40,7 @@ export const configMissing = defineError({
 
 export const configUnreadable = defineError({
   code: 'config-unreadable',
+  about: 'place',
   exit: 2,
   say: (fact: { file: string; why: string }) => `${fact.file} cannot be read: ${fact.why}.`,
   hint: () => 'Check the owner and the permissions of the file and its folders.',
@@ -45,6 +48,7 @@ export const configUnreadable = defineError({
 
 export const identityInConfig = defineError({
   code: 'identity-in-config',
+  about: 'person',
   exit: 64,
   say: (fact: { file: string; line: number }) =>
     `${fact.file}:${fact.line} holds a private key (AGE-SECRET-KEY-…). Whoever reads this file could read every backup.`,
@@ -54,6 +58,7 @@ export const identityInConfig = defineError({
 
 export const destinationInsideSource = defineError({
   code: 'destination-inside-source',
+  about: 'person',
   exit: 64,
   say: (fact: { destination: string; destinationPath: string; dataset: string; sourcePath: string }) =>
     `Destination ${fact.destination} (${fact.destinationPath}) lies inside what dataset ${fact.dataset} protects (${fact.sourcePath}): each backup would back up the backups.`,
@@ -62,6 +67,7 @@ export const destinationInsideSource = defineError({
 
 export const sourceInsideDestination = defineError({
   code: 'source-inside-destination',
+  about: 'person',
   exit: 64,
   say: (fact: { destination: string; destinationPath: string; dataset: string; sourcePath: string }) =>
     `Dataset ${fact.dataset} (${fact.sourcePath}) lies inside destination ${fact.destination} (${fact.destinationPath}): one loss would take both.`,
@@ -70,6 +76,7 @@ export const sourceInsideDestination = defineError({
 
 export const destinationsOverlap = defineError({
   code: 'destinations-overlap',
+  about: 'person',
   exit: 64,
   say: (fact: { one: string; other: string; path: string }) =>
     `Destinations ${fact.one} and ${fact.other} share the folder ${fact.path}: two names, one copy.`,
@@ -78,6 +85,7 @@ export const destinationsOverlap = defineError({
 
 export const secretUnavailable = defineError({
   code: 'secret-unavailable',
+  about: 'person',
   exit: 2,
   say: (fact: { reference: string; why: string }) => `The secret ${fact.reference} cannot be had: ${fact.why}.`,
   hint: () =>

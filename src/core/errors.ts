@@ -1,4 +1,11 @@
-export type About = 'place' | 'backup';
+/**
+ * Whom a failure is about, whoever must mend it. A drill reads it: only `place` says nothing of the backup.
+ * `place`: a disk, a tool, a server, a line or another process, of this machine or of a destination.
+ * `backup`: what was to be backed up, or what lies stored. In doubt it is this.
+ * `person`: what somebody asked for, wrote down, decided, or has to bring, such as a key.
+ * `lifeboat`: a mistake in this program.
+ */
+export type About = 'place' | 'backup' | 'person' | 'lifeboat';
 
 interface Words {
   readonly sentence: string;
@@ -6,18 +13,20 @@ interface Words {
 }
 
 /** What every failure that a person may see looks like: a stable code, one sentence, and what to do next. */
-export class LifeboatError extends Error {
+export class LifeboatError<Facts extends object = object> extends Error {
   readonly code: string;
   /** The process exit code: 1 the answer is no, 2 it could not be done, 64 wrong usage, 130 interrupted. */
   readonly exit: 1 | 2 | 64 | 130;
   /** The command or setting that mends it. */
   readonly hint: string;
-  /** `place`: a disk, a tool, a server or a line is at fault, and nothing is said of the backup. In doubt it is the backup. */
   readonly about: About;
+  /** What its sentence was made of: whoever needs one of them takes it from here, and never out of the sentence. */
+  readonly facts: Facts;
 
   constructor(
     definition: Pick<ErrorDefinition<never>, 'code' | 'exit' | 'about'>,
     words: Words,
+    facts: Facts,
     options?: ErrorOptions,
   ) {
     super(words.sentence, options);
@@ -25,26 +34,26 @@ export class LifeboatError extends Error {
     this.code = definition.code;
     this.exit = definition.exit;
     this.hint = words.hint;
-    this.about = definition.about ?? 'backup';
+    this.about = definition.about;
+    this.facts = facts;
   }
 }
 
 interface ErrorDefinition<Fact> {
   /** Lower-case words joined by hyphens; never changes once released. */
   code: string;
-  /** `place` where only this machine or a destination is at fault; what is said of data, plan or usage says nothing. */
-  about?: About;
+  about: About;
   exit: 1 | 2 | 64 | 130;
   say: (fact: Fact) => string;
   hint: (fact: Fact) => string;
 }
 
-export interface ErrorMaker<Fact> {
-  (fact: Fact, options?: ErrorOptions): LifeboatError;
+export interface ErrorMaker<Fact extends object> {
+  (fact: Fact, options?: ErrorOptions): LifeboatError<Fact>;
   readonly code: string;
   readonly exit: number;
   /** Whether `error` was made by this definition. */
-  is(error: unknown): error is LifeboatError;
+  is(error: unknown): error is LifeboatError<Fact>;
 }
 
 const definitions = new Map<string, ErrorDefinition<never>>();
@@ -57,12 +66,18 @@ export function defineError<Fact extends object>(definition: ErrorDefinition<Fac
     const fact = Object.fromEntries(
       Object.entries(given).map(([name, value]) => [name, typeof value === 'string' ? oneLine(value) : value]),
     ) as Fact;
-    return new LifeboatError(definition, { sentence: definition.say(fact), hint: definition.hint(fact) }, options);
+    return new LifeboatError(
+      definition,
+      { sentence: definition.say(fact), hint: definition.hint(fact) },
+      fact,
+      options,
+    );
   };
   return Object.assign(make, {
     code: definition.code,
     exit: definition.exit,
-    is: (error: unknown): error is LifeboatError => error instanceof LifeboatError && error.code === definition.code,
+    is: (error: unknown): error is LifeboatError<Fact> =>
+      error instanceof LifeboatError && error.code === definition.code,
   });
 }
 
@@ -74,6 +89,31 @@ export function definedErrors(): ReadonlyMap<string, ErrorDefinition<never>> {
 /** What others wrote, in a sentence of ours: a line that it begins could pass for one of ours. */
 function oneLine(text: string): string {
   return text.replace(/\s*[\r\n]+\s*/g, ' ');
+}
+
+/** An error as one thread tells it to another. */
+export interface SentError {
+  readonly message: string;
+  /** What the system called it, `ENOSPC`. */
+  readonly errno?: string;
+  /** Where it was one of ours. */
+  readonly ours?: Pick<LifeboatError, 'code' | 'exit' | 'about' | 'hint' | 'facts'>;
+}
+
+export function sentError(error: unknown): SentError {
+  const message = sentenceOf(error);
+  if (error instanceof LifeboatError) {
+    const { code, exit, about, hint, facts } = error;
+    return { message, ours: { code, exit, about, hint, facts } };
+  }
+  const errno = error instanceof Error && 'code' in error ? error.code : undefined;
+  return { message, ...(typeof errno === 'string' && { errno }) };
+}
+
+/** The same error on the other side. */
+export function receivedError({ message, errno, ours }: SentError): Error {
+  if (ours !== undefined) return new LifeboatError(ours, { sentence: message, hint: ours.hint }, ours.facts);
+  return Object.assign(new Error(message), errno !== undefined && { code: errno });
 }
 
 /** The sentence of any thrown thing, for messages that quote a cause. */

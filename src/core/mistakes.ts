@@ -4,6 +4,7 @@ import { defineError } from './errors.ts';
 
 export const durationInvalid = defineError({
   code: 'duration-invalid',
+  about: 'person',
   exit: 64,
   say: (fact: { text: string }) => `'${fact.text}' is not a duration.`,
   hint: () => 'Write a number and a unit: 90s, 15m, 4 hours, 30 days, 2 weeks.',
@@ -11,6 +12,7 @@ export const durationInvalid = defineError({
 
 export const sizeInvalid = defineError({
   code: 'size-invalid',
+  about: 'person',
   exit: 64,
   say: (fact: { text: string }) => `'${fact.text}' is not a size.`,
   hint: () => 'Write a number and a unit: 500 MB, 2 GiB, 64 KiB.',
@@ -18,6 +20,7 @@ export const sizeInvalid = defineError({
 
 export const momentInvalid = defineError({
   code: 'moment-invalid',
+  about: 'person',
   exit: 64,
   say: (fact: { text: string; why: string }) => `'${fact.text}' is not a moment: ${fact.why}.`,
   hint: () =>
@@ -26,6 +29,7 @@ export const momentInvalid = defineError({
 
 export const conditionInvalid = defineError({
   code: 'condition-invalid',
+  about: 'person',
   exit: 64,
   say: (fact: { text: string; why: string }) => `'${fact.text}' says nothing that can be checked: ${fact.why}.`,
   hint: () => "Write '= 42', '>= 1', 'between 1 and 9', 'not empty', 'empty' or 'matches /^ok/'.",
@@ -33,6 +37,7 @@ export const conditionInvalid = defineError({
 
 export const variableUnset = defineError({
   code: 'variable-unset',
+  about: 'person',
   exit: 2,
   say: (fact: { name: string; text: string }) => `\${${fact.name}} is not set. It is used in '${fact.text}'.`,
   hint: (fact) => `Set ${fact.name} in the environment, or give it a default: \${${fact.name}:-value}.`,

@@ -53,6 +53,11 @@ export interface PlacementFinding {
   readonly copies: readonly string[];
 }
 
+/** Whether one event takes several of the copies that it names. */
+export function isBond({ code }: PlacementFinding): boolean {
+  return bonds.some((bond) => bond.code === code);
+}
+
 /** What the copies could be lost together with, from the least likely to part them to the most. */
 const bonds: readonly Bond[] = [
   {

@@ -2,6 +2,7 @@ import { defineError } from '../core/errors.ts';
 
 export const objectMissing = defineError({
   code: 'object-missing',
+  about: 'backup',
   exit: 2,
   say: (fact: { destination: string; key: string }) => `Destination ${fact.destination} does not hold ${fact.key}.`,
   hint: (fact) => `Run 'lifeboat verify' to see which restore points need it; another copy of ${fact.key} heals it.`,
@@ -9,6 +10,7 @@ export const objectMissing = defineError({
 
 export const objectExists = defineError({
   code: 'object-exists',
+  about: 'backup',
   exit: 2,
   say: (fact: { destination: string; key: string }) =>
     `Destination ${fact.destination} already holds ${fact.key} with other bytes. Nothing was overwritten.`,
@@ -17,6 +19,7 @@ export const objectExists = defineError({
 
 export const objectDamaged = defineError({
   code: 'object-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { destination: string; key: string; why: string }) =>
     `${fact.key} in destination ${fact.destination} is damaged: ${fact.why}.`,
@@ -25,6 +28,7 @@ export const objectDamaged = defineError({
 
 export const objectLocked = defineError({
   code: 'object-locked',
+  about: 'place',
   exit: 2,
   say: (fact: { destination: string; key: string; until: string }) =>
     `${fact.key} in destination ${fact.destination} is locked until ${fact.until} and was not removed.`,
@@ -80,13 +84,27 @@ export const destinationUnreachable = defineError({
 
 export const objectKeyInvalid = defineError({
   code: 'object-key-invalid',
+  about: 'lifeboat',
   exit: 2,
   say: (fact: { destination: string; key: string }) =>
     `${JSON.stringify(fact.key)} is no name for an object; destination ${fact.destination} was not touched.`,
   hint: () => "A damaged or forged record may name it: run 'lifeboat verify'.",
 });
 
+/** A server that nobody vouched for. It is of the port, since a person may be asked about what it shows. */
+export const hostKeyUnknown = defineError({
+  code: 'host-key-unknown',
+  about: 'person',
+  exit: 2,
+  say: (fact: { destination: string; host: string; why: string; fingerprint: string }) =>
+    `Destination ${fact.destination} was not used: ${fact.why}, so nothing proves that ${fact.host} is the right server. It shows the key ${fact.fingerprint}.`,
+  hint: (fact) =>
+    `Compare that with 'ssh-keygen -lf' of the server's /etc/ssh/ssh_host_*_key.pub. If it is the same, add to the destination: hostKeys: ["${fact.fingerprint}"]`,
+});
+
 /** Whether it is the destination that failed, not one object in it. */
 export function isOfTheDestination(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('destination-');
+  return ofTheDestination.some((one) => one.is(error));
 }
+
+const ofTheDestination = [destinationFull, destinationReadOnly, destinationDenied, destinationUnreachable];

@@ -2,6 +2,7 @@ import { defineError } from '../core/errors.ts';
 
 export const shareDamaged = defineError({
   code: 'share-damaged',
+  about: 'person',
   exit: 2,
   say: (fact: { share: string; line?: number; why: string }) =>
     fact.line === undefined ? `${fact.share}: ${fact.why}.` : `${fact.share}, line ${fact.line}: ${fact.why}.`,
@@ -11,6 +12,7 @@ export const shareDamaged = defineError({
 
 export const sharesMixed = defineError({
   code: 'shares-mixed',
+  about: 'person',
   exit: 2,
   say: (fact: { share: string; other: string }) =>
     `${fact.share} belongs to another key, or to another splitting of it, than ${fact.other}.`,
@@ -19,6 +21,7 @@ export const sharesMixed = defineError({
 
 export const sharesTooFew = defineError({
   code: 'shares-too-few',
+  about: 'person',
   exit: 2,
   say: (fact: { given: readonly number[]; threshold: number; total: number; set: string }) =>
     `Of set ${fact.set} only share${fact.given.length === 1 ? '' : 's'} ${fact.given.join(', ')} came; any ${fact.threshold} of ${fact.total} are needed.`,
@@ -30,6 +33,7 @@ export const sharesTooFew = defineError({
 
 export const sharesUnfit = defineError({
   code: 'shares-unfit',
+  about: 'person',
   exit: 2,
   say: (fact: { suspect?: string }) =>
     fact.suspect === undefined
@@ -43,6 +47,7 @@ export const sharesUnfit = defineError({
 
 export const splitImpossible = defineError({
   code: 'split-impossible',
+  about: 'person',
   exit: 64,
   say: (fact: { why: string }) => `The key cannot be split so: ${fact.why}.`,
   hint: () => 'For example: --shares 5 --threshold 3. Any 3 of the 5 then give the key back, 2 say nothing about it.',

@@ -2,6 +2,7 @@ import { defineError } from '../core/errors.ts';
 
 export const noSuchDataset = defineError({
   code: 'dataset-unknown',
+  about: 'person',
   exit: 64,
   say: (fact: { dataset: string; known: readonly string[] }) =>
     `There is no dataset '${fact.dataset}'. There are: ${fact.known.join(', ')}.`,
@@ -10,6 +11,7 @@ export const noSuchDataset = defineError({
 
 export const knownWritersDamaged = defineError({
   code: 'known-writers-damaged',
+  about: 'place',
   exit: 2,
   say: (fact: { file: string; why: string }) =>
     `The list of known writers in ${fact.file} cannot be read: ${fact.why}.`,
@@ -19,6 +21,7 @@ export const knownWritersDamaged = defineError({
 
 export const partInvalid = defineError({
   code: 'part-invalid',
+  about: 'person',
   exit: 64,
   say: (fact: { text: string }) => `'${fact.text}' is no part.`,
   hint: () => 'Write it as n/m with n from 1 to m, for example --part 2/7.',

@@ -3,6 +3,7 @@ import { countOf, formatSize } from '../core/size.ts';
 
 export const pruneTooLarge = defineError({
   code: 'prune-too-large',
+  about: 'person',
   exit: 1,
   say: (fact: { what: string }) => `Nothing was deleted: this would remove ${fact.what}, more than a fifth at once.`,
   hint: () =>
@@ -11,6 +12,7 @@ export const pruneTooLarge = defineError({
 
 export const pruneFlood = defineError({
   code: 'prune-flood',
+  about: 'person',
   exit: 1,
   say: (fact: { dataset: string; found: number; usual: number }) =>
     `Nothing was deleted: ${fact.dataset} got ${countOf(fact.found, 'restore point')} within a day where ${fact.usual} are usual. They would push out others.`,
@@ -19,6 +21,7 @@ export const pruneFlood = defineError({
 
 export const noSuchPoint = defineError({
   code: 'restore-point-unknown',
+  about: 'person',
   exit: 64,
   say: (fact: { id: string }) => `There is no restore point ${fact.id}.`,
   hint: () => "Run 'lifeboat list --json' to see the ids.",
@@ -26,6 +29,7 @@ export const noSuchPoint = defineError({
 
 export const notPinned = defineError({
   code: 'not-pinned',
+  about: 'person',
   exit: 64,
   say: (fact: { id: string }) => `The restore point ${fact.id} is not pinned.`,
   hint: () => "Run 'lifeboat list' to see what keeps it.",
@@ -33,6 +37,7 @@ export const notPinned = defineError({
 
 export const eraseNewest = defineError({
   code: 'erase-newest',
+  about: 'person',
   exit: 64,
   say: (fact: { id: string }) =>
     `Nothing was erased: ${fact.id} is the newest restore point of its writer, and its chain hangs from it.`,
@@ -42,6 +47,7 @@ export const eraseNewest = defineError({
 
 export const erasePinned = defineError({
   code: 'erase-pinned',
+  about: 'person',
   exit: 64,
   say: (fact: { id: string; reason: string }) => `Nothing was erased: ${fact.id} is pinned (${fact.reason}).`,
   hint: (fact) => `If the pin may go: lifeboat unpin ${fact.id}, then erase again.`,
@@ -49,6 +55,7 @@ export const erasePinned = defineError({
 
 export const eraseNothing = defineError({
   code: 'erase-nothing',
+  about: 'person',
   exit: 1,
   say: (fact: { dataset: string }) => `No restore point of ${fact.dataset} holds what was named. Nothing was erased.`,
   hint: () => "Paths are relative to the dataset. 'lifeboat list DATASET --files' prints them.",

@@ -14,6 +14,7 @@ export const toolMissing = defineError({
 
 export const toolFailed = defineError({
   code: 'tool-failed',
+  about: 'backup',
   exit: 2,
   /** `how`: `exit code 1`, `signal SIGKILL`. `said`: its last lines, without secrets. */
   say: (fact: { tool: string; how: string; said: string }) =>
@@ -26,6 +27,7 @@ export const toolFailed = defineError({
 
 export const toolTimedOut = defineError({
   code: 'tool-timed-out',
+  about: 'backup',
   exit: 2,
   say: (fact: { tool: string; deadlineMs: number; said: string }) =>
     `${fact.tool} did not end within ${fact.deadlineMs / 1000} s and was stopped${fact.said === '' ? '' : `: ${fact.said}`}`,

@@ -5,6 +5,7 @@ import { formatSize } from '../core/size.ts';
 
 export const datasetVanished = defineError({
   code: 'dataset-vanished',
+  about: 'backup',
   exit: 2,
   say: (fact: { path: string; why: string }) =>
     `${fact.path} ${fact.why}. Nothing was backed up from it, and earlier restore points are untouched.`,
@@ -13,6 +14,7 @@ export const datasetVanished = defineError({
 
 export const datasetUnreadable = defineError({
   code: 'dataset-unreadable',
+  about: 'backup',
   exit: 2,
   say: (fact: { path: string; why: string }) => `${fact.path} cannot be read: ${fact.why}.`,
   hint: () => 'Run Lifeboat as a user who may read it, or correct its owner and permissions.',
@@ -20,6 +22,7 @@ export const datasetUnreadable = defineError({
 
 export const excludeInvalid = defineError({
   code: 'exclude-invalid',
+  about: 'person',
   exit: 64,
   say: (fact: { pattern: string; why: string }) =>
     `The exclude pattern '${fact.pattern}' is not understood: ${fact.why}.`,
@@ -29,6 +32,7 @@ export const excludeInvalid = defineError({
 
 export const targetNotEmpty = defineError({
   code: 'target-not-empty',
+  about: 'person',
   exit: 2,
   say: (fact: { target: string }) => `${fact.target} exists and is not empty. It was left as it is.`,
   hint: () => 'Restore into another place with --into, or replace what is there with --force.',
@@ -36,6 +40,7 @@ export const targetNotEmpty = defineError({
 
 export const targetUnsuitable = defineError({
   code: 'target-unsuitable',
+  about: 'person',
   exit: 2,
   say: (fact: { target: string; why: string }) => `${fact.target} cannot be restored to: ${fact.why}.`,
   hint: () => 'Name another place with --into.',
@@ -52,6 +57,7 @@ export const targetTooSmall = defineError({
 
 export const restoreInterrupted = defineError({
   code: 'restore-interrupted',
+  about: 'backup',
   exit: 2,
   say: (fact: { target: string; old: string }) =>
     `A restore of ${fact.target} was interrupted half-way. What was there before is whole, in ${fact.old}.`,
@@ -60,6 +66,7 @@ export const restoreInterrupted = defineError({
 
 export const restoreRunning = defineError({
   code: 'restore-running',
+  about: 'place',
   exit: 2,
   say: (fact: { target: string; pid: number }) => `Process ${fact.pid} is restoring ${fact.target} right now.`,
   hint: (fact) => `Wait until it has ended, or stop it: kill ${fact.pid}`,
@@ -67,6 +74,7 @@ export const restoreRunning = defineError({
 
 export const workFolderForeign = defineError({
   code: 'restore-work-folder-foreign',
+  about: 'backup',
   exit: 2,
   say: (fact: { path: string; why: string }) =>
     `${fact.path} is named like the work folder of a restore, but ${fact.why}. Nothing was done with it, and nothing was restored.`,
@@ -76,6 +84,7 @@ export const workFolderForeign = defineError({
 
 export const restoreThroughLink = defineError({
   code: 'restore-through-link',
+  about: 'person',
   exit: 2,
   say: (fact: { path: string; why: string }) =>
     `${fact.path} is a symbolic link${fact.why}. Nothing was restored through it.`,
@@ -84,6 +93,7 @@ export const restoreThroughLink = defineError({
 
 export const chosenMissing = defineError({
   code: 'chosen-missing',
+  about: 'person',
   exit: 2,
   say: (fact: { chosen: string; what: 'path' | 'table' }) =>
     `This restore point holds no ${fact.what} '${fact.chosen}'. Nothing was written.`,
@@ -95,6 +105,7 @@ export const chosenMissing = defineError({
 
 export const dumpRunsCode = defineError({
   code: 'postgres-dump-runs-code',
+  about: 'person',
   exit: 2,
   say: (fact: { database: string; user: string; what: string }) =>
     `Loading ${fact.database} runs code that whoever could write it may have left there, and ${fact.user} may do anything on this server: ${fact.what}. Nothing was touched.`,

@@ -2,6 +2,7 @@ import { defineError } from '../core/errors.ts';
 
 export const entriesOutOfOrder = defineError({
   code: 'entries-out-of-order',
+  about: 'lifeboat',
   exit: 2,
   say: (fact: { first: string; second: string }) =>
     `${fact.second} came after ${fact.first}, which is not the order of entries.`,
@@ -10,6 +11,7 @@ export const entriesOutOfOrder = defineError({
 
 export const logPieceInvalid = defineError({
   code: 'log-piece-invalid',
+  about: 'lifeboat',
   exit: 2,
   say: (fact: { start: string; why: string }) => `The piece of a log at ${fact.start} cannot be stored: ${fact.why}.`,
   hint: () => 'This is a fault in Lifeboat. What was stored before is untouched. Please report it.',
@@ -17,6 +19,7 @@ export const logPieceInvalid = defineError({
 
 export const vaultMissing = defineError({
   code: 'vault-missing',
+  about: 'person',
   exit: 2,
   say: (fact: { destinations: string }) => `There is no vault in ${fact.destinations} yet.`,
   hint: () =>
@@ -25,6 +28,7 @@ export const vaultMissing = defineError({
 
 export const vaultsDiffer = defineError({
   code: 'vaults-differ',
+  about: 'person',
   exit: 2,
   say: (fact: { one: string; other: string }) => `Destinations ${fact.one} and ${fact.other} hold different vaults.`,
   hint: () => 'Each destination must be empty or hold a copy of the same vault. Check their paths in lifeboat.yaml.',
@@ -32,6 +36,7 @@ export const vaultsDiffer = defineError({
 
 export const vaultReplaced = defineError({
   code: 'vault-replaced',
+  about: 'place',
   exit: 2,
   say: (fact: { destination: string }) =>
     `Destination ${fact.destination} held this system's vault before and is empty now. Nothing was written to it.`,
@@ -41,6 +46,7 @@ export const vaultReplaced = defineError({
 
 export const noDestination = defineError({
   code: 'no-destination-left',
+  about: 'backup',
   exit: 2,
   say: (fact: { why: string }) => `No destination can be written to: ${fact.why}`,
   hint: () => "Nothing was lost: earlier restore points are whole. Run 'lifeboat check' to see each destination.",
@@ -48,6 +54,7 @@ export const noDestination = defineError({
 
 export const clockAhead = defineError({
   code: 'clock-ahead',
+  about: 'place',
   exit: 2,
   say: (fact: { destination: string; by: string }) =>
     `No vault was made: this host's clock is ${fact.by} ahead of that of destination ${fact.destination}.`,
@@ -55,8 +62,17 @@ export const clockAhead = defineError({
     "Set it by NTP (timedatectl set-ntp true), or the destination's clock, then run 'lifeboat backup' again. Nothing is lost.",
 });
 
+export const storeFailed = defineError({
+  code: 'store-failed',
+  about: 'backup',
+  exit: 2,
+  say: (fact: { why: string }) => fact.why,
+  hint: () => 'Run the backup again; what was already sent is used again.',
+});
+
 export const backupRunning = defineError({
   code: 'backup-running',
+  about: 'place',
   exit: 2,
   say: () => 'Another lifeboat backup of this system is running.',
   hint: () => 'Wait for it to end, or stop it: what it has sent so far is used again.',
@@ -64,6 +80,7 @@ export const backupRunning = defineError({
 
 export const copyRunning = defineError({
   code: 'copy-running',
+  about: 'place',
   exit: 2,
   say: () => 'Another process of this host is copying between the destinations of this system.',
   hint: () => 'Wait for it to end, or stop it: what it has copied so far stays.',
@@ -71,6 +88,7 @@ export const copyRunning = defineError({
 
 export const writerKeysDamaged = defineError({
   code: 'writer-keys-damaged',
+  about: 'place',
   exit: 2,
   say: (fact: { file: string; why: string }) => `The writer's keys in ${fact.file} cannot be read: ${fact.why}.`,
   hint: (fact) =>
@@ -79,6 +97,7 @@ export const writerKeysDamaged = defineError({
 
 export const indexCacheDamaged = defineError({
   code: 'index-cache-damaged',
+  about: 'place',
   exit: 2,
   say: (fact: { file: string; why: string }) => `The list of what is stored, ${fact.file}, is damaged: ${fact.why}.`,
   hint: () =>
@@ -87,6 +106,7 @@ export const indexCacheDamaged = defineError({
 
 export const restorePointMissing = defineError({
   code: 'restore-point-missing',
+  about: 'person',
   exit: 2,
   say: (fact: { dataset: string; at: string }) => `There is no restore point of ${fact.dataset} for ${fact.at}.`,
   hint: () => "Run 'lifeboat list' to see what there is.",
@@ -94,6 +114,7 @@ export const restorePointMissing = defineError({
 
 export const restorePointDoubtful = defineError({
   code: 'restore-point-doubtful',
+  about: 'backup',
   exit: 2,
   say: (fact: { dataset: string; at: string; id: string; why: string }) =>
     `No restore point of ${fact.dataset} for ${fact.at} is believed. Of the last, ${fact.id}, ${fact.why}.`,
@@ -102,6 +123,7 @@ export const restorePointDoubtful = defineError({
 
 export const writerUnknown = defineError({
   code: 'writer-unknown',
+  about: 'backup',
   exit: 2,
   say: (fact: { id: string; writer: string }) =>
     `Restore point ${fact.id} is signed by ${fact.writer}, which is no known writer of this vault. Nothing was restored.`,
@@ -111,6 +133,7 @@ export const writerUnknown = defineError({
 
 export const epochKeyForged = defineError({
   code: 'epoch-key-forged',
+  about: 'backup',
   exit: 2,
   say: (fact: { epoch: string }) => `What lies under keys/${fact.epoch.slice(0, 12)}… is not the key of that epoch.`,
   hint: () => 'Somebody else put it there. Find out who can write to the destination; another copy may be right.',
@@ -118,6 +141,7 @@ export const epochKeyForged = defineError({
 
 export const historyClosed = defineError({
   code: 'history-closed',
+  about: 'person',
   exit: 2,
   say: () =>
     'This key opens only a part of the restore point: the rest was stored before it was added, or after it was removed.',
@@ -127,6 +151,7 @@ export const historyClosed = defineError({
 
 export const contentDamaged = defineError({
   code: 'content-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { what: string; why: string }) =>
     `${fact.what} cannot be read back: ${fact.why}. Nothing wrong was written.`,
@@ -136,6 +161,7 @@ export const contentDamaged = defineError({
 
 export const packWrong = defineError({
   code: 'pack-wrong',
+  about: 'backup',
   exit: 1,
   say: (fact: { pack: string; why: string }) => `Pack ${fact.pack} was stored wrong: ${fact.why}.`,
   hint: () =>
@@ -144,6 +170,7 @@ export const packWrong = defineError({
 
 export const pointWrong = defineError({
   code: 'restore-point-wrong',
+  about: 'backup',
   exit: 1,
   say: (fact: { point: string; what: string; why: string }) =>
     `${fact.point}: ${fact.what} cannot be had: ${fact.why}.`,
@@ -152,6 +179,7 @@ export const pointWrong = defineError({
 
 export const entryMissing = defineError({
   code: 'entry-missing',
+  about: 'person',
   exit: 2,
   say: (fact: { path: string }) => `The restore point does not hold ${fact.path}.`,
   hint: () => "Paths are relative to the dataset. 'lifeboat list DATASET --files' prints them.",
@@ -159,6 +187,7 @@ export const entryMissing = defineError({
 
 export const unsafeEntry = defineError({
   code: 'unsafe-entry',
+  about: 'backup',
   exit: 2,
   say: (fact: { path: string }) => `The restore point names ${fact.path}, which would be written outside the target.`,
   hint: () => 'No backup of Lifeboat makes such a name: do not trust this restore point.',

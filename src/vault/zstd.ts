@@ -3,6 +3,7 @@ import { defineError, sentenceOf } from '../core/errors.ts';
 
 const frameDamaged = defineError({
   code: 'frame-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { why: string }) => `A compressed frame cannot be read: ${fact.why}.`,
   hint: () => "Run 'lifeboat verify --all': it names the pack and heals it from a sound copy.",

@@ -14,8 +14,8 @@ export async function writeErrorsPage(): Promise<string> {
   }
   const codes = [...definedErrors()].sort(([a], [b]) => (a < b ? -1 : 1));
   const parts = codes.map(([code, definition]) => {
-    const { say, hint, exit } = definition as unknown as Definition;
-    return `## ${code}\n\n${sentence(code, say)}\n\n${sentence(code, hint)}\n\nExit code ${exit}.\n`;
+    const { say, hint, exit, about } = definition as unknown as Definition;
+    return `## ${code}\n\n${sentence(code, say)}\n\n${sentence(code, hint)}\n\nAbout: ${about}. Exit code ${exit}.\n`;
   });
   return `${heading}\n${parts.join('\n')}`;
 }
@@ -26,10 +26,15 @@ Generated from the source by \`npm run errors\`; do not edit.
 
 Every failure has a code that never changes, a sentence, and a hint that says what to do next. \`--json\` carries all three.
 Exit code 1: the answer is no. 2: it could not be done. 64: wrong usage. What stands in \`<angle brackets>\` differs each time.
+
+About says whose matter it is. *place*: a disk, a tool, a server or another process, here or at a destination; a drill that meets it is
+inconclusive. *backup*: what was to be backed up, or what lies stored; also where that is not sure. *person*: what was asked for,
+configured, or has to be brought. *lifeboat*: a mistake in Lifeboat; please report it.
 `;
 
 interface Definition {
   readonly exit: number;
+  readonly about: string;
   readonly say: (fact: unknown) => string;
   readonly hint: (fact: unknown) => string;
 }

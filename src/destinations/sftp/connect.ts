@@ -1,8 +1,8 @@
 import { connect as connectSocket, type Socket } from 'node:net';
 import ssh2, { type Client, type ConnectConfig, type SFTPWrapper } from 'ssh2';
-import { destinationDenied } from '../errors.ts';
+import { destinationDenied, hostKeyUnknown } from '../errors.ts';
 import type { SftpOptions } from '../options.ts';
-import { hostKeyChanged, hostKeyUnknown, sftpNotOffered } from './errors.ts';
+import { hostKeyChanged, sftpNotOffered } from './errors.ts';
 import { ConnectionLost, type Place } from './failure.ts';
 import { fingerprintOf, type KnownKeys, typeOf, type Verdict } from './host-keys.ts';
 import { type Session, type SessionTimes, sessionOver } from './session.ts';

@@ -1,16 +1,8 @@
 import { defineError } from '../../core/errors.ts';
 
-export const hostKeyUnknown = defineError({
-  code: 'host-key-unknown',
-  exit: 2,
-  say: (fact: { destination: string; host: string; why: string; fingerprint: string }) =>
-    `Destination ${fact.destination} was not used: ${fact.why}, so nothing proves that ${fact.host} is the right server. It shows the key ${fact.fingerprint}.`,
-  hint: (fact) =>
-    `Compare that with 'ssh-keygen -lf' of the server's /etc/ssh/ssh_host_*_key.pub. If it is the same, add to the destination: hostKeys: ["${fact.fingerprint}"]`,
-});
-
 export const hostKeyChanged = defineError({
   code: 'host-key-changed',
+  about: 'place',
   exit: 2,
   say: (fact: { destination: string; host: string; why: string }) =>
     `WRONG SERVER? ${fact.host} ${fact.why}. Destination ${fact.destination} was not used, and nothing was sent there.`,
@@ -20,6 +12,7 @@ export const hostKeyChanged = defineError({
 
 export const hostKeysUnusable = defineError({
   code: 'host-keys-unusable',
+  about: 'person',
   exit: 2,
   say: (fact: { destination: string; why: string }) =>
     `Destination ${fact.destination} cannot tell the right server from a wrong one: ${fact.why}.`,
@@ -29,6 +22,7 @@ export const hostKeysUnusable = defineError({
 
 export const signingInImpossible = defineError({
   code: 'signing-in-impossible',
+  about: 'person',
   exit: 2,
   say: (fact: { destination: string; why: string }) =>
     `Destination ${fact.destination} has nothing to sign in with: ${fact.why}.`,
@@ -38,6 +32,7 @@ export const signingInImpossible = defineError({
 
 export const sftpNotOffered = defineError({
   code: 'sftp-not-offered',
+  about: 'place',
   exit: 2,
   say: (fact: { destination: string; user: string; why: string }) =>
     `Destination ${fact.destination} let ${fact.user} in, but speaks no SFTP: ${fact.why}.`,

@@ -4,6 +4,7 @@ const forms = 's3://bucket/prefix?endpoint=https://…&region=…, sftp://user@h
 
 export const addressUnclear = defineError({
   code: 'address-unclear',
+  about: 'person',
   exit: 64,
   say: (fact: { address: string; why: string }) => `'${fact.address}' does not say where a vault is: ${fact.why}.`,
   hint: () => `Write one of: ${forms}.`,
@@ -11,6 +12,7 @@ export const addressUnclear = defineError({
 
 export const noVaultThere = defineError({
   code: 'no-vault-there',
+  about: 'person',
   exit: 2,
   say: (fact: { location: string; why: string; found: readonly string[] }) =>
     `There is no vault at ${fact.location}: ${fact.why}.`,
@@ -22,6 +24,7 @@ export const noVaultThere = defineError({
 
 export const systemUnclear = defineError({
   code: 'system-unclear',
+  about: 'person',
   exit: 64,
   say: (fact: { asked?: string; systems: readonly string[] }) =>
     fact.asked === undefined
@@ -32,6 +35,7 @@ export const systemUnclear = defineError({
 
 export const writersUnclear = defineError({
   code: 'writers-unclear',
+  about: 'person',
   exit: 64,
   say: (fact: { system: string; writers: ReadonlyArray<{ key: string; words: string }> }) =>
     [
@@ -45,6 +49,7 @@ export const writersUnclear = defineError({
 
 export const keyOfAnotherVault = defineError({
   code: 'key-of-another-vault',
+  about: 'person',
   exit: 2,
   say: (fact: { source: string; named: readonly string[]; found: string }) =>
     `${fact.source} says that it opens vault ${fact.named.slice(0, 3).join(', ')}. This is vault ${fact.found}.`,
@@ -54,6 +59,7 @@ export const keyOfAnotherVault = defineError({
 
 export const placeRefused = defineError({
   code: 'place-refused',
+  about: 'person',
   exit: 2,
   say: (fact: { path: string; why: string }) => `${fact.path} is not written: ${fact.why}.`,
   hint: () => 'Bring the configuration back into a folder of your own: --into FOLDER.',
@@ -61,6 +67,7 @@ export const placeRefused = defineError({
 
 export const configurationNotKept = defineError({
   code: 'configuration-not-kept',
+  about: 'person',
   exit: 2,
   say: (fact: { system: string }) => `This vault holds no copy of the configuration of ${fact.system}.`,
   hint: () =>
@@ -69,6 +76,7 @@ export const configurationNotKept = defineError({
 
 export const filesInTheWay = defineError({
   code: 'files-in-the-way',
+  about: 'person',
   exit: 2,
   say: (fact: { files: readonly string[] }) =>
     `Nothing was written, because ${fact.files.length === 1 ? 'this file is there already and differs' : 'these files are there already and differ'}: ${fact.files.join(', ')}.`,
@@ -77,6 +85,7 @@ export const filesInTheWay = defineError({
 
 export const recoveryTargetTaken = defineError({
   code: 'recovery-target-taken',
+  about: 'person',
   exit: 2,
   say: (fact: { dataset: string; why: string }) =>
     `${fact.why} Nothing proves that a recovery of this machine put it there.`,
@@ -86,6 +95,7 @@ export const recoveryTargetTaken = defineError({
 
 export const configurationUnusable = defineError({
   code: 'configuration-unusable',
+  about: 'backup',
   exit: 2,
   say: (fact: { why: string }) => `The configuration in the vault cannot be brought back: ${fact.why}.`,
   hint: () => 'Take an earlier one with --at MOMENT, or another copy of the vault.',
@@ -93,6 +103,7 @@ export const configurationUnusable = defineError({
 
 export const sshKeyUnreadable = defineError({
   code: 'ssh-key-unreadable',
+  about: 'place',
   exit: 2,
   say: (fact: { file: string; why: string }) => `The SSH key ${fact.file} cannot be read: ${fact.why}.`,
   hint: () => 'Name the private key that the server knows with --ssh-key FILE.',

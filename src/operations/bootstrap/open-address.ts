@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { DestinationConfig } from '../../config/system.ts';
-import { LifeboatError, sentenceOf } from '../../core/errors.ts';
+import { sentenceOf } from '../../core/errors.ts';
+import { hostKeyUnknown } from '../../destinations/errors.ts';
 import { openDestination } from '../../destinations/registry.ts';
 import { destinationOptions } from '../destination-options.ts';
 import { type AddressSecrets, destinationAt } from './address.ts';
@@ -59,9 +60,7 @@ async function fingerprintOf(config: DestinationConfig): Promise<{ fingerprint: 
   try {
     await openDestination(addressed, await destinationOptions(config, 'reader'));
   } catch (error) {
-    if (!(error instanceof LifeboatError) || error.code !== 'host-key-unknown') return undefined;
-    const fingerprint = /SHA256:[A-Za-z0-9+/]{43}/.exec(error.message)?.[0];
-    if (fingerprint !== undefined) return { fingerprint, error };
+    if (hostKeyUnknown.is(error)) return { fingerprint: error.facts.fingerprint, error };
   }
   return undefined;
 }

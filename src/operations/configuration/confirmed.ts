@@ -9,6 +9,7 @@ import { writeStateFile } from '../../host/state-file.ts';
 
 export const configurationUnconfirmed = defineError({
   code: 'configuration-unconfirmed',
+  about: 'person',
   exit: 2,
   say: (fact: { file: string; lines?: readonly string[] }) =>
     [`Nobody on this machine has said yes to what ${fact.file} does.`, ...(fact.lines ?? [])].join('\n'),
@@ -18,6 +19,7 @@ export const configurationUnconfirmed = defineError({
 
 export const confirmationsDamaged = defineError({
   code: 'confirmations-damaged',
+  about: 'place',
   exit: 2,
   say: (fact: { file: string; why: string }) =>
     `What was confirmed on this machine cannot be read: ${fact.file}: ${fact.why}.`,

@@ -18,6 +18,7 @@ import { type Openers, openersIn, opensFor, pointsByDataset } from './check-keys
 
 export const rotationImpossible = defineError({
   code: 'rotation-impossible',
+  about: 'person',
   exit: 64,
   say: (fact: { why: string }) => `The recipients cannot be changed so: ${fact.why}.`,
   hint: () => "'lifeboat keys list' shows those of the configuration.",
@@ -25,6 +26,7 @@ export const rotationImpossible = defineError({
 
 export const configNotEdited = defineError({
   code: 'config-not-edited',
+  about: 'person',
   exit: 2,
   say: (fact: { file: string; why: string }) => `${fact.file} was not changed: ${fact.why}.`,
   hint: () => "Change vault.recipients by hand, then run 'lifeboat config validate'.",

@@ -12,6 +12,7 @@ import { identityOf, secretOf } from '../../vault/age/secret-bytes.ts';
 
 export const sheetsUnwritten = defineError({
   code: 'sheets-unwritten',
+  about: 'place',
   exit: 2,
   say: (fact: { folder: string; why: string }) => `The sheets could not be written to ${fact.folder}: ${fact.why}.`,
   hint: () =>

@@ -2,6 +2,7 @@ import { defineError } from '../../core/errors.ts';
 
 export const policyNotThere = defineError({
   code: 'policy-not-there',
+  about: 'person',
   exit: 64,
   say: (fact: { destination: string }) =>
     `${fact.destination} is a folder of this machine: whoever is root here may do everything with it.`,
@@ -10,6 +11,7 @@ export const policyNotThere = defineError({
 
 export const formNotThere = defineError({
   code: 'policy-form-not-there',
+  about: 'person',
   exit: 64,
   say: (fact: { destination: string; form: string; type: string }) =>
     `There is no policy of the form ${fact.form} for ${fact.destination}, which is of type ${fact.type}.`,

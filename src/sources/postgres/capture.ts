@@ -56,7 +56,8 @@ export async function capturePostgres(
 
 /** Somebody dropped a table before it was held, or waits for one that we hold, and pg_dump behind him. */
 function wasCrossed(error: unknown): boolean {
-  if (dumpFailed.is(error)) return error.message.includes('IN ACCESS SHARE MODE');
+  // pg_dump's own words.
+  if (dumpFailed.is(error)) return error.facts.why.includes('IN ACCESS SHARE MODE');
   return ['42P01', '3F000', '40P01'].includes(sqlState(error) ?? '');
 }
 

@@ -1,4 +1,5 @@
 import { LifeboatError } from '../../core/errors.ts';
+import { toolFailed } from '../../process/errors.ts';
 import { startProcess } from '../../process/start.ts';
 import { DumpBroken } from './dump-reader.ts';
 import { DumpUnknown } from './dump-toc.ts';
@@ -47,7 +48,7 @@ export async function* dumpStream(
     if (error instanceof DumpBroken || error instanceof DumpUnknown) {
       throw dumpBroken({ database, why: error.message }, { cause: error });
     }
-    const table = error instanceof LifeboatError ? tooLarge.exec(error.message)?.[1] : undefined;
+    const table = toolFailed.is(error) ? tooLarge.exec(error.facts.said)?.[1] : undefined;
     if (table !== undefined) throw rowTooLarge({ database, table }, { cause: error });
     if (error instanceof LifeboatError) throw dumpFailed({ database, why: error.message }, { cause: error });
     throw error;

@@ -3,6 +3,7 @@ import { defineError } from '../../core/errors.ts';
 /** Everywhere `server` is `host:port` or a socket's folder, never with a password. */
 export const urlWrong = defineError({
   code: 'postgres-url-wrong',
+  about: 'person',
   exit: 64,
   /** `setting`: the one that is in the way. */
   say: (fact: { why: string; setting?: string }) => `The PostgreSQL URL cannot be used: ${fact.why}.`,
@@ -14,6 +15,7 @@ export const urlWrong = defineError({
 
 export const serverUnreachable = defineError({
   code: 'postgres-unreachable',
+  about: 'place',
   exit: 2,
   say: (fact: { server: string; why: string }) => `No PostgreSQL server answers at ${fact.server}: ${fact.why}.`,
   hint: (fact) => `See whether it runs and listens there: pg_isready -h ${fact.server.replace(/:(\d+)$/, ' -p $1')}`,
@@ -21,6 +23,7 @@ export const serverUnreachable = defineError({
 
 export const serverPooled = defineError({
   code: 'postgres-pooled',
+  about: 'place',
   exit: 2,
   say: (fact: { server: string; what: string }) =>
     `At ${fact.server} a connection pooler answers, not the server: ${fact.what}. Nothing was changed.`,
@@ -30,6 +33,7 @@ export const serverPooled = defineError({
 
 export const textsUnfixed = defineError({
   code: 'postgres-texts-unfixed',
+  about: 'place',
   exit: 2,
   say: (fact: { server: string; user: string; settings: readonly string[] }) =>
     `Through the pooler at ${fact.server} values of ${fact.user} would come in a text that another server reads as other values.`,
@@ -39,6 +43,7 @@ export const textsUnfixed = defineError({
 
 export const passwordWrong = defineError({
   code: 'postgres-password-wrong',
+  about: 'person',
   exit: 2,
   say: (fact: { server: string; user: string; why: string }) =>
     `The server at ${fact.server} does not let ${fact.user} in: ${fact.why}.`,
@@ -48,6 +53,7 @@ export const passwordWrong = defineError({
 
 export const databaseMissing = defineError({
   code: 'postgres-database-missing',
+  about: 'person',
   exit: 2,
   say: (fact: { server: string; database: string }) => `The server at ${fact.server} has no database ${fact.database}.`,
   hint: (fact) =>
@@ -56,6 +62,7 @@ export const databaseMissing = defineError({
 
 export const roleMissing = defineError({
   code: 'postgres-role-missing',
+  about: 'person',
   exit: 2,
   say: (fact: { server: string; user: string }) => `The server at ${fact.server} has no role ${fact.user}.`,
   hint: (fact) =>
@@ -64,6 +71,7 @@ export const roleMissing = defineError({
 
 export const rightsMissing = defineError({
   code: 'postgres-rights-missing',
+  about: 'person',
   exit: 2,
   /** `what`: a few of them, then how many more. */
   say: (fact: { user: string; database: string; what: string; grant: string }) =>
@@ -83,6 +91,7 @@ export const clientTooOld = defineError({
 
 export const clientUnpatched = defineError({
   code: 'postgres-client-unpatched',
+  about: 'place',
   exit: 2,
   say: (fact: { tool: string; toolVersion: string; toolMajor: number }) =>
     `${fact.tool} is ${fact.toolVersion}, in which a dump that was tampered with can run commands on this host (CVE-2025-8714).`,
@@ -92,6 +101,7 @@ export const clientUnpatched = defineError({
 
 export const serverTooOld = defineError({
   code: 'postgres-server-too-old',
+  about: 'place',
   exit: 2,
   say: (fact: { serverVersion: string }) => `PostgreSQL ${fact.serverVersion} is too old for Lifeboat.`,
   hint: () => 'Version 12 is the oldest that works. Upgrade the server; until then keep your own pg_dump.',
@@ -99,6 +109,7 @@ export const serverTooOld = defineError({
 
 export const dumpFailed = defineError({
   code: 'postgres-dump-failed',
+  about: 'backup',
   exit: 2,
   say: (fact: { database: string; why: string }) => `The dump of ${fact.database} failed: ${fact.why}`,
   hint: () => 'Nothing was recorded. Mend what it names and run the backup again.',
@@ -106,6 +117,7 @@ export const dumpFailed = defineError({
 
 export const rowTooLarge = defineError({
   code: 'postgres-row-too-large',
+  about: 'backup',
   exit: 2,
   say: (fact: { database: string; table: string }) =>
     `A row of ${fact.table} in ${fact.database} is too large for any dump: as text, in which bytes take twice their size, it has more than 1 GiB.`,
@@ -115,6 +127,7 @@ export const rowTooLarge = defineError({
 
 export const dumpBroken = defineError({
   code: 'postgres-dump-broken',
+  about: 'backup',
   exit: 2,
   say: (fact: { database: string; why: string }) => `The dump of ${fact.database} is not whole: ${fact.why}.`,
   hint: () => "If this is a restore, take another restore point or copy, and run 'lifeboat verify'. Else run it again.",
@@ -122,6 +135,7 @@ export const dumpBroken = defineError({
 
 export const dumpIncomplete = defineError({
   code: 'postgres-dump-incomplete',
+  about: 'backup',
   exit: 2,
   say: (fact: { database: string; what: string }) =>
     `The dump of ${fact.database} is not what the server counted in the same snapshot: ${fact.what}.`,
@@ -130,6 +144,7 @@ export const dumpIncomplete = defineError({
 
 export const queryFailed = defineError({
   code: 'postgres-query-failed',
+  about: 'backup',
   exit: 2,
   say: (fact: { database: string; why: string }) => `A query on ${fact.database} failed: ${fact.why}.`,
   hint: () => 'Mend what the server names, then run the command again.',
@@ -137,6 +152,7 @@ export const queryFailed = defineError({
 
 export const targetNotEmpty = defineError({
   code: 'postgres-target-not-empty',
+  about: 'person',
   exit: 2,
   say: (fact: { database: string; what: string }) =>
     `Database ${fact.database} exists and holds ${fact.what}. It was not touched.`,
@@ -164,6 +180,7 @@ export const localeMissing = defineError({
 
 export const restoreRightsMissing = defineError({
   code: 'postgres-restore-rights-missing',
+  about: 'person',
   exit: 2,
   say: (fact: { user: string; what: string }) => `${fact.user} may not ${fact.what} on this server.`,
   hint: (fact) =>
@@ -172,6 +189,7 @@ export const restoreRightsMissing = defineError({
 
 export const restoreFailed = defineError({
   code: 'postgres-restore-failed',
+  about: 'backup',
   exit: 2,
   /** `left`: what could not be removed, or empty. */
   say: (fact: { database: string; why: string; left: string }) =>
@@ -181,6 +199,7 @@ export const restoreFailed = defineError({
 
 export const tableUnknown = defineError({
   code: 'postgres-table-unknown',
+  about: 'person',
   exit: 64,
   say: (fact: { tables: string; database: string }) =>
     `The backup of ${fact.database} holds no data of ${fact.tables}.`,
@@ -189,6 +208,7 @@ export const tableUnknown = defineError({
 
 export const tablesReferred = defineError({
   code: 'postgres-tables-referred',
+  about: 'person',
   exit: 2,
   say: (fact: { tables: string; by: string }) =>
     `${fact.tables} cannot be replaced alone: ${fact.by} refer to their rows. Nothing was touched.`,

@@ -2,6 +2,7 @@ import { defineError } from '../../core/errors.ts';
 
 export const notADatabase = defineError({
   code: 'sqlite-not-a-database',
+  about: 'backup',
   exit: 2,
   say: (fact: { path: string; encrypted: boolean }) =>
     fact.encrypted
@@ -15,6 +16,7 @@ export const notADatabase = defineError({
 
 export const databaseBusy = defineError({
   code: 'sqlite-busy',
+  about: 'place',
   exit: 2,
   say: (fact: { path: string; waitedMs: number }) =>
     `${fact.path} stayed locked for ${Math.round(fact.waitedMs / 1000)} s: a program holds it exclusively.`,
@@ -23,6 +25,7 @@ export const databaseBusy = defineError({
 
 export const databaseUnreadable = defineError({
   code: 'sqlite-unreadable',
+  about: 'backup',
   exit: 2,
   say: (fact: { path: string; why: string }) => `SQLite cannot read ${fact.path}: ${fact.why}.`,
   hint: () =>
@@ -31,6 +34,7 @@ export const databaseUnreadable = defineError({
 
 export const logUnread = defineError({
   code: 'sqlite-log-unread',
+  about: 'backup',
   exit: 2,
   say: (fact: { path: string }) =>
     `${fact.path} lies on a read-only file system, and ${fact.path}-wal beside it holds commits that only a program that may write can apply.`,
@@ -49,6 +53,7 @@ export const workFolderTooSmall = defineError({
 
 export const copyIncomplete = defineError({
   code: 'sqlite-copy-incomplete',
+  about: 'backup',
   exit: 2,
   say: (fact: { path: string; expected: string; actual: string }) =>
     `The copy of ${fact.path} is not what the database was: ${fact.expected} expected, ${fact.actual} found. It was thrown away.`,
@@ -57,6 +62,7 @@ export const copyIncomplete = defineError({
 
 export const targetInUse = defineError({
   code: 'target-in-use',
+  about: 'place',
   exit: 2,
   say: (fact: { target: string; program: string; pid: number }) =>
     `${fact.target} is open in ${fact.program} (process ${fact.pid}). Replaced under it, what it writes would be lost.`,
@@ -65,6 +71,7 @@ export const targetInUse = defineError({
 
 export const tableNotSeparable = defineError({
   code: 'sqlite-table-not-separable',
+  about: 'person',
   exit: 2,
   say: (fact: { table: string }) =>
     `${fact.table} cannot be restored alone: it is a virtual table or one of SQLite's own. Nothing was written.`,
@@ -73,6 +80,7 @@ export const tableNotSeparable = defineError({
 
 export const tablesNotRestored = defineError({
   code: 'sqlite-tables-not-restored',
+  about: 'backup',
   exit: 2,
   say: (fact: { target: string; why: string }) =>
     `The tables could not be restored into ${fact.target}: ${fact.why}. It is as it was before.`,

@@ -2,6 +2,7 @@ import { defineError } from '../../core/errors.ts';
 
 export const headerDamaged = defineError({
   code: 'header-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { why: string }) => `The header of an encrypted object is damaged: ${fact.why}.`,
   hint: () => "Run 'lifeboat verify --all': it names the object and heals it from a sound copy.",
@@ -9,6 +10,7 @@ export const headerDamaged = defineError({
 
 export const noIdentityFits = defineError({
   code: 'no-identity-fits',
+  about: 'person',
   exit: 2,
   say: (fact: { identities: number }) =>
     fact.identities === 1
@@ -19,6 +21,7 @@ export const noIdentityFits = defineError({
 
 export const streamDamaged = defineError({
   code: 'stream-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { why: string }) => `An encrypted object is damaged: ${fact.why}.`,
   hint: () => "Run 'lifeboat verify --all': it names the object and heals it from a sound copy.",
@@ -26,6 +29,7 @@ export const streamDamaged = defineError({
 
 export const recipientInvalid = defineError({
   code: 'recipient-invalid',
+  about: 'person',
   exit: 64,
   say: (fact: { recipient: string; why: string }) => `${fact.recipient} is not a recipient: ${fact.why}.`,
   hint: () =>
@@ -35,6 +39,7 @@ export const recipientInvalid = defineError({
 /** Carries no text of the identity: it is a secret. */
 export const identityInvalid = defineError({
   code: 'identity-invalid',
+  about: 'person',
   exit: 64,
   say: (fact: { line?: number; why: string }) =>
     fact.line === undefined
@@ -46,6 +51,7 @@ export const identityInvalid = defineError({
 
 export const passphraseWrong = defineError({
   code: 'passphrase-wrong',
+  about: 'person',
   exit: 2,
   say: (fact: { of: string }) => `The passphrase does not open ${fact.of}.`,
   hint: () =>

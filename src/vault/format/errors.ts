@@ -4,6 +4,7 @@ const damagedHint = () => "Run 'lifeboat verify --all': it names what is touched
 
 export const formatNewer = defineError({
   code: 'format-newer',
+  about: 'person',
   exit: 2,
   say: (fact: { what: string; needs: string }) => `${fact.what} needs ${fact.needs}, which this program does not know.`,
   hint: () => 'A newer Lifeboat wrote it. Upgrade this one.',
@@ -11,6 +12,7 @@ export const formatNewer = defineError({
 
 export const vaultFileDamaged = defineError({
   code: 'vault-file-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { field: string }) => `vault.json is damaged at ${fact.field}.`,
   hint: () => 'Copy vault.json from another destination of the same vault: it is the same everywhere.',
@@ -18,6 +20,7 @@ export const vaultFileDamaged = defineError({
 
 export const tocDamaged = defineError({
   code: 'toc-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { field: string }) => `The table of contents of a pack is damaged at ${fact.field}.`,
   hint: damagedHint,
@@ -25,6 +28,7 @@ export const tocDamaged = defineError({
 
 export const indexDamaged = defineError({
   code: 'index-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { field: string }) => `An index delta is damaged at ${fact.field}.`,
   hint: () => 'Nothing is lost: chunks that are not in the index are sent again.',
@@ -32,6 +36,7 @@ export const indexDamaged = defineError({
 
 export const entryDamaged = defineError({
   code: 'entry-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { field: string }) => `An entry of a restore point is damaged at ${fact.field}.`,
   hint: damagedHint,
@@ -39,6 +44,7 @@ export const entryDamaged = defineError({
 
 export const entryInvalid = defineError({
   code: 'entry-invalid',
+  about: 'backup',
   exit: 2,
   say: (fact: { path: string; why: string }) => `${fact.path} cannot be stored: ${fact.why}.`,
   hint: () => 'Rename or exclude it in lifeboat.yaml, and give the reason.',
@@ -46,6 +52,7 @@ export const entryInvalid = defineError({
 
 export const manifestDamaged = defineError({
   code: 'manifest-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { field: string }) => `A manifest is damaged at ${fact.field}.`,
   hint: damagedHint,
@@ -53,6 +60,7 @@ export const manifestDamaged = defineError({
 
 export const recordDamaged = defineError({
   code: 'record-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { field: string }) => `A snapshot record is damaged at ${fact.field}.`,
   hint: damagedHint,
@@ -60,6 +68,7 @@ export const recordDamaged = defineError({
 
 export const listDamaged = defineError({
   code: 'list-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { field: string }) => `A list of packs is damaged at ${fact.field}.`,
   hint: damagedHint,
@@ -67,6 +76,7 @@ export const listDamaged = defineError({
 
 export const recordForged = defineError({
   code: 'record-forged',
+  about: 'backup',
   exit: 2,
   say: (fact: { writer: string }) => `A snapshot record is not signed by the writer that it names (${fact.writer}).`,
   hint: () => 'Do not restore from it. Find out who can write to the destination, and use an older restore point.',
@@ -74,6 +84,7 @@ export const recordForged = defineError({
 
 export const generationDamaged = defineError({
   code: 'generation-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { field: string }) => `A prune generation is damaged at ${fact.field}.`,
   hint: damagedHint,
@@ -81,6 +92,7 @@ export const generationDamaged = defineError({
 
 export const generationForged = defineError({
   code: 'generation-forged',
+  about: 'backup',
   exit: 2,
   say: (fact: { writer: string }) => `A prune generation is not signed by the writer that it names (${fact.writer}).`,
   hint: () => 'Nothing is pruned until it is gone. Find out who can write to the destination.',
@@ -88,6 +100,7 @@ export const generationForged = defineError({
 
 export const endorsementDamaged = defineError({
   code: 'endorsement-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { key: string; why: string }) => `Endorsement ${fact.key} does not hold: ${fact.why}.`,
   hint: () => 'It counts for nothing. Find out who can write to the destination.',
@@ -95,6 +108,7 @@ export const endorsementDamaged = defineError({
 
 export const announcementDamaged = defineError({
   code: 'announcement-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { key: string; why: string }) => `Announcement ${fact.key} does not hold: ${fact.why}.`,
   hint: () => 'It counts for nothing. Find out who can write to the destination.',
@@ -102,6 +116,7 @@ export const announcementDamaged = defineError({
 
 export const coverDamaged = defineError({
   code: 'cover-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { key: string; why: string }) => `Cover ${fact.key} of a log does not hold: ${fact.why}.`,
   hint: () => 'It counts for nothing. Find out who can write to the destination.',
@@ -109,6 +124,7 @@ export const coverDamaged = defineError({
 
 export const grantDamaged = defineError({
   code: 'grant-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { key: string; why: string }) => `Grant ${fact.key} does not hold: ${fact.why}.`,
   hint: () => 'It counts for nothing. Find out who can write to the destination.',
@@ -116,6 +132,7 @@ export const grantDamaged = defineError({
 
 export const ledgerDamaged = defineError({
   code: 'ledger-damaged',
+  about: 'backup',
   exit: 2,
   say: (fact: { key: string; why: string }) => `Ledger entry ${fact.key} does not hold: ${fact.why}.`,
   hint: () => "Run 'lifeboat evidence verify': it names every entry that was changed, and every gap in the chain.",

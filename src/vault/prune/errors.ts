@@ -3,6 +3,7 @@ import { countOf } from '../../core/size.ts';
 
 export const pruneMet = defineError({
   code: 'prune-met',
+  about: 'place',
   exit: 2,
   say: (fact: { destination: string; generation: number }) =>
     `Another prune wrote generation ${fact.generation} to ${fact.destination} at the same time. This one stopped and deleted nothing.`,
@@ -11,6 +12,7 @@ export const pruneMet = defineError({
 
 export const pruneSuspect = defineError({
   code: 'prune-suspect',
+  about: 'backup',
   exit: 2,
   say: (fact: { found: ReadonlyArray<{ readonly key: string; readonly why: string }> }) => {
     const [first] = fact.found;
@@ -22,6 +24,7 @@ export const pruneSuspect = defineError({
 
 export const pruneNewer = defineError({
   code: 'prune-newer',
+  about: 'person',
   exit: 2,
   say: (fact: { key: string; why: string }) =>
     `Nothing was deleted: what a newer Lifeboat needs is not known. ${fact.key}: ${fact.why}`,
@@ -30,6 +33,7 @@ export const pruneNewer = defineError({
 
 export const pruneUnwritten = defineError({
   code: 'prune-unwritten',
+  about: 'place',
   exit: 2,
   say: (fact: { why: string }) => `No destination took the list of what shall be deleted, so nothing was: ${fact.why}`,
   hint: () => "Run 'lifeboat check'. The pruner's credentials must be allowed to write below gc/.",

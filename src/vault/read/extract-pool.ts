@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { LifeboatError } from '../../core/errors.ts';
+import { receivedError, type SentError } from '../../core/errors.ts';
 import { targetFull } from '../errors.ts';
 import { extractWorker, startThread, type Thread } from '../threads.ts';
 import type { ExtractWorkerData, FromExtractWorker, ToExtractWorker, Written } from './messages.ts';
@@ -64,9 +64,6 @@ export function startExtractPool(data: ExtractWorkerData): ExtractPool {
   };
 }
 
-function asError(error: Extract<FromExtractWorker, { type: 'failed' }>['error']): Error {
-  if (isFull({ code: error.errno })) return targetFull({ why: error.message });
-  if (error.code === undefined) return new Error(error.message);
-  const { code, about = 'backup', message: sentence, hint = '' } = error;
-  return new LifeboatError({ code, exit: 2, about }, { sentence, hint });
+function asError(sent: SentError): Error {
+  return isFull({ code: sent.errno }) ? targetFull({ why: sent.message }) : receivedError(sent);
 }

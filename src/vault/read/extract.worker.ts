@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { LifeboatError, sentenceOf } from '../../core/errors.ts';
+import { sentError } from '../../core/errors.ts';
 import type { BytePath } from '../../core/paths.ts';
 import { release } from '../release.ts';
 import type { ExtractWorkerData, FromExtractWorker, ToExtractWorker } from './messages.ts';
@@ -47,9 +47,7 @@ function send(message: FromExtractWorker): void {
 }
 
 function fail(error: unknown): void {
-  const known = error instanceof LifeboatError ? { code: error.code, hint: error.hint, about: error.about } : {};
-  const errno = (error as NodeJS.ErrnoException).code;
-  send({ type: 'failed', error: { message: sentenceOf(error), ...known, ...(errno !== undefined && { errno }) } });
+  send({ type: 'failed', error: sentError(error) });
 }
 
 port.on('message', (message: ToExtractWorker) => {

@@ -1,4 +1,4 @@
-import type { About } from '../../core/errors.ts';
+import type { SentError } from '../../core/errors.ts';
 import type { BytePath } from '../../core/paths.ts';
 
 /** What the extracting coordinator and its worker threads say to each other. */
@@ -50,11 +50,5 @@ export type FromExtractWorker =
   | ({ readonly type: 'done'; readonly job: number } & Written)
   | {
       readonly type: 'failed';
-      readonly error: {
-        readonly message: string;
-        readonly code?: string;
-        readonly hint?: string;
-        readonly about?: About;
-        readonly errno?: string;
-      };
+      readonly error: SentError;
     };

@@ -1,5 +1,5 @@
 import type { ChunkProfile, Entry, Seen } from '../../core/entry.ts';
-import type { About } from '../../core/errors.ts';
+import type { SentError } from '../../core/errors.ts';
 import type { BytePath } from '../../core/paths.ts';
 import type { Toc } from '../format/toc.ts';
 
@@ -97,12 +97,7 @@ export type FromStoreWorker =
     }
   | {
       readonly type: 'failed';
-      readonly error: {
-        readonly message: string;
-        readonly code?: string;
-        readonly hint?: string;
-        readonly about?: About;
-      };
+      readonly error: SentError;
     };
 
 export type ContentOutcome =

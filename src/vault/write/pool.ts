@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
-import { LifeboatError } from '../../core/errors.ts';
+import { receivedError, type SentError } from '../../core/errors.ts';
+import { storeFailed } from '../errors.ts';
 import type { Toc } from '../format/toc.ts';
 import { release } from '../release.ts';
 import type { Thread, ThreadShelf } from '../threads.ts';
@@ -315,8 +316,7 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
   };
 }
 
-function errorOf(error: Extract<FromStoreWorker, { type: 'failed' }>['error']): LifeboatError {
-  const { code = 'store-failed', about = 'backup', message: sentence } = error;
-  const { hint = 'Run the backup again; what was already sent is used again.' } = error;
-  return new LifeboatError({ code, exit: 2, about }, { sentence, hint });
+function errorOf(sent: SentError): Error {
+  const error = receivedError(sent);
+  return sent.ours === undefined ? storeFailed({ why: sent.message }, { cause: error }) : error;
 }

@@ -30,6 +30,7 @@ import { readTreeCache, writeTreeCache } from './tree-cache.ts';
 
 export const packWithdrawn = defineError({
   code: 'pack-withdrawn',
+  about: 'backup',
   exit: 2,
   say: (fact: { packs: number }) => `A prune marked ${fact.packs} packs while they were being used again.`,
   hint: () => "Nothing was lost. Run 'lifeboat backup' again: it sends what is needed anew.",

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import { LifeboatError, sentenceOf } from '../../core/errors.ts';
+import { sentError } from '../../core/errors.ts';
 import { chunkKeyObject } from '../chunking/chunk-id.ts';
 import { memoryUnsound } from '../errors.ts';
 import { release } from '../release.ts';
@@ -155,8 +155,7 @@ function exactly(bytes: Buffer): ArrayBuffer {
 }
 
 function fail(error: unknown): void {
-  const known = error instanceof LifeboatError ? { code: error.code, hint: error.hint, about: error.about } : {};
-  send({ type: 'failed', error: { message: sentenceOf(error), ...known } });
+  send({ type: 'failed', error: sentError(error) });
 }
 
 let reading: Promise<void> = Promise.resolve();
