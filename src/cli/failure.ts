@@ -1,4 +1,5 @@
 import { LifeboatError, sentenceOf } from '../core/errors.ts';
+import { stepOf } from '../core/run.ts';
 import { answerUnwritten, interrupted, unexpected } from './errors.ts';
 import { type ExitCode, exitCodes } from './exit.ts';
 import { printable, styleOf, toJson } from './output.ts';
@@ -15,7 +16,7 @@ export interface Failure {
 export function failureOf(thrown: unknown, signal: AbortSignal): Failure {
   // Whatever failed after Ctrl-C failed because of it: children that it ended too, connections that were let go.
   if (signal.aborted) return { error: interrupted({}, { cause: thrown }), exit: exitCodes.interrupted };
-  const step = thrown instanceof Error && 'step' in thrown && typeof thrown.step === 'string' ? thrown.step : undefined;
+  const step = stepOf(thrown);
   const error = thrown instanceof LifeboatError ? thrown : unexpected({ what: sentenceOf(thrown) }, { cause: thrown });
   return step === undefined ? { error, exit: error.exit } : { error, exit: error.exit, step };
 }

@@ -101,10 +101,11 @@ describe('progress', () => {
     const at = { ms: 0 };
     const stream = { ...collect(), isTTY: true, columns: 60 };
     const progress = createProgress(stream, clockAt(at));
-    progress.onEvent({ type: 'step-started', step: 'store' });
+    progress.onEvent({ type: 'step-started', id: 1, step: 'store' });
     for (at.ms = 1; at.ms <= 1000; at.ms++) {
       progress.onEvent({
         type: 'progress',
+        id: 1,
         step: 'store',
         progress: { doneBytes: at.ms, totalBytes: 1000, label: 'x\x1b[2J'.repeat(20) },
       });
@@ -113,7 +114,7 @@ describe('progress', () => {
     expect(text.split('\r').length - 1).toBeLessThanOrEqual(12);
     expect(text.replaceAll('\x1b[K', '')).not.toContain('\x1b');
     expect(Math.max(...text.split('\r\x1b[K').map((line) => line.length))).toBeLessThan(60);
-    progress.onEvent({ type: 'step-ended', step: 'store', elapsedMs: 1000, failed: false });
+    progress.onEvent({ type: 'step-ended', id: 1, step: 'store', elapsedMs: 1000, failed: false });
     expect(stream.text().endsWith('\r\x1b[K✓ store  1 s\n')).toBe(true);
   });
 
@@ -121,15 +122,20 @@ describe('progress', () => {
     const at = { ms: 0 };
     const stream = collect();
     const progress = createProgress(stream, clockAt(at));
-    progress.onEvent({ type: 'step-started', step: 'app/store' });
+    progress.onEvent({ type: 'step-started', id: 1, step: 'app/store' });
     for (at.ms = 0; at.ms < 70_000; at.ms += 1000) {
-      progress.onEvent({ type: 'progress', step: 'app/store', progress: { doneItems: at.ms } });
+      progress.onEvent({ type: 'progress', id: 1, step: 'app/store', progress: { doneItems: at.ms } });
     }
-    progress.onEvent({ type: 'problem', step: 'app/store', problem: { code: 'c', message: 'unreadable: \x07' } });
-    progress.onEvent({ type: 'step-ended', step: 'app/commit', elapsedMs: 70_000, failed: false });
-    progress.onEvent({ type: 'step-ended', step: 'keep', elapsedMs: 2, failed: false });
-    progress.onEvent({ type: 'step-ended', step: 'app/store', elapsedMs: 70_000, failed: true });
-    progress.onEvent({ type: 'step-ended', step: 'app', elapsedMs: 71_000, failed: false });
+    progress.onEvent({
+      type: 'problem',
+      id: 1,
+      step: 'app/store',
+      problem: { code: 'c', message: 'unreadable: \x07' },
+    });
+    progress.onEvent({ type: 'step-ended', id: 1, step: 'app/commit', elapsedMs: 70_000, failed: false });
+    progress.onEvent({ type: 'step-ended', id: 1, step: 'keep', elapsedMs: 2, failed: false });
+    progress.onEvent({ type: 'step-ended', id: 1, step: 'app/store', elapsedMs: 70_000, failed: true });
+    progress.onEvent({ type: 'step-ended', id: 1, step: 'app', elapsedMs: 71_000, failed: false });
     expect(stream.text()).toBe(
       'app/store  30,000\napp/store  60,000\n! unreadable: \\x07\n✗ app/store  1 min 10 s\n✓ app  1 min 11 s\n',
     );

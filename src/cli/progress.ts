@@ -44,13 +44,14 @@ export function createProgress(stream: ProgressStream, clock: Clock): Progress {
 function movingLine(stream: ProgressStream, clock: Clock): Progress {
   let shown = false;
   let drawnAt = Number.NEGATIVE_INFINITY;
-  let rate = rateOf();
+  const rates = ratesByRun();
   const clear = () => {
     if (shown) stream.write('\r\x1b[K');
     shown = false;
   };
-  const draw = (step: string, counted: Counted) => {
+  const draw = ({ id, step }: RunEvent, counted: Counted) => {
     const now = clock.elapsed();
+    const rate = rates.of(id);
     rate.add(counted, now);
     if (now - drawnAt < redrawMs) return;
     drawnAt = now;
@@ -63,14 +64,14 @@ function movingLine(stream: ProgressStream, clock: Clock): Progress {
     onEvent(event) {
       switch (event.type) {
         case 'step-started':
-          rate = rateOf();
           drawnAt = Number.NEGATIVE_INFINITY;
-          draw(event.step, {});
+          draw(event, {});
           break;
         case 'progress':
-          draw(event.step, event.progress);
+          draw(event, event.progress);
           break;
         case 'step-ended':
+          rates.end(event.id);
           clear();
           if (isOuter(event.step)) stream.write(`${ended(event)}\n`);
           break;
@@ -85,7 +86,7 @@ function movingLine(stream: ProgressStream, clock: Clock): Progress {
 
 function stepLines(stream: ProgressStream, clock: Clock): Progress {
   let saidAt = clock.elapsed();
-  let rate = rateOf();
+  const rates = ratesByRun();
   const say = (text: string) => {
     saidAt = clock.elapsed();
     stream.write(`${printable(text)}\n`);
@@ -95,14 +96,16 @@ function stepLines(stream: ProgressStream, clock: Clock): Progress {
     onEvent(event) {
       switch (event.type) {
         case 'step-started':
-          rate = rateOf();
           break;
-        case 'progress':
+        case 'progress': {
+          const rate = rates.of(event.id);
           rate.add(event.progress, clock.elapsed());
           if (clock.elapsed() - saidAt >= plainEveryMs)
             say(describe(event.step, event.progress, rate.perSecond(), false));
           break;
+        }
         case 'step-ended':
+          rates.end(event.id);
           if (event.failed || (isOuter(event.step) && event.elapsedMs >= plainFromMs)) say(ended(event));
           break;
         case 'problem':
@@ -144,6 +147,19 @@ export function describe(step: string, counted: Counted, perSecond: number | und
 
 function of(format: (count: number) => string, done: number, total: number | undefined): string {
   return total === undefined ? format(done) : `${format(done)} of ${format(total)}`;
+}
+
+/** Steps side by side are each as fast as they are. */
+function ratesByRun() {
+  const rates = new Map<number, ReturnType<typeof rateOf>>();
+  return {
+    of(id: number) {
+      const rate = rates.get(id) ?? rateOf();
+      rates.set(id, rate);
+      return rate;
+    },
+    end: (id: number) => void rates.delete(id),
+  };
 }
 
 /** Bytes (or items) per second over about the last ten seconds; undefined until half a second has passed. */

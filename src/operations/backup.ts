@@ -126,12 +126,12 @@ async function takeRestorePoints(system: OpenSystem, request: BackupRequest, run
   );
   for (const dataset of datasets) {
     const one = await attempt(dataset, () =>
-      run.step(dataset, () => backUpOne(system, session, dataset, request, run)),
+      run.step(dataset, (run) => backUpOne(system, session, dataset, request, run)),
     );
     if (one !== undefined) backedUp.push(one);
   }
   const taken = configuration === undefined ? backedUp : [configuration, ...backedUp];
-  await run.step('keep', () => locks.keepTaken(taken, run));
+  await run.step('keep', (run) => locks.keepTaken(taken, run));
   await meetWriters(config, session.vault, () => openVault(session.copies.active)).catch((error: unknown) =>
     run.problem({ code: 'writers-unknown', message: sentenceOf(error) }),
   );
@@ -153,7 +153,7 @@ async function backUpOne(
     if (!packWithdrawn.is(error)) throw error;
     // A prune came between. What it marked is sent anew; everything else is there already.
     run.problem({ code: packWithdrawn.code, message: `${sentenceOf(error)} ${dataset} is captured once more.` });
-    return await run.step('again', () => captureOne(system, session, dataset, request, run));
+    return await run.step('again', (run) => captureOne(system, session, dataset, request, run));
   }
 }
 
@@ -165,9 +165,9 @@ async function captureOne(
   run: Run,
 ): Promise<BackedUp> {
   const started = system.clock.elapsed();
-  return recorded(system, { operation: 'backup', dataset }, run, async () => {
+  return recorded(system, { operation: 'backup', dataset }, run, async (run) => {
     const source = await system.source(dataset);
-    const { versions } = await run.step('inspect', () => source.inspect(run));
+    const { versions } = await run.step('inspect', (run) => source.inspect(run));
     // Before the capture begins: a restore point never claims to be younger than what it holds.
     const timeMs = system.clock.now();
     const last = readCounts(system.config.stateDir, session.vault, dataset).points.at(-1);
@@ -178,7 +178,7 @@ async function captureOne(
     const request = { dataset, kind, profile, capture, timeMs, versions, retention };
     const written: WrittenRestorePoint = await writeRestorePoint(session, request, run);
     const { record, key, needs, sizes, heldBy, problems, unchangedFiles, facts } = written;
-    const weighed = await run.step('compare', () => weighTaken(system, session, written, run));
+    const weighed = await run.step('compare', (run) => weighTaken(system, session, written, run));
     const leftOut = leftOutIn(facts);
     const elapsedMs = system.clock.elapsed() - started;
     return {

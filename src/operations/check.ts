@@ -22,10 +22,10 @@ export async function checkSystem(
     ...warnings.map(({ message }): Checked => ({ area: 'configuration', name, result: 'warning', message })),
   ];
   const keys = await run.step('keys', () => checkKeys(vault.recipients, identities));
-  const destinations = await run.step('destinations', () => checkDestinations(system, run));
+  const destinations = await run.step('destinations', (run) => checkDestinations(system, run));
   const sources: Checked[] = [];
   for (const dataset of Object.keys(datasets)) {
-    sources.push(...(await run.step(dataset, () => checkDataset(system, dataset, run))));
+    sources.push(...(await run.step(dataset, (run) => checkDataset(system, dataset, run))));
   }
   return [...configuration, ...keys, ...destinations, ...sources];
 }

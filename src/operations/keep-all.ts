@@ -57,7 +57,7 @@ export async function keepAll(system: OpenSystem, locks: Locks, dryRun: boolean,
     trust: (id) => trustOf(system.config, id),
     onDamage: ({ destination, key, code, why }) => run.problem({ code, message: `${destination} ${key}: ${why}` }),
   });
-  const { kept, suspect } = await run.step('records', () => keptPoints(system, vault, run));
+  const { kept, suspect } = await run.step('records', (run) => keptPoints(system, vault, run));
   const result: KeepOutcome['locks'][number][] = [];
   const without = failed.map(({ name, error }) => ({ destination: name, why: sentenceOf(error) }));
   for (const destination of vault.destinations) {
@@ -69,7 +69,7 @@ export async function keepAll(system: OpenSystem, locks: Locks, dryRun: boolean,
     }
     const before = { ...destination.requests?.() };
     const isKnown = knownById(vault.trust);
-    const done = await run.step(`keep ${name}`, () =>
+    const done = await run.step(`keep ${name}`, (run) =>
       keepAt(system, destination, own, { locks, dryRun, isKnown, run }),
     );
     if ('why' in done) without.push({ destination: name, why: done.why });

@@ -16,7 +16,7 @@ import type { OpenSystem } from './system.ts';
  * ledger, no pack, and needs no key. @throws `vault-missing`, `no-destination-left`
  */
 export async function keep(system: OpenSystem, request: { readonly dryRun: boolean }, run: Run): Promise<KeepOutcome> {
-  return recorded(system, { operation: 'keep' }, run, async () => {
+  return recorded(system, { operation: 'keep' }, run, async (run) => {
     using locks = openLocks(system.config.stateDir);
     const result = await keepAll(system, locks, request.dryRun, run);
     for (const { destination, failed } of result.locks) {
@@ -70,7 +70,7 @@ export function locksOfBackup(system: OpenSystem, destinations: readonly Destina
 export async function keepBeforePrune(system: OpenSystem, run: Run): Promise<void> {
   using locks = openLocks(system.config.stateDir);
   try {
-    await run.step('keep', () => keepAll(system, locks, false, run));
+    await run.step('keep', (run) => keepAll(system, locks, false, run));
   } catch (error) {
     run.signal.throwIfAborted();
     run.problem({ code: 'keep-failed', message: `The locks were not looked after: ${sentenceOf(error)}` });

@@ -87,10 +87,10 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
   const { config } = system;
   const vault = await openKnown(config, opened);
   const { trust } = vault;
-  const { ledger, objects, unread, unlisted } = await run.step('ledger', () => ledgerOf(config, vault, opened, run));
+  const { ledger, objects, unread, unlisted } = await run.step('ledger', (run) => ledgerOf(config, vault, opened, run));
   // What only such a place says of pins is not known: it is as good as away.
   const destinations = vault.destinations.filter(({ name }) => !unlisted.includes(name));
-  const survey = await run.step('survey', () => surveyVault({ vault, destinations, trust }, run));
+  const survey = await run.step('survey', (run) => surveyVault({ vault, destinations, trust }, run));
   if (survey.places.length === 0) throw pruneUnwritten({ why: 'none could be read.' });
   refuseNewer([...survey.suspect, ...survey.damaged]);
 
@@ -148,7 +148,7 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
     const places: PlacePrune[] = [];
     for (const place of settled.places) {
       const sweep = decideSweep(settled, place, place.nowMs);
-      const locked = await run.step(`locks at ${place.destination.name}`, () => lockedNow(place, sweep, run));
+      const locked = await run.step(`locks at ${place.destination.name}`, (run) => lockedNow(place, sweep, run));
       places.push({ ...placePrune(place, sweep, marks.tombstones), locked });
     }
     return { ...found, suspect: [...suspect, ...missing], places };
@@ -186,7 +186,7 @@ export async function prune(system: OpenSystem, request: PruneRequest, run: Run)
   const swept = goneEverywhere(settled, pruned);
   if (swept.size > 0) {
     const indexes = { places: settled.places, swept, writer: keys.writer, identity: keys.indexIdentity };
-    await run.step('index', () => removeDeadIndexes({ ...indexes, turn: pruned.generation }, run));
+    await run.step('index', (run) => removeDeadIndexes({ ...indexes, turn: pruned.generation }, run));
   }
   await noteRemoved(system, vault.id, pruned, run);
   if (outOfReach.length === 0 && ledger.suspect.length === 0)
@@ -282,7 +282,7 @@ async function checkpoint(
   const judging = { vault: vault.id, trust, nowMs: Math.min(...places.map(({ nowMs }) => nowMs)) };
   try {
     const going = passedEntries(objects, judging);
-    if (going.length > 0) await run.step('ledger', () => removeEntries(places, going, run));
+    if (going.length > 0) await run.step('ledger', (run) => removeEntries(places, going, run));
     const chains = nextCheckpoint(objects, judging, usualCheckpoints);
     if (chains.length > 0) await noteInLedger(system, vault.id, { kind: 'checkpoint', body: { chains } }, run);
   } catch (error) {

@@ -12,9 +12,11 @@ interface Recorded {
 export async function recorded<T>(
   system: OpenSystem,
   what: Recorded,
-  run: Run,
-  work: () => Promise<{ readonly result: T; readonly restorePoint?: string; readonly isNo?: boolean }>,
+  whole: Run,
+  work: (run: Run) => Promise<{ readonly result: T; readonly restorePoint?: string; readonly isNo?: boolean }>,
 ): Promise<T> {
+  // What went before in the same command is not this one's.
+  const run = whole.part();
   const noted = <Noted>(note: () => Noted): Noted | undefined => {
     try {
       return note();
@@ -24,17 +26,12 @@ export async function recorded<T>(
     }
   };
   const id = noted(() => system.catalog().begin({ ...what, startedMs: system.clock.now() }));
-  const before = { steps: run.timings.length, problems: run.problems.length };
-  const ended = () => ({
-    endedMs: system.clock.now(),
-    steps: run.timings.slice(before.steps),
-    problems: run.problems.slice(before.problems),
-  });
-  const end = (run: EndedRun) => {
-    if (id !== undefined) noted(() => system.catalog().end(id, run));
+  const ended = () => ({ endedMs: system.clock.now(), steps: run.timings, problems: run.problems });
+  const end = (how: EndedRun) => {
+    if (id !== undefined) noted(() => system.catalog().end(id, how));
   };
   try {
-    const { result, restorePoint, isNo = false } = await work();
+    const { result, restorePoint, isNo = false } = await work(run);
     end({ ...ended(), outcome: isNo ? 'no' : 'done', ...(restorePoint !== undefined && { restorePoint }) });
     return result;
   } catch (error) {

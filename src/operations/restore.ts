@@ -43,8 +43,8 @@ export async function restore(system: OpenSystem, request: RestoreRequest, run: 
   const started = system.clock.elapsed();
   const damage: Damage[] = [];
   const source = await system.source(dataset);
-  return recorded(system, { operation: 'restore', dataset }, run, async () => {
-    const { id, point, passedOver, contents } = await run.step('find', async () => {
+  return recorded(system, { operation: 'restore', dataset }, run, async (run) => {
+    const { id, point, passedOver, contents } = await run.step('find', async (run) => {
       const { name } = system.config;
       const vault = accepting(await system.vault((found) => damage.push(found)), request.acceptWriters ?? [], name);
       const { point, passedOver } = await choose(vault, request, name);
@@ -60,7 +60,7 @@ export async function restore(system: OpenSystem, request: RestoreRequest, run: 
       numericOwners: request.numericOwners ?? false,
       ...(request.into !== undefined && { into: request.into }),
     };
-    const restored = await run.step('restore', () => source.restore(contents, target, run));
+    const restored = await run.step('restore', (run) => source.restore(contents, target, run));
     const elapsedMs = system.clock.elapsed() - started;
     return { result: { vault: id, point, passedOver, restored, damage, elapsedMs }, restorePoint: point.record.id };
   });

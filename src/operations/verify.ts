@@ -43,7 +43,7 @@ export interface VerifyOutcome extends Verified {
 
 /** Compares all destinations with the records, reads a part of the packs, heals what another copy can heal. */
 export async function verify(system: OpenSystem, request: VerifyRequest, run: Run): Promise<VerifyOutcome> {
-  return recorded(system, { operation: 'verify' }, run, async () => {
+  return recorded(system, { operation: 'verify' }, run, async (run) => {
     const unreachable: Damage[] = [];
     const vault = await run.step('open', () => system.vault((damage) => unreachable.push(damage)));
     const catalog = system.catalog();

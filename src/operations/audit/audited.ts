@@ -36,7 +36,7 @@ export async function auditedBackUp(system: OpenSystem, request: BackupRequest, 
     failed: failed.map(({ dataset, error }) => ({ dataset, code: codeOf(error) })),
     behind: behind.map(({ destination }) => destination),
   };
-  await run.step('note', () => noteIfPossible(system, vault, { kind: 'backup', body }, run));
+  await run.step('note', (run) => noteIfPossible(system, vault, { kind: 'backup', body }, run));
   // Whoever backs up with a configuration uses it already: a recovery need not ask about it.
   confirmConfiguration(system.config);
   return outcome;
@@ -57,7 +57,7 @@ export async function auditedRestore(system: OpenSystem, request: RestoreRequest
       restores: [one],
       rtoMs,
     };
-    await run.step('note', () => noteIfPossible(system, vault, { kind: 'restore', body, details }, run));
+    await run.step('note', (run) => noteIfPossible(system, vault, { kind: 'restore', body, details }, run));
   };
   try {
     const outcome = await restore(system, request, run);
@@ -129,7 +129,7 @@ export async function auditedRecover(system: OpenSystem, request: RecoverRequest
   const where = datasets.flatMap((one) =>
     one.state === 'back' ? [{ dataset: one.dataset, where: one.restored.where }] : [],
   );
-  await run.step('note', () => noteIfPossible(system, vault, { kind: 'restore', body, details: { where } }, run));
+  await run.step('note', (run) => noteIfPossible(system, vault, { kind: 'restore', body, details: { where } }, run));
   await endorseWriters(system, vault, { identities: request.identities }, run);
   return outcome;
 }

@@ -80,7 +80,7 @@ export async function recover(system: OpenSystem, request: RecoverRequest, run: 
   const passedOver = [...(choiceOrNone(found, configurationDataset, request.atMs)?.passedOver ?? [])];
   tellPassedOver(passedOver, run);
   if (request.into === undefined)
-    await run.step('configuration', () => bringOwnFiles(config, vault, found, request, run));
+    await run.step('configuration', (run) => bringOwnFiles(config, vault, found, request, run));
   const progress = openProgress(config.stateDir, vault.id);
 
   const attempts: Attempt[] = [];
@@ -133,7 +133,7 @@ async function bringBack(recovery: Recovery, dataset: string, request: RecoverRe
   const { clock, config } = system;
   const started = clock.elapsed();
   try {
-    return await run.step(dataset, async () => {
+    return await run.step(dataset, async (run) => {
       const { point, passedOver } = chooseNewest(found, dataset, request.atMs);
       recovery.passedOver.push(...passedOver);
       tellPassedOver(passedOver, run);
@@ -142,7 +142,7 @@ async function bringBack(recovery: Recovery, dataset: string, request: RecoverRe
       if (before?.restorePoint === point.record.id && !request.again) {
         return { dataset, state: 'was back', point, at: before.at };
       }
-      return await recorded<Attempt>(system, { operation: 'restore', dataset }, run, async () => {
+      return await recorded<Attempt>(system, { operation: 'restore', dataset }, run, async (run) => {
         const source = await system.source(dataset);
         const contents = await vault.open(point, request.identities);
         const { trustCode, numericOwners = false } = request;
@@ -208,7 +208,7 @@ async function finish(
 ): Promise<Recovered> {
   if (attempt.state !== 'fresh') return attempt;
   const { source, contents, ...told } = attempt;
-  const compared = await run.step(`${told.dataset}/compare`, () =>
+  const compared = await run.step(`${told.dataset}/compare`, (run) =>
     compare(
       config.datasets[told.dataset]!,
       { source, contents, restored: told.restored },

@@ -49,7 +49,7 @@ export async function keepConfiguration(
     versions: {},
     retention: { class: 'standard' },
   } as const;
-  const written = await run.step(configurationDataset, () => writeRestorePoint(session, request, run));
+  const written = await run.step(configurationDataset, (run) => writeRestorePoint(session, request, run));
   session.index.set(remembered, `${gathered.digest} ${written.key} ${session.wrongPacks.size}`);
   return written;
 }

@@ -78,7 +78,7 @@ async function noteCopied(system: OpenSystem, { vault, filled }: CopyOutcome, ru
 }
 
 function copyRecorded(system: OpenSystem, request: CopyRequest, run: Run): Promise<CopyOutcome> {
-  return recorded(system, { operation: 'copy' }, run, async () => {
+  return recorded(system, { operation: 'copy' }, run, async (run) => {
     const result = await copyNow(system, request, run);
     noteHealth(
       system,
@@ -93,18 +93,18 @@ function copyRecorded(system: OpenSystem, request: CopyRequest, run: Run): Promi
 
 async function copyNow(system: OpenSystem, request: CopyRequest, run: Run): Promise<CopyOutcome> {
   const { sources, targets, failed } = await run.step('open destinations', () => openBoth(system, request));
-  const vault = await run.step('look at records', () => readVault(system, sources, run));
+  const vault = await run.step('look at records', (run) => readVault(system, sources, run));
   const readable = sources.filter(({ name }) => vault.holders.has(name));
-  const plans = await run.step('compare', async () => {
+  const plans = await run.step('compare', async (run) => {
     const from = await listed(readable, { hidden: true }, run);
     for (const { name, error } of from.failed) run.problem({ code: 'source-failed', message: `${name}: ${error}` });
     if (from.holdings.length === 0) throw nothingToCopyFrom({ why: from.failed[0]?.error ?? 'none holds the vault.' });
     return Promise.all(targets.map((target) => planFor(system, request, target, from.holdings, vault, run)));
   });
-  const share = sharedProgress(run);
-  const filled = await run.step('copy', () =>
-    Promise.all(plans.map((plan) => fill(system, plan, vault, share(plan.plan?.totalBytes ?? 0)))),
-  );
+  const filled = await run.step('copy', (run) => {
+    const share = sharedProgress(run);
+    return Promise.all(plans.map((plan) => fill(system, plan, vault, share(plan.plan?.totalBytes ?? 0))));
+  });
   run.signal.throwIfAborted();
   tellStrange(filled, run);
   noteUsed(

@@ -48,7 +48,7 @@ async function fillAside(
   run: Run,
 ): Promise<Map<string, string>> {
   try {
-    const { filled } = await run.step('bring up to date', () =>
+    const { filled } = await run.step('bring up to date', (run) =>
       copyVault(system, { to: [...aside.keys()], refill }, run),
     );
     return new Map(

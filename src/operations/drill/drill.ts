@@ -73,7 +73,7 @@ async function find(
   let found: Found = { all: [], points: new Map(), passedOver: new Map(), missing: new Map() };
   let failure: { error: unknown } | undefined;
   try {
-    found = await run.step('find', () => findPoints(parts.vault, parts.system.name, datasets, options.atMs, run));
+    found = await run.step('find', (run) => findPoints(parts.vault, parts.system.name, datasets, options.atMs, run));
   } catch (error) {
     run.signal.throwIfAborted();
     failure = { error };

@@ -22,7 +22,7 @@ export interface DrillRequest extends DrillOptions {
 export async function runDrill(system: OpenSystem, request: DrillRequest, run: Run): Promise<DrillOutcome> {
   const { config, random, tool } = system;
   const { datasets } = scopeOf(config, request);
-  return recorded(system, { operation: 'drill' }, run, async () => {
+  return recorded(system, { operation: 'drill' }, run, async (run) => {
     const vault = await system.vault(({ destination, key, code, why }) =>
       run.problem({ code, message: `${destination}${key === '' ? '' : ` ${key}`}: ${why}` }),
     );

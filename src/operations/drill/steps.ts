@@ -37,7 +37,7 @@ export async function execute(rehearsal: Rehearsal, drill: Drill, found: Found, 
     const phase = phaseOf[step.action];
     if (phase === undefined) continue;
     run.signal.throwIfAborted();
-    await timed(rehearsal, phase, () => run.step(step.id, () => take(step, rehearsal, drill, found, history, run)));
+    await timed(rehearsal, phase, () => run.step(step.id, (run) => take(step, rehearsal, drill, found, history, run)));
     const dataset = step.dataset ?? datasetOf(drill, step.id);
     if (dataset !== undefined) rehearsal.backAfterMs.set(dataset, rehearsal.elapsed());
   }

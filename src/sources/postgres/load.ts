@@ -263,7 +263,7 @@ function withSearchPath(bytes: Uint8Array, path: string): Uint8Array {
 
 /** A database without statistics answers, but slowly: nobody should find that out after a disaster. */
 async function analyze(as: ServerAddress, path: string, run: Run): Promise<Problem[]> {
-  return await run.step('analyze', async () => {
+  return await run.step('analyze', async (run) => {
     await using session = await connect(as, run.signal);
     await setPath(session, path);
     if ((await attempt(session, 'ANALYZE')) === undefined) return [];

@@ -101,7 +101,7 @@ export async function restoreBeside(
     const inside = withDatabase(address, name);
     const onRole = (role: string) => void roles.push(role);
     const options = { noTablespaces, isSuper, onRole };
-    const loaded = await run.step('load', () => loadDump(work, inside, choose, options));
+    const loaded = await run.step('load', (run) => loadDump({ ...work, run }, inside, choose, options));
     problems.push(...loaded.problems);
     await applyProperties(admin, name, facts);
     problems.push(...(await run.step('publish', () => publish(name))));

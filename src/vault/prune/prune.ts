@@ -175,7 +175,7 @@ export async function pruneVault(request: PruneRequest, run: Run): Promise<Prune
     signingKey,
   );
   const bytes = generationBytes(generation);
-  const places = await run.step('mark', () => announce(facts.places, number, bytes, marks, run));
+  const places = await run.step('mark', (run) => announce(facts.places, number, bytes, marks, run));
 
   const swept: Swept[] = [];
   const plans: { destination: string; plan: SweepPlan }[] = [];
@@ -184,7 +184,7 @@ export async function pruneVault(request: PruneRequest, run: Run): Promise<Prune
     const { destination } = place;
     const plan = decideSweep(whole, place, place.nowMs, rules);
     plans.push({ destination: destination.name, plan });
-    swept.push(await run.step(`sweep ${destination.name}`, () => sweep(place, plan, run, rules)));
+    swept.push(await run.step(`sweep ${destination.name}`, (run) => sweep(place, plan, run, rules)));
   }
   if (facts.outOfReach.length === 0 && places.length === facts.places.length) {
     await removeOldGenerations(places, Math.min(...plans.map(({ plan }) => plan.passed), number - 2), run);

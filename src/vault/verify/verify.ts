@@ -80,7 +80,7 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     pruned !== undefined && withdraws(pruned, record, vault.trust, removed);
   const leaving = new Set(known.filter(isLeaving));
   const staying = known.filter((point) => !leaving.has(point));
-  const ours = await run.step('lists of packs', () => vault.withNeeds(staying, run.signal));
+  const ours = await run.step('lists of packs', (run) => vault.withNeeds(staying, run.signal));
   const logs = await run.step('logs', () => logsOf(vault, ours, pruned));
   const needed = neededObjects(ours, vault.ids, logs.pieces);
   const tally = { objects: 0, objectsRead: 0, objectsClosed: 0, bytesRead: 0 };
@@ -100,7 +100,7 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     .toArray();
   const opened = await openedBy(vault, { known, all: points }, granted, options);
   const isOpen = ({ record }: RestorePoint) => record.keys.every(([epoch]) => !opened.closed.has(epoch));
-  const manifests = await run.step('manifests', () =>
+  const manifests = await run.step('manifests', (run) =>
     openManifests(identities.length === 0 ? [] : ours.filter(isOpen), vault.destinations, opened.identities, run),
   );
   const isHeard = (writer: string) => isOurs(vault.trust, writer);
@@ -117,8 +117,8 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
   const signed = new Map<Key, string>();
   const reads = new Map<string, ObjectsRead>();
   for (const [destination, holdings] of held) {
-    const read = await run.step(`read ${destination.name}`, () =>
-      readObjects(destination, holdings, request, findings),
+    const read = await run.step(`read ${destination.name}`, (run) =>
+      readObjects(destination, holdings, { ...request, run }, findings),
     );
     tally.objectsRead += read.objects;
     tally.objectsClosed += read.closed;
@@ -129,7 +129,7 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
   const grantKeys = new Set(granted.map(({ epoch, id }) => grantKey(epoch, id)));
   const neededKeys = new Set(ours.flatMap(({ record }) => record.keys.map(([epoch, id]) => epochKeyKey(epoch, id))));
   const grantedKeys = new Set(granted.map(({ epoch, key: [id] }) => epochKeyKey(epoch, id)));
-  const strangeRecords = new Set(points.filter((point) => !known.includes(point)).map(({ key }) => key));
+  const strangeRecords = new Set(points.map(({ key }) => key)).difference(new Set(known.map(({ key }) => key)));
   const isStrange = (key: Key, writer: string) => {
     const parsed = parseKey(key);
     const type = parsed?.type;
@@ -152,12 +152,14 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     identities.length > 0 ? ours.map(({ record }) => writerId(record.writer)) : [ownIndex?.writer],
   );
   for (const [destination, read] of reads) compareIndex(vault, destination, ours, readable, read, findings);
-  const made = await run.step('files', () => judgeMade(vault, ours, needed, manifests, [...reads.values()], options));
+  const made = await run.step('files', (run) =>
+    judgeMade(vault, ours, needed, manifests, [...reads.values()], { ...options, run }),
+  );
   const links = missingLinks(known)
     .filter(({ previous }) => !removed.has(previous))
     .map(({ after }) => ({ key: after.key, why: 'the record that its writer wrote before it is missing' }));
-  const damaged = await run.step('heal', () =>
-    heal(vault, held, findings, points, { ...options, needed, grants: grantKeys }),
+  const damaged = await run.step('heal', (run) =>
+    heal(vault, held, findings, points, { ...options, run, needed, grants: grantKeys }),
   );
   return {
     findings: damaged,

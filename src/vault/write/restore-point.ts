@@ -104,32 +104,36 @@ export async function writeRestorePoint(
     await delivery.add(pack);
   }
 
-  const store = startStore({
-    threads: session.threads,
-    profile: request.profile,
-    packSizes: options.packSizes,
-    known: {
-      find: (id) => {
-        const place = index.find(id);
-        return place !== undefined && mayReuse(view, place.pack) ? place : undefined;
-      },
-      hasPack: (pack) => index.hasPack(pack) && mayReuse(view, pack),
-    },
-    run,
-    lastTree,
-    nextTree,
-    storePack,
-  });
   try {
     await delivery.nameLeftovers();
-    const { stored, facts } = await run.step('store', async () => {
-      for await (const entry of request.capture.entries) await store.add(entry);
-      const stored = await store.finish();
-      return { stored, facts: await request.capture.finish(stored.leftOut) };
+    const { stored, facts } = await run.step('store', async (run) => {
+      const store = startStore({
+        threads: session.threads,
+        profile: request.profile,
+        packSizes: options.packSizes,
+        known: {
+          find: (id) => {
+            const place = index.find(id);
+            return place !== undefined && mayReuse(view, place.pack) ? place : undefined;
+          },
+          hasPack: (pack) => index.hasPack(pack) && mayReuse(view, pack),
+        },
+        run,
+        lastTree,
+        nextTree,
+        storePack,
+      });
+      try {
+        for await (const entry of request.capture.entries) await store.add(entry);
+        const stored = await store.finish();
+        return { stored, facts: await request.capture.finish(stored.leftOut) };
+      } finally {
+        await store.close();
+      }
     });
     await delivery.flush();
     storedBytes += delivery.storedBytes();
-    const written = await run.step('commit', () =>
+    const written = await run.step('commit', (run) =>
       commit(session, request, { stored, facts, storedBytes, view }, trustActive, run),
     );
     nextTree.keep();
@@ -140,7 +144,6 @@ export async function writeRestorePoint(
     throw error;
   } finally {
     lastTree.close();
-    await store.close();
   }
 }
 

@@ -157,13 +157,13 @@ async function begin(session: Session, found: FoundVaults, trust: Trust, run: Ru
   await settlePending(session);
   const isSetBack = found.vault !== undefined && (await wasSetBack(session, run));
   if (index.get('loaded') === undefined || isSetBack) {
-    await run.step('rebuild index', () => rebuildIndex(session, found.vault !== undefined, run));
+    await run.step('rebuild index', (run) => rebuildIndex(session, found.vault !== undefined, run));
     index.set('loaded', 'yes');
   }
   await refuseNewerFormat(session, trust, run);
   await lookAtAll(session, isSetBack, run);
   await session.generation();
-  await run.step('catch up', () => catchUp({ ...session, trust }, run));
+  await run.step('catch up', (run) => catchUp({ ...session, trust }, run));
   // Before the first pack that is sealed to them.
   await session.epochs.store(copies, run.signal);
   const vaultFile = vaultFileOf(session.vault);
