@@ -22,6 +22,8 @@ const product = files.filter(({ path }) => path.startsWith('src/') && !isTest(pa
 
 const parts = [
   'host',
+  'ledger',
+  'retention',
   'config',
   'vault',
   'keys',
@@ -53,6 +55,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   keys: ['core/'],
   sandbox: ['core/', 'host/', 'process/'],
   catalog: ['core/', 'host/'],
+  ledger: [
+    'core/',
+    'host/',
+    'vault/',
+    ...['destination', 'errors', 'first-version'].map((file) => `destinations/${file}.ts`),
+  ],
+  retention: ['core/', 'config/', 'ledger/', 'vault/'],
   operations: ['core/', '../package.json', ...parts.map((part) => `${part}/`)],
   cli: ['core/', '../package.json', ...parts.map((part) => `${part}/`), 'operations/'],
   'main.ts': ['core/', 'cli/'],
@@ -89,6 +98,28 @@ test('imports point one way', () => {
       .map((target) => `${file.path} imports ${target}`);
   });
   expect(wrong).toEqual([]);
+});
+
+test('a room with a face is entered by it', () => {
+  const rooms = globSync('src/**/index.ts', { cwd: root }).map((face) => inSource(dirname(face)));
+  expect(rooms).toContain('retention');
+  const wrong = files.flatMap((file) =>
+    importsOf(file)
+      .filter((target) =>
+        rooms.some(
+          (room) =>
+            target.startsWith(`${room}/`) &&
+            target !== `${room}/index.ts` &&
+            !inSource(file.path).startsWith(`${room}/`),
+        ),
+      )
+      .map((target) => `${file.path} imports ${target}`),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test('no circle runs through a folder: each room can be read without the one that calls it', () => {
+  expect(circlesOf(product)).toEqual([]);
 });
 
 test('only its registry names an adapter', () => {
@@ -175,6 +206,43 @@ test('docs/errors.md lists every error', async () => {
   const page = await readFile(errorsPage, 'utf8').catch(() => '');
   expect(page === (await writeErrorsPage()), 'run: npm run errors').toBe(true);
 });
+
+/**
+ * Folders and files that import one another, over however many steps. At each level, the parts of a folder are its folders, each as one, and its
+ * files; files that know each other within one folder are its own affair.
+ */
+function circlesOf(all: readonly SourceFile[]): string[][] {
+  const graph = new Map<string, Set<string>>();
+  for (const file of all) {
+    for (const target of importsOf(file)) {
+      const [from, to] = [inSource(file.path).split('/'), target.split('/')];
+      let at = 0;
+      while (at < from.length - 1 && at < to.length - 1 && from[at] === to[at]) at++;
+      const [one, other] = [from.slice(0, at + 1).join('/'), to.slice(0, at + 1).join('/')];
+      if (one !== other && !other.startsWith('..')) graph.set(one, (graph.get(one) ?? new Set()).add(other));
+    }
+  }
+  const reached = new Map([...graph.keys()].map((part) => [part, reachedFrom(part, graph)]));
+  const circles = new Map<string, string[]>();
+  for (const [part, parts] of reached) {
+    if (!parts.has(part)) continue;
+    const circle = [...parts].filter((other) => reached.get(other)?.has(part)).sort();
+    if (circle.some((one) => !one.endsWith('.ts'))) circles.set(circle.join(' '), circle);
+  }
+  return [...circles.values()];
+}
+
+function reachedFrom(part: string, graph: ReadonlyMap<string, ReadonlySet<string>>): ReadonlySet<string> {
+  const found = new Set<string>();
+  const next = [part];
+  for (let one = next.pop(); one !== undefined; one = next.pop()) {
+    for (const other of graph.get(one) ?? []) {
+      if (!found.has(other)) next.push(other);
+      found.add(other);
+    }
+  }
+  return found;
+}
 
 function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '');

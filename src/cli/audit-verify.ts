@@ -1,5 +1,5 @@
+import { verifyFolder } from '../ledger/verify.ts';
 import { verifyStoredLedger } from '../operations/audit/verify-stored.ts';
-import { verifyFolder } from '../operations/ledger/verify.ts';
 import { defineCommand, many } from './command.ts';
 import { noteDamage } from './damage-note.ts';
 import { exitCodes } from './exit.ts';

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { formatMoment, parseMoment } from '../core/moment.ts';
+import { inWords } from '../ledger/words.ts';
 import { type AuditLog, readAuditLog } from '../operations/audit/audit-log.ts';
-import { inWords } from '../operations/audit/words.ts';
-import { ledgerKinds } from '../operations/ledger/audit.ts';
+import { ledgerKinds } from '../operations/note-in-ledger.ts';
 import { publicKeyIn } from '../vault/writer-key-file.ts';
 import { defineCommand, many, value } from './command.ts';
 import { noteDamage } from './damage-note.ts';

@@ -1,7 +1,7 @@
 import type { System, Use } from '../config/system.ts';
 import { countOf } from '../core/size.ts';
 import type { SurveyedWriter } from '../operations/bootstrap/survey.ts';
-import { configurationUnconfirmed, confirmConfiguration, isConfirmed } from '../operations/configuration/confirmed.ts';
+import { configurationUnconfirmed, confirmConfiguration, isConfirmed } from '../operations/confirmed.ts';
 import type { Ask } from './ask.ts';
 import { printable } from './output.ts';
 

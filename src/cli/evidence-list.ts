@@ -2,7 +2,7 @@ import { formatDuration } from '../core/duration.ts';
 import { formatMoment } from '../core/moment.ts';
 import { countOf } from '../core/size.ts';
 import { type EvidenceList, listEvidence } from '../operations/drill/evidence.ts';
-import { hearingOf } from '../operations/ledger/hearing.ts';
+import { hearingOf } from '../operations/hearing.ts';
 import { defineCommand } from './command.ts';
 import { noteDamage } from './damage-note.ts';
 import { exitCodes } from './exit.ts';

@@ -1,7 +1,7 @@
 import { leftOutWords } from '../core/left-out.ts';
+import { drillBodyOf } from '../ledger/evidence-shape.ts';
 import { type ShownEvidence, showEvidence } from '../operations/drill/evidence.ts';
-import { drillBodyOf } from '../operations/drill/evidence-shape.ts';
-import { hearingOf } from '../operations/ledger/hearing.ts';
+import { hearingOf } from '../operations/hearing.ts';
 import { defineCommand } from './command.ts';
 import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';

@@ -1,5 +1,5 @@
 import { countOf, formatCount } from '../core/size.ts';
-import type { VerifiedLedger } from '../operations/ledger/verify.ts';
+import type { VerifiedLedger } from '../ledger/verify.ts';
 import { firstOf, type Style } from './output.ts';
 
 const mostStrangers = 10;

@@ -28,7 +28,7 @@ export function loadedOnce(
   };
   const open = async () => {
     const loaded = await configOnce();
-    const { refuseUnconfirmed } = await import('../operations/configuration/confirmed.ts');
+    const { refuseUnconfirmed } = await import('../operations/confirmed.ts');
     refuseUnconfirmed(loaded);
     const { openSystem } = await import('../operations/system.ts');
     return openSystem(loaded, { clock: systemClock });

@@ -1,9 +1,9 @@
-import { reasonText } from '../core/kept-points.ts';
 import { formatMoment } from '../core/moment.ts';
 import { countOf, formatCount, formatSize } from '../core/size.ts';
 import type { PlacePrune, PruneOutcome } from '../operations/prune.ts';
 import { recordedPrune } from '../operations/recorded-prune.ts';
-import type { DatasetPlan } from '../operations/retention-plan.ts';
+import type { DatasetPlan } from '../retention/index.ts';
+import { reasonText } from '../retention/index.ts';
 import { defineCommand, flag, many } from './command.ts';
 import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';

@@ -73,7 +73,11 @@ export async function backUp(system: OpenSystem, request: BackupRequest, run: Ru
 }
 
 /** When it returns, another backup may begin. */
-async function takeRestorePoints(system: OpenSystem, request: BackupRequest, run: Run): Promise<TakenRestorePoints> {
+async function takeRestorePoints(
+  system: OpenSystem,
+  request: BackupRequest,
+  run: Run,
+): Promise<TakenRestorePoints<Omit<BackupOutcome, 'behind'>>> {
   const known = Object.keys(system.config.datasets);
   for (const dataset of request.datasets) if (!known.includes(dataset)) throw noSuchDataset({ dataset, known });
   const datasets = request.datasets.length > 0 ? request.datasets : known;

@@ -18,7 +18,7 @@ import {
 import { endorsementKey } from '../vault/format/keys.ts';
 import { publicKeyOf, writerId } from '../vault/format/signing.ts';
 import { publicKeyIn } from '../vault/writer-key-file.ts';
-import { namedByPeople } from './configuration/confirmed.ts';
+import { namedByPeople } from './confirmed.ts';
 import type { OpenSystem } from './system.ts';
 
 const shape = z.strictObject({

@@ -1,13 +1,13 @@
 import { showPath } from '../core/paths.ts';
 import type { Run } from '../core/run.ts';
+import { emptyLedger } from '../ledger/decisions.ts';
+import { lastOfWriters } from '../retention/index.ts';
 import { announcedAt } from '../vault/announced.ts';
 import { refuseNewer } from '../vault/prune/prune.ts';
 import type { RestorePoint, VaultReader } from '../vault/vault.ts';
-import { noteInLedger } from './ledger/audit.ts';
+import { noteInLedger } from './note-in-ledger.ts';
 import { readPruneLedger } from './pins.ts';
 import { eraseNewest, eraseNothing, erasePinned, noSuchPoint } from './prune-errors.ts';
-import { emptyLedger } from './prune-ledger.ts';
-import { lastOfWriters } from './retention-plan.ts';
 import type { OpenSystem } from './system.ts';
 
 export interface EraseRequest {
@@ -79,10 +79,12 @@ async function holdsAny(
   run: Run,
 ): Promise<boolean> {
   const contents = await vault.open(point, identities);
+  // As a shell completes a folder's name, and as somebody types it who thinks of its place.
+  const named = paths.map((path) => path.replace(/^(\.\/)+/, '').replace(/\/+$/, ''));
   for await (const entry of contents.entries()) {
     run.signal.throwIfAborted();
     const shown = showPath(entry.path);
-    if (paths.some((path) => shown === path || shown.startsWith(`${path}/`))) return true;
+    if (named.some((path) => shown === path || shown.startsWith(`${path}/`))) return true;
   }
   return false;
 }

@@ -26,3 +26,15 @@ export const partInvalid = defineError({
   say: (fact: { text: string }) => `'${fact.text}' is no part.`,
   hint: () => 'Write it as n/m with n from 1 to m, for example --part 2/7.',
 });
+
+export const noVaultThere = defineError({
+  code: 'no-vault-there',
+  about: 'person',
+  exit: 2,
+  say: (fact: { location: string; why: string; found: readonly string[] }) =>
+    `There is no vault at ${fact.location}: ${fact.why}.`,
+  hint: (fact) =>
+    fact.found.length === 0
+      ? 'Check the bucket, the prefix or the folder: it is what lifeboat.yaml named as a destination. A vault has a file vault.json.'
+      : `Further down there ${fact.found.length === 1 ? 'is one' : 'are several'}; name one of them: ${fact.found.join(', ')}`,
+});

@@ -7,6 +7,9 @@ import { sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import type { Destination, Key } from '../destinations/destination.ts';
 import { type Trace, traceOf, tracesUnder } from '../destinations/first-version.ts';
+import { foldLedger } from '../ledger/decisions.ts';
+import { readLedger } from '../ledger/read.ts';
+import { planFor } from '../retention/index.ts';
 import { type LogSpan, parseKey } from '../vault/format/keys.ts';
 import { baseOf } from '../vault/format/record.ts';
 import { isKeptSmall, type KeptRestorePoint, lockNeeds } from '../vault/keep/decide.ts';
@@ -17,10 +20,7 @@ import { unreadLists } from '../vault/prune/prune.ts';
 import { isDoubtful, isKnownWriter, isOurs, knownById } from '../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../vault/vault.ts';
 import { trustOf, trustToRemove } from './known-writers.ts';
-import { noteInLedger } from './ledger/audit.ts';
-import { readLedger } from './ledger/read.ts';
-import { foldLedger } from './prune-ledger.ts';
-import { planFor } from './retention-plan.ts';
+import { noteInLedger } from './note-in-ledger.ts';
 import type { OpenSystem } from './system.ts';
 
 /** What was seen of a lock longer ago is looked at again: nobody can shorten one, but that is to be seen, not assumed. */

@@ -10,7 +10,7 @@ import { noteState } from '../host/state-folder.ts';
 import { keysOf, type Trust } from '../vault/trust.ts';
 import type { VaultReader } from '../vault/vault.ts';
 import { publicKeyIn } from '../vault/writer-key-file.ts';
-import { namedByPeople, wasRestored } from './configuration/confirmed.ts';
+import { namedByPeople, wasRestored } from './confirmed.ts';
 import { knownWritersDamaged } from './errors.ts';
 
 const shape = z.strictObject({

@@ -1,6 +1,6 @@
 import type { System } from '../config/system.ts';
 import type { OpenVaultOptions } from '../vault/open.ts';
-import { addressed } from './bootstrap/find-vault.ts';
+import { addressed } from './find-vault.ts';
 import { isKnownVault } from './known-writers.ts';
 
 /**

@@ -1,11 +1,11 @@
 import type { Run } from '../core/run.ts';
+import { foldLedger, type PruneLedger } from '../ledger/decisions.ts';
+import { mostNamed, type Pin } from '../ledger/pins.ts';
+import { readLedger } from '../ledger/read.ts';
 import { isOurs } from '../vault/trust.ts';
 import type { VaultReader } from '../vault/vault.ts';
-import { noteInLedger } from './ledger/audit.ts';
-import { readLedger } from './ledger/read.ts';
-import { mostNamed, type Pin } from './ledger-pins.ts';
+import { noteInLedger } from './note-in-ledger.ts';
 import { noSuchPoint, notPinned } from './prune-errors.ts';
-import { foldLedger, type PruneLedger } from './prune-ledger.ts';
 import type { OpenSystem } from './system.ts';
 
 export interface PinRequest {

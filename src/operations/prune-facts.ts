@@ -1,3 +1,5 @@
+import { isRetiredWriter, type PruneLedger } from '../ledger/decisions.ts';
+import type { RetentionPlan } from '../retention/index.ts';
 import { listBytesOf } from '../vault/format/pack-list.ts';
 import { writerId } from '../vault/format/signing.ts';
 import type { WithNeeds } from '../vault/needs.ts';
@@ -7,8 +9,6 @@ import type { Place } from '../vault/prune/place.ts';
 import { prunePointOf } from '../vault/prune/prune.ts';
 import { knownById, type Trust } from '../vault/trust.ts';
 import type { RestorePoint } from '../vault/vault.ts';
-import { isRetiredWriter, type PruneLedger } from './prune-ledger.ts';
-import type { RetentionPlan } from './retention-plan.ts';
 
 interface FactParts {
   readonly places: readonly Place[];

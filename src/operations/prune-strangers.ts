@@ -1,6 +1,6 @@
 import { countOf, formatSize } from '../core/size.ts';
+import { createIds } from '../vault/format/ids.ts';
 import { createIdSet } from '../vault/id-set.ts';
-import { createIds } from '../vault/ids.ts';
 import type { WithNeeds } from '../vault/needs.ts';
 import type { Place } from '../vault/prune/place.ts';
 import { isStrange } from '../vault/trust.ts';

@@ -4,6 +4,10 @@ import { sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import { countOf } from '../core/size.ts';
 import type { Destination } from '../destinations/destination.ts';
+import { nextCheckpoint, passedEntries, removeEntries, usualCheckpoints } from '../ledger/checkpoint.ts';
+import { foldLedger } from '../ledger/decisions.ts';
+import { readLedger } from '../ledger/read.ts';
+import { freedBy, lastPruneMs, planFor, type RetentionPlan, refuseFlood, refuseLarge } from '../retention/index.ts';
 import type { LedgerObject } from '../vault/format/ledger.ts';
 import type { SomeIds } from '../vault/id-set.ts';
 import { openVault } from '../vault/open.ts';
@@ -20,15 +24,10 @@ import type { RestorePoint, Suspect, VaultReader } from '../vault/vault.ts';
 import { writerKeys } from '../vault/writer-keys.ts';
 import { keepBeforePrune } from './keep.ts';
 import { meetWriters, trustOf, trustToRemove } from './known-writers.ts';
-import { noteInLedger } from './ledger/audit.ts';
-import { nextCheckpoint, passedEntries, removeEntries, usualCheckpoints } from './ledger/checkpoint.ts';
-import { readLedger } from './ledger/read.ts';
+import { noteInLedger } from './note-in-ledger.ts';
 import { acceptedOf, notAccepted, nothingAccepted } from './prune-accepted.ts';
-import { lastPruneMs, refuseFlood, refuseLarge } from './prune-brakes.ts';
 import { factsOf, firstStoredMs, idOf, wholeAt } from './prune-facts.ts';
-import { foldLedger } from './prune-ledger.ts';
 import { type Strangers, strangersOf, strangersText } from './prune-strangers.ts';
-import { freedBy, planFor, type RetentionPlan } from './retention-plan.ts';
 import type { OpenSystem } from './system.ts';
 
 export interface PruneRequest {

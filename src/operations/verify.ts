@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Run } from '../core/run.ts';
+import { foldLedger } from '../ledger/decisions.ts';
+import { readLedger } from '../ledger/read.ts';
 import { backupRunning } from '../vault/errors.ts';
 import { isHashed, parseKey } from '../vault/format/keys.ts';
 import { distrustPacks, forgetObjects } from '../vault/index/forget.ts';
+import type { Damage } from '../vault/objects.ts';
 import { type GenerationView, readView } from '../vault/prune/view.ts';
-import type { Damage } from '../vault/read/objects.ts';
 import { isOurs } from '../vault/trust.ts';
 import type { VaultReader } from '../vault/vault.ts';
 import type { DamagedObject, Healers } from '../vault/verify/heal.ts';
@@ -13,8 +15,6 @@ import { type Verified, verifyVault } from '../vault/verify/verify.ts';
 import { lastRecordOf } from '../vault/write/last-record.ts';
 import { type WriterKeys, writerKeys } from '../vault/writer-keys.ts';
 import { meetWriters } from './known-writers.ts';
-import { readLedger } from './ledger/read.ts';
-import { foldLedger } from './prune-ledger.ts';
 import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';
 

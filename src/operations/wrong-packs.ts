@@ -1,11 +1,11 @@
 import type { Run } from '../core/run.ts';
 import type { Destination } from '../destinations/destination.ts';
+import { openLedgerCache } from '../ledger/cache.ts';
+import { newestEntries } from '../ledger/read.ts';
+import { mayCallWrong, mostNamed, wrongPacksOf } from '../ledger/wrong-packs.ts';
 import type { Trust } from '../vault/trust.ts';
 import type { WrongPack } from '../vault/verify/wrong-packs.ts';
-import { noteIfPossible } from './ledger/audit.ts';
-import { openLedgerCache } from './ledger/cache.ts';
-import { newestEntries } from './ledger/read.ts';
-import { mayCallWrong, mostNamed, wrongPacksOf } from './ledger-wrong-packs.ts';
+import { noteIfPossible } from './note-in-ledger.ts';
 import type { OpenSystem } from './system.ts';
 
 /** On a host that knows nothing of the ledger yet; what is read is remembered, so the next look goes further back. */

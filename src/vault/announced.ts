@@ -1,11 +1,11 @@
 import type { Destination } from '../destinations/destination.ts';
 import { objectDamaged, objectMissing } from '../destinations/errors.ts';
 import { firstSound, type Trace, tracesUnder } from '../destinations/first-version.ts';
+import { withinBounds } from './ahead.ts';
 import { decodeAnnouncement } from './format/announcement.ts';
 import { announcementDamaged } from './format/errors.ts';
 import { parseKey } from './format/keys.ts';
 import { writerId } from './format/signing.ts';
-import { withinBounds } from './read/ahead.ts';
 import { isKnownKey, type Trust } from './trust.ts';
 import type { Suspect } from './vault.ts';
 

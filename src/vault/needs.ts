@@ -1,11 +1,11 @@
 import type { Destination } from '../destinations/destination.ts';
 import { tracesUnder } from '../destinations/first-version.ts';
-import { inParallel } from './copy/in-parallel.ts';
+import type { Ids } from './format/ids.ts';
 import { listKey, parseKey } from './format/keys.ts';
 import { decodePackList, type ListName, listBytesOf, type PackList } from './format/pack-list.ts';
 import type { SnapshotRecord } from './format/record.ts';
-import type { Ids } from './ids.ts';
-import { type Damage, damageOf, fetchSound } from './read/objects.ts';
+import { inParallel } from './in-parallel.ts';
+import { type Damage, damageOf, fetchSound } from './objects.ts';
 
 /** What a restore point needs besides its record: objects that are named by their SHA-256. */
 export interface Needs {

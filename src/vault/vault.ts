@@ -1,7 +1,7 @@
 import type { Destination } from '../destinations/destination.ts';
 import type { Contents } from '../sources/source.ts';
+import type { Ids } from './format/ids.ts';
 import type { SnapshotRecord } from './format/record.ts';
-import type { Ids } from './ids.ts';
 import type { NeedsReader } from './needs.ts';
 import type { Doubt, Trust } from './trust.ts';
 

@@ -12,7 +12,7 @@ import type { Destination } from '../../src/destinations/destination.ts';
 import { checkSystem } from '../../src/operations/check.ts';
 import { copyVault } from '../../src/operations/copy/copy.ts';
 import { keepAll } from '../../src/operations/keep-all.ts';
-import { noteInLedger } from '../../src/operations/ledger/audit.ts';
+import { noteInLedger } from '../../src/operations/note-in-ledger.ts';
 import type { IamPolicy } from '../../src/operations/policy/iam.ts';
 import { policyFor } from '../../src/operations/policy/policy.ts';
 import { prune } from '../../src/operations/prune.ts';

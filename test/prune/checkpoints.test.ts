@@ -7,18 +7,13 @@ import { systemClock } from '../../src/core/clock.ts';
 import { dayMs, minuteMs } from '../../src/core/duration.ts';
 import { startRun } from '../../src/core/run.ts';
 import { newUlid } from '../../src/core/ulid.ts';
-import { foldAcceptances } from '../../src/operations/anomalies/acceptances.ts';
+import { foldAcceptances } from '../../src/ledger/acceptances.ts';
+import { isPassing, type LedgerJudging, nextCheckpoint, passedEntries } from '../../src/ledger/checkpoint.ts';
+import { foldLedger } from '../../src/ledger/decisions.ts';
+import { standingOf } from '../../src/ledger/standing.ts';
+import { wrongPacksOf } from '../../src/ledger/wrong-packs.ts';
 import { verifyStoredLedger } from '../../src/operations/audit/verify-stored.ts';
-import {
-  isPassing,
-  type LedgerJudging,
-  nextCheckpoint,
-  passedEntries,
-} from '../../src/operations/ledger/checkpoint.ts';
-import { standingOf } from '../../src/operations/ledger/standing.ts';
-import { wrongPacksOf } from '../../src/operations/ledger-wrong-packs.ts';
 import { type PruneRequest, prune } from '../../src/operations/prune.ts';
-import { foldLedger } from '../../src/operations/prune-ledger.ts';
 import { ledgerKey } from '../../src/vault/format/keys.ts';
 import {
   decodeLedgerEntry,

@@ -1,13 +1,13 @@
-import { existsSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { dayMs } from '../../src/core/duration.ts';
-import { reasonText } from '../../src/core/kept-points.ts';
 import { startRun } from '../../src/core/run.ts';
 import { erase } from '../../src/operations/erase.ts';
 import { pin, unpin } from '../../src/operations/pins.ts';
 import { type PruneRequest, prune } from '../../src/operations/prune.ts';
+import { reasonText } from '../../src/retention/index.ts';
 import { listKey } from '../../src/vault/format/keys.ts';
 import { pictureOf } from '../support/pictures.ts';
 import type { TestSystem } from '../support/system.ts';
@@ -147,11 +147,13 @@ test('a pin holds a restore point against the retention, and unpinned it goes', 
 test('an erasure by path removes every restore point that holds it, and the vault stays sound', async () => {
   const system = withRetention(await aSystem(), keepLast(9));
   smallTree(system.source());
-  writeFileSync(join(system.source(), 'anna.txt'), 'a person');
+  mkdirSync(join(system.source(), 'people'));
+  writeFileSync(join(system.source(), 'people/anna.txt'), 'a person');
   const held = [(await system.backUp()).record.id, (await system.backUp()).record.id];
   const request = {
     dataset: 'uploads',
-    paths: ['anna.txt'],
+    // As a shell completes it.
+    paths: ['./people/'],
     points: [],
     reason: 'her wish',
     identities: [system.identity],
@@ -160,7 +162,7 @@ test('an erasure by path removes every restore point that holds it, and the vaul
   using open = system.open();
   const vault = await open.vault(() => {});
   await expect(erase(open, vault, request, run)).rejects.toMatchObject({ code: 'erase-newest' });
-  rmSync(join(system.source(), 'anna.txt'));
+  rmSync(join(system.source(), 'people'), { recursive: true });
   await system.backUp();
   const { points } = await erase(open, vault, request, run);
   expect(points.map(({ record }) => record.id).sort()).toEqual(held.sort());

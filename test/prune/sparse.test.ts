@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { startRun } from '../../src/core/run.ts';
-import { noteInLedger } from '../../src/operations/ledger/audit.ts';
+import { noteInLedger } from '../../src/operations/note-in-ledger.ts';
 import { prune } from '../../src/operations/prune.ts';
 import { decodeGeneration } from '../../src/vault/format/generation.ts';
 import { generationKey } from '../../src/vault/format/keys.ts';

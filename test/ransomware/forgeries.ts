@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { newUlid } from '../../src/core/ulid.ts';
 import type { Destination } from '../../src/destinations/destination.ts';
 import { generationBytes, signGeneration } from '../../src/vault/format/generation.ts';
+import { createIds } from '../../src/vault/format/ids.ts';
 import { generationKey, ledgerKey } from '../../src/vault/format/keys.ts';
 import { encodeLedgerEntry } from '../../src/vault/format/ledger.ts';
 import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
 import { sha256Hex } from '../../src/vault/hash.ts';
-import { createIds } from '../../src/vault/ids.ts';
 import { needsReader } from '../../src/vault/needs.ts';
 import type { RestorePoint } from '../../src/vault/vault.ts';
 

@@ -20,7 +20,7 @@ const buckets = ['s3', 'versioned s3'] as const;
 const all = [...disks, ...buckets] as const;
 
 const trust = 'src/vault/trust.ts';
-const standing = 'src/operations/ledger/standing.ts';
+const standing = 'src/ledger/standing.ts';
 const localDestination = 'src/destinations/local/destination.ts';
 
 export const mends: readonly Mend[] = [
@@ -184,7 +184,7 @@ export const mends: readonly Mend[] = [
     name: 'M1: evidence has a shape',
     edits: [
       {
-        file: 'src/operations/drill/evidence-shape.ts',
+        file: 'src/ledger/evidence-shape.ts',
         from: 'return drill.safeParse(body).success ? (body as DrillEvidence) : undefined;',
         to: 'return body as DrillEvidence;',
       },
@@ -197,7 +197,7 @@ export const mends: readonly Mend[] = [
     name: 'M1: strangers’ evidence is not counted',
     edits: [
       {
-        file: 'src/operations/status/proofs.ts',
+        file: 'src/ledger/proofs.ts',
         from: "if (standing !== 'believed') {",
         to: "if (seen++ >= mostDrills) break;\n    if (standing !== 'believed') {",
       },

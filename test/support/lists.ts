@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createIds } from '../../src/vault/format/ids.ts';
 import { listKey } from '../../src/vault/format/keys.ts';
 import { decodePackList, encodePackList, type ListName } from '../../src/vault/format/pack-list.ts';
 import type { SnapshotRecord } from '../../src/vault/format/record.ts';
 import { sha256Hex } from '../../src/vault/hash.ts';
-import { createIds } from '../../src/vault/ids.ts';
 import { packsOf } from '../../src/vault/needs.ts';
 
 export type SizedPack = readonly [string, number];

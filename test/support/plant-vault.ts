@@ -3,7 +3,7 @@ import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { DrillEvidence } from '../../src/core/evidence.ts';
 import { newUlid } from '../../src/core/ulid.ts';
-import { type AcceptBody, dataLost } from '../../src/operations/anomalies/acceptances.ts';
+import { type AcceptBody, dataLost } from '../../src/ledger/acceptances.ts';
 import { ledgerKey, VAULT_KEY } from '../../src/vault/format/keys.ts';
 import { encodeLedgerEntry } from '../../src/vault/format/ledger.ts';
 import { publicSizes, recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
@@ -19,6 +19,7 @@ export interface PlantedVault {
   point(point: PlantedPoint): SnapshotRecord;
   drill(drill: PlantedDrill): void;
   accept(acceptance: PlantedAcceptance): void;
+  pin(point: string, atMs: number): void;
 }
 
 export interface PlantedPoint {
@@ -30,6 +31,8 @@ export interface PlantedPoint {
   readonly at?: readonly string[];
   readonly packs?: ReadonlyArray<readonly [string, number]>;
   readonly problems?: Record<string, number>;
+  /** As `backup --keep --class` has it. */
+  readonly retention?: { readonly class: string; readonly until: string };
   /** Bytes that a restore writes, and entries. */
   readonly sizes?: { readonly logical: number; readonly entries: number };
 }
@@ -61,6 +64,7 @@ export interface PlantedAcceptance {
   readonly by?: string;
 }
 
+const usualRetention = { class: 'standard' };
 const usualSizes = { logical: 5_000_000, entries: 3 };
 
 export function plantVault(system: string, folders: readonly string[]): PlantedVault {
@@ -78,7 +82,7 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
       utimesSync(file, storedMs / 1000, storedMs / 1000);
     }
   };
-  const enter = (kind: 'drill' | 'accept', atMs: number, body: object, by = privateKey, storedMs?: number) => {
+  const enter = (kind: 'drill' | 'accept' | 'pin', atMs: number, body: object, by = privateKey, storedMs?: number) => {
     const id = newUlid(atMs, randomBytes);
     const time = new Date(atMs).toISOString();
     const entry = { format: 1, vault, id, kind, time, previous: null, sequence: 1, sealed: null } as const;
@@ -89,7 +93,16 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
   return {
     id: vault,
     keys,
-    point({ dataset, timeMs, at, packs = [], problems = {}, storedMs = timeMs, sizes = usualSizes }) {
+    point({
+      dataset,
+      timeMs,
+      at,
+      packs = [],
+      problems = {},
+      retention = usualRetention,
+      storedMs = timeMs,
+      sizes = usualSizes,
+    }) {
       const time = new Date(timeMs).toISOString();
       const lists = listsOf(packs.map(([name, size]) => [sha256(name), size] as const));
       for (const list of lists) put(list.key, list.bytes, at, storedMs);
@@ -110,7 +123,7 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
           manifest: [sha256(time + dataset + previous), 100],
           keys: [],
           problems,
-          retention: { class: 'standard' },
+          retention,
           generation: 0,
           previous,
           sequence: ++sequence,
@@ -124,6 +137,9 @@ export function plantVault(system: string, folders: readonly string[]): PlantedV
     },
     drill({ by, storedMs, ...drill }) {
       enter('drill', drill.atMs, evidenceOf(system, drill), by, storedMs);
+    },
+    pin(point, atMs) {
+      enter('pin', atMs, { action: 'pin', point, reason: 'planted' });
     },
     accept({ dataset, point, atMs, untilMs, by }) {
       const until = untilMs === undefined ? null : new Date(untilMs).toISOString();

@@ -1,19 +1,19 @@
 import { type Loss, type Measured, weigh } from '../../core/anomalies.ts';
 import type { Run } from '../../core/run.ts';
+import { type Acceptance, type AcceptBody, dataLost } from '../../ledger/acceptances.ts';
+import { allowanceOf, measuredPoints, settledOf } from '../../retention/index.ts';
 import { newestOrNone } from '../../vault/newest.ts';
 import { mayProve } from '../../vault/trust.ts';
 import type { VaultReader } from '../../vault/vault.ts';
 import { noSuchDataset } from '../errors.ts';
 import { publicKeyHere } from '../known-writers.ts';
-import { noteInLedger } from '../ledger/audit.ts';
+import { noteInLedger } from '../note-in-ledger.ts';
 import { noSuchPoint } from '../prune-errors.ts';
 import type { OpenSystem } from '../system.ts';
-import { type Acceptance, type AcceptBody, dataLost } from './acceptances.ts';
 import { acceptanceNotHeard, notAccepted, nothingToAccept } from './errors.ts';
 import { readCounts } from './known-counts.ts';
 import { openCounts, withCounts } from './open-counts.ts';
 import { readSettled } from './settled.ts';
-import { allowanceOf, measuredPoints, settledOf } from './weigh.ts';
 
 export interface AcceptRequest {
   readonly dataset: string;

@@ -1,9 +1,9 @@
+import { type Acceptance, readAcceptances } from '../../ledger/acceptances.ts';
+import { type Proofs, readProofs } from '../../ledger/proofs.ts';
+import type { Settled } from '../../retention/index.ts';
 import type { VaultReader } from '../../vault/vault.ts';
-import { hearingOf } from '../ledger/hearing.ts';
-import { type Proofs, readProofs } from '../status/proofs.ts';
+import { hearingOf } from '../hearing.ts';
 import type { OpenSystem } from '../system.ts';
-import { type Acceptance, readAcceptances } from './acceptances.ts';
-import type { Settled } from './weigh.ts';
 
 export interface SettledPoints {
   readonly acceptances: readonly Acceptance[];

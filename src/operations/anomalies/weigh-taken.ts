@@ -2,6 +2,7 @@ import { alteredIn, type Weighed, weigh } from '../../core/anomalies.ts';
 import { sentenceOf } from '../../core/errors.ts';
 import { leftOutIn } from '../../core/left-out.ts';
 import type { Run } from '../../core/run.ts';
+import { allowanceOf, measuredOf, measuredPoints, settledOf } from '../../retention/index.ts';
 import type { SnapshotRecord } from '../../vault/format/record.ts';
 import { openVault } from '../../vault/open.ts';
 import type { WrittenRestorePoint } from '../../vault/write/restore-point.ts';
@@ -11,7 +12,6 @@ import type { OpenSystem } from '../system.ts';
 import { noteCounts, readCounts } from './known-counts.ts';
 import { movedWords, originOf } from './origin.ts';
 import { readSettled } from './settled.ts';
-import { allowanceOf, measuredOf, measuredPoints, settledOf } from './weigh.ts';
 
 /**
  * Holds a restore point that was just taken against what this host remembers, without a key. The vault is asked only where nothing

@@ -1,10 +1,10 @@
 import type { Destination } from '../../destinations/destination.ts';
+import { openLedgerCache } from '../../ledger/cache.ts';
+import { openDetails } from '../../ledger/details.ts';
+import { newestEntries } from '../../ledger/read.ts';
 import type { LedgerRecord } from '../../vault/format/ledger.ts';
 import { isOurs, type Trust } from '../../vault/trust.ts';
-import type { Who } from '../ledger/audit.ts';
-import { openLedgerCache } from '../ledger/cache.ts';
-import { openDetails } from '../ledger/details.ts';
-import { newestEntries } from '../ledger/read.ts';
+import type { Who } from '../note-in-ledger.ts';
 
 export interface AuditRequest {
   readonly destinations: readonly Destination[];

@@ -1,17 +1,17 @@
 import { LifeboatError } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
+import type { BackupBody, KeyBody, RestoreBody, RestoredBody } from '../../ledger/bodies.ts';
 import { padme } from '../../vault/format/toc.ts';
 import { passedOverEvidence } from '../../vault/newest.ts';
 import { type BackupOutcome, type BackupRequest, backUp } from '../backup.ts';
 import { type RecoverOutcome, type RecoverRequest, recover } from '../bootstrap/recover.ts';
-import { confirmConfiguration } from '../configuration/confirmed.ts';
+import { confirmConfiguration } from '../confirmed.ts';
 import { endorseWriters } from '../endorse.ts';
-import { keysUsed, noteIfPossible } from '../ledger/audit.ts';
+import { keysUsed, noteIfPossible } from '../note-in-ledger.ts';
 import { type RestoreOutcome, type RestoreRequest, restore } from '../restore.ts';
 import type { OpenSystem } from '../system.ts';
 import { type VerifyOutcome, type VerifyRequest, verify } from '../verify.ts';
 import { noteWrongPacks } from '../wrong-packs.ts';
-import type { BackupBody, KeyBody, RestoreBody, RestoredBody } from './bodies.ts';
 
 /** The work that the audit log tells of, with its entry: one for each command, written when it ended, well or not. */
 

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import type { Damage } from '../../vault/read/objects.ts';
+import { openLedgerCache } from '../../ledger/cache.ts';
+import { rememberedNewest } from '../../ledger/ledger.ts';
+import { type VerifiedLedger, verifyEvidence } from '../../ledger/verify.ts';
+import type { Damage } from '../../vault/objects.ts';
 import { isOurs, isPruner } from '../../vault/trust.ts';
 import { publicKeyIn } from '../../vault/writer-key-file.ts';
-import { openLedgerCache } from '../ledger/cache.ts';
-import { rememberedNewest } from '../ledger/ledger.ts';
-import { type VerifiedLedger, verifyEvidence } from '../ledger/verify.ts';
 import type { OpenSystem } from '../system.ts';
 
 /** The ledger of a system's vault, over all destinations, held against what this host knows of its own chain's end. */

@@ -2,9 +2,10 @@ import { constants } from 'node:fs';
 import { lstat, mkdir, open, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { isSafePath } from '../../core/paths.ts';
+import { configurationUnusable } from '../configuration/errors.ts';
 import { originalPath } from '../configuration/layout.ts';
 import type { StoredConfiguration, StoredFile } from '../configuration/read-back.ts';
-import { configurationUnusable, filesInTheWay, placeRefused } from './errors.ts';
+import { filesInTheWay, placeRefused } from './errors.ts';
 import { neverWritten } from './never-written.ts';
 
 /** Where the files of a configuration go, before any is written. */

@@ -10,18 +10,6 @@ export const addressUnclear = defineError({
   hint: () => `Write one of: ${forms}.`,
 });
 
-export const noVaultThere = defineError({
-  code: 'no-vault-there',
-  about: 'person',
-  exit: 2,
-  say: (fact: { location: string; why: string; found: readonly string[] }) =>
-    `There is no vault at ${fact.location}: ${fact.why}.`,
-  hint: (fact) =>
-    fact.found.length === 0
-      ? 'Check the bucket, the prefix or the folder: it is what lifeboat.yaml named as a destination. A vault has a file vault.json.'
-      : `Further down there ${fact.found.length === 1 ? 'is one' : 'are several'}; name one of them: ${fact.found.join(', ')}`,
-});
-
 export const systemUnclear = defineError({
   code: 'system-unclear',
   about: 'person',
@@ -91,14 +79,6 @@ export const recoveryTargetTaken = defineError({
     `${fact.why} Nothing proves that a recovery of this machine put it there.`,
   hint: (fact) =>
     `To keep it, move it away (a database: ALTER DATABASE … RENAME TO …) and run the same command again. To replace it, run the same command with '${fact.dataset} --force', then again without: what is back stays.`,
-});
-
-export const configurationUnusable = defineError({
-  code: 'configuration-unusable',
-  about: 'backup',
-  exit: 2,
-  say: (fact: { why: string }) => `The configuration in the vault cannot be brought back: ${fact.why}.`,
-  hint: () => 'Take an earlier one with --at MOMENT, or another copy of the vault.',
 });
 
 export const sshKeyUnreadable = defineError({

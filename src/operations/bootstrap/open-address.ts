@@ -7,9 +7,9 @@ import { sentenceOf } from '../../core/errors.ts';
 import { hostKeyUnknown } from '../../destinations/errors.ts';
 import { openDestination } from '../../destinations/registry.ts';
 import { destinationOptions } from '../destination-options.ts';
+import { addressed } from '../find-vault.ts';
 import { type AddressSecrets, destinationAt } from './address.ts';
 import { sshKeyUnreadable } from './errors.ts';
-import { addressed } from './find-vault.ts';
 
 export interface AddressRequest {
   /** `s3://…`, `sftp://…`, a folder. */

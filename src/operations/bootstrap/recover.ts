@@ -5,7 +5,7 @@ import type { Run } from '../../core/run.ts';
 import { isTargetTaken } from '../../sources/registry.ts';
 import type { Contents, Restored, Source } from '../../sources/source.ts';
 import { choiceOrNone, chooseNewest, type PassedOver, tellPassedOver } from '../../vault/newest.ts';
-import type { Damage } from '../../vault/read/objects.ts';
+import type { Damage } from '../../vault/objects.ts';
 import type { RestorePoint, RestorePoints, VaultReader } from '../../vault/vault.ts';
 import { noSuchDataset } from '../errors.ts';
 import { recorded } from '../record-run.ts';

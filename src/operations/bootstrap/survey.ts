@@ -1,9 +1,9 @@
 import { configurationDataset } from '../../core/configuration-dataset.ts';
+import { freedBy } from '../../retention/index.ts';
 import { writerId } from '../../vault/format/signing.ts';
 import type { WithNeeds } from '../../vault/needs.ts';
 import { newestOrNone } from '../../vault/newest.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
-import { freedBy } from '../retention-plan.ts';
 
 /** What a vault tells without any key. */
 export interface Survey {

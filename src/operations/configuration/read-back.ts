@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { toBytes } from '../../core/paths.ts';
 import type { Contents } from '../../sources/source.ts';
-import { configurationUnusable } from '../bootstrap/errors.ts';
+import { configurationUnusable } from './errors.ts';
 
 /** What a restore point of the configuration holds, as keep.ts made it. */
 export interface StoredConfiguration {

@@ -1,26 +1,35 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
-import type { BackedUp, BackupOutcome } from '../backup.ts';
 import type { OpenSystem } from '../system.ts';
 import { copyVault } from './copy.ts';
 import { copiesLagging } from './errors.ts';
 import { noteHealth } from './health.ts';
 
+interface Held {
+  /** Names of the destinations that have it. */
+  readonly heldBy: readonly string[];
+}
+
+interface Taken<Point extends Held> {
+  readonly backedUp: readonly Point[];
+  readonly configuration: Point | undefined;
+}
+
 /** What a backup has done before the destinations that it set aside are brought up to date. */
-export interface TakenRestorePoints {
-  readonly outcome: Omit<BackupOutcome, 'behind'>;
+export interface TakenRestorePoints<Outcome> {
+  readonly outcome: Outcome;
   readonly failures: ReadonlyArray<{ readonly name: string; readonly error: unknown }>;
   /** Destinations that lacked too much to wait for them, and what. */
   readonly aside: ReadonlyMap<string, string>;
 }
 
 /** Fills what was set aside, notes how each destination was found, and says which hold the new restore points. */
-export async function finishCopies(
+export async function finishCopies<Point extends Held, Outcome extends Taken<Point>>(
   system: OpenSystem,
-  { outcome, failures, aside }: TakenRestorePoints,
+  { outcome, failures, aside }: TakenRestorePoints<Outcome & Taken<Point>>,
   refill: boolean,
   run: Run,
-): Promise<BackupOutcome> {
+): Promise<Outcome & { readonly behind: ReadonlyArray<{ readonly destination: string; readonly why: string }> }> {
   const left = aside.size === 0 ? new Map<string, string>() : await fillAside(system, aside, refill, run);
   const behind = [
     ...failures.map(({ name, error }) => ({ destination: name, why: sentenceOf(error) })),
@@ -31,7 +40,7 @@ export async function finishCopies(
     ...[...left].map(([name, why]) => ({ name, error: copiesLagging({ destination: name, why }) })),
   ]);
   const filled = [...aside.keys()].filter((name) => !left.has(name));
-  const held = (point: BackedUp): BackedUp => ({ ...point, heldBy: [...point.heldBy, ...filled] });
+  const held = (point: Point): Point => ({ ...point, heldBy: [...point.heldBy, ...filled] });
   return {
     ...outcome,
     backedUp: outcome.backedUp.map(held),

@@ -1,13 +1,13 @@
 import { locationOf } from '../../config/locations.ts';
 import type { DestinationConfig } from '../../config/system.ts';
 import { bucketProvider, serverProvider } from '../../core/providers.ts';
+import { foldLedger } from '../../ledger/decisions.ts';
+import { readLedger } from '../../ledger/read.ts';
+import { planFor } from '../../retention/index.ts';
 import type { WithNeeds } from '../../vault/needs.ts';
 import { newestOrNone } from '../../vault/newest.ts';
 import { isOurs } from '../../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
-import { readLedger } from '../ledger/read.ts';
-import { foldLedger } from '../prune-ledger.ts';
-import { planFor } from '../retention-plan.ts';
 import type { OpenSystem } from '../system.ts';
 import { type Monthly, monthlyCost, type PriceList, type RestoreCost, restoreCost } from './estimate.ts';
 import { pricesFrom, pricesOf } from './prices.ts';

@@ -1,15 +1,15 @@
 import type { DrillDetails } from '../../core/evidence.ts';
 import { isUlid, ulidTime } from '../../core/ulid.ts';
 import type { Destination } from '../../destinations/destination.ts';
+import { type LedgerCache, openLedgerCache } from '../../ledger/cache.ts';
+import { openDetails } from '../../ledger/details.ts';
+import { drillBodyOf, restoreBodyOf } from '../../ledger/evidence-shape.ts';
+import { byTime, newestEntries } from '../../ledger/read.ts';
+import { type Hearing, type Standing, standingOf } from '../../ledger/standing.ts';
 import { ledgerDamaged } from '../../vault/format/errors.ts';
 import { ledgerKey } from '../../vault/format/keys.ts';
 import { decodeLedgerEntry, type LedgerRecord } from '../../vault/format/ledger.ts';
-import { type LedgerCache, openLedgerCache } from '../ledger/cache.ts';
-import { openDetails } from '../ledger/details.ts';
-import { byTime, newestEntries } from '../ledger/read.ts';
-import { type Hearing, type Standing, standingOf } from '../ledger/standing.ts';
 import { noSuchEvidence } from './errors.ts';
-import { drillBodyOf, restoreBodyOf } from './evidence-shape.ts';
 
 interface EvidenceLine {
   /** Of the ledger entry. */

@@ -3,7 +3,7 @@ import type { Run } from '../../core/run.ts';
 import type { Source } from '../../sources/source.ts';
 import { fingerprintOf, writerKeys } from '../../vault/writer-keys.ts';
 import { endorseWriters } from '../endorse.ts';
-import { noteInLedger } from '../ledger/audit.ts';
+import { noteInLedger } from '../note-in-ledger.ts';
 import { recorded } from '../record-run.ts';
 import type { OpenSystem } from '../system.ts';
 import { scopeOf } from './choose.ts';

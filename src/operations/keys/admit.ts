@@ -11,10 +11,10 @@ import { openEpochs } from '../../vault/epochs/open.ts';
 import { encodeGrant } from '../../vault/format/grant.ts';
 import { epochKeyKey, grantKey } from '../../vault/format/keys.ts';
 import { sha256Hex } from '../../vault/hash.ts';
+import { putConfirmed } from '../../vault/put-confirmed.ts';
 import { isKnownWriter } from '../../vault/trust.ts';
 import type { VaultReader } from '../../vault/vault.ts';
-import { putConfirmed } from '../../vault/write/copies.ts';
-import { noteIfPossible } from '../ledger/audit.ts';
+import { noteIfPossible } from '../note-in-ledger.ts';
 import type { OpenSystem } from '../system.ts';
 
 /** Whom `keys admit` let in. */

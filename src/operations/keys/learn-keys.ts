@@ -1,14 +1,14 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { openLedgerCache } from '../../ledger/cache.ts';
+import { drillBodyOf } from '../../ledger/evidence-shape.ts';
+import { newestEntries } from '../../ledger/read.ts';
+import { standingOf } from '../../ledger/standing.ts';
 import { printOf } from '../../vault/age/recipient-print.ts';
 import { isKnownWriter, mayProve } from '../../vault/trust.ts';
 import type { VaultReader } from '../../vault/vault.ts';
-import { drillBodyOf } from '../drill/evidence-shape.ts';
-import { openLedgerCache } from '../ledger/cache.ts';
-import { hearingOf } from '../ledger/hearing.ts';
-import { newestEntries } from '../ledger/read.ts';
-import { standingOf } from '../ledger/standing.ts';
+import { hearingOf } from '../hearing.ts';
 import type { OpenSystem } from '../system.ts';
 
 /** What is known of one recipient's key. Times are UTC, ISO 8601. */

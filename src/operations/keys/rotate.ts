@@ -12,7 +12,7 @@ import { type PackEpochs, readPackEpochs } from '../../vault/index/pack-epochs.t
 import type { WithNeeds } from '../../vault/needs.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 import { publicKeyHere } from '../known-writers.ts';
-import { noteInLedger } from '../ledger/audit.ts';
+import { noteInLedger } from '../note-in-ledger.ts';
 import type { OpenSystem } from '../system.ts';
 import { type Openers, openersIn, opensFor, pointsByDataset } from './check-keys.ts';
 

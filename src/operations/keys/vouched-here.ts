@@ -3,7 +3,7 @@ import type { System } from '../../config/system.ts';
 import type { Vouched } from '../../keys/vouched.ts';
 import { publicKeyOf } from '../../vault/format/signing.ts';
 import { readWriterKeys } from '../../vault/writer-key-file.ts';
-import { namedByPeople } from '../configuration/confirmed.ts';
+import { namedByPeople } from '../confirmed.ts';
 
 /**
  * What a key file or a sheet that is made here says beside the key: this host's own writer, and those that its configuration

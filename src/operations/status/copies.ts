@@ -4,9 +4,9 @@ import type { System } from '../../config/system.ts';
 import { roughDuration } from '../../core/duration.ts';
 import { formatMoment } from '../../core/moment.ts';
 import { countOf, formatSize } from '../../core/size.ts';
+import type { Lag } from '../../retention/index.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
 import { copiesLagging } from '../copy/errors.ts';
-import type { Lag } from '../copy/protection.ts';
 import type { DestinationStatus, StatusTrouble } from './status.ts';
 
 interface CopyFacts {

@@ -2,7 +2,7 @@ import type { DatasetConfig, System } from '../../config/system.ts';
 import { dayMs, formatDuration, hourMs, roughDuration } from '../../core/duration.ts';
 import type { DrillEvidence } from '../../core/evidence.ts';
 import { formatMoment } from '../../core/moment.ts';
-import { checksFailed, type Proofs } from './proofs.ts';
+import { checksFailed, type Proofs } from '../../ledger/proofs.ts';
 import type { FailureStatus, ProofStatus, StatusTrouble } from './status.ts';
 import { bad, warning } from './trouble.ts';
 

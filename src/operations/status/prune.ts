@@ -3,6 +3,10 @@ import type { System } from '../../config/system.ts';
 import { dayMs, roughDuration } from '../../core/duration.ts';
 import { formatMoment } from '../../core/moment.ts';
 import { countOf, formatSize } from '../../core/size.ts';
+import { openLedgerCache } from '../../ledger/cache.ts';
+import { foldLedger, isRetiredWriter, type PruneLedger } from '../../ledger/decisions.ts';
+import { newestEntries } from '../../ledger/read.ts';
+import { freedBy, planFor, pruneFlood, pruneTooLarge } from '../../retention/index.ts';
 import type { LedgerObject } from '../../vault/format/ledger.ts';
 import { writerId } from '../../vault/format/signing.ts';
 import { pruneMet, pruneSuspect } from '../../vault/prune/errors.ts';
@@ -10,11 +14,6 @@ import type { Generations } from '../../vault/prune/generations.ts';
 import { graceMs } from '../../vault/prune/rules.ts';
 import { isOurs, isStrange } from '../../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
-import { openLedgerCache } from '../ledger/cache.ts';
-import { newestEntries } from '../ledger/read.ts';
-import { pruneFlood, pruneTooLarge } from '../prune-errors.ts';
-import { foldLedger, isRetiredWriter, type PruneLedger } from '../prune-ledger.ts';
-import { freedBy, planFor } from '../retention-plan.ts';
 import { since } from './copies.ts';
 import type { PruneStatus, PruneWait, StatusTrouble, SystemStatus } from './status.ts';
 
@@ -38,23 +37,22 @@ export interface PruneSources {
   readonly runs: readonly RunRecord[];
   /** The public key that this host signs with. */
   readonly here: string | undefined;
+  /** Of the ledger, only as much as is asked for: usually nothing. */
+  readonly ledger: () => Promise<PruneLedger>;
 }
 
-/** What is known while status looks at prunes. Of the ledger, only as much as is asked for: usually nothing. */
+/** What is known while status looks at prunes. */
 interface Look extends PruneSources {
   readonly nowMs: number;
   readonly newest:
     | { readonly number: number; readonly storedMs: number; readonly marked: readonly string[] }
     | undefined;
-  readonly ledger: () => Promise<PruneLedger>;
 }
 
 /** The same status with what keeps that from going which retention drops. Prunes that go their usual way are not spoken of. */
 export async function withPrune(status: SystemStatus, sources: PruneSources): Promise<SystemStatus> {
   const nowMs = Date.parse(status.at);
-  let known: Promise<PruneLedger> | undefined;
-  const ledger = () => (known ??= readDecisions(sources));
-  const look = { ...sources, nowMs, newest: await newestOf(sources.generations), ledger };
+  const look = { ...sources, nowMs, newest: await newestOf(sources.generations) };
   const prune: PruneStatus = {
     last: look.newest === undefined ? null : isoOf(look.newest.storedMs),
     overdue: await overdueIn(look),
@@ -76,8 +74,12 @@ async function newestOf(generations: Generations): Promise<Look['newest']> {
 }
 
 /** What keeps a restore point or lets it go, among the newest entries: those of prunes that ran are many, and old ones rest. */
-async function readDecisions({ config, vault, points }: PruneSources): Promise<PruneLedger> {
-  using cache = openLedgerCache(config.stateDir, { create: false });
+export async function readDecisions(
+  { stateDir }: System,
+  vault: VaultReader,
+  points: readonly RestorePoint[],
+): Promise<PruneLedger> {
+  using cache = openLedgerCache(stateDir, { create: false });
   const objects: LedgerObject[] = [];
   const heard = (writer: string) => isOurs(vault.trust, writer);
   const options = { kinds: decisions, most: mostRead, cache, isOurs: heard };

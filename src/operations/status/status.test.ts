@@ -1,55 +1,12 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { plantVault } from '../../../test/support/plant-vault.ts';
-import { temporaryFolder } from '../../../test/support/temp.ts';
-import type { DestinationHealth, RunRecord } from '../../catalog/catalog.ts';
-import { loadSystem } from '../../config/load.ts';
+import { harbor, now } from '../../../test/support/planted-harbor.ts';
 import { dayMs, hourMs, minuteMs } from '../../core/duration.ts';
-import { reasonText } from '../../core/kept-points.ts';
+import { freedBy, planFor, reasonText } from '../../retention/index.ts';
 import { listBytesOf } from '../../vault/format/pack-list.ts';
 import { newSigningKey } from '../../vault/format/signing.ts';
-import { freedBy, planFor } from '../retention-plan.ts';
-import { openSystem } from '../system.ts';
 import type { SystemStatus } from './status.ts';
-import { takeStatus } from './take-status.ts';
-
-const now = Date.UTC(2026, 10, 20, 10, 16);
-
-/** Two datasets, two destinations; the clock stands still. */
-async function harbor(more = '') {
-  const folder = await temporaryFolder();
-  const file = join(folder, 'lifeboat.yaml');
-  writeFileSync(
-    file,
-    `version: 1
-system: harbor
-vault: { recipients: [age1${'q'.repeat(58)}, age1${'p'.repeat(58)}] }
-destinations: { one: { type: local, path: one }, two: { type: local, path: two } }
-datasets:
-  app-db: { type: sqlite, path: app.db, rpo: 15m, rto: 10m }
-  uploads: { type: files, path: uploads, rpo: 1h, rto: 10m, retention: { last: 1, hourly: 0, daily: 2, weekly: 0, monthly: 0 } }
-${more}
-`,
-  );
-  const config = loadSystem(file, { LIFEBOAT_STATE_DIR: join(folder, 'state') });
-  const system = openSystem(config, { clock: { now: () => now, elapsed: () => 0 } });
-  const [one, two] = [join(folder, 'one'), join(folder, 'two')];
-  return {
-    folder,
-    config,
-    system,
-    one,
-    two,
-    vault: plantVault('harbor', [one, two]),
-    status: (runs: readonly RunRecord[] = [], health: readonly DestinationHealth[] = []) =>
-      takeStatus(system, {
-        runs: () => [...runs],
-        rotation: () => ({ sound: 2, damaged: [], parts: 7 }),
-        destinations: () => [...health],
-      }),
-  };
-}
 
 const codes = (status: SystemStatus) => [
   ...status.troubles.map((trouble) => trouble.code),
@@ -266,6 +223,22 @@ describe('status', () => {
         'two lacks 2 restore points (at most 2.6 KiB in 8 objects), since Fri 20 Nov 09:36 UTC (40 min): not protected until it has them.',
       command: 'lifeboat copy --to two',
     });
+  });
+
+  test('house-4.7: what is pinned, or kept by --keep, is missed where it lacks; what a prune lets go is not', async () => {
+    const { vault, status, one } = await harbor();
+    const old = now - 400 * dayMs;
+    const lagOf = async () => (await status()).destinations.at(-1)?.lag?.restorePoints;
+    const pinned = vault.point({ dataset: 'uploads', timeMs: old, at: [one] });
+    // The newer ones of the same hour take its place in every rule.
+    for (const timeMs of [old + minuteMs, now])
+      for (const dataset of ['app-db', 'uploads']) vault.point({ dataset, timeMs });
+    expect(await lagOf()).toBeUndefined();
+    vault.pin(pinned.id, now);
+    expect(await lagOf()).toBe(1);
+    const until = '2030-01-01T00:00:00.000Z';
+    vault.point({ dataset: 'uploads', timeMs: old, at: [one], retention: { class: 'last release', until } });
+    expect(await lagOf()).toBe(2);
   });
 
   test('since when a destination is out of reach, or takes nothing though it answers, is told', async () => {

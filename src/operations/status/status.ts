@@ -2,8 +2,8 @@ import type { AcceptedWarning } from '../../core/accepted.ts';
 import type { Weighed } from '../../core/anomalies.ts';
 import type { Problem } from '../../core/run.ts';
 import type { ThreeTwoOne } from '../../core/three-two-one.ts';
+import type { Acceptance } from '../../ledger/acceptances.ts';
 import type { PassedOver } from '../../vault/newest.ts';
-import type { Acceptance } from '../anomalies/acceptances.ts';
 
 /** How things stand. The document of `lifeboat status --json`: fields are added, never renamed. */
 export interface SystemStatus {

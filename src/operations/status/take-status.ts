@@ -1,26 +1,26 @@
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { System } from '../../config/system.ts';
 import type { Weighed } from '../../core/anomalies.ts';
+import { type Acceptance, readAcceptances } from '../../ledger/acceptances.ts';
+import { emptyLedger, type PruneLedger } from '../../ledger/decisions.ts';
+import { type Proofs, readProofs } from '../../ledger/proofs.ts';
+import { isLagging, type Lag, lagsOf, measuredPoints, planFor, weighPoints } from '../../retention/index.ts';
 import { newestOrNone } from '../../vault/newest.ts';
 import { listGenerations } from '../../vault/prune/generations.ts';
 import { isKnownWriter, type Trust } from '../../vault/trust.ts';
-import type { RestorePoint } from '../../vault/vault.ts';
-import { type Acceptance, readAcceptances } from '../anomalies/acceptances.ts';
+import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 import { readCounts } from '../anomalies/known-counts.ts';
 import { provedPoint } from '../anomalies/settled.ts';
-import { measuredPoints, weighPoints } from '../anomalies/weigh.ts';
-import { lagsOf } from '../copy/protection.ts';
+import { hearingOf } from '../hearing.ts';
 import { publicKeyHere } from '../known-writers.ts';
-import { hearingOf } from '../ledger/hearing.ts';
 import { reach } from '../reach.ts';
 import type { OpenSystem } from '../system.ts';
 import { placementFacts } from '../three-two-one/facts.ts';
 import { assess } from './assess.ts';
 import { withKeys } from './keys.ts';
 import { withLocks } from './locks.ts';
-import { type Proofs, readProofs } from './proofs.ts';
-import { withPrune } from './prune.ts';
-import type { SystemStatus, WriterStatus } from './status.ts';
+import { readDecisions, withPrune } from './prune.ts';
+import type { StatusTrouble, SystemStatus, WriterStatus } from './status.ts';
 
 const nothingProved: Proofs = { byDataset: new Map(), failed: new Map(), doubtful: [], strange: [] };
 
@@ -49,7 +49,10 @@ export async function takeStatus(
   const health = catalog?.destinations() ?? [];
   const placement = await placementFacts(system, destinations);
   const names = destinations.map(({ name }) => name);
-  const lags = vault ? await lagsOf(system, own, names, nowMs, vault.withNeeds) : [];
+  const ledger = once(() =>
+    vault === undefined ? Promise.resolve(emptyLedger) : readDecisions(system, vault, points),
+  );
+  const lags = vault ? await lagsNow(vault, { system, own, points, names, nowMs, ledger }) : [];
   const status = assess(system, {
     nowMs,
     points: own,
@@ -67,7 +70,7 @@ export async function takeStatus(
   });
   const signed = { ...status, writers: vault ? writersOf(own, vault.trust, system.name) : [] };
   const locked = withLocks(signed, open);
-  if (vault === undefined || generations === undefined) return locked;
+  if (vault === undefined || generations === undefined) return worstFirst(locked);
   const prunes = catalog?.runs({ operation: 'prune', limit: 10 }) ?? [];
   const sources = {
     config: system,
@@ -76,8 +79,42 @@ export async function takeStatus(
     generations,
     runs: prunes,
     here: publicKeyHere(open.config, vault.id),
+    ledger,
   };
-  return withKeys(await withPrune(locked, sources), open, vault);
+  return worstFirst(await withKeys(await withPrune(locked, sources), open, vault));
+}
+
+/** Of what each part of it found. Within a severity they stay as they came. */
+function worstFirst(status: SystemStatus): SystemStatus {
+  const isBad = ({ severity }: StatusTrouble) => severity === 'bad';
+  const rest = status.troubles.filter((trouble) => !isBad(trouble));
+  return { ...status, troubles: [...status.troubles.filter(isBad), ...rest] };
+}
+
+interface LagSources {
+  readonly system: System;
+  readonly own: readonly RestorePoint[];
+  /** Of the whole vault. */
+  readonly points: readonly RestorePoint[];
+  readonly names: readonly string[];
+  readonly nowMs: number;
+  readonly ledger: () => Promise<PruneLedger>;
+}
+
+/** The ledger, which knows of pins, is asked only where something is missing somewhere. */
+async function lagsNow(
+  vault: VaultReader,
+  { system, own, points, names, nowMs, ledger: read }: LagSources,
+): Promise<Lag[]> {
+  if (!isLagging({ points: own, names })) return [];
+  const ledger = await read();
+  const { kept } = planFor(system, { points, suspect: [] }, { ledger, nowMs });
+  return lagsOf({ points: own, names, kept, ledger, withNeeds: vault.withNeeds });
+}
+
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let done: Promise<T> | undefined;
+  return () => (done ??= work());
 }
 
 function weighNewest(

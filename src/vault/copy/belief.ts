@@ -4,12 +4,12 @@ import { type Cover, decodeCover } from '../format/cover.ts';
 import { decodeEndorsement } from '../format/endorsement.ts';
 import { decodeGeneration } from '../format/generation.ts';
 import { decodeGrant } from '../format/grant.ts';
+import { createIds } from '../format/ids.ts';
 import type { ParsedKey } from '../format/keys.ts';
 import { decodeLedgerEntry } from '../format/ledger.ts';
 import { decodePackList } from '../format/pack-list.ts';
 import { decodeRecord, recordKey, type SnapshotRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
-import { createIds } from '../ids.ts';
 
 const AGE_MAGIC = Buffer.from('age-encryption.org/v1\n');
 

@@ -9,15 +9,15 @@ import { epochKeyKey, grantKey, listKey, logKey, manifestKey, type ParsedKey, pa
 import { listBytesOf } from '../format/pack-list.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
+import { inParallel } from '../in-parallel.ts';
 import { type Floors, isLetGo } from '../logs/floors.ts';
 import type { Needs, NeedsReader } from '../needs.ts';
+import { putConfirmed } from '../put-confirmed.ts';
 import { release } from '../release.ts';
 import { isKnownWriter, isOurs, isPruner, type Trust } from '../trust.ts';
-import { putConfirmed } from '../write/copies.ts';
 import { believe, believedCover, believedRecord } from './belief.ts';
 import { recordsStrange } from './errors.ts';
 import type { Holdings } from './holdings.ts';
-import { inParallel } from './in-parallel.ts';
 import type { CopyPlan, Missing } from './plan.ts';
 import type { SpreadRule } from './spread.ts';
 

@@ -3,7 +3,7 @@ import type { Key } from '../../destinations/destination.ts';
 import { RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
 import { encodeVaultFile } from '../format/vault-file.ts';
 import { sha256Hex } from '../hash.ts';
-import { putConfirmed } from '../write/copies.ts';
+import { putConfirmed } from '../put-confirmed.ts';
 import type { Holdings } from './holdings.ts';
 
 /** All that is in it follows from the id, which every record repeats: so it is the same bytes everywhere. */

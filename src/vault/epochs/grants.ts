@@ -1,9 +1,9 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
-import { inParallel } from '../copy/in-parallel.ts';
 import { decodeGrant, type Grant, maxGrantBytes } from '../format/grant.ts';
 import { parseKey } from '../format/keys.ts';
+import { inParallel } from '../in-parallel.ts';
 import { isKnownKey, type Trust } from '../trust.ts';
 
 /** Whoever can write to the store may fill a folder: so many names are looked at, and so many of an epoch's newest grants read. */

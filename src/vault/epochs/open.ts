@@ -5,7 +5,7 @@ import { historyClosed } from '../errors.ts';
 import { maxEpochKeyBytes } from '../format/grant.ts';
 import { epochKeyKey, parseKey } from '../format/keys.ts';
 import type { SnapshotRecord } from '../format/record.ts';
-import { type Damage, damageOf, fetchSound } from '../read/objects.ts';
+import { type Damage, damageOf, fetchSound } from '../objects.ts';
 import { openEpochKey } from './epoch.ts';
 import type { GrantedEpoch } from './grants.ts';
 

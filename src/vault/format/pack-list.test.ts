@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createIds } from '../ids.ts';
 import { packsOf } from '../needs.ts';
+import { createIds } from './ids.ts';
 import { decodePackList, encodePackList, listBytesOf, MAX_LISTED_PACKS } from './pack-list.ts';
 
 const sha = (number: number) => createHash('sha256').update(`${number}`).digest('hex');

@@ -1,5 +1,5 @@
-import type { Ids } from '../ids.ts';
 import { listDamaged } from './errors.ts';
+import type { Ids } from './ids.ts';
 
 /**
  * `lists/…`: a part of the packs that a restore point needs, which its record names by hash. Restore points share the lists that

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { lockWriter } from '../write/lock.ts';
+import { lockWriter } from '../lock.ts';
 import type { WriterKeys } from '../writer-keys.ts';
 import { type IndexCache, openIndexCache } from './cache.ts';
 

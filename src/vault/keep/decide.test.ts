@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { dayMs } from '../../core/duration.ts';
+import { createIds } from '../format/ids.ts';
 import { coverKey, type LogSpan, logKey, parseKey } from '../format/keys.ts';
-import { createIds } from '../ids.ts';
 import { packsOf } from '../needs.ts';
 import { isKeptSmall, lockNeeds } from './decide.ts';
 

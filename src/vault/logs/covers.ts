@@ -1,10 +1,10 @@
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { isOfTheDestination } from '../../destinations/errors.ts';
 import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import { withinBounds } from '../ahead.ts';
 import { type Cover, decodeCover, maxCoverBytes } from '../format/cover.ts';
 import { type LogSpan, parseKey } from '../format/keys.ts';
 import { sha256Hex } from '../hash.ts';
-import { withinBounds } from '../read/ahead.ts';
 import { isKnownWriter, knownById, type Trust } from '../trust.ts';
 
 /** A cover that a known writer of its system signed. */

@@ -1,9 +1,9 @@
 import type { Key } from '../../destinations/destination.ts';
 import type { LogFloor } from '../format/generation.ts';
+import { createIds, type Ids } from '../format/ids.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { writerId } from '../format/signing.ts';
 import { createIdSet, type IdSet, type SomeIds } from '../id-set.ts';
-import { createIds, type Ids } from '../ids.ts';
 import { type Floors, inAll } from '../logs/floors.ts';
 import type { Needs } from '../needs.ts';
 import type { Held } from './held.ts';

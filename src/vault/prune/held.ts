@@ -1,4 +1,4 @@
-import type { Ids } from '../ids.ts';
+import type { Ids } from '../format/ids.ts';
 import type { Packs } from '../needs.ts';
 
 /** The first version of an object, by the store's clock: later ones and delete markers say nothing about it. */

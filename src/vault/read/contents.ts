@@ -8,11 +8,11 @@ import type { LocatedEntry } from '../format/entries.ts';
 import { manifestKey, packKey } from '../format/keys.ts';
 import { decodeManifest, differsFrom, type Extent, type Manifest } from '../format/manifest.ts';
 import { packSizes, type WithNeeds } from '../needs.ts';
+import { fetchSound } from '../objects.ts';
 import { openSmall } from '../small-objects.ts';
 import type { RestorePoint } from '../vault.ts';
 import { allEntries, entriesAround } from './body.ts';
 import { extractEntries } from './extract.ts';
-import { fetchSound } from './objects.ts';
 import { type OpenedPack, openPackObject } from './pack.ts';
 
 /** Decrypted packs kept while a stream is read: content that was deduplicated comes back to the same few. */

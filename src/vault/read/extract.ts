@@ -6,16 +6,16 @@ import { countOf } from '../../core/size.ts';
 import { byNumber, type Owners } from '../../metadata/owners.ts';
 import { openMetadataSetter, type Target, type Unset } from '../../metadata/set.ts';
 import type { Extracted } from '../../sources/source.ts';
+import { withinBounds } from '../ahead.ts';
 import { targetRefuses, unsafeEntry } from '../errors.ts';
 import type { LocatedEntry } from '../format/entries.ts';
 import { packKey } from '../format/keys.ts';
-import { withinBounds } from './ahead.ts';
+import { fetchSound } from '../objects.ts';
 import type { ContentsOptions } from './contents.ts';
 import { type ExtractPool, startExtractPool } from './extract-pool.ts';
 import { makeHardlink, makeSymlink } from './make-links.ts';
 import { makeSpecials, type SpecialToMake } from './make-specials.ts';
 import type { FileToWrite, Piece, Written } from './messages.ts';
-import { fetchSound } from './objects.ts';
 import { attempt, removeHalf, startRefused } from './refused.ts';
 import { makeForParts } from './write-file.ts';
 

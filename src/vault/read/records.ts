@@ -6,9 +6,9 @@ import { formatNewer } from '../format/errors.ts';
 import { decodeRecord, parseRecordKey, recordHash, recordKey } from '../format/record.ts';
 import { readEnvelope } from '../format/signed-json.ts';
 import { sha256Hex } from '../hash.ts';
+import { type Damage, damageOf, spoiledDamage } from '../objects.ts';
 import { type FoundRecord, isKnownKey, isKnownWriter, type StoreClock, type Trust } from '../trust.ts';
 import type { Suspect } from '../vault.ts';
-import { type Damage, damageOf, spoiledDamage } from './objects.ts';
 
 export interface RecordsFound {
   readonly found: readonly FoundRecord[];

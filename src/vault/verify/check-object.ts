@@ -9,6 +9,7 @@ import { decodeCover } from '../format/cover.ts';
 import { decodeEndorsement } from '../format/endorsement.ts';
 import { decodeGeneration } from '../format/generation.ts';
 import { decodeGrant } from '../format/grant.ts';
+import { createIds } from '../format/ids.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
 import type { ParsedKey } from '../format/keys.ts';
 import { decodeLedgerEntry } from '../format/ledger.ts';
@@ -19,7 +20,6 @@ import { isSoundRescue } from '../format/rescue-script.ts';
 import { writerId } from '../format/signing.ts';
 import { decodeVaultFile } from '../format/vault-file.ts';
 import { sha256Hex } from '../hash.ts';
-import { createIds } from '../ids.ts';
 import { openSmall } from '../small-objects.ts';
 import { type Inside, lookInside, tableHash } from './look-inside.ts';
 

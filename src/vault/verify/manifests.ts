@@ -4,11 +4,11 @@ import type { Run } from '../../core/run.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { noIdentityFits } from '../age/errors.ts';
 import { chunkKeyObject } from '../chunking/chunk-id.ts';
-import { inParallel } from '../copy/in-parallel.ts';
 import { manifestKey } from '../format/keys.ts';
 import { decodeManifest, differsFrom } from '../format/manifest.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { WithNeeds } from '../needs.ts';
-import { fetchSound } from '../read/objects.ts';
+import { fetchSound } from '../objects.ts';
 import { openSmall } from '../small-objects.ts';
 import type { RestorePoint } from '../vault.ts';
 

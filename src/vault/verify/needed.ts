@@ -1,9 +1,9 @@
 import type { Key } from '../../destinations/destination.ts';
+import type { Ids } from '../format/ids.ts';
 import { epochKeyKey, isNamedByHash, type LogSpan, listKey, manifestKey, packKey, parseKey } from '../format/keys.ts';
 import { listBytesOf, type PackList } from '../format/pack-list.ts';
 import { baseOf } from '../format/record.ts';
 import { createIdSet } from '../id-set.ts';
-import type { Ids } from '../ids.ts';
 import { historyName, historyOfSpan } from '../logs/floors.ts';
 import type { WithNeeds } from '../needs.ts';
 import type { RestorePoint } from '../vault.ts';

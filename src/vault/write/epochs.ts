@@ -15,9 +15,10 @@ import { decodeGrant, encodeGrant, type Grant, grantBytes, maxEpochKeyBytes } fr
 import { epochKeyKey, grantKey } from '../format/keys.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
-import { fetchSound } from '../read/objects.ts';
+import { fetchSound } from '../objects.ts';
+import { putConfirmed } from '../put-confirmed.ts';
 import type { WriterKeys } from '../writer-keys.ts';
-import { type Copies, putConfirmed } from './copies.ts';
+import type { Copies } from './copies.ts';
 
 /** Grants and the key objects that they name, kept here so that every destination can be given them. No secret is among them. */
 const shape = z.strictObject({

@@ -1,9 +1,9 @@
 import { keepSet, type Retention } from '../../../src/core/retention.ts';
 import type { Key } from '../../../src/destinations/destination.ts';
+import { createIds } from '../../../src/vault/format/ids.ts';
 import { epochKeyKey, type LogSpan, listKey, manifestKey, packKey, parseKey } from '../../../src/vault/format/keys.ts';
 import { decodePackList } from '../../../src/vault/format/pack-list.ts';
 import { baseOf, decodeRecord, type SnapshotRecord } from '../../../src/vault/format/record.ts';
-import { createIds } from '../../../src/vault/ids.ts';
 import { historyName, historyOfSpan } from '../../../src/vault/logs/floors.ts';
 import { packsOf } from '../../../src/vault/needs.ts';
 import type { ModelPlace, World } from './world.ts';

@@ -6,6 +6,7 @@ import { holdingsOf } from '../../../src/vault/copy/holdings.ts';
 import { planCopy } from '../../../src/vault/copy/plan.ts';
 import { withdrawnAt } from '../../../src/vault/copy/withdrawn.ts';
 import { encodeCover, spanOf } from '../../../src/vault/format/cover.ts';
+import { createIds } from '../../../src/vault/format/ids.ts';
 import {
   epochKeyKey,
   indexKey,
@@ -26,7 +27,6 @@ import {
 } from '../../../src/vault/format/record.ts';
 import { newSigningKey, writerId } from '../../../src/vault/format/signing.ts';
 import { sha256Hex } from '../../../src/vault/hash.ts';
-import { createIds } from '../../../src/vault/ids.ts';
 import { isBaseLetGo } from '../../../src/vault/logs/floors.ts';
 import { needsReader } from '../../../src/vault/needs.ts';
 import type { PruneRules } from '../../../src/vault/prune/rules.ts';

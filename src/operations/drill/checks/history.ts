@@ -1,12 +1,12 @@
 import { holdsNothing, rowsOf, samplesOf } from '../../../core/anomalies.ts';
 import { type Expectations, notComparedIn } from '../../../core/expectations.ts';
 import type { Run } from '../../../core/run.ts';
+import { measuredPoints, settledOf, weighPoints } from '../../../retention/index.ts';
 import type { Contents } from '../../../sources/source.ts';
 import type { RestorePoint } from '../../../vault/vault.ts';
 import { noteCounts, readCounts } from '../../anomalies/known-counts.ts';
 import { openCounts, withCounts } from '../../anomalies/open-counts.ts';
 import { readSettled, type SettledPoints } from '../../anomalies/settled.ts';
-import { measuredPoints, settledOf, weighPoints } from '../../anomalies/weigh.ts';
 import { lossHelp, lossSentence, nothingToCompare } from '../../anomalies/words.ts';
 import type { Copy, Drill, DrillParts, Finding } from '../parts.ts';
 import { notComparedWords } from './expectations.ts';

@@ -1,0 +1,12 @@
+import { holdLock } from '../host/locks.ts';
+import { backupRunning, copyRunning } from './errors.ts';
+
+/** Holds the one writer's place on this host. @throws `backup-running`, and `state-folder-unusable` as all here */
+export function lockWriter(stateDir: string): Disposable {
+  return holdLock(stateDir, 'writer.lock', (cause) => backupRunning({}, { cause }));
+}
+
+/** Holds the one copier's place on this host. @throws `copy-running` */
+export function lockCopier(stateDir: string): Disposable {
+  return holdLock(stateDir, 'copy.lock', (cause) => copyRunning({}, { cause }));
+}
