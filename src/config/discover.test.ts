@@ -51,9 +51,9 @@ describe('what init finds', () => {
 `,
     );
     const found = discover(folder, '/var/run/postgresql');
-    expect(found).toMatchObject({ system: 'harbor-app', envFile: './.env', start: 'npm start' });
+    expect(found).toMatchObject({ system: 'harbor-app', envFile: './.env', app: { start: 'npm start' } });
     expect(found.datasets.map(({ why: _, ...dataset }) => dataset)).toEqual([
-      { name: 'app-db', type: 'postgres', url: '${DATABASE_URL}' },
+      { name: 'app-db', type: 'postgres', address: { url: '${DATABASE_URL}' } },
       { name: 'looks-like-nothing', type: 'sqlite', path: './data/looks-like-nothing' },
       { name: 'prod-1', type: 'sqlite', path: './storage/prod[1].sqlite3' },
       {
@@ -90,7 +90,7 @@ describe('what init finds', () => {
     put('lifeboat.yaml', `${head}\ndrill:\n${drill.replace(/^ {2}# (?=app:|checks:| )/gm, '  ')}`);
     const { app, checks } = loadSystem(join(folder, 'lifeboat.yaml'), {}).drill;
     expect(app?.env).toHaveProperty('UPLOADS');
-    expect(checks.map((check) => check.id)).toEqual(['there are users']);
+    expect(checks.map((check) => check.id)).toEqual(['there are users', 'sign in']);
   });
 
   test('a compose service with a published port is reached through references, one without is named', () => {
@@ -102,7 +102,13 @@ describe('what init finds', () => {
     expect(found.datasets).toMatchObject([
       {
         name: 'pg',
-        url: 'postgres://${POSTGRES_USER:-postgres}:${POSTGRES_PASSWORD}@127.0.0.1:5499/${POSTGRES_DB:-postgres}',
+        address: {
+          host: '127.0.0.1',
+          port: '5499',
+          user: '${POSTGRES_USER:-postgres}',
+          password: '${POSTGRES_PASSWORD}',
+          database: '${POSTGRES_DB:-postgres}',
+        },
       },
     ]);
     expect(found.unprotected).toMatchObject([{ what: 'PostgreSQL (service other in compose.yaml)' }]);
@@ -138,17 +144,18 @@ test.each(['lifeboat.yaml', 'lifeboat.postgres.yaml'])("Harbor's %s is valid", (
 });
 
 describe('init-misses: what frameworks and other names hold', () => {
-  const urls = () => discover(folder).datasets.flatMap((one) => (one.type === 'postgres' ? [one.url] : []));
+  const urls = () =>
+    discover(folder).datasets.flatMap((one) => (one.type === 'postgres' ? [Object.values(one.address).join(' ')] : []));
   const paths = () => discover(folder).datasets.flatMap((one) => (one.type === 'files' ? [one.path] : []));
 
   test('a database by its parts in .env, as Directus, Laravel and the client of PostgreSQL name them', () => {
     const parts = 'DB_HOST=10.0.0.2\nDB_PORT=5433\nDB_DATABASE=cms\nDB_PASSWORD=x\n';
     put('.env', `DB_CLIENT=pg\n${parts}DB_USER=cms\n`);
-    expect(urls()).toEqual(['postgres://${DB_USER}:${DB_PASSWORD}@${DB_HOST}:${DB_PORT}/${DB_DATABASE}']);
+    expect(urls()).toEqual(['${DB_HOST} ${DB_USER} ${DB_PORT} ${DB_PASSWORD} ${DB_DATABASE}']);
     put('.env', `DB_CONNECTION=pgsql\n${parts}DB_USERNAME=cms\n`);
-    expect(urls()).toEqual(['postgres://${DB_USERNAME}:${DB_PASSWORD}@${DB_HOST}:${DB_PORT}/${DB_DATABASE}']);
+    expect(urls()).toEqual(['${DB_HOST} ${DB_USERNAME} ${DB_PORT} ${DB_PASSWORD} ${DB_DATABASE}']);
     put('.env', 'PGDATABASE=shop\nPGUSER=shop\n');
-    expect(urls()).toEqual(['postgres://${PGUSER}@127.0.0.1:5432/${PGDATABASE}']);
+    expect(urls()).toEqual(['127.0.0.1 ${PGUSER} ${PGDATABASE}']);
     put('.env', `DB_CONNECTION=mysql\n${parts}`);
     expect(discover(folder).unprotected).toMatchObject([{ what: 'MySQL or MariaDB (DB_DATABASE in .env)' }]);
   });
@@ -159,15 +166,16 @@ describe('init-misses: what frameworks and other names hold', () => {
     expect(urls()).toEqual(['${DATABASE_URL}']);
     rmSync(join(folder, '.env.production'));
     put('config/database.yml', 'production:\n  adapter: postgresql\n  database: shop\n');
-    expect(urls()).toEqual(['postgres:///shop']);
+    expect(urls()).toEqual(['shop']);
     const rails = (password: string) =>
       `default: &default\n  adapter: postgresql\n  host: db\nproduction:\n  <<: *default\n  database: shop\n  username: shop\n  password: ${password}\n`;
     put('config/database.yml', rails('<%= ENV["SHOP_PASSWORD"] %>'));
-    expect(urls()).toEqual(['postgres://shop:${SHOP_PASSWORD}@db:5432/shop']);
+    expect(urls()).toEqual(['db shop ${SHOP_PASSWORD} shop']);
     put('config/database.yml', rails('in-clear'));
     const found = discover(folder);
-    expect(found.datasets).toEqual([]);
-    expect(found.unprotected).toMatchObject([{ what: 'PostgreSQL (config/database.yml)' }]);
+    expect(found.datasets).toMatchObject([{ name: 'settings', path: './config/database.yml' }]);
+    const proposal = { type: 'postgres', address: { host: 'db', password: '${DB_PASSWORD}' } };
+    expect(found.unprotected).toMatchObject([{ what: 'PostgreSQL (config/database.yml)', proposal }]);
     expect(JSON.stringify(found)).not.toContain('in-clear');
   });
 

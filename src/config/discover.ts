@@ -1,8 +1,17 @@
-import { readFileSync } from 'node:fs';
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references are written
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type ComposeService, readCompose } from './compose.ts';
-import { databaseByParts, databaseOfRails, type EnvFile, envFilesIn, type NamedDatabase } from './env-databases.ts';
+import {
+  type Address,
+  databaseByParts,
+  databaseOfRails,
+  type EnvFile,
+  envFilesIn,
+  type NamedDatabase,
+} from './env-databases.ts';
 import { scanTree } from './scan-tree.ts';
+import { hostSettings, settingsIn } from './settings-files.ts';
 
 /** What `lifeboat init` found in a project folder. */
 export interface Discovery {
@@ -13,20 +22,33 @@ export interface Discovery {
   readonly unprotected: readonly Unprotected[];
   /** `./.env` or its like, when a proposal refers to a variable in it. */
   readonly envFile?: string;
-  /** How the application starts, as package.json says. */
-  readonly start?: string;
+  /** How the application starts, as its folder tells. */
+  readonly app?: ProposedApp;
+}
+
+export interface ProposedApp {
+  readonly start: string;
+  /** What it needs besides the restored places, and under which name it knows the database's URL. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly databaseUrl?: string;
 }
 
 /** Paths are relative to the folder and begin with `./`. */
 export type Proposal = { readonly name: string; readonly why: string } & (
   | { readonly type: 'sqlite'; readonly path: string }
-  | { readonly type: 'files'; readonly path: string; readonly exclude: Readonly<Record<string, string>> }
-  | { readonly type: 'postgres'; readonly url: string }
+  | {
+      readonly type: 'files';
+      readonly path: string | readonly string[];
+      readonly exclude: Readonly<Record<string, string>>;
+    }
+  | { readonly type: 'postgres'; readonly address: Address }
 );
 
 interface Unprotected {
   readonly what: string;
   readonly why: string;
+  /** The dataset that it would be. */
+  readonly proposal?: Proposal;
 }
 
 const engines: ReadonlyArray<readonly [RegExp, string]> = [
@@ -38,10 +60,11 @@ const engines: ReadonlyArray<readonly [RegExp, string]> = [
 const notYet = 'this version protects SQLite, PostgreSQL and files';
 
 /**
- * Looks at `folder` and below; reads no more than names, headers, `.env` and its like, package.json, database.yml and compose files.
+ * Looks at `folder` and below; reads no more than names, headers, `.env` and its like, package.json, database.yml and compose files,
+ * and which files of this host's settings name the folder.
  * @param localPostgres where a server of this host answers, if one does
  */
-export function discover(folder: string, localPostgres?: string): Discovery {
+export function discover(folder: string, localPostgres?: string, etc = '/etc'): Discovery {
   const unprotected: Unprotected[] = [];
   const names = new Set<string>();
   const named = (wish: string) => uniqueName(wish, names);
@@ -50,7 +73,7 @@ export function discover(folder: string, localPostgres?: string): Discovery {
   const found = envFiles.map((file) => ({ file, postgres: findInEnv(file, unprotected, named) }));
   // A configuration has one file for its variables: the first that names a database.
   const used = found.find(({ postgres }) => postgres.length > 0);
-  const postgres = used?.postgres ?? findInRails(folder, unprotected, named);
+  const postgres = used?.postgres ?? findInRails(folder, envFiles, unprotected, named);
   const tree = scanTree(folder);
   if (tree.cut) unprotected.push({ what: 'folders beyond the first 50,000 entries', why: 'they were not looked at' });
   const sqlite: Proposal[] = tree.databases.map((path) => ({
@@ -66,15 +89,10 @@ export function discover(folder: string, localPostgres?: string): Discovery {
     path,
     exclude: Object.fromEntries(sqlite.flatMap((one) => (one.type === 'sqlite' ? insideExclusion(one, path) : []))),
   }));
-  const settings = envFiles.map(
-    ({ name }): Proposal => ({
-      name: named('settings'),
-      why: 'settings and secrets of the application',
-      type: 'files',
-      path: `./${name}`,
-      exclude: {},
-    }),
-  );
+  const ofApp = [...envFiles.map(({ name }) => `./${name}`), ...settingsIn(folder)];
+  const settings = filesAt(ofApp, 'settings', 'settings and secrets of the application', named);
+  const ofHost = hostSettings(folder, etc).filter((path) => !ofApp.includes(path));
+  const host = filesAt(ofHost, 'host', "this host's settings that name the folder", named);
   const compose = findInCompose(folder, postgres.length > 0, unprotected, named);
 
   if (localPostgres !== undefined && postgres.length + compose.length === 0) {
@@ -82,18 +100,25 @@ export function discover(folder: string, localPostgres?: string): Discovery {
     unprotected.push({ what: `PostgreSQL on this host (${localPostgres})`, why });
   }
 
-  const start = readPackage(folder).start;
+  const app = startOf(folder);
   const envFile = used?.file ?? envFiles[0];
   return {
     system: systemName(folder),
-    datasets: [...postgres, ...compose, ...sqlite, ...uploads, ...settings],
+    datasets: [...postgres, ...compose, ...sqlite, ...uploads, ...settings, ...host],
     unprotected,
     ...(envFile !== undefined && [...postgres, ...compose].length > 0 && { envFile: `./${envFile.name}` }),
-    ...(start !== undefined && { start }),
+    ...(app !== undefined && { app }),
   };
 }
 
 type Named = (wish: string) => string;
+
+/** One dataset, of one place or of several. */
+function filesAt(paths: readonly string[], wish: string, why: string, named: Named): Proposal[] {
+  const [first, ...others] = paths;
+  if (first === undefined) return [];
+  return [{ name: named(wish), why, type: 'files', path: others.length === 0 ? first : paths, exclude: {} }];
+}
 
 function findInEnv(file: EnvFile, unprotected: Unprotected[], named: Named): Proposal[] {
   const found: Proposal[] = [];
@@ -107,7 +132,7 @@ function findInEnv(file: EnvFile, unprotected: Unprotected[], named: Named): Pro
         name: named('app-db'),
         why: `PostgreSQL, ${key} in ${file.name}`,
         type: 'postgres',
-        url: `\${${key}}`,
+        address: { url: `\${${key}}` },
       });
     }
     const engine = engines.find(([pattern]) => pattern.test(scheme))?.[1];
@@ -117,19 +142,26 @@ function findInEnv(file: EnvFile, unprotected: Unprotected[], named: Named): Pro
   return found;
 }
 
-function findInRails(folder: string, unprotected: Unprotected[], named: Named): Proposal[] {
-  return proposed(databaseOfRails(folder), unprotected, named);
+function findInRails(
+  folder: string,
+  envFiles: readonly EnvFile[],
+  unprotected: Unprotected[],
+  named: Named,
+): Proposal[] {
+  return proposed(databaseOfRails(folder, envFiles[0]), unprotected, named);
 }
 
 function proposed(database: NamedDatabase | undefined, unprotected: Unprotected[], named: Named): Proposal[] {
   if (database === undefined) return [];
-  const { engine, at, url } = database;
-  if (url !== undefined) return [{ name: named('app-db'), why: `${engine}, ${at}`, type: 'postgres', url }];
-  const why =
-    engine === 'PostgreSQL'
-      ? 'its password is in that file: put it into .env as DB_PASSWORD, and add a dataset of type postgres with a url that refers to it'
-      : notYet;
-  unprotected.push({ what: `${engine} (${at})`, why });
+  const { engine, at, address, missing } = database;
+  const what = `${engine} (${at})`;
+  if (address === undefined) unprotected.push({ what, why: notYet });
+  else {
+    const proposal: Proposal = { name: named('app-db'), why: `${engine}, ${at}`, type: 'postgres', address };
+    if (missing === undefined) return [proposal];
+    const why = `its password is in that file alone: put it into .env as ${missing}, and say envFile: ./.env`;
+    unprotected.push({ what, why, proposal });
+  }
   return [];
 }
 
@@ -137,14 +169,14 @@ function findInCompose(folder: string, hasPostgres: boolean, unprotected: Unprot
   const found: Proposal[] = [];
   for (const service of readCompose(folder)) {
     if (service.kind === 'postgres') {
-      const url = composeUrl(service);
+      const address = composeAddress(service);
       if (hasPostgres) continue;
-      if (url)
+      if (address)
         found.push({
           name: named(service.name),
           why: `PostgreSQL, service ${service.name} in ${service.file}`,
           type: 'postgres',
-          url,
+          address,
         });
       else
         unprotected.push({
@@ -165,10 +197,16 @@ function findInCompose(folder: string, hasPostgres: boolean, unprotected: Unprot
   return found;
 }
 
-function composeUrl(service: ComposeService): string | undefined {
-  if (service.publishedPort === undefined) return undefined;
-  // The password stays where it is: the configuration holds references only.
-  return `postgres://\${POSTGRES_USER:-postgres}:\${POSTGRES_PASSWORD}@127.0.0.1:${service.publishedPort}/\${POSTGRES_DB:-postgres}`;
+function composeAddress({ publishedPort }: ComposeService): Address | undefined {
+  if (publishedPort === undefined) return undefined;
+  return {
+    host: '127.0.0.1',
+    port: String(publishedPort),
+    user: '${POSTGRES_USER:-postgres}',
+    // It stays where it is: the configuration holds references only.
+    password: '${POSTGRES_PASSWORD}',
+    database: '${POSTGRES_DB:-postgres}',
+  };
 }
 
 /** A database that lives in an upload folder is protected as a database: a copy of its file may be torn. */
@@ -177,6 +215,19 @@ function insideExclusion(database: { name: string; path: string }, folder: strin
   const inside = database.path.slice(folder.length).replace(/[*?\\[\]]/g, '\\$&');
   const reason = `protected as ${database.name}`;
   return ['', '-wal', '-shm', '-journal'].map((suffix) => [inside + suffix, reason]);
+}
+
+/** Of the kinds of programs whose folder alone tells how they start. */
+function startOf(folder: string): ProposedApp | undefined {
+  const start = readPackage(folder).start;
+  if (start !== undefined) return { start, env: {} };
+  const has = (name: string) => existsSync(join(folder, name));
+  if (has('config.ru') || has('config/database.yml')) {
+    const server = 'exec puma -e production -b tcp://127.0.0.1:$PORT config.ru';
+    return { start: server, env: { RAILS_ENV: 'production' }, databaseUrl: 'DATABASE_URL' };
+  }
+  if (has('manage.py')) return { start: 'exec python3 manage.py runserver --noreload 127.0.0.1:$PORT', env: {} };
+  return has('index.php') ? { start: 'exec php -S 127.0.0.1:$PORT -t .', env: {} } : undefined;
 }
 
 function readPackage(folder: string): { name?: string; start?: string } {

@@ -4,14 +4,19 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { parseEnvFile } from './env-file.ts';
 
-/** A database that an application's settings name. `url` refers to where its password is; without one nobody can be told how to reach it. */
+/** A database that an application's settings name. `address` refers to where its password is; it is absent where this version cannot protect it. */
 export interface NamedDatabase {
   /** `PostgreSQL`, or what this version does not protect. */
   readonly engine: string;
   /** For people: where it is named. */
   readonly at: string;
-  readonly url?: string;
+  readonly address?: Address;
+  /** A variable in it that is set nowhere yet. */
+  readonly missing?: string;
 }
+
+/** Keys of a dataset of type postgres, with references. */
+export type Address = Readonly<Record<string, string>>;
 
 export interface EnvFile {
   /** `.env` */
@@ -75,20 +80,24 @@ export function databaseByParts({ name: file, variables }: EnvFile): NamedDataba
     const other = otherNames.find(([pattern]) => pattern.test(engine))?.[1];
     if (other !== undefined) return { engine: other, at };
     if (!postgresNames.test(engine)) continue;
-    const part = (name: string, otherwise: string) => (variables[name] === undefined ? otherwise : `\${${name}}`);
-    const secret = variables[family.password] === undefined ? '' : `:\${${family.password}}`;
-    const place = `${part(family.host, '127.0.0.1')}:${part(family.port, '5432')}`;
-    return {
-      engine: 'PostgreSQL',
-      at,
-      url: `postgres://${part(family.user, 'postgres')}${secret}@${place}/\${${family.name}}`,
+    const named = (['host', 'port', 'user', 'password'] as const).filter(
+      (part) => variables[family[part]] !== undefined,
+    );
+    const address = {
+      ...{ host: '127.0.0.1', user: 'postgres' },
+      ...Object.fromEntries(named.map((part) => [part, `\${${family[part]}}`])),
+      database: `\${${family.name}}`,
     };
+    return { engine: 'PostgreSQL', at, address };
   }
   return undefined;
 }
 
-/** The database of the running system in Rails' `config/database.yml`. Its password stays there. */
-export function databaseOfRails(folder: string): NamedDatabase | undefined {
+/**
+ * The database of the running system in Rails' `config/database.yml`. Its password stays there: a variable of `envFile` that has the
+ * same is referred to.
+ */
+export function databaseOfRails(folder: string, envFile?: EnvFile): NamedDatabase | undefined {
   const file = join(folder, 'config/database.yml');
   if (!existsSync(file)) return undefined;
   const at = 'config/database.yml';
@@ -97,17 +106,25 @@ export function databaseOfRails(folder: string): NamedDatabase | undefined {
   const other = otherNames.find(([pattern]) => pattern.test(adapter))?.[1];
   if (other !== undefined) return { engine: other, at };
   if (!postgresNames.test(adapter) && !/^postgres/.test(url ?? '')) return undefined;
-  if (url?.startsWith('${')) return { engine: 'PostgreSQL', at, url };
-  const { host, port = '5432', username, password, database } = production;
+  if (url?.startsWith('${')) return { engine: 'PostgreSQL', at, address: { url } };
+  const { host, port, username, password, database } = production;
+  if (database === undefined) return undefined;
   const isReference = password === undefined || password.startsWith('${');
-  if (database === undefined || !isReference) return { engine: 'PostgreSQL', at };
-  const who = username === undefined ? '' : `${username}${password === undefined ? '' : `:${password}`}@`;
+  const same = Object.entries(envFile?.variables ?? {}).find(([, value]) => value === password)?.[0];
+  const reference = isReference ? password : `\${${same ?? unnamed}}`;
+  const all = { host, port, user: username, password: username === undefined ? undefined : reference, database };
+  const address = Object.fromEntries(
+    Object.entries(all).flatMap(([part, text]) => (text === undefined ? [] : [[part, text]])),
+  );
   return {
     engine: 'PostgreSQL',
     at,
-    url: `postgres://${who}${host === undefined ? '' : `${host}:${port}`}/${database}`,
+    address,
+    ...(!isReference && same === undefined && { missing: unnamed }),
   };
 }
+
+const unnamed = 'DB_PASSWORD';
 
 /** Of `production`, `<%= ENV["NAME"] %>` as a reference. Empty where it is no such file. */
 function settingsOf(text: string): Readonly<Record<string, string>> {

@@ -304,8 +304,8 @@ describe('a mistake is shown with its line, its column and what to write instead
   });
 
   test('a password in the offending line is not repeated', () => {
-    const said = mistake(`${minimal}  pg: { type: postgres, url: 'postgres://app:hunter2@db/x', port: 1 }\n`);
-    expect(said).toContain("'port' is not a known key");
+    const said = mistake(`${minimal}  pg: { type: postgres, url: 'postgres://app:hunter2@db/x', prot: 1 }\n`);
+    expect(said).toContain("'prot' is not a known key");
     expect(said).not.toContain('hunter2');
   });
 });

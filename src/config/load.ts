@@ -18,7 +18,7 @@ import { placesOf } from './locations.ts';
 import { realPath, refuseNesting } from './nesting.ts';
 import { ownFiles } from './own-files.ts';
 import { configSchema } from './schema.ts';
-import type { System } from './system.ts';
+import { pathsOf, type System } from './system.ts';
 import { usesOf } from './uses.ts';
 import { weakCheckWarnings } from './weak-checks.ts';
 
@@ -107,7 +107,7 @@ function warningsOf(recipients: readonly string[], destinations: readonly string
 /** What starts the application must come from somewhere too. Nobody knows of it better than who wrote where it is. */
 function codeWarnings(directory: string | undefined, datasets: System['datasets']): Problem[] {
   const holds = (folder: string) => directory === folder || directory?.startsWith(`${folder === '/' ? '' : folder}/`);
-  const isHeld = Object.values(datasets).some((one) => one.type === 'files' && holds(one.path));
+  const isHeld = Object.values(datasets).some((one) => one.type === 'files' && pathsOf(one).some(holds));
   if (directory === undefined || isHeld) return [];
   const message = `The application's folder, ${directory}, is in no dataset: after a loss its code must come from elsewhere. Say from where under accepted: { code-not-backed-up: … }, or make it a dataset.`;
   return [{ code: 'code-not-backed-up', message }];

@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { destinationInsideSource, destinationsOverlap, sourceInsideDestination } from './errors.ts';
-import type { DatasetConfig, DestinationConfig } from './system.ts';
+import { type DatasetConfig, type DestinationConfig, pathsOf } from './system.ts';
 
 /**
  * Refuses a destination inside a source, a source inside a destination, and destinations that share a folder. Compares real
@@ -18,19 +18,20 @@ export function refuseNesting(
   });
   for (const [at, one] of places.entries()) {
     for (const other of places.slice(at + 1)) {
-      if (contains(one.real, other.real))
+      if (isBelow(other.real, one.real))
         throw destinationsOverlap({ one: one.name, other: other.name, path: other.path });
-      if (contains(other.real, one.real))
+      if (isBelow(one.real, other.real))
         throw destinationsOverlap({ one: one.name, other: other.name, path: one.path });
     }
   }
   for (const [dataset, config] of Object.entries(datasets)) {
-    if (config.type === 'postgres') continue;
-    const source = realPath(config.path);
-    for (const { name, path, real } of places) {
-      const fact = { destination: name, destinationPath: path, dataset, sourcePath: config.path };
-      if (contains(source, real)) throw destinationInsideSource(fact);
-      if (contains(real, source)) throw sourceInsideDestination(fact);
+    for (const sourcePath of pathsOf(config)) {
+      const source = realPath(sourcePath);
+      for (const { name, path, real } of places) {
+        const fact = { destination: name, destinationPath: path, dataset, sourcePath };
+        if (isBelow(real, source)) throw destinationInsideSource(fact);
+        if (isBelow(source, real)) throw sourceInsideDestination(fact);
+      }
     }
   }
 }
@@ -51,7 +52,8 @@ export function realPath(path: string): string {
   }
 }
 
-function contains(folder: string, path: string): boolean {
+/** Whether a path is that folder, or lies in it. */
+export function isBelow(path: string, folder: string): boolean {
   const way = relative(folder, path);
   return way === '' || (way !== '..' && !way.startsWith(`..${sep}`));
 }

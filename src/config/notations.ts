@@ -42,6 +42,10 @@ export const text = z.string().min(1, 'must not be empty');
 export const path = text
   .refine((written) => !written.startsWith('~'), "is taken literally: write the folder's full path instead of ~")
   .refine((written) => !written.includes('${'), 'is taken literally: it knows no references');
+/** One, or a list of several. */
+export const paths = z.union([path, z.array(path).min(1, 'needs at least one path')], {
+  error: 'must be a path, or a list of paths',
+});
 export const reason = z
   .string({ error: 'needs a reason: why it may be left out' })
   .refine((words) => words.trim() !== '', 'needs a reason: why it may be left out');

@@ -1,7 +1,19 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: hints show how references are written
 import { z } from 'zod';
 import { destination } from './destination-schema.ts';
-import { condition, duration, name, object, path, reason, size, template, templates, text } from './notations.ts';
+import {
+  condition,
+  duration,
+  name,
+  object,
+  path,
+  paths,
+  reason,
+  size,
+  template,
+  templates,
+  text,
+} from './notations.ts';
 import { retention } from './retention-schema.ts';
 
 /** The shape of `lifeboat.yaml`. The published JSON Schema is generated from this. */
@@ -16,13 +28,28 @@ const objectives = {
 /** Tables that may lose most of their rows, each with its reason. */
 const mayShrink = z.record(text, reason).default({});
 
+const parts = ['host', 'port', 'user', 'password', 'database'] as const;
+
+/** A server is named by `url`, or by its parts. */
+function addressedOnce(
+  shape: { readonly url?: string | undefined } & { readonly [part in (typeof parts)[number]]?: string | undefined },
+  context: z.RefinementCtx,
+): void {
+  const refuse = (message: string) => context.addIssue({ code: 'custom', message });
+  const part = parts.find((one) => shape[one] !== undefined);
+  if (shape.url !== undefined && part !== undefined) refuse(`names the server twice: by url and by ${part}`);
+  if (shape.url === undefined && shape.database === undefined)
+    refuse('needs a url, or a database and its host and user');
+  if (shape.password !== undefined && shape.user === undefined) refuse('has a password for no user');
+}
+
 const dataset = z.discriminatedUnion(
   'type',
   [
     object({ type: z.literal('sqlite'), path, mayShrink, ...objectives }),
     object({
       type: z.literal('files'),
-      path,
+      path: paths,
       exclude: z.record(text, reason).default({}),
       defaultExcludes: z.boolean().default(false),
       oneFileSystem: z.boolean().default(true),
@@ -31,12 +58,17 @@ const dataset = z.discriminatedUnion(
     }),
     object({
       type: z.literal('postgres'),
-      url: template,
+      url: template.optional(),
+      host: template.optional(),
+      port: template.optional(),
+      user: template.optional(),
+      password: template.optional(),
+      database: template.optional(),
       exclude: z.record(text, reason).default({}),
       expectations: z.enum(['checksums', 'rows']).default('checksums'),
       mayShrink,
       ...objectives,
-    }),
+    }).superRefine(addressedOnce),
   ],
   { error: 'type must be sqlite, files or postgres' },
 );

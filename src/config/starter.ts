@@ -1,5 +1,6 @@
 import { parse } from 'yaml';
 import type { Discovery, Proposal } from './discover.ts';
+import type { Address } from './env-databases.ts';
 
 export interface StarterRecipient {
   /** `age1…` */
@@ -44,40 +45,63 @@ function datasetText(proposal: Proposal): string {
     case 'sqlite':
       return `${head} { type: sqlite, path: ${quoted(proposal.path)}, rpo: 15m, rto: 10m }`;
     case 'postgres':
-      return `${head} { type: postgres, url: ${quoted(proposal.url)}, rpo: 15m, rto: 30m }`;
+      return `${head} { type: postgres, ${addressText(proposal.address)}, rpo: 15m, rto: 30m }`;
     case 'files': {
-      const line = `${head}\n    type: files\n    path: ${quoted(proposal.path)}\n    rpo: 1h\n    rto: 30m`;
+      const path = [proposal.path].flat().map(quoted).join(', ');
+      const where = typeof proposal.path === 'string' ? path : `[${path}]`;
       const excluded = Object.entries(proposal.exclude).map(
         ([pattern, reason]) => `      ${quoted(pattern)}: ${quoted(reason)}`,
       );
-      return excluded.length > 0 ? `${line}\n    exclude:\n${excluded.join('\n')}` : line;
+      if (excluded.length === 0) return `${head} { type: files, path: ${where}, rpo: 1h, rto: 30m }`;
+      const line = `${head}\n    type: files\n    path: ${where}\n    rpo: 1h\n    rto: 30m`;
+      return `${line}\n    exclude:\n${excluded.join('\n')}`;
     }
   }
+}
+
+function addressText(address: Address): string {
+  return Object.entries(address)
+    .map(([part, text]) => `${part}: ${part === 'port' && /^\d+$/.test(text) ? text : quoted(text)}`)
+    .join(', ');
 }
 
 function unprotectedText(found: Discovery): string {
   return [
     '# Found, and not protected yet:',
-    ...found.unprotected.map(({ what, why }) => `#   ${oneLine(what)}: ${why}`),
+    ...found.unprotected.flatMap(({ what, why, proposal }) => [
+      `#   ${oneLine(what)}: ${why}`,
+      ...(proposal === undefined ? [] : [`#${datasetText(proposal).split('\n').at(-1)}`]),
+    ]),
   ].join('\n');
 }
 
 function drillText(found: Discovery): string {
-  const start = found.start ?? 'node server.js';
-  const restored = found.datasets.map(({ name }) => `  #     ${variableOf(name)}: "\${RESTORED_${variableOf(name)}}"`);
+  const { start = 'node server.js', env = {}, databaseUrl } = found.app ?? {};
   const database = found.datasets.find(({ type }) => type !== 'files');
-  const check = database
-    ? `  # checks:
-  #   there are users: { type: sql, dataset: ${database.name}, query: select count(*) from users, expect: ">= 1" }
-`
+  const known = Object.entries(env).map(([name, value]) => `  #     ${name}: ${quoted(value)}`);
+  const restored = found.datasets
+    .filter(({ name }) => name !== 'settings' && name !== 'host')
+    .map((dataset) => {
+      const variable = variableOf(dataset.name);
+      const name = dataset.type === 'postgres' ? (databaseUrl ?? variable) : variable;
+      return `  #     ${name}: "\${RESTORED_${variable}}"`;
+    });
+  const rows = database
+    ? `  #   there are users: { type: sql, dataset: ${database.name}, query: select count(*) from users, expect: ">= 1" }\n`
     : '';
   return `  # Starts the application on restored data. Give it the restored places under the names that it knows.
   # app:
   #   start: ${start}
   #   ready: "http://127.0.0.1:\${PORT}/"
   #   env:
-${restored.join('\n')}
-${check}`;
+${[...known, ...restored].join('\n')}
+  # checks:
+${rows}  #   sign in:
+  #     type: http
+  #     steps:
+  #       - { method: POST, path: /login, form: { user: drill, password: "\${DRILL_PASSWORD}" }, expect: { status: 302 } }
+  #       - { path: /, expect: { contains: Sign out } }
+`;
 }
 
 function variableOf(name: string): string {

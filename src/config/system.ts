@@ -44,7 +44,7 @@ export interface System {
 /** One thing that a configuration does. Nothing in it is looked up. */
 export interface Use {
   readonly kind: 'command' | 'host' | 'file' | 'variable' | 'program' | 'folder';
-  /** Where the configuration says so: `datasets.db.url`. */
+  /** Where the configuration says so: `datasets.db`. */
   readonly at: string;
   /** The command, the place, the path, the variable's name; a password that stands in clear is masked. */
   readonly what: string;
@@ -146,8 +146,10 @@ interface SqliteDataset extends DatasetObjectives {
 
 export interface FilesDataset extends DatasetObjectives {
   readonly type: 'files';
-  /** A folder or a single file, absolute. */
+  /** A folder or a single file, absolute; `/` where there are several places. */
   readonly path: string;
+  /** Folders and files, absolute, none inside another. */
+  readonly places?: readonly string[];
   /** Patterns as in .gitignore, relative to `path`. */
   readonly exclude: ReadonlyArray<{ readonly pattern: string; readonly reason: string }>;
   /** Also leave out caches, temporary files, dependency folders (the source knows which). */
@@ -164,6 +166,12 @@ interface PostgresDataset extends DatasetObjectives {
   /** What is recorded for drills to compare: counts and checksums of all rows, or counts only. */
   readonly expectations: 'checksums' | 'rows';
   readonly mayShrink: readonly ShrinkingTable[];
+}
+
+/** What a dataset takes from this host's file system. */
+export function pathsOf(dataset: DatasetConfig): readonly string[] {
+  if (dataset.type === 'postgres') return [];
+  return dataset.type === 'files' && dataset.places !== undefined ? dataset.places : [dataset.path];
 }
 
 /** A table that may lose its rows without anybody being told: a queue. `*` stands for any part of its name. */

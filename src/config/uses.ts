@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { locationOf } from './locations.ts';
+import { shownAddress } from './postgres-address.ts';
 import { namedIn, shownOf, variablesNamed } from './references.ts';
 import type { ConfigShape } from './schema.ts';
 import type { DestinationConfig, Use } from './system.ts';
@@ -32,8 +33,8 @@ export function usesOf(
     if (config.type === 'sftp' && config.knownHosts !== undefined) use('file', at, config.knownHosts);
   }
   for (const [name, dataset] of Object.entries(shape.datasets)) {
-    if (dataset.type === 'postgres') use('host', `datasets.${name}.url`, shownOf(dataset.url));
-    else use('folder', `datasets.${name}.path`, resolve(root, dataset.path));
+    if (dataset.type === 'postgres') use('host', `datasets.${name}`, serverOf(dataset));
+    else for (const path of [dataset.path].flat()) use('folder', `datasets.${name}.path`, resolve(root, path));
   }
   const { app, checks } = shape.drill;
   if (app !== undefined) use('program', 'drill.app.start', app.start);
@@ -42,6 +43,11 @@ export function usesOf(
     if (check.type === 'command') use('program', `drill.checks.${id}.run`, check.run);
   }
   return uses.sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
+}
+
+function serverOf({ url, database = '', ...parts }: Extract<ConfigShape['datasets'][string], { type: 'postgres' }>) {
+  const { host, port, user, password } = parts;
+  return url === undefined ? shownAddress({ host, port, user, password, database }) : shownOf(url);
 }
 
 function placeOf(config: DestinationConfig): string {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import packageFile from '../../package.json' with { type: 'json' };
 import type { Catalog } from '../catalog/catalog.ts';
 import { openCatalog } from '../catalog/open.ts';
-import type { System } from '../config/system.ts';
+import { pathsOf, type System } from '../config/system.ts';
 import type { Clock, RandomBytes } from '../core/clock.ts';
 import { configurationDataset } from '../core/configuration-dataset.ts';
 import { sentenceOf } from '../core/errors.ts';
@@ -117,7 +117,7 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
       if (dataset === undefined) throw noSuchDataset({ dataset: name, known: Object.keys(config.datasets) });
       makeStateFolder(workFolder);
       const others = Object.values(config.datasets).filter((other) => other !== dataset);
-      const elsewhere = others.flatMap((other) => ('path' in other ? [other.path] : []));
+      const elsewhere = others.flatMap(pathsOf);
       return openSource(name, dataset, { workFolder, elsewhere });
     },
     destinations,

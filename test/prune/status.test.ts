@@ -220,7 +220,7 @@ test('the brake that stopped the last prune is told of with what it said, until 
   await lifeboat(folder, ['init']);
   const file = join(folder, 'lifeboat.yaml');
   const retention = 'retention: { last: 1, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0 }';
-  const text = readFileSync(file, 'utf8').replace(/^ {2}uploads:\n/m, `$&    ${retention}\n`);
+  const text = readFileSync(file, 'utf8').replace(/^( {2}uploads: \{.*) \}$/m, `$1, ${retention} }`);
   writeFileSync(file, text.replace('rpo: 15m', 'rpo: 1h'));
   for (let time = 0; time < tooMany; time++) {
     writeFileSync(join(folder, 'data/uploads/a.txt'), noise(50_000));

@@ -16,7 +16,8 @@ const blockBytes = 4096;
 const zeros = Buffer.alloc(blockBytes);
 
 /** Writes entries below a folder, one after the other, with all their metadata: what the vault's own is compared with. */
-export async function extractEntries({ chosen, all, read, into, stripPrefix }: Extraction): Promise<Extracted> {
+export async function extractEntries({ chosen: named, all, read, into, stripPrefix }: Extraction): Promise<Extracted> {
+  const chosen = named.filter(({ path }) => stripPrefix === '' || path !== stripPrefix);
   const place = (path: BytePath) => {
     const rest = stripPrefix === '' ? path : path.slice(stripPrefix.length + 1);
     if (!isSafePath(rest)) throw new Error(`unsafe path: ${path}`);

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { locationOf } from '../../config/locations.ts';
-import type { DatasetConfig, DestinationConfig, System } from '../../config/system.ts';
+import { type DatasetConfig, type DestinationConfig, pathsOf, type System } from '../../config/system.ts';
 import { sentenceOf } from '../../core/errors.ts';
 import { openDestination } from '../../destinations/registry.ts';
 import { VAULT_KEY } from '../../vault/format/keys.ts';
@@ -85,10 +85,8 @@ async function addressNote(dataset: DatasetConfig): Promise<string[]> {
 }
 
 function placeNote(dataset: DatasetConfig): string[] {
-  if (dataset.type === 'postgres') return [];
-  if (existsSync(dataset.path))
-    return [`${dataset.name}: ${dataset.path} is there already; only --force would replace it.`];
-  return existsSync(dirname(dataset.path))
-    ? []
-    : [`${dataset.name}: ${dirname(dataset.path)} does not exist; it is made.`];
+  return pathsOf(dataset).flatMap((path) => {
+    if (existsSync(path)) return [`${dataset.name}: ${path} is there already; only --force would replace it.`];
+    return existsSync(dirname(path)) ? [] : [`${dataset.name}: ${dirname(path)} does not exist; it is made.`];
+  });
 }

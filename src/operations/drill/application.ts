@@ -161,6 +161,8 @@ function placementsOf(drill: Drill): Placement[] {
     if (config.type === 'postgres') return [];
     const name = config.path.slice(config.path.lastIndexOf('/') + 1);
     const gone = config.type === 'sqlite' ? ['-wal', '-shm', '-journal'].map((end) => `${name}${end}`) : [];
-    return [{ from: drill.copies.get(config.name)?.outside ?? null, to: config.path, gone }];
+    const from = drill.copies.get(config.name)?.outside ?? null;
+    if (config.type === 'sqlite' || config.places === undefined) return [{ from, to: config.path, gone }];
+    return config.places.map((to) => ({ from: from === null ? null : `${from}${to}`, to, gone }));
   });
 }

@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
 import { foldersOf } from '../../config/locations.ts';
+import { pathsOf } from '../../config/system.ts';
 import { recoveryPlan } from '../../core/plan.ts';
 import type { Run } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
@@ -165,7 +166,7 @@ function hiddenFrom({ system, stateDir, hidden }: DrillParts): string[] {
   const own = system.files.filter((file) => !isOfApp(file));
   const folders = [...hidden, ...own].map((file) => dirname(file));
   // A folder of secrets goes whole, with what lies beside them; one in which the system or the application lives cannot.
-  const homes = [system.root, ...Object.values(system.datasets).flatMap((one) => ('path' in one ? [one.path] : []))];
+  const homes = [system.root, ...Object.values(system.datasets).flatMap(pathsOf)];
   const keys = folders.filter(
     (folder) =>
       folder !== '/' &&

@@ -1,4 +1,11 @@
-import type { DatasetConfig, DestinationConfig, S3Destination, SftpDestination, System } from '../../config/system.ts';
+import {
+  type DatasetConfig,
+  type DestinationConfig,
+  pathsOf,
+  type S3Destination,
+  type SftpDestination,
+  type System,
+} from '../../config/system.ts';
 import { accountOfKey, bucketProvider, hostOf, serverProvider } from '../../core/providers.ts';
 import { type CopyFacts, type Immutability, thisMachine } from '../../core/three-two-one.ts';
 import type { Destination } from '../../destinations/destination.ts';
@@ -29,9 +36,11 @@ async function productionFacts(datasets: readonly DatasetConfig[]): Promise<Copy
       hosts.add(await machineOf(databaseHost(dataset.url.shown)));
       continue;
     }
-    const storage = storageOf(dataset.path);
-    if (storage !== undefined) storages.push(storage);
-    hosts.add(storage?.host === undefined ? thisMachine : await machineOf(storage.host));
+    for (const path of pathsOf(dataset)) {
+      const storage = storageOf(path);
+      if (storage !== undefined) storages.push(storage);
+      hosts.add(storage?.host === undefined ? thisMachine : await machineOf(storage.host));
+    }
   }
   const machine = hosts.has(thisMachine) ? thisMachine : [...hosts][0];
   return {

@@ -26,6 +26,8 @@ export interface CaptureOptions {
   readonly root: BytePath;
   /** The single file's name. */
   readonly only?: BytePath;
+  /** Of several places, their paths in the folder. */
+  readonly places?: readonly BytePath[];
   /** What other datasets bring back, absolute: a link to it leads to nothing that is missing. */
   readonly elsewhere: readonly string[];
   readonly rules: readonly CaptureRule[];
@@ -52,7 +54,7 @@ const XATTR_BATCH = 4096;
 const MAX_OWNERS = 10_000;
 
 export async function captureFiles(options: CaptureOptions, run: Run): Promise<Capture> {
-  const { path, root, only, rules } = options;
+  const { path, root, only, places, rules } = options;
   const dataset = only === undefined ? root : `${root}/${only}`;
   const problems = startProblems();
   const leftOut = startLeftOut(rules);
@@ -86,26 +88,30 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
     vanished: () => void vanished++,
     problem: problems.add,
   };
-  const homes = [root, ...[path, ...options.elsewhere].map(pathFromText)];
+  const own = places?.map((place) => `/${place}`) ?? [root, pathFromText(path)];
+  const homes = [...own, ...options.elsewhere.map(pathFromText)];
   const noteLink = (link: { path: BytePath; target: BytePath }) => {
     const target = leadsOut(root, link, homes);
     if (target === undefined) return;
     const message = `${showPath(link.path)} leads to ${showPath(target)}, which no dataset holds: what is there was not backed up.`;
     problems.add('link-leads-out', message);
   };
-  const settledUntil = await settle(root, options.oneFileSystem, run.clock, run.signal);
+  const folders = places === undefined ? [root] : own;
+  const settledUntil = await settle(folders, options.oneFileSystem, run.clock, run.signal);
   const mounts = new Set([...(await mountPoints())].map(pathFromText));
   if (!options.oneFileSystem && mounts.size > 0) {
     for (const one of await expectedMounts()) {
       const at = pathFromText(one);
-      if (mounts.has(at) || !at.startsWith(`${root}/`) || only !== undefined) continue;
+      if (mounts.has(at) || !folders.some((folder) => at.startsWith(`${folder}/`)) || only !== undefined) continue;
       problems.add(
         'mount-missing',
         `${one} is not mounted, though /etc/fstab names it: what is on it was not backed up.`,
       );
     }
   }
-  const batches = () => walk({ ...options, excludes: compileExcludes(rules), mounts, settledUntil, events });
+  const within = only === undefined ? places : [only];
+  const part = within === undefined ? {} : { within };
+  const batches = () => walk({ ...options, ...part, excludes: compileExcludes(rules), mounts, settledUntil, events });
 
   async function* entries(): AsyncGenerator<Entry, void, undefined> {
     for await (const batch of readXattrs === undefined ? paced(batches()) : withXattrs(batches(), root, attributesOf)) {
@@ -142,6 +148,7 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
           // Links may name the folder by the path that it really has.
           ...(root !== pathFromText(path) && only === undefined && { realPath: root }),
           root: rootFacts,
+          ...(places && { places }),
           owners: await namesHere(owners),
           leftOut: leftOut.list(),
           vanished,

@@ -31,6 +31,8 @@ export interface Restoration {
   readonly root: BytePath;
   /** Under which path an entry lies there. */
   readonly nameOf: (path: BytePath) => BytePath;
+  /** Folders on the way to what was restored, which were there before it; '' is the folder itself. */
+  readonly isOthers: (path: BytePath) => boolean;
 }
 
 interface Comparison extends Restoration {
@@ -62,7 +64,7 @@ export async function compareEntries(
   };
 
   const root = contents.facts.root as RootFacts | undefined;
-  if (root?.type === 'folder') {
+  if (root?.type === 'folder' && !where.isOthers('')) {
     const entry = { ...rootMetadata(root), type: 'folder', path: '' } as const;
     const found = lstatSync(onDisk(where.root), { bigint: true });
     const xattrs = readXattrs && ((await readXattrs([where.root], run.signal)).found.get(where.root) ?? {});
@@ -80,7 +82,7 @@ export async function compareEntries(
     for (const [at, entry] of batch.entries()) {
       run.signal.throwIfAborted();
       // A socket without its program is nothing, and a device is not made everywhere.
-      if (entry.type === 'socket') continue;
+      if (entry.type === 'socket' || where.isOthers(entry.path)) continue;
       const found = lookAt(entry, comparison);
       if (typeof found !== 'string' && isDevice(entry) && found === undefined) {
         devices++;

@@ -24,7 +24,7 @@ export async function holdsOnly(where: string, contents: Contents, run: Run): Pr
   if (state === 'absent' || state === 'empty') return false;
   const isFolder = lstatSync(onDisk(path)).isDirectory();
   const split = path.lastIndexOf('/');
-  const place = isFolder ? { root: path } : { root: path.slice(0, split), only: path.slice(split + 1) };
+  const place = isFolder ? { root: path } : { root: path.slice(0, split), within: [path.slice(split + 1)] };
   const how = {
     excludes: compileExcludes([]),
     cacheFolders: false,

@@ -1,7 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Expectations } from '../../core/expectations.ts';
-import { type BytePath, pathFromText } from '../../core/paths.ts';
+import { type BytePath, isInside, pathFromText } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
 import type { Unset } from '../../metadata/set.ts';
 import { openBeneath } from '../beneath.ts';
@@ -10,6 +10,7 @@ import type { Contents, Measurement } from '../source.ts';
 import { compareEntries } from './compare.ts';
 import { compileExcludes } from './excludes.ts';
 import { startNamesChecksum } from './names-checksum.ts';
+import { placesOf } from './places.ts';
 import { nothingSettled } from './settled.ts';
 import { silent, walk } from './walk.ts';
 
@@ -27,7 +28,9 @@ export async function measureFiles(
   const path = pathFromText(where);
   const isFolder = lstatSync(onDisk(path)).isDirectory();
   const split = path.lastIndexOf('/');
-  const place = isFolder ? { root: path } : { root: path.slice(0, split), only: path.slice(split + 1) };
+  const place = isFolder ? { root: path } : { root: path.slice(0, split), within: [path.slice(split + 1)] };
+  // Among all that a host has, only the places are of this dataset. A copy has nothing else.
+  const within = where === '/' && contents !== undefined ? { within: placesOf(contents) } : {};
   const names = startNamesChecksum();
   const nothing = {
     excludes: compileExcludes([]),
@@ -36,7 +39,7 @@ export async function measureFiles(
     mounts: new Set<BytePath>(),
     settledUntil: nothingSettled,
   };
-  for (const batch of walk({ ...place, ...nothing, events: silent })) {
+  for (const batch of walk({ ...place, ...within, ...nothing, events: silent })) {
     run.signal.throwIfAborted();
     for (const entry of batch) names.add(isFolder ? entry : { type: 'file', path: '' });
     // An interruption is heard between two batches.
@@ -45,8 +48,9 @@ export async function measureFiles(
   if (contents === undefined) return { actual: names.expectations(path), integrity: [] };
   using folder = openBeneath(place.root);
   const nameOf = isFolder ? (entry: BytePath) => entry : () => path.slice(split + 1);
+  const isOthers = (entry: BytePath) => within.within?.some((one) => one !== entry && isInside(one, entry)) ?? false;
   return {
     actual: names.expectations(path),
-    integrity: [await compareEntries({ folder, root: place.root, nameOf }, contents, run, unset)],
+    integrity: [await compareEntries({ folder, root: place.root, nameOf, isOthers }, contents, run, unset)],
   };
 }

@@ -80,6 +80,7 @@ async function exchangeChosen(job: Job, target: BytePath, { paths, beneath, make
     if (came.some((one) => isInside(one, path))) await makeFolder(path);
   }
   if (job.force) await flush(work.fresh);
+  await job.beforePlacing(undefined);
   const stayed = await work.exchange(came.map((path) => ({ from: `${work.fresh}/${path}`, to: `${target}/${path}` })));
   return { ...extracted, problems: [...others, ...extracted.problems, ...stayed] };
 }

@@ -20,7 +20,7 @@ export interface Job {
   readonly run: Run;
   /** Somebody notes what comes to its place, so all of it is on the disk before. */
   readonly isMarked: boolean;
-  readonly beforePlacing: (mark: string | undefined) => void;
+  readonly beforePlacing: (mark: string | undefined) => Promise<void>;
 }
 
 export interface Wanted {

@@ -16,18 +16,23 @@ import { chosenOf, extract, type Job } from './restore-job.ts';
 import { flush, mustStay, refuseMountsIn, stateOf } from './restore-target.ts';
 import { rootMetadata, setFolder, together } from './set-metadata.ts';
 
-/** Restores a folder, chosen paths of it, or a single file. `home` is where it came from. Never half: see exchange.ts. */
+/**
+ * Restores a folder, chosen paths of it, or a single file. `home` is where it came from. Never half: see exchange.ts.
+ * @param beforePlacing called when all is written, right before it goes to its place; undefined where that has no mark
+ */
 export async function restoreFiles(
   contents: Contents,
   target: RestoreTarget,
   home: string,
   run: Run,
+  beforePlacing: Job['beforePlacing'] = async (mark) => {
+    if (mark !== undefined) target.beforePlacing?.(mark);
+  },
 ): Promise<Restored> {
   const root = contents.facts.root as RootFacts | undefined;
   if (root === undefined) throw new Error('not the contents of a files dataset');
   const wanted = await chosenOf(contents, target.only);
   const into = await realPlace(target.into ?? home);
-  const beforePlacing: Job['beforePlacing'] = (mark) => mark !== undefined && target.beforePlacing?.(mark);
   const isMarked = target.beforePlacing !== undefined;
   const owners = await ownersOf(contents, target.numericOwners ?? false);
   const rehearsal = target.rehearsal ?? false;
@@ -91,7 +96,7 @@ async function exchangeWhole(job: Job, target: BytePath, inside: boolean, replac
   const extracted = await extract(job, folder, work.fresh);
   const whole = inside ? extracted : together(extracted, await setRoot(work.fresh, job));
   if (replaces || job.isMarked) await flush(work.fresh);
-  job.beforePlacing(await (inside ? markOfContents(work.fresh) : markOf(work.fresh)));
+  await job.beforePlacing(await (inside ? markOfContents(work.fresh) : markOf(work.fresh)));
   const moves = inside ? await movesOfContents(work.fresh, target) : [{ from: work.fresh, to: target }];
   const stayed = await work.exchange(moves);
   return { ...whole, problems: [...whole.problems, ...stayed] };
@@ -113,7 +118,7 @@ async function restoreSingleFile(job: Job): Promise<Restored> {
   const extracted = await extract(job, parentOf(target), work.fresh);
   if (replaces || job.isMarked) await flush(work.fresh);
   const from: BytePath = `${work.fresh}/${name}`;
-  job.beforePlacing(await markOf(from));
+  await job.beforePlacing(await markOf(from));
   const stayed = await work.exchange([{ from, to: target }]);
   const placed = { ...extracted, problems: [...extracted.problems, ...stayed] };
   const nameHere = (path: BytePath) => (path === name ? nameOf(target) : undefined);

@@ -31,9 +31,15 @@ const overlay = 0x794c7630;
  * A page that a program has mapped sets the file's time only when it is first written to after it went to the disk. So everything is
  * sent there first: from then on each first write to a page shows. (borg#3535: databases restored as they had been days before.)
  */
-export async function settle(root: BytePath, oneFileSystem: boolean, clock: Clock, signal: AbortSignal) {
+export async function settle(
+  roots: readonly BytePath[],
+  oneFileSystem: boolean,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<SettledUntil> {
   const inside = oneFileSystem ? [] : [...(await mountPoints())].map((path) => Buffer.from(path).toString('latin1'));
-  const folders = [root, ...inside.filter((path) => path.startsWith(`${root === '/' ? '' : root}/`))];
+  const isIn = (path: BytePath) => roots.some((root) => path.startsWith(`${root === '/' ? '' : root}/`));
+  const folders = [...roots, ...inside.filter(isIn)];
   const beganMs = clock.now();
   if (!(await synced(folders, signal))) return nothingSettled;
   const settledUntil: SettledUntil = (folder) => {

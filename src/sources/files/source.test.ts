@@ -60,4 +60,36 @@ function makeTree(path: string): void {
   fs.utimesSync(path, 1e9, 1_600_000_000);
 }
 
+async function openPlaces(): Promise<SourceFixture> {
+  const place = await temporaryFolder();
+  const [etc, file, uploads] = ['etc/app', 'etc/cron.d/a file', 'srv/app/uploads'].map((path) => join(place, path));
+  fs.mkdirSync(etc!, { recursive: true });
+  fs.writeFileSync(join(etc!, 'settings'), 'mode: production');
+  fs.mkdirSync(join(file!, '..'), { mode: 0o711 });
+  fs.writeFileSync(file!, '* * * * * root true', { mode: 0o600 });
+  fs.mkdirSync(join(uploads!, '..'), { recursive: true, mode: 0o750 });
+  makeTree(uploads!);
+  const places = [uploads!, etc!, file!];
+  let targets = 0;
+  const look = (where: string) => places.flatMap((path) => [path, ...describeTree(join(where, path))]);
+  const how = { exclude: [], defaultExcludes: true, oneFileSystem: true, xattrs: true };
+  return {
+    source: filesSource({ name: 'host', path: '/', places, ...how }),
+    newTarget: async () => join(place, `restored-${++targets}`),
+    look: async (where) => look(where),
+    lookHome: async () => look('/'),
+    async change() {
+      fs.writeFileSync(file!, 'changed');
+      fs.writeFileSync(join(uploads!, 'a/new'), 'new');
+      fs.rmSync(join(uploads!, 'a/one'));
+    },
+    async vanish() {
+      for (const path of places) fs.rmSync(path, { recursive: true });
+    },
+    // A copy has the folders on the way, so also the test's own.
+    remains: async () => remainsIn(place).filter((name) => name.includes('lifeboat-restoring')),
+  };
+}
+
 describe('a folder', () => sourceSuite(openFolder));
+describe('several places', () => sourceSuite(openPlaces));

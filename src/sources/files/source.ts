@@ -1,12 +1,12 @@
 import { realpathSync } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { type BytePath, pathFromText } from '../../core/paths.ts';
+import { type BytePath, comparePaths, pathFromText } from '../../core/paths.ts';
 import type { Problem } from '../../core/run.ts';
 import { datasetUnreadable, datasetVanished, restoreInterrupted } from '../errors.ts';
 import { keptOld, refuseHalfExchanged } from '../exchange.ts';
 import { codeOf } from '../file-system.ts';
-import type { Inspection, Source } from '../source.ts';
+import type { Contents, Inspection, Source } from '../source.ts';
 import { captureFiles } from './capture.ts';
 import { defaultExcludes } from './default-excludes.ts';
 import { compileExcludes, type ExcludeRule } from './excludes.ts';
@@ -14,12 +14,15 @@ import { holdsOnly } from './holds-only.ts';
 import type { CaptureRule } from './left-out.ts';
 import { measureFiles } from './measure.ts';
 import { expectedMounts, mountPoints } from './mounts.ts';
+import { placesHoldOnly, placesOf, placesText, restorePlaces, werePlaced } from './places.ts';
 import { restoreFiles, wasPlaced } from './restore.ts';
 
 export interface FilesOptions {
   readonly name: string;
-  /** A folder or a single file, absolute. A symbolic link is followed. */
+  /** A folder or a single file, absolute. A symbolic link is followed. `/` where there are several places. */
   readonly path: string;
+  /** Folders and files, absolute, none inside another and none behind a link. */
+  readonly places?: readonly string[];
   readonly exclude: readonly ExcludeRule[];
   readonly defaultExcludes: boolean;
   readonly oneFileSystem: boolean;
@@ -31,6 +34,10 @@ export interface FilesOptions {
 /** @throws `exclude-invalid` */
 export function filesSource(options: FilesOptions): Source {
   const path = resolve(options.path);
+  const paths = options.places?.map((place) => resolve(place)) ?? [path];
+  /** One that was configured otherwise then goes back to where it was then. */
+  const homeOf = ({ facts }: Contents) =>
+    options.places === undefined || typeof facts.path !== 'string' ? path : facts.path;
   const rules: CaptureRule[] = [
     ...options.exclude.map((rule) => ({ pattern: rule.pattern, reason: rule.reason, isDefault: false })),
     ...(options.defaultExcludes ? defaultExcludes.map((rule) => ({ ...rule, isDefault: true })) : []),
@@ -39,11 +46,11 @@ export function filesSource(options: FilesOptions): Source {
   return {
     kind: 'files',
     profile: 'files',
-    location: path,
-    hostPaths: [path],
-    inspect: () => inspectFiles(path),
+    location: placesText(paths),
+    hostPaths: paths,
+    inspect: () => inspectAll(options, paths),
     async capture(run, leftOutBefore) {
-      await inspectFiles(path);
+      await inspectAll(options, paths);
       const real: BytePath = realpathSync.native(path, { encoding: 'latin1' });
       const isFolder = (await stat(path)).isDirectory();
       const split = real.lastIndexOf('/');
@@ -51,13 +58,35 @@ export function filesSource(options: FilesOptions): Source {
       const { oneFileSystem, xattrs, defaultExcludes: cacheFolders, elsewhere = [] } = options;
       const how = { rules: isFolder ? rules : [], cacheFolders, oneFileSystem, xattrs, elsewhere };
       const before = leftOutBefore === undefined ? {} : { leftOutBefore };
-      return captureFiles({ path, ...where, ...how, ...before }, run);
+      const places = options.places && {
+        places: paths.map((place) => pathFromText(place.slice(1))).sort(comparePaths),
+      };
+      return captureFiles({ path, ...where, ...places, ...how, ...before }, run);
     },
-    restore: (contents, target, run) => restoreFiles(contents, target, path, run),
-    holdsOnly: (contents, run) => holdsOnly(path, contents, run),
-    wasPlaced: (mark, contents, run) => wasPlaced(mark, contents, path, run),
+    restore: (contents, target, run) =>
+      isOfPlaces(contents) && target.into === undefined
+        ? restorePlaces(contents, target, run)
+        : restoreFiles(contents, target, homeOf(contents), run),
+    holdsOnly: (contents, run) =>
+      isOfPlaces(contents) ? placesHoldOnly(contents, run) : holdsOnly(homeOf(contents), contents, run),
+    wasPlaced: (mark, contents, run) =>
+      isOfPlaces(contents) ? werePlaced(mark, contents, run) : wasPlaced(mark, contents, homeOf(contents), run),
     measure: measureFiles,
   };
+}
+
+const isOfPlaces = (contents: Contents) => placesOf(contents).length > 0;
+
+/** @throws as `inspectFiles`, for the first place of which that is true */
+async function inspectAll({ places }: FilesOptions, paths: readonly string[]): Promise<Inspection> {
+  const problems: Problem[] = [];
+  for (const path of paths) {
+    problems.push(...(await inspectFiles(path)).problems);
+    const real = places === undefined ? path : realpathSync(path);
+    // What lies there would be kept under another path than the one that was named.
+    if (real !== path) throw datasetUnreadable({ path, why: `a link leads from there to ${real}: name that instead` });
+  }
+  return { versions: {}, problems };
 }
 
 /** @throws `dataset-vanished`, `dataset-unreadable`, `restore-interrupted` */

@@ -40,8 +40,8 @@ export const silent: WalkEvents = {
 
 export interface WalkOptions {
   readonly root: BytePath;
-  /** Only this name in it. */
-  readonly only?: BytePath;
+  /** Only what lies at these paths in it, none inside another; the folders on the way are entries too. */
+  readonly within?: readonly BytePath[];
   readonly excludes: Excludes;
   readonly cacheFolders: boolean;
   readonly oneFileSystem: boolean;
@@ -65,6 +65,8 @@ interface Folder {
   readonly prefix: BytePath;
   readonly names: readonly BytePath[];
   readonly device: bigint;
+  /** The one that `oneFileSystem` stays on. */
+  readonly fileSystem: bigint;
   readonly settledMs: bigint;
   next: number;
 }
@@ -77,11 +79,13 @@ export function* walk(options: WalkOptions): Generator<MutableEntry[], void, und
   const { root, excludes, events } = options;
   const rootFound = fs.lstatSync(onDisk(root), { bigint: true });
   const links: Surroundings['links'] = new Map();
-  const first = options.only === undefined ? list(root, '', options) : [options.only];
+  const wanted = options.within === undefined ? undefined : startWanted(options.within);
+  const first = wanted === undefined ? list(root, '', options) : wanted.names('');
   const settledMs = options.settledUntil(root);
-  const stack: Folder[] = [{ prefix: '', names: first ?? [], device: rootFound.dev, settledMs, next: 0 }];
+  const device = rootFound.dev;
+  const stack: Folder[] = [{ prefix: '', names: first ?? [], device, fileSystem: device, settledMs, next: 0 }];
   const scale = startScale(options.mounts);
-  if (options.only === undefined && first !== undefined) yield* weighCache(root, '', first, scale, options);
+  if (wanted === undefined && first !== undefined) yield* weighCache(root, '', first, scale, options);
   let batch: MutableEntry[] = [];
 
   while (stack.length > 0) {
@@ -92,15 +96,17 @@ export function* walk(options: WalkOptions): Generator<MutableEntry[], void, und
       continue;
     }
     const path = folder.prefix + name;
-    const file: BytePath = `${root}/${path}`;
-    if (options.mounts.has(file) && excludes.match(path, name, true) >= 0) {
+    const file: BytePath = `${root === '/' ? '' : root}/${path}`;
+    const given = wanted?.given(path);
+    if (given === undefined && options.mounts.has(file) && excludes.match(path, name, true) >= 0) {
       events.leftOut(excludes.match(path, name, true), unseen);
       continue;
     }
     const found = look(file, path, events);
     if (found === undefined) continue;
     const isFolder = found.isDirectory();
-    const rule = excludes.match(path, name, isFolder);
+    // What is named as a place is in it, whatever a rule says of its name.
+    const rule = given === undefined ? excludes.match(path, name, isFolder) : -1;
     // A file may have any name; what a restore leaves is a folder.
     const by = rule >= 0 ? rule : isFolder && name.startsWith(workPrefix) ? 'leftover' : undefined;
     if (by !== undefined) {
@@ -114,22 +120,27 @@ export function* walk(options: WalkOptions): Generator<MutableEntry[], void, und
     const spelled = excludes.nearly(path, name, isFolder);
     if (spelled >= 0) events.spelled(spelled, path);
     if (found.isSocket()) events.leftOut('socket', { files: 1, bytes: 0, folders: 0, more: false });
+    // Each place is brought back by itself, so a name of its files elsewhere is a file of its own.
+    if (given === 'place') links.clear();
     const entry = makeEntry(file, path, found, { root, links, settledMs: folder.settledMs, events });
     if (entry === undefined) continue;
     batch.push(entry);
+    wanted?.found(path, found);
     if (isFolder) {
-      if (options.oneFileSystem && found.dev !== rootFound.dev) {
+      const fileSystem = given === undefined ? folder.fileSystem : found.dev;
+      if (options.oneFileSystem && found.dev !== fileSystem) {
         events.problem(
           'other-file-system',
           `${showPath(path)} is another file system: what is in it was not backed up. To have it in, say oneFileSystem: false, or make it a dataset of its own.`,
         );
         events.leftOut('other-file-system', isOfThisHost(file) ? yield* scale.weighInside(file) : unseen);
       } else {
-        const names = list(file, path, options);
+        const names = given === 'way' ? wanted!.names(path) : list(file, path, options);
         if (names !== undefined) yield* weighCache(file, path, names, scale, options);
         const same = found.dev === folder.device;
         const settledMs = same ? folder.settledMs : options.settledUntil(file);
-        if (names !== undefined) stack.push({ prefix: `${path}/`, names, device: found.dev, settledMs, next: 0 });
+        const { dev } = found;
+        if (names !== undefined) stack.push({ prefix: `${path}/`, names, device: dev, fileSystem, settledMs, next: 0 });
       }
     }
     if (batch.length >= BATCH) {
@@ -139,6 +150,42 @@ export function* walk(options: WalkOptions): Generator<MutableEntry[], void, und
   }
   if (batch.length > 0) yield batch;
   refuseOther(root, rootFound);
+  wanted?.refuseOthers(root === '/' ? '' : root);
+}
+
+/** The places that a walk is for, and the folders on the way to them. */
+function startWanted(places: readonly BytePath[]) {
+  const ways = new Map<BytePath, Set<BytePath>>();
+  const seen = new Map<BytePath, fs.BigIntStats>();
+  for (const place of places) {
+    for (let at = place, up = parent(at); ; at = up, up = parent(at)) {
+      const names = ways.get(up) ?? new Set();
+      ways.set(up, names.add(at.slice(up === '' ? 0 : up.length + 1)));
+      if (up === '') break;
+    }
+  }
+  const given = (path: BytePath) => (places.includes(path) ? 'place' : ways.has(path) ? 'way' : undefined);
+  return {
+    given,
+    /** Of those on the way, by byte. */
+    names: (path: BytePath) => [...(ways.get(path) ?? [])].sort(),
+    found(path: BytePath, found: fs.BigIntStats): void {
+      if (given(path) === 'place') seen.set(path, found);
+    },
+    refuseOthers(prefix: BytePath): void {
+      for (const place of places) {
+        const path = `${prefix}/${place}`;
+        const before = seen.get(place);
+        if (before === undefined) throw datasetVanished({ path: showPath(path), why: 'went away while it was read' });
+        // A file may be replaced at any time; a folder that is another one now was read in part at most.
+        if (before.isDirectory()) refuseOther(path, before);
+      }
+    },
+  };
+}
+
+function parent(path: BytePath): BytePath {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }
 
 /** SQLite's index of a log is shared memory of whole pieces of 32 KiB, beside the database and its log. A file of somebody's is none of that. */
