@@ -45,6 +45,7 @@ by the next prunes: marked, after 3 days, once no lock holds them. The ledger ke
           `${style.good('✓')} ${countOf(restorePoints.length, 'restore point')} of ${dataset} will be removed`,
           ...restorePoints.map(({ id, time }) => `  ${formatMoment(Date.parse(time), clock.now())}  ${style.dim(id)}`),
           "Run 'lifeboat prune' now and again in 3 days; it says what locks still hold, and until when.",
+          'Until then a restore can still take one of them: name another by --at.',
           "Another machine that prunes heeds this only if its vault.pruners names this one's key.",
         ].join('\n'),
       true,

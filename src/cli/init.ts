@@ -8,7 +8,7 @@ import { loadSystem } from '../config/load.ts';
 import { findLocalPostgres } from '../config/local-postgres.ts';
 import { realPath } from '../config/nesting.ts';
 import { type StarterRecipient, starterConfig } from '../config/starter.ts';
-import { sentenceOf } from '../core/errors.ts';
+import { whyOf } from '../core/errors.ts';
 import { newUlid } from '../core/ulid.ts';
 import { stateUnusable } from '../host/errors.ts';
 import { stateFolderOf } from '../host/state-folder.ts';
@@ -125,7 +125,7 @@ async function writeConfig(file: string, text: string, force: boolean): Promise<
     if (existsSync(file)) await rename(file, `${file}.old`);
     await rename(`${file}.new`, file);
   } catch (cause) {
-    throw configUnwritable({ file, why: sentenceOf(cause) }, { cause });
+    throw configUnwritable({ file, why: whyOf(cause) }, { cause });
   }
 }
 

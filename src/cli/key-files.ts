@@ -1,6 +1,6 @@
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { sentenceOf } from '../core/errors.ts';
+import { whyOf } from '../core/errors.ts';
 import { type Vouched, vouchedLine } from '../keys/vouched.ts';
 import type { KeyPair } from '../vault/age/identity.ts';
 import { keyFileExists, keyFileUnwritable } from './errors.ts';
@@ -35,7 +35,7 @@ export async function writeKeyFile(file: string, pair: KeyPair, notes: KeyNotes)
     await handle.sync();
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') throw keyFileExists({ file }, { cause });
-    throw keyFileUnwritable({ file, why: sentenceOf(cause) }, { cause });
+    throw keyFileUnwritable({ file, why: whyOf(cause) }, { cause });
   }
 }
 

@@ -16,7 +16,7 @@ import { noteDamage } from './damage-note.ts';
 import { usageWrong } from './errors.ts';
 import { exitCodes } from './exit.ts';
 import { leftOutLines } from './left-out-text.ts';
-import { type Style, table } from './output.ts';
+import { type Style, tableWithin } from './output.ts';
 
 interface Listing {
   readonly datasets: readonly ListedDataset[];
@@ -102,7 +102,7 @@ With --files, what one restore point of one dataset holds; that needs a key.`,
       datasets.push({ ...told, restorePoints: asked, passedOver });
     }
     out.answer<Listing>({ datasets, suspect: plan.suspect }, (listing, style) =>
-      listingText(listing, clock.now(), style),
+      listingText(listing, clock.now(), style, out.columns),
     );
     return plan.suspect.length === 0 ? exitCodes.ok : exitCodes.no;
   },
@@ -144,7 +144,7 @@ function listed(
   };
 }
 
-function listingText({ datasets, suspect }: Listing, nowMs: number, style: Style): string {
+function listingText({ datasets, suspect }: Listing, nowMs: number, style: Style, columns: number): string {
   const blocks = datasets.map(({ dataset, restorePoints }) => {
     if (restorePoints.length === 0) return `${style.bold(dataset)}\n  no restore point`;
     const rows = restorePoints.map((point) => [
@@ -159,7 +159,7 @@ function listingText({ datasets, suspect }: Listing, nowMs: number, style: Style
     const leftOut = leftOutLines(restorePoints[0]?.leftOut ?? []).map((line) =>
       style.dim(`  – left out of the newest by ${line}`),
     );
-    return [style.bold(dataset), table(rows), ...leftOut].join('\n');
+    return [style.bold(dataset), tableWithin(rows, columns), ...leftOut].join('\n');
   });
   for (const { key, why } of suspect) blocks.push(`${style.bad('✗')} ${key} cannot be believed: ${why}`);
   return blocks.join('\n\n');

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { createOutput, printable, table } from './output.ts';
+import { inLocale } from './locale-signs.ts';
+import { createOutput, printable, table, tableWithin } from './output.ts';
 import { createProgress, describe as describeStep, urgentOnly } from './progress.ts';
 
 function collect() {
@@ -9,11 +10,40 @@ function collect() {
 
 function output(how: { json?: boolean; jsonEvents?: boolean; quiet?: boolean; color?: boolean }) {
   const [stdout, stderr] = [collect(), collect()];
-  const options = { json: false, jsonEvents: false, quiet: false, color: false, ...how };
+  const options = { json: false, jsonEvents: false, quiet: false, color: false, columns: 80, ...how };
   return { out: createOutput({ ...options, stdout, stderr, progress: urgentOnly(stderr) }), stdout, stderr };
 }
 
 describe('what reaches a terminal', () => {
+  test('terminal-19: rows that are wider than it go on in further lines, and no word is lost', () => {
+    const rows = [
+      ['  Fri 27 Nov 23:40', '\x1b[2m01M8FP45QPE85GVKW9YVH6324D\x1b[0m', '160 KiB', '', 'local, second'],
+      ['  Thu 26 Nov 9:00', '01M8FP45QPE85GVKW9YVH6324E', '1 B', 'kept: newest, last 7, until about 2027-01-01', ''],
+    ];
+    expect(tableWithin(rows, 200)).toBe(table(rows));
+    for (const columns of [30, 40, 60]) {
+      const text = tableWithin(rows, columns);
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: colours have no width
+      const plain = text.replace(/\x1b\[\d+m/g, '');
+      for (const line of plain.split('\n')) expect(line.length, line).toBeLessThanOrEqual(columns);
+      const words = rows.flat().join(' ').split(/\s+/).filter(Boolean);
+      expect(text.split(/\s+/).filter(Boolean)).toEqual(words);
+    }
+  });
+
+  test('terminal-19: signs are of ASCII where a locale is named that is not of UTF-8; names of files stay', () => {
+    const said = (env: Record<string, string>) => {
+      const stream = collect();
+      inLocale(stream, env).write('✓ a … ✗ ä.txt → b');
+      return stream.text();
+    };
+    expect(said({ LANG: 'C' })).toBe('+ a ... x ä.txt -> b');
+    expect(said({ LANG: 'en_US.UTF-8', LC_ALL: 'POSIX' })).toBe('+ a ... x ä.txt -> b');
+    for (const env of [{}, { LANG: '' }, { LANG: 'C.UTF-8' }, { LC_CTYPE: 'de_DE.utf8', LANG: 'C' }]) {
+      expect(said(env)).toBe('✓ a … ✗ ä.txt → b');
+    }
+  });
+
   test('no control character but newlines and, where there is colour, our own colours', () => {
     const text = 'a\x1b]0;evil\x07b\x1b[31mred\x1b[0m\x1b[2J\r\tc\n\u202ed\x9bx\u061c';
     expect(printable(text, true)).toBe(

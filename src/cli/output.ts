@@ -20,6 +20,8 @@ export interface Output {
   /** An aside, on standard error; not with --quiet or --json. */
   note(text: string): void;
   readonly style: Style;
+  /** How wide a line may be; infinite where no terminal is. */
+  readonly columns: number;
   /** Whether text is meant for people (not --json). */
   readonly forPeople: boolean;
 }
@@ -43,6 +45,7 @@ export interface OutputOptions {
   readonly jsonEvents: boolean;
   readonly quiet: boolean;
   readonly color: boolean;
+  readonly columns: number;
   /** Cleared before anything else is written, so that no line lands in the middle of the bar. */
   readonly progress: Progress;
 }
@@ -58,6 +61,7 @@ export function createOutput(options: OutputOptions): Output {
   };
   return {
     style,
+    columns: options.columns,
     forPeople: !json && !jsonEvents,
     answer: show,
     done(document, render, well = true) {
@@ -148,6 +152,32 @@ export function table(rows: ReadonlyArray<readonly string[]>): string {
     )
     .join('\n');
 }
+
+/** The same for a terminal that may be too narrow: then each row goes on in further lines, further in. */
+export function tableWithin(rows: ReadonlyArray<readonly string[]>, columns: number): string {
+  const text = table(rows);
+  if (text.split('\n').every((line) => widthOf(line) <= columns)) return text;
+  return rows.map((row) => folded(row, columns)).join('\n');
+}
+
+function folded(cells: readonly string[], columns: number): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const cell of cells.filter((one) => one !== '')) {
+    const isLong = widthOf(cell) > columns - further.length;
+    for (const [at, piece] of (isLong ? cell.split(' ') : [cell]).entries()) {
+      const longer = line === '' ? piece : `${line}${at === 0 ? '  ' : ' '}${piece}`;
+      if (line === '' || widthOf(longer) <= columns) line = longer;
+      else {
+        lines.push(line);
+        line = further + piece;
+      }
+    }
+  }
+  return [...lines, line].join('\n');
+}
+
+const further = '    ';
 
 function widthOf(cell: string): number {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: colours have no width

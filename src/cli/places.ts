@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { sentenceOf } from '../core/errors.ts';
+import { whyOf } from '../core/errors.ts';
 import { placesUnclear } from './errors.ts';
 
 /**
@@ -33,7 +33,7 @@ function placesIn(file: string): Record<string, string> {
   try {
     found = parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw placesUnclear({ why: `${file} cannot be read: ${sentenceOf(error)}` }, { cause: error });
+    throw placesUnclear({ why: `${file} cannot be read: ${whyOf(error)}` }, { cause: error });
   }
   const isMap = typeof found === 'object' && found !== null && !Array.isArray(found);
   if (isMap && Object.values(found!).every((target) => typeof target === 'string' && target !== '')) {

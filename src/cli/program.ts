@@ -7,6 +7,7 @@ import { usageWrong } from './errors.ts';
 import { type ExitCode, exitCodes } from './exit.ts';
 import { failureJson, failureOf, failureText } from './failure.ts';
 import { loadedOnce } from './loaded.ts';
+import { inLocale } from './locale-signs.ts';
 import { commanderOption, commonOptions, flagName, readCommonOptions, readOptions } from './options.ts';
 import { createOutput, eventLine } from './output.ts';
 import { createProgress, type ProgressStream, urgentOnly } from './progress.ts';
@@ -21,11 +22,12 @@ export interface Surroundings {
 }
 
 /** Runs one command line. Never throws: what goes wrong is shown and becomes the exit code. */
-export async function runProgram(argv: readonly string[], around: Surroundings): Promise<ExitCode> {
+export async function runProgram(argv: readonly string[], given: Surroundings): Promise<ExitCode> {
   let exit: ExitCode = exitCodes.ok;
+  const around = { ...given, stderr: inLocale(given.stderr, given.env) };
   const chosen = findCommand(argv);
   try {
-    const program = createProgram(around.version, writeTo(around.stdout), writeTo(around.stderr));
+    const program = createProgram(around.version, writeTo(inLocale(around.stdout, around.env)), writeTo(around.stderr));
     for (const entry of commands) {
       const definition = entry === chosen ? await entry.load() : undefined;
       const command = addCommand(program, entry, definition);
@@ -129,13 +131,14 @@ function findCommand(argv: readonly string[]): CommandEntry | undefined {
 }
 
 async function execute(definition: AnyCommand, command: Command, around: Surroundings): Promise<ExitCode> {
-  const { env, stdout, stderr, signal } = around;
+  const { env, stderr, signal } = around;
   const given: Record<string, unknown> = command.optsWithGlobals();
   const common = readCommonOptions(given, env, nameOf(command));
   const { json, jsonEvents, quiet } = common;
+  const stdout = json || jsonEvents ? around.stdout : inLocale(around.stdout, env);
   const color = common.color && stdout.isTTY === true;
   const progress = quiet || json || jsonEvents ? urgentOnly(stderr) : createProgress(stderr, systemClock);
-  const out = createOutput({ json, jsonEvents, quiet, color, stdout, stderr, progress });
+  const out = createOutput({ json, jsonEvents, quiet, color, columns: columnsOf(stdout), stdout, stderr, progress });
   const loaded = loadedOnce(common, env, out, signal);
   try {
     return await definition.run({
@@ -164,6 +167,11 @@ async function execute(definition: AnyCommand, command: Command, around: Surroun
   } finally {
     await loaded.close();
   }
+}
+
+/** Of a terminal that tells how wide it is. */
+function columnsOf({ isTTY, columns }: ProgressStream): number {
+  return isTTY === true && columns !== undefined && columns > 0 ? columns : Number.POSITIVE_INFINITY;
 }
 
 function usageError(error: CommanderError, chosen: CommandEntry | undefined): Error {

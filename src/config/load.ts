@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isAccepted } from '../core/accepted.ts';
 import { dayMs } from '../core/duration.ts';
-import { sentenceOf } from '../core/errors.ts';
+import { whyOf } from '../core/errors.ts';
 import { isLocalHost } from '../core/local-host.ts';
 import type { Problem } from '../core/run.ts';
 import { objectionsTo } from '../core/storage-classes.ts';
@@ -83,7 +83,7 @@ function readConfig(file: string): Buffer {
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
     if (code === 'ENOENT' || code === 'ENOTDIR') throw configMissing({ file }, { cause });
-    throw configUnreadable({ file, why: code === 'EISDIR' ? 'it is a folder' : sentenceOf(cause) }, { cause });
+    throw configUnreadable({ file, why: whyOf(cause) }, { cause });
   }
 }
 

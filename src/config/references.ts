@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { sentenceOf } from '../core/errors.ts';
+import { whyOf } from '../core/errors.ts';
 import { fillTemplate, parseTemplate, variablesOf } from '../core/template.ts';
 import { parseEnvFile } from './env-file.ts';
 import { maskPasswords, secretUnavailable } from './errors.ts';
@@ -102,7 +102,7 @@ async function envFileOf(
   try {
     return parseEnvFile(await readFile(envFile, 'utf8'));
   } catch (cause) {
-    throw secretUnavailable({ reference: `envFile: ${envFile}`, why: sentenceOf(cause) }, { cause });
+    throw secretUnavailable({ reference: `envFile: ${envFile}`, why: whyOf(cause) }, { cause });
   }
 }
 
@@ -112,7 +112,7 @@ async function fromFile(path: string, context: ReferenceContext): Promise<string
   try {
     text = await readFile(resolve(context.root, path), 'utf8');
   } catch (cause) {
-    throw secretUnavailable({ reference, why: sentenceOf(cause) }, { cause });
+    throw secretUnavailable({ reference, why: whyOf(cause) }, { cause });
   }
   return checked(text, reference);
 }

@@ -116,6 +116,27 @@ export function receivedError({ message, errno, ours }: SentError): Error {
   return Object.assign(new Error(message), errno !== undefined && { code: errno });
 }
 
+/** What the system's codes say, of a file or folder that the message names by itself. */
+const refusals: Readonly<Record<string, string>> = {
+  ENOENT: 'it is not there',
+  ENOTDIR: 'something on the way to it is no folder',
+  EISDIR: 'it is a folder',
+  EEXIST: 'something is there already',
+  EACCES: 'permission denied',
+  EPERM: 'it is not permitted',
+  EROFS: 'its file system is read-only',
+  ENOSPC: 'its disk is full',
+  EDQUOT: 'the quota is used up',
+  ELOOP: 'its links lead in a circle',
+  ENAMETOOLONG: 'its name is too long',
+};
+
+/** Why a call of the system failed, for messages that name what it was about. */
+export function whyOf(error: unknown): string {
+  const code = error instanceof Error && 'syscall' in error && 'code' in error ? String(error.code) : '';
+  return refusals[code] ?? sentenceOf(error);
+}
+
 /** The sentence of any thrown thing, for messages that quote a cause. */
 export function sentenceOf(error: unknown): string {
   if (error instanceof LifeboatError) return error.message;

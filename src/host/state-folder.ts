@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { sentenceOf } from '../core/errors.ts';
+import { sentenceOf, whyOf } from '../core/errors.ts';
 import { formatSize } from '../core/size.ts';
 import { stateUnusable } from './errors.ts';
 
@@ -80,7 +80,7 @@ export function makeStateFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    throw stateUnusable({ folder, why: sentenceOf(cause) }, { cause });
+    throw stateUnusable({ folder, why: whyOf(cause) }, { cause });
   }
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sentenceOf } from '../core/errors.ts';
+import { sentenceOf, whyOf } from '../core/errors.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { parseKey } from '../vault/format/keys.ts';
 import { type LedgerObject, type LedgerVerdict, verifyLedger } from '../vault/format/ledger.ts';
@@ -41,7 +41,7 @@ export async function verifyFolder(folder: string, trust: LedgerTrust): Promise<
   const inside = join(folder, 'ledger');
   const from = existsSync(inside) ? inside : folder;
   const names = await readdir(from).catch((error: unknown) => {
-    throw noLedgerThere({ folder, why: sentenceOf(error) }, { cause: error });
+    throw noLedgerThere({ folder, why: whyOf(error) }, { cause: error });
   });
   const ours = names.filter((name) => parseKey(`ledger/${name}`)?.type === 'ledger').sort();
   if (ours.length === 0) throw noLedgerThere({ folder, why: 'it holds no entry' });

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { locationOf } from '../config/locations.ts';
 import type { DestinationConfig } from '../config/system.ts';
-import { sentenceOf } from '../core/errors.ts';
+import { sentenceOf, whyOf } from '../core/errors.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { destinationUnreachable } from '../destinations/errors.ts';
 import { openDestination } from '../destinations/registry.ts';
@@ -43,8 +43,10 @@ export async function findVault(
     destination = await openDestination(addressed, await destinationOptions(config, 'reader'));
   } catch (error) {
     if (config.type !== 'local' || !destinationUnreachable.is(error)) throw error;
-    const names = await readdir(config.path).catch(() => undefined);
-    if (names === undefined) throw error;
+    const names = await readdir(config.path).catch((cause: unknown) => {
+      const isGone = cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR');
+      throw isGone ? noVaultThere({ location, why: whyOf(cause), found: [] }, { cause }) : error;
+    });
     const found = await foldersWithVault(config.path, names);
     const why =
       names.length === 0 ? 'the folder is empty (is its disk mounted?)' : 'what is in the folder is something else';

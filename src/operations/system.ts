@@ -52,6 +52,8 @@ export interface OpenSystem extends Disposable {
 
 interface DestinationsRequest {
   readonly create: boolean;
+  /** No others than these. */
+  readonly only?: readonly string[];
   readonly refill?: boolean;
   readonly role?: Role;
 }
@@ -88,7 +90,8 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
   const everOpened: Destination[] = [];
 
   async function destinations(request: DestinationsRequest): Promise<OpenedDestinations> {
-    const names = Object.keys(config.destinations);
+    const { only } = request;
+    const names = Object.keys(config.destinations).filter((name) => only?.includes(name) ?? true);
     // Side by side: one that is dead and waited for holds up no other.
     const results = await Promise.allSettled(names.map((name) => openOrCreate(name, request)));
     const opened: Destination[] = [];

@@ -94,7 +94,7 @@ describe('B3: bootstrap', () => {
       [[vault, '--identity', stranger], 64, 'writers-unclear'],
       [[empty], 2, 'the folder is empty'],
       [[dirname(vault)], 2, `name one of them: ${vault}`],
-      [['/no/such/folder'], 2, 'destination-unreachable'],
+      [['/no/such/folder'], 2, 'There is no vault at /no/such/folder: it is not there.'],
       [['s3:/bucket'], 64, 'address-unclear'],
       [['sftp://user:password@host/x'], 64, 'could be read by every user'],
       [['s3://bucket?endpoint=http://127.0.0.1:1&region=x'], 2, 'no credentials were found'],

@@ -18,6 +18,8 @@ test('recover --into brings all of it back beside the living system, compares it
   const half = await recover('--into', 'uploads=try/uploads');
   expect(half).toMatchObject({ code: 64, stdout: expect.stringContaining('it is not said where to for app-db') });
   expect(await recover('--into', 'nothing=x')).toMatchObject({ code: 64 });
+  const nowhere = await recover('--into-file', 'nowhere.yaml');
+  expect(nowhere.stdout).toContain('nowhere.yaml cannot be read: it is not there.');
   expect(fs.existsSync(join(folder, 'try'))).toBe(false);
 
   const places = join(folder, 'try.yaml');

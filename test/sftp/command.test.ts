@@ -16,21 +16,21 @@ afterAll(() => server?.[Symbol.asyncDispose]());
 const daily = ['--identity', 'lifeboat-keys/daily.txt'];
 
 /** A project whose only destination is the server, as docs/sftp.md sets it up. */
-async function projectOnServer(over = ''): Promise<string> {
+async function projectOnServer(over = '', on = server, at?: string): Promise<string> {
   const folder = await project();
   const init = await lifeboat(folder, ['init']);
   expect(init.code, init.stderr).toBe(0);
-  writeFileSync(join(folder, 'sftp-key'), server.key, { mode: 0o600 });
-  const { path } = server.options('vault');
+  writeFileSync(join(folder, 'sftp-key'), on.key, { mode: 0o600 });
+  const { path } = on.options(at ?? 'vault');
   const sftp = `destinations:
   box:
     type: sftp
     host: 127.0.0.1
-    port: ${server.port}
-    user: ${server.user}
-    path: ${whyNotRoot === undefined ? '/vault' : path}
+    port: ${on.port}
+    user: ${on.user}
+    path: ${whyNotRoot === undefined && at === undefined ? '/vault' : path}
     key: \${file:sftp-key}
-${over || `    hostKeys: ["${server.hostKeys.ed25519!.fingerprint}"]\n`}`;
+${over || `    hostKeys: ["${on.hostKeys.ed25519!.fingerprint}"]\n`}`;
   const file = join(folder, 'lifeboat.yaml');
   const text = readFileSync(file, 'utf8');
   const replaced = text.replace(/^destinations:\n(?: .*\n)+/m, sftp);
@@ -65,4 +65,20 @@ test('a server whose key is not known gets no backup, and the command says what 
   const ran = await lifeboat(folder, ['backup']);
   expect(ran.code).toBe(2);
   expect(ran.stdout + ran.stderr).toContain(`hostKeys: ["${server.hostKeys.ed25519!.fingerprint}"]`);
+});
+
+test('terminal-12: check before the first backup writes into a folder that is not there yet, so an account that may not is seen', async () => {
+  await using plain = await startOpenssh({ hostKeyTypes: ['ed25519'] });
+  const folder = await projectOnServer('', plain, 'not/yet');
+  const checked = async () => {
+    const { stdout } = await lifeboat(folder, ['check', '--json']);
+    const { checks } = JSON.parse(stdout) as {
+      checks: { area: string; name: string; result: string; message: string }[];
+    };
+    return checks.find(({ area }) => area === 'destination');
+  };
+  await plain.restart({ sftpArguments: '-R' });
+  expect(await checked()).toMatchObject({ result: 'bad', name: 'box' });
+  await plain.restart({});
+  expect(await checked()).toMatchObject({ result: 'good', message: expect.stringContaining('written, read back') });
 });

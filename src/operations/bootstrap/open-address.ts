@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { DestinationConfig } from '../../config/system.ts';
-import { sentenceOf } from '../../core/errors.ts';
+import { whyOf } from '../../core/errors.ts';
 import { hostKeyUnknown } from '../../destinations/errors.ts';
 import { openDestination } from '../../destinations/registry.ts';
 import { destinationOptions } from '../destination-options.ts';
@@ -103,7 +103,7 @@ async function keyIn(
   ask: AddressRequest['ask'],
 ): Promise<Pick<AddressSecrets, 'sshKey' | 'sshPassphrase'>> {
   const sshKey = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw sshKeyUnreadable({ file, why: sentenceOf(error) }, { cause: error });
+    throw sshKeyUnreadable({ file, why: whyOf(error) }, { cause: error });
   });
   if (!isEncrypted(sshKey)) return { sshKey };
   const sshPassphrase = await ask(`Passphrase of ${file}:`, { secret: true });

@@ -2,7 +2,7 @@ import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { editRecipients } from '../../config/edit-recipients.ts';
 import { loadSystem } from '../../config/load.ts';
 import { dayMs } from '../../core/duration.ts';
-import { defineError, sentenceOf } from '../../core/errors.ts';
+import { defineError, sentenceOf, whyOf } from '../../core/errors.ts';
 import { keepSet, type Retention } from '../../core/retention.ts';
 import type { Run } from '../../core/run.ts';
 import { isRecipient, refused } from '../../vault/age/identity.ts';
@@ -229,6 +229,6 @@ async function writeEdited(file: string, edit: (text: string) => string, recipie
     await rename(beside, real);
   } catch (cause) {
     await rm(beside, { force: true });
-    throw configNotEdited({ file, why: sentenceOf(cause) }, { cause });
+    throw configNotEdited({ file, why: whyOf(cause) }, { cause });
   }
 }

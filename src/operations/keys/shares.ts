@@ -1,7 +1,7 @@
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RandomBytes } from '../../core/clock.ts';
-import { defineError, sentenceOf } from '../../core/errors.ts';
+import { defineError, whyOf } from '../../core/errors.ts';
 import { splitImpossible } from '../../keys/errors.ts';
 import { parseShare, type Share } from '../../keys/share.ts';
 import { type SheetFacts, sheetHtml, sheetText } from '../../keys/sheet.ts';
@@ -76,7 +76,7 @@ export async function writeSheets(
       written.push(`${file}.txt`);
     }
   } catch (cause) {
-    throw sheetsUnwritten({ folder, why: sentenceOf(cause) }, { cause });
+    throw sheetsUnwritten({ folder, why: whyOf(cause) }, { cause });
   }
   return written;
 }

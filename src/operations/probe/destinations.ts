@@ -11,7 +11,7 @@ import { type Probed, probe } from './probe.ts';
 
 /** Tries every destination with the credentials of each role, and says how far it protects. */
 export async function checkDestinations(system: OpenSystem, run: Run): Promise<Checked[]> {
-  const { opened, failed } = await system.destinations({ create: false });
+  const { opened, failed } = await openedForTrial(system);
   const [readers, pruners] = [await openedAs(system, 'reader'), await openedAs(system, 'pruner')];
   const checked = failed.map(({ name, error }) => failure(system, name, error));
   const probed: (Probed & { readonly name: string })[] = [];
@@ -35,9 +35,28 @@ export async function checkDestinations(system: OpenSystem, run: Run): Promise<C
   return [...checked, ...readers.failed, ...pruners.failed];
 }
 
+/**
+ * With the folders on servers that the first backup would make: an account that may not write, and a clock that is wrong, show only
+ * where something is written. A folder of this host is not made: its disk may not be mounted.
+ */
+async function openedForTrial(system: OpenSystem): ReturnType<OpenSystem['destinations']> {
+  const { opened, failed } = await system.destinations({ create: false });
+  const { config } = system;
+  const only = failed
+    .filter(({ name, error }) => destinationUnreachable.is(error) && config.destinations[name]?.type === 'sftp')
+    .map(({ name }) => name)
+    .filter((name) => !wasUsed(config.stateDir, name));
+  if (only.length === 0) return { opened, failed };
+  const made = await system.destinations({ create: true, only });
+  return {
+    opened: [...opened, ...made.opened],
+    failed: [...failed.filter(({ name }) => !only.includes(name)), ...made.failed],
+  };
+}
+
 /** A destination that was never used and whose folder is not there yet is no trouble. */
 function failure({ config }: OpenSystem, name: string, error: unknown): Checked {
-  const makes = config.destinations[name]?.type !== 's3';
+  const makes = config.destinations[name]?.type === 'local';
   if (!destinationUnreachable.is(error) || wasUsed(config.stateDir, name) || !makes) {
     return troubled('destination', name, error);
   }
