@@ -21,6 +21,8 @@ interface PruneReport {
   readonly freedBytes: number;
   readonly freedObjects: number;
   readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
+  /** What stops the prune that a dry run is of. */
+  readonly brakes: ReadonlyArray<{ readonly code: string; readonly message: string; readonly hint: string }>;
 }
 
 interface PointReport {
@@ -45,7 +47,8 @@ their locks end. Needs no key. Stopped at any moment, the next run goes on.`,
   async run({ options, system, clock, run, out }) {
     const outcome = await recordedPrune(await system(), options, run);
     const report = reportOf(outcome, options.dryRun);
-    const isFine = outcome.suspect.length === 0 && outcome.places.every(({ swept }) => swept?.failed === undefined);
+    const isThrough = outcome.places.every(({ swept }) => swept?.failed === undefined);
+    const isFine = isThrough && outcome.suspect.length === 0 && outcome.brakes.length === 0;
     const text = (document: PruneReport, style: Style) => reportText(document, clock.now(), style);
     if (options.dryRun) out.answer(report, text);
     else out.done(report, text, isFine);
@@ -53,7 +56,7 @@ their locks end. Needs no key. Stopped at any moment, the next run goes on.`,
   },
 });
 
-function reportOf({ plan, frees, places, outOfReach, suspect }: PruneOutcome, dryRun: boolean): PruneReport {
+function reportOf({ plan, frees, places, outOfReach, suspect, brakes }: PruneOutcome, dryRun: boolean): PruneReport {
   return {
     dryRun,
     datasets: plan.datasets.map(({ dataset, points }) => ({
@@ -65,6 +68,7 @@ function reportOf({ plan, frees, places, outOfReach, suspect }: PruneOutcome, dr
     outOfReach,
     ...frees,
     suspect,
+    brakes: brakes.map(({ code, message, hint }) => ({ code, message, hint })),
   };
 }
 
@@ -92,6 +96,9 @@ function reportText(report: PruneReport, nowMs: number, style: Style): string {
   if (dryRun) {
     const objects = countOf(report.freedObjects, 'object');
     lines.push(`In the end this frees ${formatSize(report.freedBytes)} in ${objects}. Nothing was deleted.`);
+  }
+  for (const { message, hint } of report.brakes) {
+    lines.push(`${style.bad('✗')} A prune would be stopped. ${message}`, `  ${hint}`);
   }
   for (const { key, why } of suspect) lines.push(`${style.bad('✗')} ${key} cannot be believed: ${why}`);
   if (suspect.length > 0) lines.push('Nothing may be deleted while that is so. Run: lifeboat verify');

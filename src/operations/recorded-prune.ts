@@ -1,5 +1,6 @@
 import type { Run } from '../core/run.ts';
-import { type PruneOutcome, type PruneRequest, prune } from './prune.ts';
+import { type PruneOutcome, prune } from './prune.ts';
+import type { PruneRequest } from './prune-plan.ts';
 import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';
 

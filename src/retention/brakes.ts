@@ -1,5 +1,6 @@
 import type { System } from '../config/system.ts';
 import { dayMs, hourMs } from '../core/duration.ts';
+import type { LifeboatError } from '../core/errors.ts';
 import { intervalFor } from '../core/objectives.ts';
 import { defaultRetention, keepSet } from '../core/retention.ts';
 import { type Marks, newestNumber, type PruneFacts } from '../vault/prune/decide.ts';
@@ -15,9 +16,9 @@ const byHand = 20;
 
 /**
  * A flood of new restore points pushes old ones out of a retention that counts. Those of this system that came since the last prune
- * are looked at, by the store's clock. One run takes every dataset, as often as the strictest objective asks. @throws `prune-flood`
+ * are looked at, by the store's clock. One run takes every dataset, as often as the strictest objective asks.
  */
-export function refuseFlood(config: System, points: readonly RestorePoint[], sinceMs: number): void {
+export function floodIn(config: System, points: readonly RestorePoint[], sinceMs: number): LifeboatError | undefined {
   const own = points.filter(({ record }) => record.system === config.name);
   const usual = Math.ceil(dayMs / strictestInterval(config));
   for (const dataset of Object.keys(config.datasets)) {
@@ -29,9 +30,10 @@ export function refuseFlood(config: System, points: readonly RestorePoint[], sin
     let first = 0;
     for (const [last, timeMs] of times.entries()) {
       while (timeMs - times[first]! > dayMs) first++;
-      if (last - first + 1 > most) throw pruneFlood({ dataset, found: last - first + 1, usual });
+      if (last - first + 1 > most) return pruneFlood({ dataset, found: last - first + 1, usual });
     }
   }
+  return undefined;
 }
 
 /** When the newest generation was stored, by the earliest clock; 0 before the first. */
@@ -44,9 +46,14 @@ export function lastPruneMs(places: readonly Place[]): number {
 /**
  * A fifth at once, or as much as was added since the last prune, whichever is more: a policy that is at rest removes what it
  * takes in, and a mistake in it removes more. The first prune has none before it: what the usual policy would drop too, or is younger
- * than a week, is no mistake, where restore points came as the schedule makes them. @throws `prune-too-large`
+ * than a week, is no mistake, where restore points came as the schedule makes them.
  */
-export function refuseLarge(config: System, facts: PruneFacts, marks: Marks, points: readonly RestorePoint[]): void {
+export function tooLarge(
+  config: System,
+  facts: PruneFacts,
+  marks: Marks,
+  points: readonly RestorePoint[],
+): LifeboatError | undefined {
   const sinceMs = lastPruneMs(facts.places);
   const newest = newestNumber(facts.places);
   const before = facts.places.flatMap(({ generations }) => generations.get(newest)?.tombstones ?? []);
@@ -65,8 +72,9 @@ export function refuseLarge(config: System, facts: PruneFacts, marks: Marks, poi
     }
     // Of a first prune the restore points tell: their bytes follow.
     if (!tooMany && (isFirst || freed <= Math.max(total * mostShare, fresh))) continue;
-    throw pruneTooLarge({ what: largeText(dropped, points.length, freed, total) });
+    return pruneTooLarge({ what: largeText(dropped, points.length, freed, total) });
   }
+  return undefined;
 }
 
 /** One run takes every dataset. */

@@ -1,5 +1,5 @@
 /** What stays and what goes, asked once for prune, keep, copy, status and list. */
-export { lastPruneMs, refuseFlood, refuseLarge } from './brakes.ts';
+export { floodIn, lastPruneMs, tooLarge } from './brakes.ts';
 export { pruneFlood, pruneTooLarge } from './errors.ts';
 export { reasonText } from './kept-points.ts';
 export { isLagging, type Lag, lagsOf, missingFor } from './lag.ts';

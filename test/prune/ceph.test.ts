@@ -7,7 +7,7 @@ import { openDestination } from '../../src/destinations/registry.ts';
 import { listKey, packKey } from '../../src/vault/format/keys.ts';
 import { newSigningKey } from '../../src/vault/format/signing.ts';
 import { openVault } from '../../src/vault/open.ts';
-import { prunePointOf, pruneVault, surveyVault } from '../../src/vault/prune/prune.ts';
+import { planPrune, prunePointOf, pruneVault, surveyVault } from '../../src/vault/prune/prune.ts';
 import { allRules } from '../../src/vault/prune/rules.ts';
 import { type BucketOptions, bucket } from '../support/rgw.ts';
 import { aSystem, noise, objectsIn } from '../support/vault.ts';
@@ -46,7 +46,8 @@ async function pruneTwice({ destination }: Awaited<ReturnType<typeof stored>>, d
       removed,
       retired: new Set<string>(),
     };
-    return pruneVault({ vault: vault.id, facts, suspect, signingKey, rules, beforeMarking: async () => {} }, run);
+    const plan = planPrune(facts, rules);
+    return pruneVault({ vault: vault.id, plan, suspect, signingKey, beforeMarking: async () => {} }, run);
   };
   await once();
   return once();

@@ -13,7 +13,8 @@ import { foldLedger } from '../../src/ledger/decisions.ts';
 import { standingOf } from '../../src/ledger/standing.ts';
 import { wrongPacksOf } from '../../src/ledger/wrong-packs.ts';
 import { verifyStoredLedger } from '../../src/operations/audit/verify-stored.ts';
-import { type PruneRequest, prune } from '../../src/operations/prune.ts';
+import { prune } from '../../src/operations/prune.ts';
+import type { PruneRequest } from '../../src/operations/prune-plan.ts';
 import { ledgerKey } from '../../src/vault/format/keys.ts';
 import {
   decodeLedgerEntry,

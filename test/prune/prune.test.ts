@@ -6,7 +6,8 @@ import { dayMs } from '../../src/core/duration.ts';
 import { startRun } from '../../src/core/run.ts';
 import { erase } from '../../src/operations/erase.ts';
 import { pin, unpin } from '../../src/operations/pins.ts';
-import { type PruneRequest, prune } from '../../src/operations/prune.ts';
+import { prune } from '../../src/operations/prune.ts';
+import type { PruneRequest } from '../../src/operations/prune-plan.ts';
 import { reasonText } from '../../src/retention/index.ts';
 import { listKey } from '../../src/vault/format/keys.ts';
 import { pictureOf } from '../support/pictures.ts';
@@ -122,6 +123,11 @@ test('more than a fifth at once asks first, and nothing was changed', async () =
   const system = withRetention(await aSystem(), keepLast(1));
   // More in one hour than the schedule makes: those of a healthy system would go without a question.
   await history(system, 7);
+  // house-4.8: a rehearsal tells what would stop the act, and decides nothing that the act decides again.
+  const rehearsed = await pruned(system, { allowLarge: false, dryRun: true });
+  expect(rehearsed.brakes.map(({ code }) => code)).toEqual(['prune-too-large']);
+  expect((await pruned(system, { dryRun: true })).brakes).toEqual([]);
+  await expect(pruned(system, { allowLarge: false })).rejects.toThrow(rehearsed.brakes[0]?.message);
   await expect(pruned(system, { allowLarge: false })).rejects.toMatchObject({ code: 'prune-too-large', exit: 1 });
   expect([...objectsIn(system.at()).keys()].filter((key) => key.startsWith('gc/'))).toEqual([]);
 });

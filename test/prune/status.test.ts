@@ -7,7 +7,7 @@ import { startRun } from '../../src/core/run.ts';
 import { newUlid } from '../../src/core/ulid.ts';
 import type { Destination } from '../../src/destinations/destination.ts';
 import { pin } from '../../src/operations/pins.ts';
-import type { PruneRequest } from '../../src/operations/prune.ts';
+import type { PruneRequest } from '../../src/operations/prune-plan.ts';
 import { recordedPrune } from '../../src/operations/recorded-prune.ts';
 import type { PruneStatus, StatusTrouble } from '../../src/operations/status/status.ts';
 import { takeStatus } from '../../src/operations/status/take-status.ts';
@@ -234,7 +234,12 @@ test('the brake that stopped the last prune is told of with what it said, until 
   expect(stdout).toMatch(
     /! The last prune \(.*\) was stopped\. Nothing was deleted: .*\n {4}run: lifeboat prune --dry-run/,
   );
-  expect((await lifeboat(folder, ['prune', '--dry-run'])).code).toBe(0);
+  const rehearsed = await lifeboat(folder, ['prune', '--dry-run']);
+  expect(rehearsed).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining('A prune would be stopped. Nothing was'),
+  });
+  expect((await lifeboat(folder, ['prune', '--dry-run', '--allow-large'])).code).toBe(0);
   expect((await lifeboat(folder, ['status'])).stdout).toContain('was stopped');
   expect((await lifeboat(folder, ['prune', '--allow-large'])).code).toBe(0);
   expect((await lifeboat(folder, ['status'])).stdout).not.toContain('was stopped');

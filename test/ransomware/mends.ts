@@ -210,7 +210,7 @@ export const mends: readonly Mend[] = [
     name: 'M2: strangers stop no prune',
     edits: [
       {
-        file: 'src/operations/prune.ts',
+        file: 'src/operations/prune-plan.ts',
         from: 'const suspect = [...unread, ',
         to: "const suspect = [...survey.points.filter(isStrange).map(({ key }) => ({ key, why: 'strange' })), ...unread, ",
       },

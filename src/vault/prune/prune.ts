@@ -126,24 +126,43 @@ export function refuseNewer(found: readonly Suspect[]): void {
 }
 
 /** Gaps that no destination out of reach can explain: somebody took a record away. */
-export function unexplainedGaps(facts: PruneFacts): Gap[] {
+function unexplainedGaps(facts: PruneFacts): Gap[] {
   return facts.outOfReach.length > 0 ? [] : gapsIn(facts);
+}
+
+/** What a prune does, decided once from what was found: a dry run tells of it, and a prune executes this very plan. */
+export interface PrunePlan {
+  readonly facts: PruneFacts;
+  readonly marks: Marks;
+  /** No destination out of reach can explain them: somebody took a record away. */
+  readonly gaps: readonly Gap[];
+  /** Of the generation that it writes. */
+  readonly generation: number;
+  readonly rules: PruneRules;
+}
+
+/** `rules`: only a model of a prune leaves one out. */
+export function planPrune(facts: PruneFacts, rules: PruneRules = allRules): PrunePlan {
+  const generation = nextNumber(facts.places);
+  return { facts, marks: decideMarks(facts, rules), gaps: unexplainedGaps(facts), generation, rules };
+}
+
+/** What goes at a place, if its clock shows `nowMs` when the generation is there. */
+export function planSweep({ facts, rules }: PrunePlan, place: Place, nowMs: number): SweepPlan {
+  return decideSweep(facts, place, nowMs, rules);
 }
 
 export interface PruneRequest {
   readonly vault: string;
-  readonly facts: PruneFacts;
+  readonly plan: PrunePlan;
   readonly suspect: readonly Suspect[];
   /** The pruner's Ed25519 key, base64. */
   readonly signingKey: string;
   /** Called before anything is marked: what it throws ends the prune with nothing changed. */
-  readonly beforeMarking: (marks: Marks, generation: number) => Promise<void>;
-  readonly rules?: PruneRules;
+  readonly beforeMarking: () => Promise<void>;
 }
 
 export interface Pruned {
-  readonly generation: number;
-  readonly marks: Marks;
   readonly swept: readonly Swept[];
   /** By destination, as it was when the sweep began. */
   readonly plans: ReadonlyArray<{ readonly destination: string; readonly plan: SweepPlan }>;
@@ -155,13 +174,12 @@ export interface Pruned {
  * @throws `prune-suspect`, `prune-met`, `prune-unwritten`; what is wrong with one destination alone is told to `run`
  */
 export async function pruneVault(request: PruneRequest, run: Run): Promise<Pruned> {
-  const { vault, facts, signingKey, rules = allRules } = request;
-  const gaps = unexplainedGaps(facts).map(({ key }) => ({ key, why: 'the record before it in its chain is missing' }));
+  const { vault, plan, signingKey } = request;
+  const { facts, marks, generation: number, rules } = plan;
+  const gaps = plan.gaps.map(({ key }) => ({ key, why: 'the record before it in its chain is missing' }));
   const suspect = [...request.suspect, ...gaps];
   if (suspect.length > 0) throw pruneSuspect({ found: suspect });
-  const marks = decideMarks(facts, rules);
-  const number = nextNumber(facts.places);
-  await request.beforeMarking(marks, number);
+  await request.beforeMarking();
   const generation = signGeneration(
     {
       format: 1,
@@ -182,14 +200,14 @@ export async function pruneVault(request: PruneRequest, run: Run): Promise<Prune
   const whole = { ...facts, places: facts.places.map((old) => places.find((now) => isSame(now, old)) ?? old) };
   for (const place of places) {
     const { destination } = place;
-    const plan = decideSweep(whole, place, place.nowMs, rules);
+    const plan = planSweep({ ...request.plan, facts: whole }, place, place.nowMs);
     plans.push({ destination: destination.name, plan });
     swept.push(await run.step(`sweep ${destination.name}`, (run) => sweep(place, plan, run, rules)));
   }
   if (facts.outOfReach.length === 0 && places.length === facts.places.length) {
     await removeOldGenerations(places, Math.min(...plans.map(({ plan }) => plan.passed), number - 2), run);
   }
-  return { generation: number, marks, swept, plans };
+  return { swept, plans };
 }
 
 function isSame(a: Place, b: Place): boolean {

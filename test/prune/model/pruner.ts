@@ -11,7 +11,7 @@ import { epochKeyKey } from '../../../src/vault/format/keys.ts';
 import { decodeRecord } from '../../../src/vault/format/record.ts';
 import { newSigningKey } from '../../../src/vault/format/signing.ts';
 import { openVault } from '../../../src/vault/open.ts';
-import { pruneVault, surveyVault } from '../../../src/vault/prune/prune.ts';
+import { planPrune, pruneVault, surveyVault } from '../../../src/vault/prune/prune.ts';
 import type { PruneRules } from '../../../src/vault/prune/rules.ts';
 import { knowing } from '../../support/keys.ts';
 import { type Actor, vaultId, type World } from './world.ts';
@@ -101,16 +101,16 @@ export function startPrune(
         sparse: new Set(),
         system: config.name,
       });
+      const planned = planPrune(facts, rules);
       await pruneVault(
         {
           vault: vaultId,
-          facts,
+          plan: planned,
           suspect: survey.suspect,
           signingKey: pruneKey.privateKey,
-          async beforeMarking(marks) {
-            for (const { hash } of marks.withdrawn) removed.add(hash);
+          async beforeMarking() {
+            for (const { hash } of planned.marks.withdrawn) removed.add(hash);
           },
-          rules,
         },
         run,
       );
