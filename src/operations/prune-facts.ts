@@ -42,6 +42,7 @@ export function factsOf(parts: FactParts): PruneFacts {
     sparse,
     removed: ledger.removed,
     retired: new Set(retired),
+    decides: (of) => of === system,
     logs: { covers, mayLetGo: (of, writer) => of === system && isKnown(writer, of) },
     ...(trust.writers && { known: new Set([...trust.writers.keys()].map(writerId)) }),
   };

@@ -190,7 +190,16 @@ test('restore points with very many packs: each record and list is fetched once,
   const { tombstones, sparse } = decideMarks(facts);
   expect(new Set(tombstones)).toEqual(new Set(dead));
   const generations = new Map([
-    [1, { storedMs: startMs, tombstones: createIdSet(reader.ids, tombstones), sparse, floors: new Map() }],
+    [
+      1,
+      {
+        storedMs: startMs,
+        tombstones: createIdSet(reader.ids, tombstones),
+        sparse,
+        floors: new Map(),
+        speaksFor: () => true,
+      },
+    ],
   ]);
   const later = { ...facts, places: facts.places.map((place) => ({ ...place, generations })) };
   for (const place of later.places) {

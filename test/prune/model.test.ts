@@ -1,17 +1,19 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { dayMs } from '../../src/core/duration.ts';
 import { rounds } from '../support/rounds.ts';
-import { anyCase, play } from './model/play.ts';
+import { anyCase, begin, play } from './model/play.ts';
 
 const runs = rounds({ short: 150, long: 10_000 });
 
 test(`nothing that retention keeps is lost, in ${runs} random lives of a vault`, async () => {
-  let [removals, ofLogs] = [0, 0];
+  let [removals, ofLogs, ofLedger] = [0, 0, 0];
   await fc.assert(
     fc.asyncProperty(anyCase, async (one) => {
       const truth = await play(one);
       removals += truth.removals;
       ofLogs += truth.logRemovals;
+      ofLedger += truth.entryRemovals;
       expect(truth.broken).toEqual([]);
     }),
     { numRuns: runs, endOnFailure: false },
@@ -19,4 +21,26 @@ test(`nothing that retention keeps is lost, in ${runs} random lives of a vault`,
   // A prune that never removes anything is safe and useless.
   expect(removals).toBeGreaterThan(runs);
   expect(ofLogs).toBeGreaterThan(runs);
+  expect(ofLedger).toBeGreaterThan(runs);
+});
+
+test('of two systems in one vault, each with its own prunes, as much goes as of one', async () => {
+  const removals = [];
+  for (const systems of [1, 2]) {
+    const retention = { last: 2, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0 };
+    const game = await begin({ kinds: ['plain'], writers: 2, systems, retention });
+    for (let day = 0; day < 12; day++) {
+      await game.backedUp(0);
+      await game.backedUp(1);
+      await game.pruned();
+      game.world.nowMs += dayMs;
+    }
+    const { truth } = game;
+    expect(truth.broken).toEqual([]);
+    removals.push({ data: truth.removals - truth.logRemovals - truth.entryRemovals, logs: truth.logRemovals });
+  }
+  const [one, two] = removals as [(typeof removals)[0], (typeof removals)[0]];
+  expect(two.data).toBeGreaterThanOrEqual(one.data);
+  expect(two.logs).toBeGreaterThanOrEqual(one.logs);
+  expect(Math.min(one.data, one.logs)).toBeGreaterThan(10);
 });

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { dayMs, hourMs, minuteMs } from '../../src/core/duration.ts';
-import { recordBytes, recordKey, signRecord } from '../../src/vault/format/record.ts';
+import { manifestKey } from '../../src/vault/format/keys.ts';
+import { recordBytes, recordHash, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
+import { sha256Hex } from '../../src/vault/hash.ts';
 import type { PruneRules } from '../../src/vault/prune/rules.ts';
 import { begin, type Play, type Setup } from './model/play.ts';
 import type { RetentionRules } from './model/pruner.ts';
@@ -28,6 +30,17 @@ async function marked(game: Play): Promise<() => void> {
   await game.backedUp(0);
   await game.pruned();
   return goBack;
+}
+
+/** A record that nobody would believe, signed by a writer's key. */
+async function forge(game: Play, by: number, offMs: number, more: Partial<SnapshotRecord>): Promise<SnapshotRecord> {
+  const { world, truth } = game;
+  const writer = game.writers[by]!;
+  const time = new Date(world.nowMs + offMs).toISOString();
+  const forged = signRecord({ ...unsigned(world, writer, time), ...more }, writer.privateKey);
+  truth.forged.set(recordKey(forged), { plausible: false });
+  await world.places[0]!.store.put(recordKey(forged), recordBytes(forged));
+  return forged;
 }
 
 /** The record of a restore point that was let go is locked for longer than what it needs, while two prunes go over it. */
@@ -191,7 +204,7 @@ const scripts: Record<string, Script> = {
       await world.stepTo(stopped, (verb) => verb === 'delete');
       const { record } = truth.stored.get('place0')![0]!;
       truth.pinnedLate.add(record.id);
-      game.pruner.pins.set(record.id, { reason: 'too late' });
+      await game.pin(record);
       await game.pruned();
       goBack();
       await world.finish(backup(0));
@@ -304,28 +317,61 @@ const scripts: Record<string, Script> = {
       await truth.check();
     },
   },
+  'the neighbour in the vault says that a restore point is of this system': {
+    rule: {},
+    retentionRule: { systemsAlone: false },
+    setup: { writers: 2, systems: 2, retention: last(3) },
+    async play(game) {
+      const { world, writers, truth } = game;
+      await game.backedUp(0);
+      await game.backedUp(0);
+      await game.backedUp(1);
+      const { lists, keys } = truth.stored.get('place0')![0]!.record;
+      const { system, dataset } = writers[0]!;
+      for (let forgery = 0; forgery < 3; forgery++) {
+        world.nowMs += hourMs;
+        const bytes = world.unique('manifest');
+        const manifest = [sha256Hex(bytes), bytes.length] as const;
+        await world.places[0]!.store.put(manifestKey(manifest[0]), bytes);
+        const forged = await forge(game, 1, 0, { system, dataset, manifest, lists, keys });
+        // In the neighbour's own chain nothing is odd.
+        Object.assign(writers[1]!, { lastHash: recordHash(forged), sequence: forged.sequence });
+      }
+      await game.pruned();
+      await game.backedUp(0);
+      await game.backedUp(1);
+      world.nowMs += 4 * dayMs;
+      await game.pruned();
+      await truth.check();
+    },
+  },
+  'a pin is older than a checkpoint of the ledger': {
+    rule: {},
+    retentionRule: { entriesStay: false },
+    async play(game) {
+      const { world, truth } = game;
+      await game.backedUp(0);
+      await game.pin(truth.stored.get('place0')![0]!.record);
+      // The checkpoint, what is under it, what nothing pins any more, and what is marked for it.
+      for (let prune = 0; prune < 4; prune++) {
+        await game.backedUp(0);
+        await game.backedUp(0);
+        world.nowMs += 4 * dayMs;
+        await game.backedUp(0);
+        await game.pruned();
+      }
+      await truth.check();
+    },
+  },
   'an attacker adds restore points that are dated ahead, dated back, or empty': {
     rule: {},
     retentionRule: { soundFirst: false },
     async play(game) {
-      const { world, writers, truth } = game;
+      const { world, truth } = game;
       await game.backedUp(0);
       world.nowMs += hourMs;
-      for (const offMs of [9 * dayMs, -minuteMs, 0]) {
-        const writer = writers[0]!;
-        const time = new Date(world.nowMs + offMs).toISOString();
-        const forged = signRecord(
-          {
-            ...unsigned(world, writer, time),
-            manifest: ['e'.repeat(64), 5],
-            lists: [],
-            generation: 1,
-          },
-          writer.privateKey,
-        );
-        truth.forged.set(recordKey(forged), { plausible: false });
-        await world.places[0]!.store.put(recordKey(forged), recordBytes(forged));
-      }
+      const empty = { manifest: ['e'.repeat(64), 5], lists: [], generation: 1 } as const;
+      for (const offMs of [9 * dayMs, -minuteMs, 0]) await forge(game, 0, offMs, empty);
       await game.pruned();
       world.nowMs += 4 * dayMs;
       await game.pruned();

@@ -25,7 +25,7 @@ export interface LyingBucket extends AsyncDisposable {
   heardOut(): boolean;
 }
 
-/** Past what the product may listen to. */
+/** Past what the product may listen to in one listing. */
 const mostPages = 300;
 const mostLiedBytes = 6e9;
 
@@ -34,7 +34,9 @@ export async function lyingBucket(target: string): Promise<LyingBucket> {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   const lies: Lie[] = [];
-  let [requests, pages, liedBytes, exhausted] = [0, 0, 0, false];
+  let [requests, liedBytes, exhausted] = [0, 0, false];
+  /** Of the newest listing below each prefix, how many were taken. */
+  const pages = new Map<string, number>();
 
   const server = createServer((incoming, outgoing) => {
     requests++;
@@ -52,6 +54,8 @@ export async function lyingBucket(target: string): Promise<LyingBucket> {
     const listed = incoming.method === 'GET' && key === '' && prefix !== null ? prefix : undefined;
     for (const lie of lies) {
       if (lie.kind === 'endless' && listed !== undefined && lie.prefix.test(listed)) {
+        const isFirst = !searchParams.has('continuation-token') && !searchParams.has('key-marker');
+        if (isFirst) pages.delete(listed);
         return endlessPage(outgoing, listed, searchParams.has('versions'), lie.again === true);
       }
       if (lie.kind === 'page' && listed !== undefined && lie.prefix.test(listed))
@@ -75,8 +79,10 @@ export async function lyingBucket(target: string): Promise<LyingBucket> {
   }
 
   function endlessPage(outgoing: ServerResponse, prefix: string, versions: boolean, again: boolean): void {
-    const page = again ? 0 : pages;
-    const isLast = ++pages >= mostPages;
+    const taken = pages.get(prefix) ?? 0;
+    const page = again ? 0 : taken;
+    const isLast = taken + 1 >= mostPages;
+    pages.set(prefix, taken + 1);
     exhausted ||= isLast;
     const names = Array.from({ length: 1000 }, (_, n) => `${prefix}e${String(page * 1000 + n).padStart(12, '0')}`);
     const about = `<LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>"0"</ETag><Size>1</Size>`;

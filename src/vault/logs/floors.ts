@@ -14,6 +14,17 @@ export function historyOfSpan({ system, dataset, timeline }: Pick<LogSpan, 'syst
   return historyName({ system, dataset, history: historyOf(timeline)! });
 }
 
+/** Of a name that `historyName` made. */
+export function systemOf(name: string): string {
+  return name.slice(0, name.indexOf(' '));
+}
+
+/** As a generation says it. */
+export function floorOf(name: string, position: string): LogFloor {
+  const [system, dataset, history] = name.split(' ') as [string, string, string];
+  return [system, dataset, history, position];
+}
+
 export function floorsOf(rows: readonly LogFloor[]): Floors {
   return new Map(
     rows.map(([system, dataset, history, position]) => [historyName({ system, dataset, history }), position]),

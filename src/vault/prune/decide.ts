@@ -4,10 +4,9 @@ import { createIds, type Ids } from '../format/ids.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { writerId } from '../format/signing.ts';
 import { createIdSet, type IdSet, type SomeIds } from '../id-set.ts';
-import { type Floors, inAll } from '../logs/floors.ts';
 import type { Needs } from '../needs.ts';
 import type { Held } from './held.ts';
-import { decideFloors, type LogFacts, logsToGo } from './logs.ts';
+import { decideFloors, floorsOfOthers, floorsSince, type LogFacts, logsToGo, mergedFloors } from './logs.ts';
 import type { Place } from './place.ts';
 import { allRules, graceMs, leastAgeMs, type PruneRules } from './rules.ts';
 
@@ -44,6 +43,8 @@ export interface PruneFacts {
   readonly retired: ReadonlySet<string>;
   /** Ids of the writers that are known; everyone's count when absent. */
   readonly known?: ReadonlySet<string>;
+  /** Whether this prune decides about that system: of another's, what its own prunes said stays said. Absent: about all. */
+  readonly decides?: (system: string) => boolean;
   /** Absent: there are no covers, and this prune speaks for all. */
   readonly logs?: LogFacts;
 }
@@ -79,9 +80,11 @@ export function newestNumber(places: readonly Place[]): number {
  * gone from everywhere yet; and the manifests of the restore points that go, by which everyone knows that they are withdrawn.
  */
 export function decideMarks(facts: PruneFacts, rules: PruneRules = allRules): Marks {
-  const { places, points, kept, outOfReach } = facts;
+  const { places, points, outOfReach } = facts;
   const ids = idsIn(points);
   const ours = points.filter(({ strange }) => !strange);
+  const marked = marksOf(places, newestNumber(places), ids);
+  const kept = stillKept(facts, marked.tombstones);
   const needed = neededBy(
     ours.filter(({ key }) => kept.has(key)),
     ids,
@@ -105,7 +108,6 @@ export function decideMarks(facts: PruneFacts, rules: PruneRules = allRules): Ma
     manifests.entries().forEach(markOld);
     lists.entries().forEach(markOld);
   }
-  const marked = marksOf(places, newestNumber(places), ids);
   const takenBack: string[] = [];
   for (const id of marked.tombstones) {
     if (needed.has(id)) takenBack.push(id);
@@ -114,7 +116,21 @@ export function decideMarks(facts: PruneFacts, rules: PruneRules = allRules): Ma
   const rests = rules.takenBackRests ? takenBack : [];
   const unused = [...facts.sparse, ...marked.sparse, ...rests];
   const sparse = new Set(unused.filter((id) => needed.has(id) && isAnywhere(places, id)));
-  return { tombstones, sparse, logs: decideFloors(facts), withdrawn, takenBack };
+  const numbers = unbrokenFrom(places, newestNumber(places));
+  const logs = mergedFloors(decideFloors(facts), floorsOfOthers(facts, numbers));
+  return { tombstones, sparse, logs, withdrawn, takenBack };
+}
+
+/**
+ * Where systems share a vault, each has its own prunes, and every one names what is marked in all of it: else none would find its marks again.
+ * That a restore point of another system goes is taken over where the newest generation says so, and the ledger, by who may.
+ */
+function stillKept({ points, kept, removed, decides }: PruneFacts, marked: SomeIds): ReadonlySet<Key> {
+  if (decides === undefined) return kept;
+  const gone = points.filter(
+    ({ hash, needs, record }) => !decides(record.system) && removed.has(hash) && marked.has(needs.manifest[0]),
+  );
+  return kept.difference(new Set(gone.map(({ key }) => key)));
 }
 
 function isAnywhere(places: readonly Place[], id: string): boolean {
@@ -213,7 +229,7 @@ export function decideSweep(facts: PruneFacts, place: Place, nowMs: number, rule
     manifests: [...place.manifests.keys().filter(goes)],
     lists: [...place.lists.keys().filter(goes)],
     packs: [...place.packs.keys().filter(goes)],
-    logs: logsToGo(facts, place, floorsSince(places, since), rules),
+    logs: logsToGo(facts, place, floorsSince(places, numbers, passed), rules),
     passed,
     waiting,
   };
@@ -261,11 +277,6 @@ function deadSince(places: readonly Place[], numbers: readonly number[]): Pick<S
     places.flatMap(({ generations }) => generations.get(number)?.tombstones ?? []),
   );
   return { has: (id) => sets.length > 0 && sets.every((set) => set.has(id)) };
-}
-
-/** How far each of these generations lets go of logs; where two prunes met, both. */
-function floorsSince(places: readonly Place[], numbers: readonly number[]): Floors {
-  return inAll(numbers.flatMap((number) => places.flatMap(({ generations }) => generations.get(number)?.floors ?? [])));
 }
 
 function waitingFor(

@@ -1,12 +1,12 @@
 import type { Key } from '../../destinations/destination.ts';
-import type { LogFloor } from '../format/generation.ts';
+import { floorName, type LogFloor } from '../format/generation.ts';
 import { historyOf, type LogSpan } from '../format/keys.ts';
 import { baseOf, type LogBase } from '../format/record.ts';
 import type { FoundCover } from '../logs/covers.ts';
-import { type Floors, historyName, historyOfSpan, isLetGo, keptFor } from '../logs/floors.ts';
+import { type Floors, floorOf, historyName, historyOfSpan, inAll, isLetGo, keptFor, systemOf } from '../logs/floors.ts';
 import type { PruneFacts, PrunePoint } from './decide.ts';
 import type { Held } from './held.ts';
-import type { Place } from './place.ts';
+import type { HeldGeneration, Place } from './place.ts';
 import type { PruneRules } from './rules.ts';
 
 /** A piece of a log, or a cover. */
@@ -46,7 +46,7 @@ export function decideFloors({
       if (position !== undefined) floors.set(name, [system, dataset, historyOf(timeline)!, position]);
     }
   }
-  return [...floors].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, floor]) => floor);
+  return mergedFloors([...floors.values()]);
 }
 
 interface TimedBase extends LogBase {
@@ -70,6 +70,56 @@ function positionOf(name: string, bases: readonly TimedBase[], covers: readonly 
     .map((cover) => cover.last)
     .sort()
     .at(-1);
+}
+
+type Numbered = readonly [number: number, held: HeldGeneration];
+
+/** By number, newest first, as each place holds it. */
+function generationsOf(places: readonly Place[], numbers: readonly number[]): Numbered[] {
+  return numbers.flatMap((number) =>
+    places.flatMap(({ generations }): Numbered[] => {
+      const held = generations.get(number);
+      return held === undefined ? [] : [[number, held]];
+    }),
+  );
+}
+
+/** Of each system, what those `among` the generations say whose signers may prune it. */
+function bySystem(generations: readonly Numbered[], among: (own: readonly Numbered[]) => readonly Numbered[]): Floors {
+  const systems = new Set(generations.flatMap(([, { floors }]) => [...floors.keys()].map(systemOf)));
+  const found = new Map<string, string>();
+  for (const system of systems) {
+    const own = generations.filter(([, { speaksFor }]) => speaksFor(system));
+    for (const [name, position] of inAll(among(own).map(([, { floors }]) => floors))) {
+      if (systemOf(name) === system) found.set(name, position);
+    }
+  }
+  return found;
+}
+
+/** What the newest generation of other systems' prunes says of theirs: this one says it again. */
+export function floorsOfOthers(
+  { places, decides }: Pick<PruneFacts, 'places' | 'decides'>,
+  numbers: readonly number[],
+): LogFloor[] {
+  if (decides === undefined) return [];
+  const newest = bySystem(generationsOf(places, numbers), (own) => own.filter(([number]) => number === own[0]?.[0]));
+  return [...newest].filter(([name]) => !decides(systemOf(name))).map(([name, position]) => floorOf(name, position));
+}
+
+export function mergedFloors(...all: readonly LogFloor[][]): LogFloor[] {
+  return all.flat().sort((a, b) => (floorName(a) < floorName(b) ? -1 : 1));
+}
+
+/**
+ * How far logs may go now: what all generations of a system's prunes say since the newest that all writers have passed. What prunes of other
+ * systems say in between is no word about it. Where two prunes met, both count.
+ */
+export function floorsSince(places: readonly Place[], numbers: readonly number[], passed: number): Floors {
+  return bySystem(generationsOf(places, numbers), (own) => {
+    const [first] = own.find(([number]) => number <= passed) ?? [];
+    return first === undefined ? [] : own.filter(([number]) => number >= first);
+  });
 }
 
 /**

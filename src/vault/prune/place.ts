@@ -26,6 +26,8 @@ export interface HeldGeneration {
   readonly sparse: SomeIds;
   /** Of the systems that its signer may prune. */
   readonly floors: Floors;
+  /** Whether its signer may prune that system. */
+  readonly speaksFor: (system: string) => boolean;
 }
 
 /** What one destination holds, as far as a prune must know. */
@@ -135,11 +137,13 @@ export async function listRest(
       try {
         const { value } = await readBelieved(destination, trace, number, { vault, trust });
         const { tombstones, sparse, logs = [], writer } = value;
+        const speaksFor = (system: string) => mayPrune(trust, writer, system);
         generations.set(number, {
           storedMs: trace.modifiedMs,
           tombstones: createIdSet(ids, tombstones),
           sparse: createIdSet(ids, sparse),
-          floors: floorsOf(logs.filter(([system]) => mayPrune(trust, writer, system))),
+          floors: floorsOf(logs.filter(([system]) => speaksFor(system))),
+          speaksFor,
         });
       } catch (error) {
         if (isOfTheDestination(error)) throw error;

@@ -193,7 +193,7 @@ export async function pruneVault(request: PruneRequest, run: Run): Promise<Prune
     signingKey,
   );
   const bytes = generationBytes(generation);
-  const places = await run.step('mark', (run) => announce(facts.places, number, bytes, marks, run));
+  const places = await run.step('mark', (run) => announce(facts, number, bytes, marks, run));
 
   const swept: Swept[] = [];
   const plans: { destination: string; plan: SweepPlan }[] = [];
@@ -205,7 +205,7 @@ export async function pruneVault(request: PruneRequest, run: Run): Promise<Prune
     swept.push(await run.step(`sweep ${destination.name}`, (run) => sweep(place, plan, run, rules)));
   }
   if (facts.outOfReach.length === 0 && places.length === facts.places.length) {
-    await removeOldGenerations(places, Math.min(...plans.map(({ plan }) => plan.passed), number - 2), run);
+    await removeOldGenerations(whole, Math.min(...plans.map(({ plan }) => plan.passed), number - 2), run);
   }
   return { swept, plans };
 }
@@ -216,13 +216,14 @@ function isSame(a: Place, b: Place): boolean {
 
 /** Stores the generation everywhere; the time at which a place took it is what its clock shows now. */
 async function announce(
-  places: readonly Place[],
+  { places, decides = () => true }: PruneFacts,
   number: number,
   bytes: Uint8Array,
   { tombstones, sparse, logs }: Marks,
   run: Run,
 ): Promise<Place[]> {
   const key = generationKey(number);
+  const floors = floorsOf(logs.filter(([system]) => decides(system)));
   const told: Place[] = [];
   let failure = 'none is in reach.';
   for (const place of places) {
@@ -239,7 +240,7 @@ async function announce(
       const storedMs = trace.modifiedMs;
       const whole = new Map([
         ...generations,
-        [number, { storedMs, tombstones, sparse, floors: floorsOf(logs) }] as const,
+        [number, { storedMs, tombstones, sparse, floors, speaksFor: decides }] as const,
       ]);
       told.push({ ...place, generations: whole, nowMs: storedMs });
     } catch (error) {
@@ -255,11 +256,17 @@ async function announce(
   return told;
 }
 
-/** Nobody asks any more what was marked before the newest generation that all have passed. */
-async function removeOldGenerations(places: readonly Place[], before: number, run: Run): Promise<void> {
+/**
+ * Nobody asks any more what was marked before the newest generation that all have passed; of logs only what the last says that speaks for
+ * their system.
+ */
+async function removeOldGenerations({ places, points }: PruneFacts, before: number, run: Run): Promise<void> {
+  const systems = new Set(points.map(({ record }) => record.system));
   for (const { destination, generations } of places) {
-    for (const number of generations.keys()) {
-      if (number >= before) continue;
+    const old = [...generations].filter(([number]) => number <= before).sort(([a], [b]) => b - a);
+    const last = [...systems].map((system) => old.find(([, { speaksFor }]) => speaksFor(system))?.[0]);
+    for (const [number] of old) {
+      if (number === before || last.includes(number)) continue;
       run.signal.throwIfAborted();
       try {
         await removeWhole(destination, generationKey(number));

@@ -14,7 +14,7 @@ export interface GenerationView {
   readonly tombstones: ReadonlySet<string>;
   /** Mostly dead: their live chunks are stored anew. */
   readonly sparse: ReadonlySet<string>;
-  /** How far logs are let go of. */
+  /** How far logs are let go of, by who may prune their system. */
   readonly floors: Floors;
   /** Who signed it: two, where two prunes met. */
   readonly writers: readonly string[];
@@ -28,6 +28,8 @@ const nothingPruned: GenerationView = {
 export interface ReadViewOptions {
   readonly vault: string;
   readonly trust: Trust;
+  /** The system of who asks: what was last said of its logs is sought further back, where another's prune came after it. */
+  readonly system?: string;
   /** The newest one that was seen before: a destination that lags must not set anyone back. */
   readonly remembered?: GenerationView | undefined;
   /** A destination that cannot be asked. */
@@ -50,7 +52,7 @@ export interface Passed {
  */
 export async function readView(
   destinations: readonly Destination[],
-  { vault, trust, remembered = nothingPruned, onFailure, onSuspect }: ReadViewOptions,
+  { vault, trust, system, remembered = nothingPruned, onFailure, onSuspect }: ReadViewOptions,
 ): Promise<GenerationView> {
   let view = remembered;
   const newestAt = async (destination: Destination, least: number, seen: number, onPassed: OnPassed) => {
@@ -75,6 +77,9 @@ export async function readView(
     }
     return seen === 0 && mayBegin(candidate.number) ? candidate : undefined;
   };
+  const isOfItsSystem = ({ writers }: Pick<GenerationView, 'writers'>) =>
+    system === undefined || writers.length === 0 || writers.some((writer) => mayPrune(trust, writer, system));
+  const sought: Destination[] = [];
   for (const destination of destinations) {
     const passed: Passed[] = [];
     try {
@@ -84,11 +89,27 @@ export async function readView(
       if (newest !== undefined) view = newest.number > view.number ? newest : union(view, newest);
       const first = passed.find(({ error }) => formatNewer.is(error)) ?? passed[0];
       if (first !== undefined) onSuspect(destination, first, passed.length - 1);
+      sought.push(destination);
     } catch (error) {
       onFailure(destination, error);
     }
   }
-  return view;
+  if (isOfItsSystem(view)) return view;
+  let floors = inAny([remembered.floors, view.floors]);
+  for (const destination of sought) {
+    try {
+      const listed = (await generationsAt(destination)).filter(([number]) => number < view.number);
+      for await (const value of believedOf(destination, listed, { vault, trust }, () => {})) {
+        const older = viewOf(value, trust);
+        if (!isOfItsSystem(older)) continue;
+        floors = inAny([floors, older.floors]);
+        break;
+      }
+    } catch (error) {
+      onFailure(destination, error);
+    }
+  }
+  return { ...view, floors };
 }
 
 type OnPassed = (key: string, error: unknown) => void;
@@ -122,7 +143,8 @@ export function plausible(numbers: Iterable<number>): ReadonlySet<number> {
 
 /**
  * Whether a prune withdraws this restore point: it names its manifest, and whoever signed it may prune that system. With `removed`,
- * hashes of the records that pruners named in the ledger, only where both say so.
+ * hashes of the records that those named in the ledger who may prune them, only where both say so: another system's prune may
+ * have said it again.
  */
 export function withdraws(
   view: GenerationView,
@@ -130,11 +152,9 @@ export function withdraws(
   trust: Trust,
   removed?: ReadonlySet<string>,
 ): boolean {
-  return (
-    view.tombstones.has(record.manifest[0]) &&
-    view.writers.some((writer) => mayPrune(trust, writer, record.system)) &&
-    (removed === undefined || removed.has(recordHash(record)))
-  );
+  if (!view.tombstones.has(record.manifest[0])) return false;
+  if (removed !== undefined) return removed.has(recordHash(record));
+  return view.writers.some((writer) => mayPrune(trust, writer, record.system));
 }
 
 function viewOf({ generation, tombstones, sparse, logs = [], writer }: Generation, trust: Trust): GenerationView {

@@ -25,7 +25,16 @@ test('a destination that was away after a prune is looked at when it is back, th
   const lookedAt = async (active: (typeof one)[]) => {
     const looked: string[] = [];
     const lookAt = async ({ name }: { name: string }) => void looked.push(name);
-    await generationReader({ vault, trust: {}, stateDir, index, copies: copiesTo(active, run), lookAt, run })();
+    await generationReader({
+      vault,
+      trust: {},
+      system: 'harbor',
+      stateDir,
+      index,
+      copies: copiesTo(active, run),
+      lookAt,
+      run,
+    })();
     return looked;
   };
   expect(await lookedAt([one])).toEqual(['one']);

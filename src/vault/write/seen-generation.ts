@@ -15,6 +15,7 @@ import type { Copies } from './copies.ts';
 export interface SeenGenerationParts {
   readonly vault: string;
   readonly trust: Trust;
+  readonly system: string;
   readonly stateDir: string;
   readonly index: IndexCache;
   readonly copies: Copies;
@@ -29,13 +30,14 @@ export interface SeenGenerationParts {
  * what was deleted is named in no later generation.
  */
 export function generationReader(parts: SeenGenerationParts): () => Promise<GenerationView> {
-  const { vault, trust, stateDir, index, copies, lookAt, run } = parts;
+  const { vault, trust, system, stateDir, index, copies, lookAt, run } = parts;
   const file = join(stateDir, 'generation.json');
   let seen = readSeen(file, vault);
   return async () => {
     const view = await readView(copies.active, {
       vault,
       trust,
+      system,
       remembered: seen,
       onFailure: (destination, error) => {
         if (formatNewer.is(error)) throw error;

@@ -101,6 +101,7 @@ export async function openWriter(options: WriterOptions, run: Run): Promise<Writ
   const readGeneration = generationReader({
     vault,
     trust,
+    system: options.system,
     stateDir: options.stateDir,
     index,
     copies,

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { dayMs, hourMs, minuteMs } from '../../../src/core/duration.ts';
 import type { Retention } from '../../../src/core/retention.ts';
-import { recordBytes, recordKey, signRecord } from '../../../src/vault/format/record.ts';
+import { manifestKey } from '../../../src/vault/format/keys.ts';
+import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../../src/vault/format/record.ts';
+import { sha256Hex } from '../../../src/vault/hash.ts';
 import { allRules, type PruneRules } from '../../../src/vault/prune/rules.ts';
 import { allRetentionRules, type ModelPruner, newPruner, type RetentionRules, startPrune } from './pruner.ts';
 import { type Truth, watch } from './truth.ts';
@@ -11,6 +13,8 @@ import { type ModelWriter, newWriter, startBackup, unsigned } from './writer.ts'
 export interface Setup {
   readonly kinds: readonly PlaceKind[];
   readonly writers: number;
+  /** So many systems share the vault; each has a writer and a pruner of its own. */
+  readonly systems?: number;
   readonly retention: Retention;
   readonly rules?: Partial<PruneRules>;
   readonly retentionRules?: Partial<RetentionRules>;
@@ -19,36 +23,46 @@ export interface Setup {
 export interface Play {
   readonly world: World;
   readonly writers: readonly ModelWriter[];
-  readonly pruner: ModelPruner;
+  readonly pruners: readonly ModelPruner[];
   readonly truth: Truth;
   backup(writer: number): Actor;
-  prune(): Actor;
+  prune(system?: number): Actor;
   /** A whole backup, with something new in it. */
   backedUp(writer: number): Promise<void>;
+  /** A whole prune of every system. */
   pruned(): Promise<void>;
+  /** By the host of who wrote it. */
+  pin(point: SnapshotRecord): Promise<void>;
 }
 
-export async function begin({ kinds, writers: count, retention, rules, retentionRules }: Setup): Promise<Play> {
+export async function begin({
+  kinds,
+  writers: count,
+  systems = 1,
+  retention,
+  rules,
+  retentionRules,
+}: Setup): Promise<Play> {
   const world = new World(kinds);
   await world.begin();
-  const writers = Array.from({ length: count }, (_, at) => newWriter(world, at));
-  const pruner = newPruner(
-    writers.map(({ dataset }) => dataset),
-    retention,
-    writers.map(({ publicKey }) => publicKey),
-  );
-  const truth = watch(world, retention, pruner.pins);
+  const writers = Array.from({ length: count }, (_, at) => newWriter(world, at, `system${at % systems}`));
+  const pruners = [...Map.groupBy(writers, ({ system }) => system)].map(([system, own]) => {
+    const datasets = own.map(({ dataset }) => dataset);
+    return newPruner(system, datasets, retention, writers);
+  });
+  const truth = watch(world, retention);
   const prunes = { ...allRules, ...rules };
   const backup = (at: number) => {
     // No two restore points of a dataset are of the same moment.
     world.nowMs += minuteMs;
-    return startBackup(world, writers[at]!, prunes);
+    return startBackup(world, writers[at]!, pruners[0]!.writers, prunes);
   };
-  const prune = () => startPrune(world, pruner, prunes, { ...allRetentionRules, ...retentionRules });
+  const prune = (system = 0) =>
+    startPrune(world, pruners[system]!, prunes, { ...allRetentionRules, ...retentionRules });
   return {
     world,
     writers,
-    pruner,
+    pruners,
     truth,
     backup,
     prune,
@@ -57,7 +71,12 @@ export async function begin({ kinds, writers: count, retention, rules, retention
       await world.finish(backup(at));
     },
     async pruned() {
-      await world.finish(prune());
+      for (const system of pruners.keys()) await world.finish(prune(system));
+    },
+    async pin({ id, writer }) {
+      truth.pins.add(id);
+      const by = writers.find(({ publicKey }) => publicKey === writer)!;
+      await world.note(by, 'pin', { action: 'pin', point: id, reason: 'the model' });
     },
   };
 }
@@ -70,7 +89,7 @@ export function change(world: World, { source, name }: ModelWriter, file: number
 
 type Command =
   | { readonly do: 'backup'; readonly writer: number; readonly file: number; readonly calls: number }
-  | { readonly do: 'prune'; readonly calls: number }
+  | { readonly do: 'prune'; readonly system: number; readonly calls: number }
   | { readonly do: 'go on'; readonly actor: number; readonly calls: number }
   | { readonly do: 'kill'; readonly actor: number; readonly fate: 'lost' | 'done' | 'late' }
   | { readonly do: 'wait'; readonly ms: number }
@@ -83,7 +102,7 @@ type Command =
   | { readonly do: 'lock'; readonly which: number; readonly ms: number }
   | {
       readonly do: 'attack';
-      readonly how: 'future' | 'past' | 'now' | 'empty' | 'overwrite' | 'hide';
+      readonly how: 'future' | 'past' | 'now' | 'empty' | 'overwrite' | 'hide' | 'neighbour';
       readonly which: number;
     };
 
@@ -94,7 +113,7 @@ const small = fc.nat(2);
 /** Most of the time something is backed up, pruned or waited for: else nothing ever comes to an end. */
 const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('backup' as const), writer: small, file: small, calls }) },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('prune' as const), calls }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('prune' as const), system: small, calls }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('go on' as const), actor: which, calls }) },
   {
     weight: 6,
@@ -142,6 +161,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
         'empty' as const,
         'overwrite' as const,
         'hide' as const,
+        'neighbour' as const,
       ),
       which,
     }),
@@ -151,6 +171,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 export interface Case {
   readonly kinds: readonly PlaceKind[];
   readonly writers: number;
+  readonly systems: number;
   readonly retention: Retention;
   readonly hostile: boolean;
   readonly commands: readonly Command[];
@@ -168,6 +189,7 @@ export const anyCase: fc.Arbitrary<Case> = fc.record({
     ['versions', 'locks'],
   ),
   writers: fc.constantFrom(1, 2),
+  systems: fc.constantFrom(1, 2),
   retention: fc.constantFrom(
     none,
     { ...none, last: 2 },
@@ -213,7 +235,7 @@ function isExpected(error: unknown): boolean {
 
 async function perform(
   one: Command,
-  { world, writers, pruner, truth, backup, prune }: Play,
+  { world, writers, pruners, truth, backup, prune, pin }: Play,
   hostile: boolean,
   old: Map<string, string>,
   living: readonly Actor[],
@@ -237,7 +259,7 @@ async function perform(
     }
     case 'prune':
       if (living.filter(({ name }) => name === 'pruner').length >= 2) return;
-      return world.step(prune(), one.calls);
+      return world.step(prune(one.system % pruners.length), one.calls);
     case 'go on': {
       const actor = pick(living, one.actor);
       return actor && world.step(actor, one.calls);
@@ -281,8 +303,7 @@ async function perform(
       const left = await Promise.all(world.places.map((place) => place.store.stat(point.key).catch(() => undefined)));
       const isWhole = left.every((found) => found !== undefined);
       if (!isWhole || living.some(({ name }) => name === 'pruner')) truth.pinnedLate.add(point.record.id);
-      pruner.pins.set(point.record.id, { reason: 'the model' });
-      return;
+      return pin(point.record);
     }
     case 'lock': {
       const place = pick(world.places, one.which)!;
@@ -319,23 +340,30 @@ async function attack(
       await place.store.put(key, world.unique('ransom'));
     return;
   }
-  const offMs = { future: 30 * dayMs, past: -5 * dayMs, now: 0, empty: 0 }[how];
+  const neighbour = writers.find(({ system }) => system !== writer.system);
+  if (how === 'neighbour' && neighbour === undefined) return;
+  // Its own chain, and another system's name: whatever is in it, nobody believes it.
+  const signer = how === 'neighbour' ? neighbour! : writer;
+  const offMs = { future: 30 * dayMs, past: -5 * dayMs, now: 0, empty: 0, neighbour: 0 }[how];
   const time = new Date(world.nowMs + offMs).toISOString();
+  const manifest = world.unique('manifest');
   const forged = signRecord(
     {
       ...unsigned(world, writer, time),
       ...(how === 'empty' || victim === undefined
         ? { lists: which % 2 === 0 ? [] : ([['f'.repeat(64), 1, 5]] as const), manifest: ['e'.repeat(64), 5] as const }
         : { lists: victim.record.lists, manifest: victim.record.manifest, keys: victim.record.keys }),
+      ...(how === 'neighbour' && { manifest: [sha256Hex(manifest), manifest.length] as const }),
       generation: 1000,
       ...(which % 3 > 0 && {
         position: { timeline: `${writer.log.history}-1`, log: (which % 3 === 1 ? '0' : 'f').repeat(16) },
       }),
     },
-    writer.privateKey,
+    signer.privateKey,
   );
   const key = recordKey(forged);
-  truth.stolenMs = Math.min(truth.stolenMs, world.nowMs);
+  if (how === 'neighbour') await place.store.put(manifestKey(forged.manifest[0]), manifest);
+  else truth.stolenMs.set(writer.publicKey, Math.min(truth.stolenMs.get(writer.publicKey) ?? Infinity, world.nowMs));
   truth.forged.set(key, { plausible: how === 'now' });
   await place.store.put(key, recordBytes(forged)).catch(() => {});
 }

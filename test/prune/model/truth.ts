@@ -16,20 +16,24 @@ export interface Truth {
   readonly stored: Map<string, { readonly record: SnapshotRecord; readonly key: Key; readonly timeMs: number }[]>;
   /** Records that a hostile writer made. `plausible`: nobody can tell them from true ones, so they may take places. */
   readonly forged: Map<Key, { readonly plausible: boolean }>;
+  /** Ids of what was pinned. */
+  readonly pins: Set<string>;
   /** Pinned while a prune was on its way: it may remove what it had decided. */
   readonly pinnedLate: Set<string>;
-  /** When somebody first signed with a writer's key: of what came later nobody can say who made it. */
-  stolenMs: number;
+  /** By writer, when somebody first signed with its key: of what came later nobody can say who made it. */
+  readonly stolenMs: Map<string, number>;
   removals: number;
   /** Of them, of pieces of logs and their covers. */
   logRemovals: number;
+  /** And of entries of the ledger. */
+  entryRemovals: number;
   /** The keys of what a stored record needs. */
   needsOf(record: SnapshotRecord): Key[];
   /** Looks at everything. */
   check(): Promise<void>;
 }
 
-export function watch(world: World, retention: Retention, pins: ReadonlyMap<string, unknown>): Truth {
+export function watch(world: World, retention: Retention): Truth {
   const firstMs = new Map<Key, number>();
   const lists = new Map<string, Uint8Array>();
   const needsOf = (record: SnapshotRecord) => objectsOf(record, lists);
@@ -46,10 +50,12 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
     broken: [],
     stored: new Map(),
     forged: new Map(),
+    pins: new Set(),
     pinnedLate: new Set(),
-    stolenMs: Number.POSITIVE_INFINITY,
+    stolenMs: new Map(),
     removals: 0,
     logRemovals: 0,
+    entryRemovals: 0,
     needsOf,
     check,
   };
@@ -81,11 +87,16 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
         believable.filter(({ record }) => record.dataset === dataset),
         retention,
         Number.POSITIVE_INFINITY,
-      ).filter(({ point, keep }) => keep || (pins.has(point.record.id) && !truth.pinnedLate.has(point.record.id))),
+      ).filter(
+        ({ point, keep }) => keep || (truth.pins.has(point.record.id) && !truth.pinnedLate.has(point.record.id)),
+      ),
     );
     return kept
       .map(({ point }) => point)
-      .filter(({ key, timeMs }) => !truth.forged.has(key) && timeMs < truth.stolenMs);
+      .filter(({ key, record, timeMs }) => {
+        const stolenMs = truth.stolenMs.get(record.writer) ?? Number.POSITIVE_INFINITY;
+        return !truth.forged.has(key) && timeMs < stolenMs;
+      });
   }
 
   async function isThere(place: ModelPlace, key: Key): Promise<boolean> {
@@ -119,6 +130,7 @@ export function watch(world: World, retention: Retention, pins: ReadonlyMap<stri
     if (by !== 'pruner' || type === 'generation') return;
     truth.removals++;
     if (type === 'log' || type === 'cover') truth.logRemovals++;
+    if (type === 'ledger') truth.entryRemovals++;
     for (const other of world.places) {
       for (const kept of keptAt(other)) {
         // One that this place was never given, or that it keeps by itself.

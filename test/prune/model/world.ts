@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../../src/core/clock.ts';
 import { dayMs } from '../../../src/core/duration.ts';
-import { ulidTime } from '../../../src/core/ulid.ts';
+import { newUlid, ulidTime } from '../../../src/core/ulid.ts';
 import type { Destination, History, Key, PutOptions } from '../../../src/destinations/destination.ts';
 import { destinationUnreachable } from '../../../src/destinations/errors.ts';
 import { openMemory } from '../../../src/destinations/memory/destination.ts';
-import { VAULT_KEY } from '../../../src/vault/format/keys.ts';
+import { ledgerKey, VAULT_KEY } from '../../../src/vault/format/keys.ts';
+import { encodeLedgerEntry, hashOfEntry } from '../../../src/vault/format/ledger.ts';
+import type { SigningKey } from '../../../src/vault/format/signing.ts';
 import { encodeVaultFile } from '../../../src/vault/format/vault-file.ts';
 
 export const vaultId = '01KDVDNA00R8GDY8VMGXHZRMVA';
@@ -53,6 +55,8 @@ export class World {
   readonly late: { readonly op: Op; readonly untilMs: number }[] = [];
   /** Called after an object was removed for good, or hidden. */
   onRemoved: (place: ModelPlace, key: Key, by: string) => Promise<void> = async () => {};
+  /** By writer, the last entry of its chain in the ledger. */
+  readonly #entries = new Map<string, { readonly hash: string; readonly sequence: number }>();
   #counter = 0;
 
   constructor(kinds: readonly PlaceKind[]) {
@@ -82,6 +86,21 @@ export class World {
       .digest();
     return Uint8Array.from(digest.subarray(0, sizeBytes));
   };
+
+  /** An entry of the ledger, everywhere at once: how it gets to every place is not what is played here. */
+  async note({ publicKey, privateKey }: SigningKey, kind: string, body: Record<string, unknown>): Promise<void> {
+    const last = this.#entries.get(publicKey);
+    const sequence = (last?.sequence ?? 0) + 1;
+    const id = newUlid(this.nowMs, this.random);
+    const time = new Date(this.nowMs).toISOString();
+    const link = { previous: last?.hash ?? null, sequence };
+    const bytes = encodeLedgerEntry(
+      { format: 1, vault: vaultId, id, kind, time, ...link, body, sealed: null },
+      privateKey,
+    );
+    this.#entries.set(publicKey, { hash: hashOfEntry(bytes), sequence });
+    for (const { store } of this.places) await store.put(ledgerKey(id), bytes);
+  }
 
   start(name: string, work: (actor: Actor) => Promise<void>): Actor {
     const actor: Actor = { name, waiting: [], ended: false, dead: false, error: undefined };

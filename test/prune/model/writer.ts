@@ -31,6 +31,7 @@ import { isBaseLetGo } from '../../../src/vault/logs/floors.ts';
 import { needsReader } from '../../../src/vault/needs.ts';
 import type { PruneRules } from '../../../src/vault/prune/rules.ts';
 import { type GenerationView, mayReuse, mustLookAnew, readView, withdrawnOf } from '../../../src/vault/prune/view.ts';
+import type { Keys } from '../../../src/vault/trust.ts';
 import { type SizedPack, storeLists } from '../../../src/vault/write/list-packs.ts';
 import { type Actor, vaultId, type World } from './world.ts';
 
@@ -57,6 +58,7 @@ export interface ModelWriter {
   readonly privateKey: string;
   readonly publicKey: string;
   readonly id: string;
+  readonly system: string;
   readonly dataset: string;
   /** By how much its clock is wrong. */
   offMs: number;
@@ -85,13 +87,14 @@ export interface ModelWriter {
   running: Actor | undefined;
 }
 
-export function newWriter(world: World, at: number): ModelWriter {
+export function newWriter(world: World, at: number, system: string): ModelWriter {
   const { privateKey, publicKey } = keys[at]!;
   return {
     name: `writer${at}`,
     privateKey,
     publicKey,
     id: writerId(publicKey),
+    system,
     dataset: `data${at}`,
     offMs: 0,
     source: new Map(Array.from({ length: 3 }, (_, file) => [`file${file}`, `first ${at} ${file}`])),
@@ -117,13 +120,19 @@ const keys = Array.from({ length: 3 }, () => newSigningKey());
 class SessionEnded extends Error {}
 
 /** One run of `lifeboat backup`. */
-export function startBackup(world: World, writer: ModelWriter, rules: PruneRules): Actor {
-  const actor = world.start(writer.name, (self) => backUp(world, writer, self, rules));
+export function startBackup(world: World, writer: ModelWriter, trusted: Keys, rules: PruneRules): Actor {
+  const actor = world.start(writer.name, (self) => backUp(world, writer, trusted, self, rules));
   writer.running = actor;
   return actor;
 }
 
-async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: PruneRules): Promise<void> {
+async function backUp(
+  world: World,
+  writer: ModelWriter,
+  trusted: Keys,
+  actor: Actor,
+  rules: PruneRules,
+): Promise<void> {
   let active = world.places.map((place) => world.seen(place, actor));
   const drop = ({ name }: { name: string }, error: unknown) => {
     if (actor.dead) throw error;
@@ -145,7 +154,8 @@ async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: Pr
   const view = async (): Promise<GenerationView> => {
     const found = await readView(active, {
       vault: vaultId,
-      trust: {},
+      trust: { writers: trusted },
+      system: writer.system,
       remembered: rules.writerRemembers ? writer.remembered : undefined,
       onFailure: drop,
       onSuspect: () => {},
@@ -235,13 +245,14 @@ async function backUp(world: World, writer: ModelWriter, actor: Actor, rules: Pr
   world.capturedMs.set(record.id, world.nowMs);
   writer.pending = { key: recordKey(record), hash: sha256Hex(bytes), sequence: record.sequence };
   if ((await put(recordKey(record), bytes)).length > 0) follow(writer, writer.pending);
+  await world.note(writer, 'backup', { restorePoints: [record.id] });
 }
 
 const digits = (position: number) => position.toString(16).padStart(16, '0');
 
 /** From where on a restore point that begins now needs the log. */
-function placeOf({ dataset }: ModelWriter, { history, last }: ModelLog): LogBase {
-  return { system: 'model', dataset, history, log: last?.position ?? digits(0) };
+function placeOf({ system, dataset }: ModelWriter, { history, last }: ModelLog): LogBase {
+  return { system, dataset, history, log: last?.position ?? digits(0) };
 }
 
 /** A piece that says nothing, and its cover. */
@@ -251,11 +262,11 @@ async function storeLog(
   epoch: Epoch,
   put: (key: Key, bytes: Uint8Array) => Promise<unknown>,
 ) {
-  const { log, dataset, publicKey, privateKey } = writer;
+  const { log, system, dataset, publicKey, privateKey } = writer;
   const { history, last } = log;
   const start = last?.position ?? digits(0);
   const end = digits(Number.parseInt(start, 16) + 1);
-  const of = { system: 'model', dataset, timeline: `${history}-1` };
+  const of = { system, dataset, timeline: `${history}-1` };
   const piece = world.unique('log');
   await put(logKey(spanOf({ ...of, writer: publicKey }, start, end), sha256Hex(piece)), piece);
   const sequence = (last?.sequence ?? 0) + 1;
@@ -291,7 +302,7 @@ export function unsigned(world: World, writer: ModelWriter, time: string): Unsig
   return {
     format: 1,
     vault: vaultId,
-    system: 'model',
+    system: writer.system,
     dataset: writer.dataset,
     kind: 'files',
     id: newUlid(Date.parse(time), world.random),
