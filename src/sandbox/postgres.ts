@@ -7,6 +7,7 @@ import { sentenceOf } from '../core/errors.ts';
 import { findTools, postgresFolders, type Tool } from '../process/find-tool.ts';
 import type { Agent } from './agent-client.ts';
 import { sandboxFailed, sandboxServerMissing } from './errors.ts';
+import { preloadSettings } from './preload.ts';
 import type { Door, User } from './protocol.ts';
 import { type Sandbox, serverProcess } from './sandbox.ts';
 
@@ -31,6 +32,8 @@ export interface ServerOptions {
   readonly name: string;
   /** Of the server that was dumped: an older one may not understand the dump. */
   readonly major: number;
+  /** Of the restore point that it is for. */
+  readonly facts: Readonly<Record<string, unknown>>;
   readonly port: number;
   readonly signal: AbortSignal;
   readonly startTimeoutMs?: number;
@@ -61,7 +64,8 @@ export async function startPostgres(sandbox: Sandbox, options: ServerOptions): P
   await initialise(agent, { ...order, name: `initdb ${name}`, words: [] }, programs, data, signal);
 
   const process = serverProcess(name);
-  const words = [join(programs, 'postgres'), '-D', data, ...settings(tool.major, port).flatMap((one) => ['-c', one])];
+  const said = [...settings(tool.major, port), ...preloadSettings(programs, options.facts)];
+  const words = [join(programs, 'postgres'), '-D', data, ...said.flatMap((one) => ['-c', one])];
   await agent.call('start', { ...order, name: process, words }, { signal });
   const socket = `.s.PGSQL.${port}`;
   const outside = (database: string, role = superuser) => urlOver(sandbox.sockets.ours, port, database, role);

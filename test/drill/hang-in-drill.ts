@@ -17,7 +17,7 @@ const box = await openSandbox({
   hidden: [stateDir],
   ...(namespaces === 'without' && { footings: [] }),
 });
-await startPostgres(box, { name: 'app-db', major: 9, port: 5432, signal: new AbortController().signal });
+await startPostgres(box, { name: 'app-db', major: 9, facts: {}, port: 5432, signal: new AbortController().signal });
 const words = ['/bin/sh', '-c', `sleep 1000; : ${id}`];
 const agent = await box.application([]);
 await agent.call('start', { name: 'stray', words, env: { PATH: process.env.PATH ?? '' }, directory: '/' });

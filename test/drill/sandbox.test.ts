@@ -192,7 +192,13 @@ describe('the sandbox', () => {
     const { folder, options } = await place({ footings: ['user'] });
     await using box = await openSandbox(options);
     const app = join(folder, 'app');
-    const server = await startPostgres(box, { name: 'db', major: 9, port: 5432, signal: new AbortController().signal });
+    const server = await startPostgres(box, {
+      name: 'db',
+      major: 9,
+      facts: {},
+      port: 5432,
+      signal: new AbortController().signal,
+    });
     await box.application([], [server.door]);
     const { tail } = await sh(
       box,
@@ -239,7 +245,7 @@ describe.each(footings)('the sandbox of database servers, footing %s', (footing)
     const { options } = await place({ footings: [footing] });
     await using box = await openSandbox(options);
     const { signal } = new AbortController();
-    const start = (name: string, port: number) => startPostgres(box, { name, major: 9, port, signal });
+    const start = (name: string, port: number) => startPostgres(box, { name, major: 9, facts: {}, port, signal });
     const [hostile, other] = [await start('hostile', 5432), await start('other', 5433)];
     const app = await box.application([], [hostile.door, other.door]);
     await app.call('start', { name: 'app', words: ['/bin/sh', '-c', 'sleep 1000'], env: {}, directory: '/' });

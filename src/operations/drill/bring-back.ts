@@ -44,7 +44,8 @@ async function bringBackPostgres(
     throw new Error(`The restore point of ${dataset} does not tell which database and server it came from.`);
   }
   const port = firstPort + [...drill.copies.values()].filter(({ kind }) => kind === 'postgres').length;
-  const server = await startPostgres(drill.sandbox, { name: dataset, major: serverMajor, port, signal: run.signal });
+  const order = { name: dataset, major: serverMajor, facts: contents.facts, port, signal: run.signal };
+  const server = await startPostgres(drill.sandbox, order);
   const outside = server.outside(database);
   const restored = await load(common, source, outside, drill, run);
   const reader = await server.makeReader();

@@ -37,6 +37,10 @@ export const databaseFacts = z.object({
   privileges: z.array(privilege).nullable(),
   settings: z.array(setting),
   extensions: z.array(z.object({ name: z.string(), version: z.string(), schema: z.string() })),
+  /** What the server had loaded at its start, and what its configuration said to that. Absent: the role could not see it. */
+  preloaded: z
+    .object({ libraries: z.array(z.string()), settings: z.array(z.tuple([z.string(), z.string()])) })
+    .optional(),
   /** Beside `pg_default`. */
   tablespaces: z.array(z.string()),
   /** Roles that it needs. */
@@ -83,6 +87,7 @@ export async function queryFacts(connection: Connection): Promise<Queried> {
     `SELECT extname AS name, extversion AS version, nspname AS schema
      FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname <> 'plpgsql' ORDER BY 1`,
   );
+  const preloaded = await preloadedBy(connection);
   const tablespaces = await connection.query<{ name: string }>(
     `SELECT DISTINCT spcname AS name FROM pg_tablespace t
      WHERE spcname NOT IN ('pg_default', 'pg_global') AND (t.oid IN (SELECT reltablespace FROM pg_class)
@@ -99,8 +104,24 @@ export async function queryFacts(connection: Connection): Promise<Queried> {
     engine: 'postgres',
     settings,
     extensions,
+    ...(preloaded && { preloaded }),
     tablespaces: tablespaces.map(({ name }) => name),
     systemIdentifier: system?.id ?? null,
+  };
+}
+
+/** Some extensions can only be made where their library is loaded, and bound to the database that the configuration names. */
+async function preloadedBy(connection: Connection): Promise<DatabaseFacts['preloaded']> {
+  const rows = await connection.query<{ name: string; value: string }>(
+    `SELECT name, setting AS value FROM pg_settings WHERE name = 'shared_preload_libraries'
+       OR (name LIKE '%.%' AND source IN ('configuration file', 'command line', 'environment variable')) ORDER BY 1`,
+  );
+  const found = rows.find(({ name }) => name === 'shared_preload_libraries');
+  if (found === undefined) return undefined;
+  const libraries = found.value.split(',').map((one) => one.trim().replace(/^"(.*)"$/, '$1'));
+  return {
+    libraries: libraries.filter((one) => one !== ''),
+    settings: rows.filter((row) => row !== found).map(({ name, value }) => [name, value]),
   };
 }
 

@@ -2,11 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NotCompared } from '../../core/expectations.ts';
-import type { Problem, Run } from '../../core/run.ts';
+import type { Problem } from '../../core/run.ts';
 import { toolFailed } from '../../process/errors.ts';
 import type { Tool } from '../../process/find-tool.ts';
 import { type RunningProcess, startProcess } from '../../process/start.ts';
 import { dumpRunsCode } from '../errors.ts';
+import { analyze } from './analyze.ts';
 import { dumpPath } from './capture.ts';
 import { connect, quoteText } from './connection.ts';
 import { codeIn, showEntry, unreadable } from './dump-code.ts';
@@ -16,15 +17,7 @@ import { DumpBroken, type DumpReader, dumpReader } from './dump-reader.ts';
 import { type DumpEntry, DumpUnknown } from './dump-toc.ts';
 import { dumpBroken } from './errors.ts';
 import { closeLoader, handOver, type Loader, makeLoader } from './loader.ts';
-import {
-  attempt,
-  type MadeAgain,
-  makeAgain,
-  type Refused,
-  searchPathOf,
-  setPath,
-  withoutChecks,
-} from './make-again.ts';
+import { areThere, lost, type MadeAgain, makeAgain, type Refused, searchPathOf, withoutChecks } from './make-again.ts';
 import type { Restoring } from './restore.ts';
 import { findClient } from './tools.ts';
 import { type ServerAddress, toolEnvironment } from './url.ts';
@@ -38,6 +31,11 @@ export interface LoadOptions {
   readonly isSuper: boolean;
   /** See `makeLoader`. */
   readonly onRole: (role: string) => void;
+  /**
+   * Hears the entries that an extension needs, and the extension, where the server did not let it be made: it may be bound to the name that the
+   * database has not yet. Absent: it has its name.
+   */
+  readonly onPutOff?: (dumpIds: ReadonlySet<number>) => void;
 }
 
 /**
@@ -54,13 +52,14 @@ export async function loadDump(
   work: Restoring,
   inside: ServerAddress,
   choose: Choose | undefined,
-  { noTablespaces, isSuper, onRole }: LoadOptions,
+  { noTablespaces, isSuper, onRole, onPutOff }: LoadOptions,
 ): Promise<MadeAgain & { readonly sizeBytes: number }> {
   const { options, run, admin, facts } = work;
   const pgRestore = await restoreProgram(work);
   const folder = await mkdtemp(join(tmpdir(), 'lifeboat-restore-'));
   const problems: Problem[] = [];
   const unfilled: NotCompared[] = [];
+  const putOff = new Set<number>();
   try {
     await using dump = await openDump(work);
     const { entries } = dump;
@@ -90,6 +89,10 @@ export async function loadDump(
     };
     const again = async (as: ServerAddress, failed: readonly Refused[], path = 'pg_catalog') => {
       if (failed.length === 0) return;
+      if (onPutOff !== undefined && (putOff.size > 0 || failed.some(({ entry }) => entry.kind === 'EXTENSION'))) {
+        for (const { entry } of failed) putOff.add(entry.dumpId);
+        return;
+      }
       await using session = await connect(as, run.signal);
       const made = await makeAgain(session, failed, { encoding: facts.encoding, path });
       problems.push(...made.problems);
@@ -113,7 +116,8 @@ export async function loadDump(
       await again(as, [...aside, ...(await restore(as, ids, [...words, '--section=pre-data']))]);
       const refused = await restore(as, part, [...words, '--section=data'], true);
       const sizeBytes = await dump.finish();
-      if (refused.length > 0) problems.push(...(await loadRefused(work, as, refused, path)));
+      if (putOff.size > 0) for (const { entry } of refused) putOff.add(entry.dumpId);
+      else if (refused.length > 0) problems.push(...(await loadRefused(work, as, refused, path)));
       await again(as, await restore(as, part, [...words, '--section=post-data', jobs]), path);
       return sizeBytes;
     };
@@ -150,6 +154,7 @@ export async function loadDump(
     await restoreRights(parts.eventTriggers);
     return { sizeBytes, problems, unfilled };
   } finally {
+    if (putOff.size > 0) onPutOff?.(putOff);
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -192,9 +197,18 @@ async function loadRefused(
     facts.encoding,
   );
   const tables = refused.map((_, at) => [spelled[at * 2] ?? '', spelled[at * 2 + 1] ?? ''] as const);
-  const checks = await withoutChecks(session, tables, path);
+  const isThere = await areThere(session, tables);
+  // That their table could not be made was said: what it is is one more object that is not back.
+  const homeless = refused.flatMap(({ entry, why }, at) => (isThere[at] ? [] : [lost(showEntry(entry), why)]));
+  const ids = new Set(refused.flatMap(({ entry }, at) => (isThere[at] ? [entry.dumpId] : [])));
+  if (ids.size === 0) return homeless;
+  const checks = await withoutChecks(
+    session,
+    tables.filter((_, at) => isThere[at]),
+    path,
+  );
   await using dump = await openDump(work);
-  await loadRows(work, as, dump, new Set(refused.map(({ entry }) => entry.dumpId)), async function* (rows) {
+  await loadRows(work, as, dump, ids, async function* (rows) {
     let first = true;
     for await (const bytes of rows) {
       yield first ? withSearchPath(bytes, path) : bytes;
@@ -202,7 +216,7 @@ async function loadRefused(
     }
   });
   // While its session is open.
-  return await checks.restore();
+  return [...homeless, ...(await checks.restore())];
 }
 
 /**
@@ -259,30 +273,6 @@ function withSearchPath(bytes: Uint8Array, path: string): Uint8Array {
     text.replace("SELECT pg_catalog.set_config('search_path', '', false);", () => ours),
     'latin1',
   );
-}
-
-/** A database without statistics answers, but slowly: nobody should find that out after a disaster. */
-async function analyze(as: ServerAddress, path: string, run: Run): Promise<Problem[]> {
-  return await run.step('analyze', async (run) => {
-    await using session = await connect(as, run.signal);
-    await setPath(session, path);
-    if ((await attempt(session, 'ANALYZE')) === undefined) return [];
-    // The first table that fails ended it for those behind it. One with a partition on another server asks that one.
-    const tables = await session.query<{ name: string }>(
-      `SELECT format('%I.%I', nspname, relname) AS name FROM pg_catalog.pg_class c
-       JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
-       WHERE relkind IN ('r', 'm', 'p') AND c.oid >= 16384 AND nspname !~ '^pg_' ORDER BY 1`,
-    );
-    const failures: string[] = [];
-    for (const { name } of tables) {
-      const failure = await attempt(session, `ANALYZE ${name}`);
-      if (failure !== undefined) failures.push(`${name}: ${failure}`);
-    }
-    if (failures.length === 0) return [];
-    const more = failures.length > 3 ? `, and ${failures.length - 3} more` : '';
-    const message = `Not all tables have statistics, so queries may be slow (${failures.slice(0, 3).join('; ')}${more}). Run ANALYZE when that is mended.`;
-    return [{ code: 'not-analyzed', message }];
-  });
 }
 
 /** @throws `postgres-dump-runs-code` */

@@ -119,7 +119,7 @@ export async function setPath(session: Connection, path: string): Promise<void> 
   await session.query("SELECT pg_catalog.set_config('search_path', $1, false)", [path]);
 }
 
-function lost(what: string, why: string): Problem {
+export function lost(what: string, why: string): Problem {
   return { code: notMadeAgain, message: `${what} could not be made again: ${why}. Everything else is back.` };
 }
 
@@ -147,6 +147,18 @@ async function demandServer(session: Connection, error: unknown): Promise<void> 
   });
 }
 
+type Table = readonly [schema: string, name: string];
+
+/** Which of these relations there are. */
+export async function areThere(session: Connection, tables: readonly Table[]): Promise<boolean[]> {
+  const names = tables.map(([schema, name]) => `${quoteName(schema)}.${quoteName(name)}`);
+  const rows = await session.query<{ is: boolean }>(
+    'SELECT to_regclass(name) IS NOT NULL AS is FROM unnest($1::text[]) WITH ORDINALITY AS n (name, at) ORDER BY at',
+    [names],
+  );
+  return rows.map(({ is }) => is);
+}
+
 interface Checks {
   /** Puts them back, and says which rows break. */
   restore(): Promise<Problem[]>;
@@ -156,11 +168,7 @@ interface Checks {
  * Takes the checks off tables whose rows they did not let in: one that reads other tables, or asks what day it is. The rows are those
  * that the source had, so they come first.
  */
-export async function withoutChecks(
-  session: Connection,
-  tables: readonly (readonly [schema: string, name: string])[],
-  path: string,
-): Promise<Checks> {
+export async function withoutChecks(session: Connection, tables: readonly Table[], path: string): Promise<Checks> {
   const names = tables.map(([schema, name]) => `${quoteName(schema)}.${quoteName(name)}`);
   const found = await session.query<{ table: string; name: string; definition: string; comment: string | null }>(
     `SELECT conrelid::regclass::text AS table, conname AS name, pg_get_constraintdef(oid) AS definition,

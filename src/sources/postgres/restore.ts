@@ -17,7 +17,8 @@ import {
 } from './databases.ts';
 import { databaseMissing, restoreFailed, targetNotEmpty } from './errors.ts';
 import { type DatabaseFacts, databaseFacts, excludedReason, serverVersionOf } from './facts.ts';
-import { loadDump } from './load.ts';
+import { type LoadOptions, loadDump } from './load.ts';
+import { lost, type MadeAgain } from './make-again.ts';
 import type { PostgresOptions } from './postgres.ts';
 import { restoreTables } from './restore-tables.ts';
 import { checkTarget, createMissingRoles, dropRoles, isMaster, withoutUnknownSettings } from './target.ts';
@@ -100,18 +101,44 @@ export async function restoreBeside(
     await relaxDatabase(admin, name);
     const inside = withDatabase(address, name);
     const onRole = (role: string) => void roles.push(role);
+    const putOff = new Set<number>();
+    const onPutOff = (dumpIds: ReadonlySet<number>) => {
+      for (const one of dumpIds) putOff.add(one);
+    };
     const options = { noTablespaces, isSuper, onRole };
-    const loaded = await run.step('load', (run) => loadDump({ ...work, run }, inside, choose, options));
+    const loaded = await run.step('load', (run) =>
+      loadDump({ ...work, run }, inside, choose, { ...options, onPutOff }),
+    );
     problems.push(...loaded.problems);
     await applyProperties(admin, name, facts);
     problems.push(...(await run.step('publish', () => publish(name))));
-    return { database, bytes: loaded.sizeBytes, problems, notCompared: loaded.unfilled };
+    created = false;
+    roles.length = 0;
+    const late = await loadLate(work, putOff, options);
+    problems.push(...late.problems);
+    return { database, bytes: loaded.sizeBytes, problems, notCompared: [...loaded.unfilled, ...late.unfilled] };
   } catch (error) {
     const left = await removeAgain(work, created ? name : undefined, roles);
     // An error of our own tells more than any wrapping, except where only a program speaks.
     const speaks = error instanceof LifeboatError && !toolFailed.is(error);
     if (left === '' && (run.signal.aborted || speaks)) throw error;
     throw restoreFailed({ database, why: sentenceOf(error), left }, { cause: error });
+  }
+}
+
+/**
+ * What could not be made in a database of another name: pg_cron, for one, is bound to one name. What cannot be made now either is named, and
+ * all else is back.
+ */
+async function loadLate(work: Restoring, putOff: ReadonlySet<number>, options: LoadOptions): Promise<MadeAgain> {
+  if (putOff.size === 0) return { problems: [], unfilled: [] };
+  const { address, run } = work;
+  try {
+    return await run.step('load the rest', (run) => loadDump({ ...work, run }, address, () => putOff, options));
+  } catch (error) {
+    run.signal.throwIfAborted();
+    const what = `${countOf(putOff.size, 'object')} of extensions that need the name of the database`;
+    return { problems: [lost(what, sentenceOf(error))], unfilled: [] };
   }
 }
 
