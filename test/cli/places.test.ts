@@ -49,6 +49,8 @@ test('a dataset of several places: backed up, drilled at its production paths, l
   fs.rmSync(at('etc/app/app.conf'));
   await run('restore', 'host', at('etc/app/app.conf'), ...identity);
   expect(trees().slice(1)).toEqual(before.slice(1));
+  const tried = JSON.parse(await run('recover', 'host', '--into', 'host=./tried', '--json', ...identity));
+  expect(tried.datasets[0]).toMatchObject({ state: 'back', compared: { verdict: 'as recorded' } });
   await run('restore', 'host', '--into', './else', ...identity);
   expect(places.flatMap((path) => describeTree(join(at('else'), path)))).toEqual(before);
   const words = ['restore', at('backups'), at('lifeboat-keys/daily.txt'), 'host', at('rescued')];
