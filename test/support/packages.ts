@@ -47,3 +47,17 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: 'zbar-tools', programs: ['zbarimg'] },
   { name: 'zstd', programs: ['zstd'] },
 ];
+
+/** Two applications that people run, for `test/applications`, which installs them: large, and of no use to any other test. */
+export const applicationPackages: readonly DebianPackage[] = [
+  // Without a database or a web server that Debian would set up for them.
+  { name: 'dbconfig-no-thanks', programs: [], files: ['/usr/share/doc/dbconfig-no-thanks'] },
+  { name: 'mediawiki', programs: [], files: ['/usr/share/mediawiki/index.php'] },
+  { name: 'micro-httpd', programs: ['micro-httpd'] },
+  { name: 'php-cgi', programs: ['php-cgi'] },
+  { name: 'php-cli', programs: ['php'] },
+  { name: 'php-sqlite3', programs: [], files: ['/usr/lib/php/*/sqlite3.so'] },
+  { name: 'puma', programs: ['puma'] },
+  { name: 'redmine', programs: ['bundle'], files: ['/usr/share/redmine/config.ru'] },
+  { name: 'redmine-pgsql', programs: [], files: ['/usr/share/doc/redmine-pgsql'] },
+];

@@ -11,6 +11,8 @@ import pg from 'pg';
 export interface PostgresOptions {
   /** Listens on 127.0.0.1 too, where a password is demanded (scram-sha-256). The socket trusts everyone. */
   readonly tcp?: boolean;
+  /** The port that an earlier one had: it stands in for that. */
+  readonly port?: number;
   /** `name=value` for the server. */
   readonly settings?: readonly string[];
   /** Copies that server and follows it, instead of being new. */
@@ -56,7 +58,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     const words = ['-D', data, '-h', socketDir, '-p', String(port), '-U', 'postgres', '-R', '--no-sync', '-c', 'fast'];
     await run(join(programs, 'pg_basebackup'), words, { cwd: '/', ...user });
   }
-  const port = options.tcp ? await freePort() : 5432;
+  const port = options.port ?? (options.tcp ? await freePort() : 5432);
   await writeFile(
     join(data, 'pg_hba.conf'),
     'local all,replication all trust\nhost all all 127.0.0.1/32 scram-sha-256\n',

@@ -74,27 +74,29 @@ async function installPackages(names: readonly string[], prefix: readonly string
   const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300'];
   await patiently(() => root([...apt, 'update']));
   await withoutCluster(root, names.includes('postgresql'), () =>
-    withoutLogins(root, names.includes('openssh-server'), () =>
-      patiently(() => root([...apt, 'install', '--no-install-recommends', ...names])),
-    ),
+    withoutServices(root, names, () => patiently(() => root([...apt, 'install', '--no-install-recommends', ...names]))),
   );
 }
 
+const servicesOf: Readonly<Record<string, readonly string[]>> = {
+  'openssh-server': ['ssh.service', 'ssh.socket'],
+  'micro-httpd': ['micro-httpd.socket'],
+};
+
 /**
- * Debian's openssh-server lets the network in as soon as it is installed, and at every start from then on. The tests want the
- * program and no service: it is masked while it is installed, and switched off afterwards. One that is there already is not
- * touched.
+ * Debian's servers let the network in as soon as they are installed, and at every start from then on. The tests want their programs
+ * and no service: it is masked while it is installed, and switched off afterwards. One that is there already is not touched.
  */
-async function withoutLogins(
+async function withoutServices(
   root: (words: readonly string[]) => Promise<unknown>,
-  applies: boolean,
+  names: readonly string[],
   install: () => Promise<unknown>,
 ): Promise<void> {
-  if (!applies || !(await exists('/run/systemd/system'))) {
+  const services = names.flatMap((name) => servicesOf[name] ?? []);
+  if (services.length === 0 || !(await exists('/run/systemd/system'))) {
     await install();
     return;
   }
-  const services = ['ssh.service', 'ssh.socket'];
   await root(['systemctl', 'mask', ...services]);
   try {
     await install();
