@@ -37,8 +37,9 @@ export const debianPackages: readonly DebianPackage[] = [
     programs: ['initdb', 'pg_ctl', 'postgres', 'psql', 'pg_dump', 'pg_restore'],
     files: ['/usr/share/postgresql/*/extension/amcheck.control'],
   },
-  { name: 'postgresql-15-cron', programs: [], files: ['/usr/lib/postgresql/15/lib/pg_cron.so'] },
-  { name: 'postgresql-15-pgaudit', programs: [], files: ['/usr/lib/postgresql/15/lib/pgaudit.so'] },
+  // For whichever version of PostgreSQL this Debian has: apt takes a pattern.
+  { name: 'postgresql-.*-cron$', programs: [], files: ['/usr/lib/postgresql/*/lib/pg_cron.so'] },
+  { name: 'postgresql-.*-pgaudit$', programs: [], files: ['/usr/lib/postgresql/*/lib/pgaudit.so'] },
   { name: 'python3', programs: ['python3'] },
   { name: 'radosgw', programs: ['radosgw'] },
   { name: 'rsync', programs: ['rsync'] },
