@@ -2,9 +2,17 @@ import { defineConfig } from 'vitest/config';
 import { reportSkips } from './test/support/skips.ts';
 
 /** Those that `npm test` goes a few rounds of (test/support/rounds.ts). */
-const campaigns = ['prune/model', 'prune/processes', 's3/killed', 'vault/failures', 'vault/kill'].map(
-  (name) => `test/${name}.test.ts`,
-);
+const campaigns = [
+  ...[
+    'drill/saboteurs',
+    'postgres/odd-schemas',
+    'prune/model',
+    'prune/processes',
+    's3/killed',
+    'vault/failures',
+    'vault/kill',
+  ],
+].map((name) => `test/${name}.test.ts`);
 
 /** `npm run test:long`: what takes too long to be run for every change. */
 export default defineConfig({

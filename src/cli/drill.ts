@@ -1,6 +1,7 @@
 import { parseMoment } from '../core/moment.ts';
 import { drillReport } from '../operations/drill/report.ts';
-import { runDrill } from '../operations/drill/run-drill.ts';
+import { runDrill, runSabotage } from '../operations/drill/run-drill.ts';
+import { sabotageReport } from '../operations/drill/sabotage-report.ts';
 import { identityOfShares } from '../operations/keys/shares.ts';
 import { defineCommand, flag, many, value } from './command.ts';
 import { exitCodes } from './exit.ts';
@@ -13,12 +14,14 @@ export const drill = defineCommand({
   description: `Restores the newest restore points into a private sandbox without network, starts the application, makes every check,
 removes it all and leaves signed evidence. Needs --identity. Exit code 0: proved, and within the objectives; 1: not; 2: the
 drill could not find out. With --escrow or --shares, the drill of the bad day: the only key is the escrowed one, put together from
-its shares in memory; any other is refused. Without files the shares are typed.`,
+its shares in memory; any other is refused. Without files the shares are typed. With --sabotage the checks are on trial, not the backup:
+what came back is broken in every known way, and each time a check must say so. Exit code 0: all was seen; 1: something was not.`,
   options: {
     at: value('<moment>', 'the newest restore points at or before it (default: latest)'),
     withoutIsolation: flag('start the application even where nothing keeps it from this host; proves nothing'),
     escrow: flag('use the escrowed key and no other: shares are named, or typed'),
     shares: many('<file>', 'a share of the escrowed key; repeat for all that are needed'),
+    sabotage: flag('break what came back in every known way, to see that the checks tell; leaves no evidence'),
     trigger: value('<word>', 'what the evidence says started it (default: manual)'),
   },
   async run({ words, options, common, system, identities, env, clock, run, out }) {
@@ -41,6 +44,11 @@ its shares in memory; any other is refused. Without files the shares are typed.`
       identityFiles: filesOf(sources),
       ...(moment !== 'latest' && { atMs: moment }),
     };
+    if (options.sabotage) {
+      const outcome = await runSabotage(await system(), request, run);
+      out.done(outcome, sabotageReport, outcome.verdict === 'caught');
+      return { caught: exitCodes.ok, missed: exitCodes.no, inconclusive: exitCodes.failed }[outcome.verdict];
+    }
     const outcome = await runDrill(await system(), request, run);
     const proved = outcome.verdict === 'proved' && outcome.objectivesMet && outcome.evidence !== null;
     out.done(outcome, drillReport, proved);

@@ -5,6 +5,7 @@ import type { BytePath } from '../core/paths.ts';
 import type { Problem, Run } from '../core/run.ts';
 import type { Owners } from '../metadata/owners.ts';
 import type { Unset } from '../metadata/set.ts';
+import type { Saboteur } from './sabotage.ts';
 
 /** What a look at the live system found, before anything is captured. */
 export interface Inspection {
@@ -149,6 +150,12 @@ export interface Source {
    * whose expectations leave bytes out also compare those, and metadata but for what the restore found `unset`.
    */
   measure(where: string, expected: Expectations, run: Run, contents?: Contents, unset?: Unset): Promise<Measurement>;
+
+  /**
+   * Ways to break the restored copy at `where`, to see that `measure` tells. For a sandboxed copy that nobody else uses and that is
+   * thrown away. Absent where an engine has none.
+   */
+  openSaboteur?(where: string, run: Run): Promise<Saboteur>;
 }
 
 export interface Measurement {

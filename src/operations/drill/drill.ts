@@ -23,20 +23,7 @@ import { execute } from './steps.ts';
  * @throws `dataset-unknown`, the reason of an abort
  */
 export async function rehearse(parts: DrillParts, options: DrillOptions, run: Run): Promise<DrillOutcome> {
-  const scope = scopeOf(parts.system, options);
-  const startedMs = run.clock.now();
-  const began = run.clock.elapsed();
-  const rehearsal: Rehearsal = {
-    id: newUlid(startedMs, parts.random),
-    startedMs,
-    scope,
-    plan: recoveryPlan(parts.system, scope.datasets),
-    results: [],
-    phases: new Map(),
-    backAfterMs: new Map(),
-    measured: new Map(),
-    elapsed: () => run.clock.elapsed() - began,
-  };
+  const rehearsal = begin(parts, options, run);
   const secrets = new Set<string>();
   const found = await timed(rehearsal, 'find', () => find(parts, options, rehearsal, secrets, run));
   // What counts against the drill is among its results.
@@ -63,7 +50,25 @@ export async function rehearse(parts: DrillParts, options: DrillOptions, run: Ru
   return conclude({ rehearsal, parts, options, found, drill, sandbox, rtoMs, removed, notes, run });
 }
 
-async function find(
+/** @throws `dataset-unknown` */
+export function begin(parts: DrillParts, options: DrillOptions, run: Run): Rehearsal {
+  const scope = scopeOf(parts.system, options);
+  const startedMs = run.clock.now();
+  const began = run.clock.elapsed();
+  return {
+    id: newUlid(startedMs, parts.random),
+    startedMs,
+    scope,
+    plan: recoveryPlan(parts.system, scope.datasets),
+    results: [],
+    phases: new Map(),
+    backAfterMs: new Map(),
+    measured: new Map(),
+    elapsed: () => run.clock.elapsed() - began,
+  };
+}
+
+export async function find(
   parts: DrillParts,
   options: DrillOptions,
   rehearsal: Rehearsal,
@@ -106,14 +111,15 @@ async function find(
   return found;
 }
 
-/** Opens the sandbox; when that fails, the reason is among the results. */
-async function prepare(
+/** Opens the sandbox; when that fails, the reason is among the results. `times`: as much room, and as much time, as a drill takes. */
+export async function prepare(
   parts: DrillParts,
   options: DrillOptions,
   rehearsal: Rehearsal,
   found: Found,
   secrets: Set<string>,
   run: Run,
+  times: { readonly room: number; readonly time: number } = { room: 1, time: 1 },
 ): Promise<Sandbox | undefined> {
   const { system } = parts;
   if (found.points.size === 0) return undefined;
@@ -130,9 +136,9 @@ async function prepare(
         stateDir: parts.stateDir,
         id: rehearsal.id,
         made: new Date(rehearsal.startedMs).toISOString(),
-        needsBytes: needsBytes(found),
-        needsFiles: needsFiles(found),
-        limits: { timeMs: longestMs(parts, found), ...system.drill.limits },
+        needsBytes: needsBytes(found) * times.room,
+        needsFiles: needsFiles(found) * times.room,
+        limits: { timeMs: longestMs(parts, found) * times.time, ...system.drill.limits },
         workFolders,
         seenFolders,
         hidden: hiddenFrom(parts),

@@ -8,7 +8,8 @@ import { recorded } from '../record-run.ts';
 import type { OpenSystem } from '../system.ts';
 import { scopeOf } from './choose.ts';
 import { rehearse } from './drill.ts';
-import type { DrillOptions, DrillOutcome } from './parts.ts';
+import type { DrillOptions, DrillOutcome, DrillParts } from './parts.ts';
+import { rehearseSabotage, type SabotageOutcome } from './sabotage.ts';
 
 export interface DrillRequest extends DrillOptions {
   readonly identities: readonly string[];
@@ -20,31 +21,45 @@ export interface DrillRequest extends DrillOptions {
 
 /** A drill of an opened system: its sources, its vault, its ledger. */
 export async function runDrill(system: OpenSystem, request: DrillRequest, run: Run): Promise<DrillOutcome> {
-  const { config, random, tool } = system;
-  const { datasets } = scopeOf(config, request);
+  scopeOf(system.config, request);
   return recorded(system, { operation: 'drill' }, run, async (run) => {
-    const vault = await system.vault(({ destination, key, code, why }) =>
-      run.problem({ code, message: `${destination}${key === '' ? '' : ` ${key}`}: ${why}` }),
-    );
-    const sources: Record<string, Source> = {};
-    for (const dataset of datasets) sources[dataset] = await system.source(dataset);
-    const keys = await writerKeys(join(config.stateDir, 'writer.json'), vault.id, random);
-    const parts = {
-      system: config,
-      sources,
-      vault,
-      identities: request.identities,
-      identityKind: request.identityKind ?? 'daily',
-      hidden: request.identityFiles.map((file) => resolve(file)),
-      fingerprint: (text: string) => fingerprintOf(keys, text),
-      appendLedger: (kind: 'drill', body: object, details: object) =>
-        noteInLedger(system, vault.id, { kind, body, details }, run),
-      stateDir: config.stateDir,
-      tool,
-      random,
-    };
+    const parts = await partsOf(system, request, run);
     const result = await rehearse(parts, request, run);
-    await endorseWriters(system, vault.id, { identities: request.identities }, run);
+    await endorseWriters(system, parts.vault.id, { identities: request.identities }, run);
     return { result, isNo: result.verdict !== 'proved' || !result.objectivesMet };
   });
+}
+
+/**
+ * Breaks what a drill would bring back, to see that its checks tell. It says nothing of the restore points: the ledger, the status and
+ * the catalog hear nothing of it.
+ */
+export async function runSabotage(system: OpenSystem, request: DrillRequest, run: Run): Promise<SabotageOutcome> {
+  scopeOf(system.config, request);
+  return rehearseSabotage(await partsOf(system, request, run), request, run);
+}
+
+/** @throws `dataset-unknown` */
+async function partsOf(system: OpenSystem, request: DrillRequest, run: Run): Promise<DrillParts> {
+  const { config, random, tool } = system;
+  const vault = await system.vault(({ destination, key, code, why }) =>
+    run.problem({ code, message: `${destination}${key === '' ? '' : ` ${key}`}: ${why}` }),
+  );
+  const sources: Record<string, Source> = {};
+  for (const dataset of scopeOf(config, request).datasets) sources[dataset] = await system.source(dataset);
+  const keys = await writerKeys(join(config.stateDir, 'writer.json'), vault.id, random);
+  return {
+    system: config,
+    sources,
+    vault,
+    identities: request.identities,
+    identityKind: request.identityKind ?? 'daily',
+    hidden: request.identityFiles.map((file) => resolve(file)),
+    fingerprint: (text: string) => fingerprintOf(keys, text),
+    appendLedger: (kind: 'drill', body: object, details: object) =>
+      noteInLedger(system, vault.id, { kind, body, details }, run),
+    stateDir: config.stateDir,
+    tool,
+    random,
+  };
 }

@@ -6,17 +6,16 @@ import type { Run } from '../../core/run.ts';
 import { startApplication } from './application.ts';
 import { bringBack } from './bring-back.ts';
 import { checkCommand } from './checks/command.ts';
-import { checkExpectations } from './checks/expectations.ts';
 import { checkFreshness } from './checks/freshness.ts';
-import { checkHistory, type History, historyOf, unlessEmpty } from './checks/history.ts';
+import { checkHistory, type History, historyOf } from './checks/history.ts';
 import { checkHttp } from './checks/http.ts';
-import { checkIntegrity } from './checks/integrity.ts';
 import { checkReferences } from './checks/references.ts';
-import { checkRestored, unlessRefused } from './checks/restored.ts';
+import { checkRestored } from './checks/restored.ts';
 import type { RestoredTree } from './checks/restored-files.ts';
 import { anotherOrigin } from './checks/same-origin.ts';
 import { checkSql } from './checks/sql.ts';
 import type { Found } from './choose.ts';
+import { compareWithRecorded, examine } from './compare.ts';
 import { findingOf } from './faults.ts';
 import { watchOpening } from './opening.ts';
 import type { Copy, Drill, Finding, Rehearsal } from './parts.ts';
@@ -74,18 +73,7 @@ async function take(
     case 'expectations': {
       const measured = rehearsal.measured.get(dataset);
       if (copy === undefined || measured === undefined) return;
-      const { expectations, facts } = copy.contents;
-      const mayBeEmpty = drill.parts.system.datasets[dataset]?.mayBeEmpty !== undefined;
-      await conduct(`${dataset}/expectations`, 'expectations', dataset, async () =>
-        unlessRefused(
-          unlessEmpty(
-            checkExpectations(expectations, expectations && measured.actual, facts, copy.restored.notCompared),
-            copy.contents,
-            mayBeEmpty,
-          ),
-          copy,
-        ),
-      );
+      await compareWithRecorded(copy, rehearsal, drill, run);
       const began = run.clock.elapsed();
       const loss = await checkHistory(copy, drill, history, measured.actual, run).catch((error: unknown) => {
         run.signal.throwIfAborted();
@@ -125,33 +113,6 @@ function whyNotToStart({ scope }: Rehearsal, { copies, options }: Drill): string
   if (absent.length > 0) return `${absent.join(', ')} did not come back`;
   if (options.datasets.length === 0 || scope.left.length === 0) return undefined;
   return 'not all datasets were chosen for this drill';
-}
-
-/** Measures the copy, once for both: the engine's own checks are recorded here, the comparison by its own step. */
-async function examine(copy: Copy, rehearsal: Rehearsal, drill: Drill, run: Run): Promise<void> {
-  const { dataset, contents } = copy;
-  const source = drill.parts.sources[dataset];
-  if (source === undefined) return;
-  const began = run.clock.elapsed();
-  try {
-    const recorded = contents.expectations ?? { algorithm: 'none', tables: [] };
-    const measured = await source.measure(copy.outside, recorded, run, contents, copy.restored.unset);
-    rehearsal.measured.set(dataset, measured);
-    const elapsedMs = run.clock.elapsed() - began;
-    for (const one of measured.integrity) {
-      record(
-        rehearsal,
-        { id: `${dataset}/${one.name}`, kind: 'integrity', dataset },
-        unlessRefused(checkIntegrity(one), copy),
-        elapsedMs,
-        drill.secrets,
-      );
-    }
-  } catch (error) {
-    run.signal.throwIfAborted();
-    const about = { id: `${dataset}/integrity`, kind: 'integrity', dataset } as const;
-    record(rehearsal, about, findingOf(error, 'a copy that can be read'), run.clock.elapsed() - began, drill.secrets);
-  }
 }
 
 async function runCheck(check: Check, rehearsal: Rehearsal, drill: Drill, run: Run): Promise<Finding> {

@@ -33,6 +33,8 @@ export interface Restoration {
   readonly nameOf: (path: BytePath) => BytePath;
   /** Folders on the way to what was restored, which were there before it; '' is the folder itself. */
   readonly isOthers: (path: BytePath) => boolean;
+  /** What lies there and is no entry. */
+  readonly more: readonly BytePath[];
 }
 
 interface Comparison extends Restoration {
@@ -58,18 +60,20 @@ export async function compareEntries(
   let differing = 0;
   let devices = 0;
   const named: string[] = [];
-  const differs = (entry: StoredEntry, why: string) => {
+  const differs = (path: BytePath, why: string) => {
     differing++;
-    if (named.length < NAMED) named.push(`${showPath(entry.path)} ${why}`);
+    if (named.length < NAMED) named.push(`${showPath(path)} ${why}`);
   };
 
+  // Further names of a file that the restore point knows nothing of: who writes to one writes to the other.
+  const links = new Map<BytePath, bigint>();
   const root = contents.facts.root as RootFacts | undefined;
   if (root?.type === 'folder' && !where.isOthers('')) {
     const entry = { ...rootMetadata(root), type: 'folder', path: '' } as const;
     const found = lstatSync(onDisk(where.root), { bigint: true });
     const xattrs = readXattrs && ((await readXattrs([where.root], run.signal)).found.get(where.root) ?? {});
     const why = differenceOfMetadata(entry, found, xattrs, comparison);
-    if (why !== undefined) differs({ ...entry, path: where.root }, why);
+    if (why !== undefined) differs(where.root, why);
   }
   for await (const batch of inBatches(contents.entries())) {
     const places = batch.map(({ path }) => `${where.root}/${where.nameOf(path)}`);
@@ -89,11 +93,16 @@ export async function compareEntries(
         continue;
       }
       looked++;
+      if (typeof found === 'object' && found.isFile() && entry.type === 'file' && found.nlink > 1n)
+        links.set(entry.path, found.nlink - 1n);
+      if (entry.type === 'hardlink') links.set(entry.target, (links.get(entry.target) ?? 0n) - 1n);
       const xattrs = readXattrs === undefined ? undefined : (attributes.get(places[at]!) ?? {});
       const why = typeof found === 'string' ? found : await differenceOf(entry, found, xattrs, comparison);
-      if (why !== undefined) differs(entry, why);
+      if (why !== undefined) differs(entry.path, why);
     }
   }
+  for (const [path, left] of links) if (left > 0n) differs(path, 'is the same file as another, which it was not');
+  for (const path of where.more) differs(path, 'was not recorded');
   const more = differing > named.length ? `, and ${differing - named.length} more` : '';
   const unmade = devices === 0 ? '' : `; ${countOf(devices, 'device')} recorded and not made here`;
   const found = differing === 0 ? `${countOf(looked, 'entry', 'entries')} as recorded` : named.join(', ') + more;
@@ -227,9 +236,14 @@ function differenceOfXattrs(
     if (name === flagsName) return 'has other flags (chattr)';
     return `has ${found[name] === undefined ? 'no' : 'another'} attribute ${showPath(name)}`;
   }
-  // Others may be the file system's own (a label); a list of who may do what was given to it by somebody.
-  const list = Object.keys(found).find((name) => name.startsWith('system.posix_acl_') && recorded[name] === undefined);
-  return list === undefined ? undefined : 'has an ACL that it had not';
+  // Others may be the file system's own (a label); these were given to it by somebody.
+  const given = Object.keys(found).find(
+    (name) => /^(system\.posix_acl_|user\.|security\.capability$)/.test(name) && recorded[name] === undefined,
+  );
+  if (given === undefined) return undefined;
+  return given.startsWith('system.')
+    ? 'has an ACL that it had not'
+    : `has an attribute ${showPath(given)} that it had not`;
 }
 
 export async function hashOf(place: BytePath, signal: AbortSignal): Promise<string | undefined> {

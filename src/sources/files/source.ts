@@ -16,6 +16,7 @@ import { measureFiles } from './measure.ts';
 import { expectedMounts, mountPoints } from './mounts.ts';
 import { placesHoldOnly, placesOf, placesText, restorePlaces, werePlaced } from './places.ts';
 import { restoreFiles, wasPlaced } from './restore.ts';
+import { openFilesSaboteur } from './sabotage.ts';
 
 export interface FilesOptions {
   readonly name: string;
@@ -72,6 +73,7 @@ export function filesSource(options: FilesOptions): Source {
     wasPlaced: (mark, contents, run) =>
       isOfPlaces(contents) ? werePlaced(mark, contents, run) : wasPlaced(mark, contents, homeOf(contents), run),
     measure: measureFiles,
+    openSaboteur: openFilesSaboteur,
   };
 }
 

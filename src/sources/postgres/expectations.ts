@@ -4,7 +4,7 @@ import { withinRoom } from '../../core/sample.ts';
 import { columnChecksum } from './column-checksum.ts';
 import { type Connection, quoteName, showTable } from './connection.ts';
 import { DumpBroken, type DumpReader, dumpReader } from './dump-reader.ts';
-import { columnsOf, type DumpEntry } from './dump-toc.ts';
+import { columnsOf, type DumpEntry, type DumpHeader } from './dump-toc.ts';
 import { rowChecksum, textChecksum } from './row-checksum.ts';
 import { startRowSample } from './row-sample.ts';
 
@@ -108,6 +108,8 @@ function nameOf({ schema, name }: Relation): string {
 export interface DumpContents {
   readonly reader: DumpReader;
   readonly entries: readonly DumpEntry[];
+  /** Undefined until it was read. */
+  readonly header: DumpHeader | undefined;
   /** By the table's number in the source's catalog. */
   readonly tables: ReadonlyMap<string, Pick<TableExpectation, 'rows' | 'checksum' | 'sample'>>;
   /** Sequences, materialised views, large objects, and which schema objects there are. */
@@ -118,12 +120,13 @@ export function readDump(relations: readonly Relation[]): DumpContents {
   const inheriting = new Set(relations.filter(({ inherits }) => inherits).map(({ oid }) => oid));
   const keys = new Map(relations.map(({ oid, key }) => [oid, (key ?? []).map(spelled)]));
   let entries: readonly DumpEntry[] = [];
+  let header: DumpHeader | undefined;
   const tables = new Map<string, Pick<TableExpectation, 'rows' | 'checksum' | 'sample'>>();
   const largeObjects: string[] = [];
   let largeObjectCount = 0;
   const reader = dumpReader({
-    toc: (_header, all) => {
-      entries = all;
+    toc: (first, all) => {
+      [header, entries] = [first, all];
     },
     table: (entry) => {
       const columns = columnsOf(entry.copy);
@@ -172,6 +175,9 @@ export function readDump(relations: readonly Relation[]): DumpContents {
     get entries() {
       return entries;
     },
+    get header() {
+      return header;
+    },
     tables,
     others() {
       foldLargeObjects();
@@ -215,7 +221,7 @@ function derivedExpectation(entry: DumpEntry): TableExpectation[] {
 export const schemaPrefix = 'schema: ';
 
 /** Kinds that every PostgreSQL version lists in the same way. */
-const comparedKinds = [
+export const comparedKinds = [
   ...['SCHEMA', 'EXTENSION', 'TYPE', 'DOMAIN', 'FUNCTION', 'PROCEDURE', 'AGGREGATE', 'OPERATOR', 'OPERATOR CLASS'],
   ...['OPERATOR FAMILY', 'COLLATION', 'CONVERSION', 'CAST', 'TEXT SEARCH CONFIGURATION', 'TEXT SEARCH DICTIONARY'],
   ...['TABLE', 'VIEW', 'MATERIALIZED VIEW', 'FOREIGN TABLE', 'SEQUENCE', 'DEFAULT', 'INDEX', 'CONSTRAINT'],

@@ -51,14 +51,10 @@ export interface Globals {
 
 /** The roles that this database needs: owners, the granted, those of its settings, and whom membership ties to them. */
 export async function captureGlobals(connection: Connection, version: ServerVersion): Promise<Globals> {
-  const [rights] = await connection.query<{ passwords: boolean }>(
-    "SELECT has_column_privilege('pg_authid', 'rolpassword', 'SELECT') AS passwords",
-  );
-  const passwords = rights?.passwords === true;
-  const roles = await connection.query<Role>(rolesQuery(passwords));
-  const names = roles.map(({ name }) => name);
-  const memberships = await connection.query<Membership>(membershipQuery, [names]);
-  const settings = await connection.query<GlobalFacts['settings'][number]>(settingQuery, [names]);
+  const passwords = await mayReadPasswords(connection);
+  const tied = `r.oid IN (SELECT oid FROM tied) AND rolname !~ '^pg_'`;
+  const roles = await connection.query<Role>(usedRoles + roleQuery(passwords, tied));
+  const { memberships, settings } = await ofRoles(connection, roles);
   const tablespaces = await connection.query<{ name: string; location: string }>(
     "SELECT spcname AS name, pg_tablespace_location(oid) AS location FROM pg_tablespace WHERE spcname !~ '^pg_' ORDER BY 1",
   );
@@ -81,6 +77,27 @@ export async function captureGlobals(connection: Connection, version: ServerVers
   return { facts, script, problems };
 }
 
+/** The same of roles that are named. */
+export async function globalsOf(connection: Connection, names: readonly string[]): Promise<GlobalFacts> {
+  const query = roleQuery(await mayReadPasswords(connection), 'rolname = ANY($1)');
+  const roles = await connection.query<Role>(query, [names]);
+  return { roles, ...(await ofRoles(connection, roles)) };
+}
+
+async function mayReadPasswords(connection: Connection): Promise<boolean> {
+  const [rights] = await connection.query<{ passwords: boolean }>(
+    "SELECT has_column_privilege('pg_authid', 'rolpassword', 'SELECT') AS passwords",
+  );
+  return rights?.passwords === true;
+}
+
+async function ofRoles(connection: Connection, roles: readonly Role[]): Promise<Omit<GlobalFacts, 'roles'>> {
+  const names = roles.map(({ name }) => name);
+  const memberships = await connection.query<Membership>(membershipQuery, [names]);
+  const settings = await connection.query<GlobalFacts['settings'][number]>(settingQuery, [names]);
+  return { memberships, settings };
+}
+
 /** One statement that creates the roles that are missing where it runs, and changes none that is there. */
 export function createRoles({ roles, memberships, settings }: GlobalFacts): string {
   if (roles.length === 0) return '';
@@ -95,6 +112,11 @@ export function createRoles({ roles, memberships, settings }: GlobalFacts): stri
 }
 
 const ofMasters = new Set(['SUPERUSER', 'REPLICATION']);
+
+/** Whether a role's attribute, or its absence, is what a restore withholds. */
+export function isOfMasters(attribute: string): boolean {
+  return ofMasters.has(attribute.replace(/^NO/, ''));
+}
 
 /**
  * What new roles get without being asked for: nothing that makes them masters of the server. A backup may have been written by
@@ -181,7 +203,7 @@ function oneLine(text: string): string {
   return text.replaceAll(/[\r\n]/g, ' ');
 }
 
-const rolesQuery = (passwords: boolean) => `
+const usedRoles = `
   WITH RECURSIVE this AS (SELECT oid, datdba, datacl FROM pg_database WHERE datname = current_database()),
   used AS (
     SELECT refobjid AS oid FROM pg_shdepend, this WHERE refclassid = 'pg_authid'::regclass
@@ -205,7 +227,9 @@ const rolesQuery = (passwords: boolean) => `
     SELECT CASE WHEN m.member = tied.oid THEN m.roleid ELSE m.member END
     FROM tied JOIN pg_roles r ON r.oid = tied.oid
     JOIN pg_auth_members m ON m.member = tied.oid OR (m.roleid = tied.oid AND r.rolname !~ '^pg_')
-  )
+  )`;
+
+const roleQuery = (passwords: boolean, which: string) => `
   SELECT rolname AS name, r.oid = 10 AS "isBootstrap",
     ARRAY[CASE WHEN rolsuper THEN '' ELSE 'NO' END || 'SUPERUSER', CASE WHEN rolinherit THEN '' ELSE 'NO' END || 'INHERIT',
       CASE WHEN rolcreaterole THEN '' ELSE 'NO' END || 'CREATEROLE', CASE WHEN rolcreatedb THEN '' ELSE 'NO' END || 'CREATEDB',
@@ -213,8 +237,7 @@ const rolesQuery = (passwords: boolean) => `
       CASE WHEN rolbypassrls THEN '' ELSE 'NO' END || 'BYPASSRLS'] AS attributes,
     rolconnlimit AS "connectionLimit", rolvaliduntil::text AS "validUntil",
     ${passwords ? 'rolpassword' : 'NULL'} AS password, shobj_description(r.oid, 'pg_authid') AS comment
-  FROM tied JOIN ${passwords ? 'pg_authid' : 'pg_roles'} r ON r.oid = tied.oid
-  WHERE rolname !~ '^pg_' ORDER BY rolname`;
+  FROM ${passwords ? 'pg_authid' : 'pg_roles'} r WHERE ${which} ORDER BY rolname`;
 
 const membershipQuery = `
   SELECT r.rolname AS role, m.rolname AS member, a.admin_option AS admin,

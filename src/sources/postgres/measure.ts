@@ -1,12 +1,14 @@
 import type { Expectations, TableExpectation } from '../../core/expectations.ts';
 import type { Run } from '../../core/run.ts';
-import type { Measurement } from '../source.ts';
+import type { Contents, Measurement } from '../source.ts';
 import { type Connection, connect, quoteName, sqlState } from './connection.ts';
+import { compareDefinitions, recordedToc } from './definitions.ts';
 import { dumpStream } from './dump-process.ts';
-import { expectationsOf, listRelations, readDump, schemaPrefix } from './expectations.ts';
-import { encodingOf, serverVersionOf } from './facts.ts';
+import { type DumpContents, expectationsOf, listRelations, readDump, schemaPrefix } from './expectations.ts';
+import { databaseFacts, encodingOf, serverVersionOf } from './facts.ts';
 import type { PostgresOptions } from './postgres.ts';
 import { textChecksum } from './row-checksum.ts';
+import { compareSurroundings } from './surroundings.ts';
 import { findClient } from './tools.ts';
 import type { ServerAddress } from './url.ts';
 
@@ -14,13 +16,14 @@ type Integrity = Measurement['integrity'][number];
 
 /**
  * Dumps the restored copy and reads along as the capture did, so that equal means: the same rows and values can be had from it
- * again. Then the engine's own checks. Writes to the copy: it makes the extension amcheck there.
+ * again. Then all definitions, roles and settings, where the restore point is at hand, and the engine's own checks. Writes to the copy: it makes the extension amcheck there.
  */
 export async function measurePostgres(
   address: ServerAddress,
   options: PostgresOptions,
   expected: Expectations,
   run: Run,
+  recorded?: Contents,
 ): Promise<Measurement> {
   await using connection = await connect(address, run.signal);
   const version = await serverVersionOf(connection);
@@ -45,7 +48,20 @@ export async function measurePostgres(
   }
   const found = expectationsOf(relations, contents, new Map(), checksums);
   const actual = { ...found, tables: [...found.tables, ...kindsGone(expected, found)] };
-  return { actual, integrity: [await checkValidity(connection), ...(await checkStorage(connection, run))] };
+  const integrity = [
+    ...(recorded === undefined ? [] : await compareWith(recorded, contents, connection)),
+    await checkValidity(connection),
+    ...(await checkStorage(connection, run)),
+  ];
+  return { actual, integrity };
+}
+
+async function compareWith(recorded: Contents, found: DumpContents, connection: Connection): Promise<Integrity[]> {
+  const { header, entries } = found;
+  const toc = await recordedToc(recorded);
+  if (toc === undefined || header === undefined) throw new Error('a dump that was read has a table of contents');
+  const surroundings = await compareSurroundings(connection, databaseFacts.parse(recorded.facts));
+  return [compareDefinitions(toc, { header, entries }), surroundings];
 }
 
 /** A kind of schema object of which nothing is left is no row in a dump; here it is one, with none of it. */

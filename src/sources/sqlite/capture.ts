@@ -7,21 +7,10 @@ import { pathFromText } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import type { Capture } from '../source.ts';
 import { copyIncomplete } from './errors.ts';
+import { factsOf } from './facts.ts';
 import { type Looked, lookInto } from './look.ts';
 import { openSnapshot } from './open.ts';
 import { makeWorkFolder } from './work-folder.ts';
-
-/** What a restore or a reader may want to know of the database. */
-export interface SqliteFacts {
-  readonly path: string;
-  readonly pageSize: number;
-  readonly pageCount: number;
-  readonly journalMode: string;
-  readonly userVersion: number;
-  readonly applicationId: number;
-  readonly autoVacuum: number;
-  readonly encoding: string;
-}
 
 /** Pages copied between two looks at the abort signal. */
 const STEP_PAGES = 4096;
@@ -83,7 +72,7 @@ export async function captureSqlite(path: string, workFolder: string, run: Run):
         .filter(({ ok }) => !ok)
         .map(({ detail }) => ({ code: 'sqlite-damaged', message: `${path} is damaged as it stands: ${detail}.` }));
       const expectations = looked?.data?.expectations ?? { algorithm: 'sqlite-rowtext-1', tables: [] };
-      const { foreignKeys, notCompared = [] } = looked?.data ?? {};
+      const { foreignKeys, definitions, notCompared = [] } = looked?.data ?? {};
       const schema = expectations.tables.find(({ table }) => table === 'sqlite_schema');
       if ((schema?.rows ?? 0) !== expectedSchema) {
         throw copyIncomplete({ path, expected: `${expectedSchema} objects`, actual: `${schema?.rows ?? 0}` });
@@ -93,7 +82,12 @@ export async function captureSqlite(path: string, workFolder: string, run: Run):
         problems.push({ code: 'sqlite-not-compared', message });
       }
       return {
-        facts: { ...facts, folder: await folderOf(path), notCompared, ...(foreignKeys && { foreignKeys }) },
+        facts: {
+          ...facts,
+          folder: await folderOf(path),
+          notCompared,
+          ...(looked?.data && { foreignKeys, definitions }),
+        },
         expectations,
         problems,
       };
@@ -132,20 +126,6 @@ async function copyPages(source: DatabaseSync, copy: string, run: Run): Promise<
 async function folderOf(path: string): Promise<{ mode: number; uid: number; gid: number }> {
   const { mode, uid, gid } = await stat(dirname(await realpath(path)));
   return { mode: mode & 0o7777, uid, gid };
-}
-
-export function factsOf(database: DatabaseSync, path: string): SqliteFacts {
-  const pragma = (name: string) => Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
-  return {
-    path,
-    pageSize: Number(pragma('page_size')),
-    pageCount: Number(pragma('page_count')),
-    journalMode: String(pragma('journal_mode')),
-    userVersion: Number(pragma('user_version')),
-    applicationId: Number(pragma('application_id')),
-    autoVacuum: Number(pragma('auto_vacuum')),
-    encoding: String(pragma('encoding')),
-  };
 }
 
 function schemaCount(database: DatabaseSync): number {

@@ -18,16 +18,37 @@ export function checkIntegrity(database: DatabaseSync, depth: 'quick' | 'full'):
   const looked = Number(database.prepare('PRAGMA page_count').get()?.page_count ?? 0);
   try {
     const defects = textsOf(database, `PRAGMA ${name}`).filter((text) => text !== 'ok');
-    return { name, ok: defects.length === 0, looked, detail: defects.length === 0 ? 'ok' : quote(defects) };
+    if (defects.length === 0) return { name, ok: true, looked, detail: 'ok' };
+    return { name, ok: false, looked, detail: quote(defects) + whereabouts(database, name) };
   } catch (error) {
-    if (!needsApplication.test(sentenceOf(error))) return { name, ok: false, looked, detail: sentenceOf(error) };
+    if (!needsApplication.test(sentenceOf(error)))
+      return { name, ok: false, looked, detail: sentenceOf(error) + whereabouts(database, name) };
     return checkTables(database, name);
   }
 }
 
+/** Defects are named by numbers of pages; people know tables. */
+function whereabouts(database: DatabaseSync, name: string): string {
+  const isDamaged = (table: string) => {
+    try {
+      return textsOf(database, `PRAGMA ${name}(${quoteName(table)})`).some((text) => text !== 'ok');
+    } catch {
+      return true;
+    }
+  };
+  try {
+    const damaged = textsOf(database, tablesWithPages).filter(isDamaged);
+    return damaged.length === 0 ? '' : ` (in ${damaged.slice(0, QUOTED).join(', ')})`;
+  } catch {
+    return '';
+  }
+}
+
+const tablesWithPages = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0";
+
 /** Table by table: those with functions or collations of the application's own cannot be checked here, and that is said. */
 function checkTables(database: DatabaseSync, name: string): Finding {
-  const tables = textsOf(database, "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0");
+  const tables = textsOf(database, tablesWithPages);
   const defects: string[] = [];
   const unchecked: string[] = [];
   for (const table of tables) {

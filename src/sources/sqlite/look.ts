@@ -1,5 +1,7 @@
 import type { Expectations, NotCompared } from '../../core/expectations.ts';
 import type { Measurement } from '../source.ts';
+import type { Definition } from './definitions.ts';
+import type { SqliteFacts } from './facts.ts';
 import type { ForeignKeys } from './integrity.ts';
 import { inThread } from './thread.ts';
 
@@ -16,7 +18,9 @@ export interface Look {
 export interface Looked {
   readonly integrity: Measurement['integrity'];
   readonly data?: {
+    readonly facts: SqliteFacts;
     readonly foreignKeys: ForeignKeys;
+    readonly definitions: readonly Definition[];
     readonly expectations: Expectations;
     readonly notCompared: readonly NotCompared[];
   };

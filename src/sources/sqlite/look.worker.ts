@@ -1,5 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
+import { definitionsOf } from './definitions.ts';
+import { factsOf } from './facts.ts';
 import { checkIntegrity, foreignKeysOf } from './integrity.ts';
 import type { Look, Looked } from './look.ts';
 import { openCopy } from './open.ts';
@@ -12,6 +14,13 @@ database.exec('PRAGMA trusted_schema = OFF');
 database.exec('BEGIN');
 const looked: Looked = {
   integrity: [checkIntegrity(database, look.integrity)],
-  ...(look.data && { data: { foreignKeys: foreignKeysOf(database), ...expectationsOf(database) } }),
+  ...(look.data && {
+    data: {
+      facts: factsOf(database, look.path),
+      foreignKeys: foreignKeysOf(database),
+      definitions: definitionsOf(database),
+      ...expectationsOf(database),
+    },
+  }),
 };
 parentPort?.postMessage(looked);

@@ -46,7 +46,8 @@ export async function restoreSqlite(
   if (mark !== undefined) target.beforePlacing?.(mark);
   // First everything old goes, so that at no instant the new database lies beside an old log.
   await work.exchange([...gone, { from: fresh, to }]);
-  return { where: into, files: extracted.files, bytes: extracted.bytes, problems };
+  const { files, bytes, unset } = extracted;
+  return { where: into, files, bytes, problems, ...(unset && { unset }) };
 }
 
 const recordedFolder = z.object({

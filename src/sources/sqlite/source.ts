@@ -7,13 +7,17 @@ import { datasetUnreadable, datasetVanished, restoreInterrupted } from '../error
 import { keptOld } from '../exchange.ts';
 import { codeOf } from '../file-system.ts';
 import type { Inspection, Source } from '../source.ts';
-import { captureSqlite, factsOf } from './capture.ts';
+import { captureSqlite } from './capture.ts';
 import { dangersOf, lastWriterOf, networkProblems } from './dangers.ts';
+import { compareDefinitions } from './definitions.ts';
+import { compareHeader, factsOf } from './facts.ts';
+import { compareFile } from './file.ts';
 import { checkForeignKeys, recordedKeys } from './integrity.ts';
 import { lookInto } from './look.ts';
 import { openSnapshot } from './open.ts';
 import { restoreSqlite, wasPlaced } from './restore.ts';
 import { restoreTables } from './restore-tables.ts';
+import { openSqliteSaboteur } from './sabotage.ts';
 
 export interface SqliteOptions {
   readonly name: string;
@@ -41,16 +45,26 @@ export function sqliteSource(options: SqliteOptions): Source {
         ? restoreSqlite(contents, target, path, run)
         : restoreTables(contents, target, { home: path, workFolder }, run),
     wasPlaced: (mark, contents) => wasPlaced(mark, contents, path),
-    async measure(where, expected, run, contents) {
+    async measure(where, expected, run, contents, unset) {
+      const file = contents === undefined ? [] : [await compareFile(where, contents, unset)];
       if ((await stat(where)).size === 0) {
-        return { actual: { algorithm: expected.algorithm, tables: [] }, integrity: [] };
+        return { actual: { algorithm: expected.algorithm, tables: [] }, integrity: file };
       }
       const look = { path: where, isCopy: false, integrity: 'full', data: true } as const;
-      const { integrity, data } = await lookInto(look, run.signal);
+      const looked = await lookInto(look, run.signal).catch((error: unknown) => {
+        // What lies beside it may be why it cannot be read.
+        if (run.signal.aborted || file.every(({ ok }) => ok)) throw error;
+        return undefined;
+      });
+      if (looked === undefined) return { actual: { algorithm: expected.algorithm, tables: [] }, integrity: file };
+      const { integrity, data } = looked;
       if (data === undefined) throw new Error('asked for rows, got none');
       const references = checkForeignKeys(data.foreignKeys, recordedKeys(contents?.facts));
-      return { actual: data.expectations, integrity: [...integrity, references] };
+      const { facts = {} } = contents ?? {};
+      const compared = [...compareDefinitions(data.definitions, facts), ...compareHeader(data.facts, facts)];
+      return { actual: data.expectations, integrity: [...file, ...integrity, references, ...compared] };
     },
+    openSaboteur: (where, run) => openSqliteSaboteur(where, run),
   };
 }
 
