@@ -190,3 +190,16 @@ test.runIf(isRoot)('places on several file systems are taken, and what is mounte
   expect(fs.readFileSync(at('srv/app/uploads/on another disk'), 'utf8')).toBe('x');
   expect(execFileSync('stat', ['-f', '-c', '%T', at('srv/app/uploads')], { encoding: 'utf8' })).toBe('tmpfs\n');
 });
+
+test.runIf(isRoot)('files-14: no folder on the way is made behind a link that another user put there', async () => {
+  const { at, sourceOf, captured } = await host();
+  const contents = await captured();
+  fs.rmSync(at('srv'), { recursive: true });
+  fs.mkdirSync(at('others'));
+  fs.symlinkSync(at('others'), at('srv'));
+  fs.lchownSync(at('srv'), 1234, 4321);
+  const { ctimeNs } = fs.statSync(at('others'), { bigint: true });
+  const restored = sourceOf().restore(contents, { ...home, force: true }, newRun());
+  await expect(restored).rejects.toMatchObject({ code: 'restore-through-link' });
+  expect(fs.statSync(at('others'), { bigint: true }).ctimeNs).toBe(ctimeNs);
+});

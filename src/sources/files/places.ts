@@ -5,6 +5,7 @@ import type { Run } from '../../core/run.ts';
 import { chosenMissing } from '../errors.ts';
 import { exists, nameOf, onDisk } from '../file-system.ts';
 import { holdFolder } from '../held-folder.ts';
+import { realPlace } from '../real-place.ts';
 import type { Contents, Restored, RestoreTarget } from '../source.ts';
 import type { RootFacts } from './capture.ts';
 import { holdsOnly } from './holds-only.ts';
@@ -174,6 +175,8 @@ function partOf(contents: Contents, { path, entry }: Place): Contents {
 /** The folders on the way that are not there. */
 async function makeWay(place: Place, { ways }: Job): Promise<BytePath[]> {
   const made: BytePath[] = [];
+  // Nothing is made behind a link that another user put there.
+  await realPlace(`/${showPath(place.path)}`);
   const onTheWay = [...ways.keys()].filter((way) => isInside(place.path, way)).sort((a, b) => a.length - b.length);
   for (const way of onTheWay) {
     if (await exists(`/${way}`)) continue;
