@@ -39,7 +39,11 @@ async function aim(place: Place, way: Way): Promise<Aimed | NotTried> {
   const name = await freeName(admin, address.database, '__sabotage');
   await copyDatabase(admin, version, address.database, name);
   const broken = withDatabase(address, name);
-  const remove = () => dropDatabase(admin, name, version);
+  const remove = async () => {
+    // A template cannot be dropped.
+    await admin.query('UPDATE pg_database SET datistemplate = false WHERE datname = $1', [name]);
+    await dropDatabase(admin, name, version);
+  };
   try {
     const target = await firstThatYields(broken, candidates, run);
     if (target === undefined) {
@@ -47,7 +51,8 @@ async function aim(place: Place, way: Way): Promise<Aimed | NotTried> {
       return { reason: `${way.absent} that could be hurt like this` };
     }
     const session = () => (target.fromOutside ? connect(admin.address, run.signal) : connect(broken, run.signal));
-    const say = (sql: string) => sql.replaceAll('%database%', quoteName(name)).replaceAll('%base%', `base/${oidOf}`);
+    const say = (sql: string) =>
+      sql.replaceAll('%database%', () => quoteName(name)).replaceAll('%base%', `base/${oidOf}`);
     const oidOf = await oidOfDatabase(admin, name);
     return {
       where: where.replace(/(\/\/[^/?]*\/)[^?]*/, (_, server) => server + encodeURIComponent(name)),
@@ -95,7 +100,7 @@ async function firstThatYields(
   for (const target of candidates) {
     await connection.query('BEGIN');
     try {
-      const changed = await connection.query(target.strike.replaceAll('%database%', quoteName(broken.database)));
+      const changed = await connection.query(target.strike.replaceAll('%database%', () => quoteName(broken.database)));
       if (!/\bRETURNING \S+$/.test(target.strike) || changed.length > 0) return target;
     } catch {
       // A key, a check or a view stands in the way: another may not have one.
