@@ -172,6 +172,20 @@ test('the time of day and chance come from src/core/clock.ts alone', () => {
   expect(wrong.map(({ path }) => path)).toEqual([]);
 });
 
+/** What only the room may do that answers for it: docs/architecture.md lists the others by name. */
+const onlyThere: ReadonlyArray<readonly [what: string, room: string, sign: RegExp]> = [
+  ['tell whether a process runs', 'src/host/identity.ts', /process\.kill\([^,]+, 0\)|boot_id/],
+  ['lock against other processes', 'src/host/locks.ts', /BEGIN EXCLUSIVE/],
+  ['name what lies in a state folder', 'src/host/state-names.ts', /join\((?:\w+\.)*stateDir, (?:['`]|names)/],
+  ['replace a small file of the state', 'src/host/state-file.ts', /renameSync\(`[^`]*\.new|\.new-\$/],
+  ['make an error by hand', 'src/core/errors.ts', /new LifeboatError\(/],
+];
+
+test.each(onlyThere)('house-M2: one room alone may %s', (_, room, sign) => {
+  const found = product.filter(({ text }) => sign.test(withoutComments(text))).map(({ path }) => path);
+  expect(found).toEqual([room]);
+});
+
 test('nothing is left for later, and no check is switched off', () => {
   const later = new RegExp(
     `\\b(${['TO', 'FIX', 'X'].map((start, at) => start + ['DO', 'ME', 'XX'][at]).join('|')})\\b`,

@@ -1,7 +1,7 @@
 import { existsSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { makeStateFolder } from '../host/state-folder.ts';
+import { inState } from '../host/state-names.ts';
 
 /**
  * What this host knows of locks: when each object's ends, and how things stood at the last keep. A memory that saves requests;
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS keep (
 /** Opens `locks.sqlite` in `stateDir`, both made when absent. One that is damaged is put aside. */
 export function openLocks(stateDir: string): Locks {
   makeStateFolder(stateDir);
-  const file = join(stateDir, 'locks.sqlite');
+  const file = inState(stateDir, 'objectLocks');
   try {
     return locksOver(openDatabase(file));
   } catch (error) {
@@ -53,7 +53,7 @@ export function openLocks(stateDir: string): Locks {
 
 /** As it is, for who changes nothing; undefined when there is none, or none that can be read. */
 export function readLastKeeps(stateDir: string): ReadonlyMap<string, LastKeep> | undefined {
-  const file = join(stateDir, 'locks.sqlite');
+  const file = inState(stateDir, 'objectLocks');
   if (!existsSync(file)) return undefined;
   try {
     using database = new DatabaseSync(file, { readOnly: true });

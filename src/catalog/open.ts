@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Clock, RandomBytes } from '../core/clock.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Problem } from '../core/run.ts';
 import { newUlid } from '../core/ulid.ts';
 import { livingProcess, ourTag } from '../host/identity.ts';
+import { inState } from '../host/state-names.ts';
 import type {
   BegunRun,
   Catalog,
@@ -36,7 +36,7 @@ const busyTimeoutMs = 10_000;
  * @throws `catalog-unavailable` when the folder cannot be written
  */
 export function openCatalog(stateDir: string, options: CatalogOptions): Catalog {
-  const file = join(stateDir, 'catalog.sqlite');
+  const file = inState(stateDir, 'catalog');
   try {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     let recovered: Problem | undefined;

@@ -1,5 +1,5 @@
-import { join } from 'node:path';
 import { formatMoment, parseMoment } from '../core/moment.ts';
+import { inState } from '../host/state-names.ts';
 import { inWords } from '../ledger/words.ts';
 import { type AuditLog, readAuditLog } from '../operations/audit/audit-log.ts';
 import { ledgerKinds } from '../operations/note-in-ledger.ts';
@@ -45,7 +45,7 @@ Without --since the newest ${newest}. Exit code 1 when an entry is damaged.`,
       identities: common.identity.length === 0 ? [] : await identities(),
       ...(since !== 'latest' && { sinceMs: since }),
     });
-    const here = publicKeyIn(join(stateDir, 'writer.json'), vault.id) ?? null;
+    const here = publicKeyIn(inState(stateDir, 'writerKeys'), vault.id) ?? null;
     out.answer<AuditReport>({ ...log, here }, (document, style) => auditText(document, clock.now(), style));
     return log.troubles.length === 0 ? exitCodes.ok : exitCodes.no;
   },

@@ -12,6 +12,7 @@ import { whyOf } from '../core/errors.ts';
 import { newUlid } from '../core/ulid.ts';
 import { stateUnusable } from '../host/errors.ts';
 import { stateFolderOf } from '../host/state-folder.ts';
+import { inState } from '../host/state-names.ts';
 import type { Vouched } from '../keys/vouched.ts';
 import { generateIdentity } from '../vault/age/identity.ts';
 import { planWriter } from '../vault/writer-keys.ts';
@@ -53,7 +54,7 @@ the current folder and below. Writes a commented lifeboat.yaml without secrets, 
     }
     // Before the keys: their files name the vault and the writer, so that a bare machine can tell them from others.
     const stateDir = stateFor(found.system, file, env);
-    const planned = await planWriter(join(stateDir, 'writer.json'), newUlid(clock.now(), randomBytes), randomBytes);
+    const planned = await planWriter(inState(stateDir, 'writerKeys'), newUlid(clock.now(), randomBytes), randomBytes);
     const vouched = { vault: planned.vault, writer: planned.publicKey, system: found.system };
     const { recipients, keys } = await obtainKeys(file, folder, env, clock.now(), vouched);
     const text = starterConfig(found, recipients, schema);

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Catalog } from '../catalog/catalog.ts';
 import { sentenceOf } from '../core/errors.ts';
+import { inState } from '../host/state-names.ts';
 import { takeStatus } from '../operations/status/take-status.ts';
 import type { OpenSystem } from '../operations/system.ts';
 import { tellPassedOver } from '../vault/newest.ts';
@@ -27,7 +27,7 @@ Needs no key. Exit code 1 when something is not as it should be.`,
 
 /** A catalog that is not there yet, or out of this user's reach, takes nothing from the answer. */
 function knownCatalog(system: OpenSystem, note: (text: string) => void): Catalog | undefined {
-  if (!existsSync(join(system.config.stateDir, 'catalog.sqlite'))) return undefined;
+  if (!existsSync(inState(system.config.stateDir, 'catalog'))) return undefined;
   try {
     const catalog = system.catalog();
     if (catalog.recovered) note(catalog.recovered.message);

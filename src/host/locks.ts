@@ -1,15 +1,15 @@
-import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeStateFolder, ofState } from './state-folder.ts';
+import { inState, type StateName } from './state-names.ts';
 
 /**
  * Holds `file` of the state folder, which one process at a time can. It is a SQLite lock, so the kernel lets it go when the process dies
  * in whatever way: there is no stale lock and no unlock command. @throws what `whenHeld` makes, `state-folder-unusable`
  */
-export function holdLock(stateDir: string, file: string, whenHeld: (cause: unknown) => Error): Disposable {
+export function holdLock(stateDir: string, file: StateName, whenHeld: (cause: unknown) => Error): Disposable {
   makeStateFolder(stateDir);
-  const database = openLock(join(stateDir, file), stateDir);
+  const database = openLock(inState(stateDir, file), stateDir);
   try {
     database.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
   } catch (error) {
@@ -23,7 +23,7 @@ export function holdLock(stateDir: string, file: string, whenHeld: (cause: unkno
 /** The same for what another process lets go soon. @throws what `whenLate` makes, `state-folder-unusable` */
 export async function waitForLock(
   stateDir: string,
-  file: string,
+  file: StateName,
   { seconds, whenLate }: { readonly seconds: number; readonly whenLate: (cause: unknown) => Error },
 ): Promise<Disposable> {
   const deadline = performance.now() + seconds * 1000;

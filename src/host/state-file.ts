@@ -1,16 +1,30 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { livingProcess, ourTag } from './identity.ts';
 import { makeStateFolder } from './state-folder.ts';
 
-/** Replaces a small file of the state folder at once and durably, readable by its owner only. */
+/**
+ * Replaces a small file of the state folder at once and durably, readable by its owner only. Two processes that write it side by side do not
+ * meet: each has a name of its own until it is done, and the next removes what one that was killed has left.
+ */
 export function writeStateFile(file: string, value: object): void {
   makeStateFolder(dirname(file));
-  const handle = openSync(`${file}.new`, 'w', 0o600);
+  removeLeftovers(file);
+  const beside = `${file}.new-${ourTag()}`;
+  const handle = openSync(beside, 'w', 0o600);
   try {
     writeFileSync(handle, `${JSON.stringify(value)}\n`);
     fsyncSync(handle);
   } finally {
     closeSync(handle);
   }
-  renameSync(`${file}.new`, file);
+  renameSync(beside, file);
+}
+
+function removeLeftovers(file: string): void {
+  const start = `${basename(file)}.new-`;
+  for (const name of readdirSync(dirname(file))) {
+    if (!name.startsWith(start) || livingProcess(name.slice(start.length)) !== undefined) continue;
+    rmSync(join(dirname(file), name), { force: true });
+  }
 }

@@ -8,16 +8,16 @@ import {
   readdirSync,
   readFileSync,
   readSync,
-  renameSync,
   statfsSync,
   statSync,
-  writeFileSync,
 } from 'node:fs';
 import { userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { sentenceOf, whyOf } from '../core/errors.ts';
 import { formatSize } from '../core/size.ts';
 import { stateUnusable } from './errors.ts';
+import { writeStateFile } from './state-file.ts';
+import { inState } from './state-names.ts';
 
 /**
  * What this machine keeps of a system: keys, caches, what ran. It belongs to a system in a vault, not to a file: a configuration that
@@ -69,10 +69,7 @@ export function ownStateFolder({ system, file, env }: Omit<Question, 'places'>):
 
 /** From now on configurations of the system that lead to this vault, or to one of these places, find this folder. */
 export function noteState(folder: string, vault: string, places: readonly Place[]): void {
-  makeStateFolder(folder);
-  const note = { vault, places: places.map(({ at }) => at) };
-  writeFileSync(`${noteIn(folder)}.new`, `${JSON.stringify(note)}\n`, { mode: 0o600 });
-  renameSync(`${noteIn(folder)}.new`, noteIn(folder));
+  writeStateFile(inState(folder, 'note'), { vault, places: places.map(({ at }) => at) });
 }
 
 /** @throws `state-folder-unusable` */
@@ -133,17 +130,13 @@ function siblings(base: string, system: string): string[] {
   return names.filter(isOurs).map((name) => join(base, name));
 }
 
-function noteIn(folder: string): string {
-  return join(folder, 'vault.json');
-}
-
 function usedMs(folder: string): number {
-  return statSync(noteIn(folder), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return statSync(inState(folder, 'note'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
 function readNote(folder: string): Note | undefined {
   try {
-    const { vault, places } = JSON.parse(readFileSync(noteIn(folder), 'utf8')) as Partial<Note>;
+    const { vault, places } = JSON.parse(readFileSync(inState(folder, 'note'), 'utf8')) as Partial<Note>;
     const isNote = typeof vault === 'string' && Array.isArray(places);
     return isNote ? { vault, places: places.filter((one) => typeof one === 'string') } : undefined;
   } catch {

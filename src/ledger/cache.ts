@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { inState } from '../host/state-names.ts';
 
 /**
  * What this host knows of a ledger, so that it need not be read from its beginning: the kinds of entries that were read and
@@ -36,7 +36,7 @@ PRAGMA user_version = ${version};`;
 
 /** In `stateDir`, which is made when `create` says so; in memory where it is not there or cannot be used. */
 export function openLedgerCache(stateDir: string, { create }: { readonly create: boolean }): LedgerCache {
-  const file = join(stateDir, 'ledger.sqlite');
+  const file = inState(stateDir, 'ledger');
   try {
     if (create) mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     return cacheOver(openDatabase(file));

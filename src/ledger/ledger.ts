@@ -1,11 +1,11 @@
 import { statSync } from 'node:fs';
 import { uptime } from 'node:os';
-import { join } from 'node:path';
 import type { Clock, RandomBytes } from '../core/clock.ts';
 import { minuteMs } from '../core/duration.ts';
 import { sentenceOf } from '../core/errors.ts';
 import { newUlid, ulidTime } from '../core/ulid.ts';
 import type { Destination } from '../destinations/destination.ts';
+import { inState } from '../host/state-names.ts';
 import { ledgerKey, parseKey } from '../vault/format/keys.ts';
 import { encodeLedgerEntry, hashOfEntry } from '../vault/format/ledger.ts';
 import { publicKeyOf } from '../vault/format/signing.ts';
@@ -118,7 +118,7 @@ function remember(parts: LedgerParts, cache: LedgerCache, { key, hash, time, seq
 
 /** Changes when the state folder is put in the place of another. */
 function stateOf(stateDir: string): string {
-  const found = statSync(join(stateDir, 'writer.json'), { bigint: true, throwIfNoEntry: false });
+  const found = statSync(inState(stateDir, 'writerKeys'), { bigint: true, throwIfNoEntry: false });
   return found === undefined ? 'none' : `${found.ino}-${found.ctimeNs}`;
 }
 

@@ -6,5 +6,5 @@ const lockSeconds = 60;
 /** Two processes that follow the same entry would look like a forged chain. @throws `ledger-busy` */
 export function lockLedger(stateDir: string): Promise<Disposable> {
   const whenLate = (cause: unknown) => ledgerBusy({ seconds: lockSeconds }, { cause });
-  return waitForLock(stateDir, 'ledger.lock', { seconds: lockSeconds, whenLate });
+  return waitForLock(stateDir, 'ledgerLock', { seconds: lockSeconds, whenLate });
 }

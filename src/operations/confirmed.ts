@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
-import { join } from 'node:path';
 import { z } from 'zod';
 import type { System } from '../config/system.ts';
 import { canonicalJson } from '../core/canonical-json.ts';
 import { defineError, sentenceOf } from '../core/errors.ts';
 import { writeStateFile } from '../host/state-file.ts';
+import { inState } from '../host/state-names.ts';
 
 export const configurationUnconfirmed = defineError({
   code: 'configuration-unconfirmed',
@@ -142,5 +142,5 @@ function write(stateDir: string, confirmed: Confirmed): void {
 }
 
 function fileIn(stateDir: string): string {
-  return join(stateDir, 'confirmed.json');
+  return inState(stateDir, 'confirmed');
 }

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { canonicalJson } from '../core/canonical-json.ts';
 import { sentenceOf } from '../core/errors.ts';
@@ -7,6 +6,7 @@ import type { Run } from '../core/run.ts';
 import { newUlid } from '../core/ulid.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { writeStateFile } from '../host/state-file.ts';
+import { inState } from '../host/state-names.ts';
 import { endorsingKey } from '../vault/age/endorsing-key.ts';
 import { newestEndorsement } from '../vault/endorsements.ts';
 import {
@@ -98,7 +98,7 @@ function writersNow(
 ): EndorsedWriter[] {
   const listed = config.vault.writers.filter(({ systems }) => systems.includes(config.name)).map(({ key }) => key);
   const named = namedByPeople(config.stateDir, listed);
-  const own = publicKeyIn(join(config.stateDir, 'writer.json'), vault);
+  const own = publicKeyIn(inState(config.stateDir, 'writerKeys'), vault);
   const systems = new Map(before.map(({ key, systems }) => [key, new Set(systems)]));
   // What people list is all: who is not in it any more is not vouched for any more.
   if (named.length > 0) for (const of of systems.values()) of.delete(config.name);
@@ -122,13 +122,13 @@ export function sequenceSeen(stateDir: string, vault: string, endorser: string):
 
 export function rememberSequence(stateDir: string, vault: string, endorser: string, sequence: number): void {
   const sequences = { ...read(stateDir, vault), [endorser]: sequence };
-  writeStateFile(join(stateDir, 'endorsed.json'), { format: 1, vault, sequences });
+  writeStateFile(inState(stateDir, 'endorsed'), { format: 1, vault, sequences });
 }
 
 /** Of another vault, or unreadable: nothing was seen. It only tells more than the vault does. */
 function read(stateDir: string, vault: string): Readonly<Record<string, number>> {
   try {
-    const found = shape.parse(JSON.parse(readFileSync(join(stateDir, 'endorsed.json'), 'utf8')));
+    const found = shape.parse(JSON.parse(readFileSync(inState(stateDir, 'endorsed'), 'utf8')));
     return found.vault === vault ? found.sequences : {};
   } catch {
     return {};

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Locks } from '../catalog/locks.ts';
 import type { System } from '../config/system.ts';
 import { dayMs } from '../core/duration.ts';
@@ -7,6 +6,7 @@ import { sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import type { Destination, Key } from '../destinations/destination.ts';
 import { type Trace, traceOf, tracesUnder } from '../destinations/first-version.ts';
+import { inState } from '../host/state-names.ts';
 import { foldLedger } from '../ledger/decisions.ts';
 import { readLedger } from '../ledger/read.ts';
 import { planFor } from '../retention/index.ts';
@@ -180,7 +180,7 @@ function* logsIn(traces: ReadonlyMap<Key, Trace>, isKnown: Keeping['isKnown']): 
 /** Only where this host signs in the vault already: a keeper elsewhere has no key that anyone knows, and no need of one. */
 async function noteKept(system: OpenSystem, { vault, locks }: KeepOutcome, run: Run): Promise<void> {
   const extended = locks.filter(({ extended }) => extended > 0);
-  if (extended.length === 0 || !existsSync(join(system.config.stateDir, 'writer.json'))) return;
+  if (extended.length === 0 || !existsSync(inState(system.config.stateDir, 'writerKeys'))) return;
   const body = {
     destinations: extended.map(({ destination, objects, extended, untilMs }) => ({
       destination,

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { placesOf } from '../config/locations.ts';
 import type { System } from '../config/system.ts';
@@ -7,6 +6,7 @@ import { sentenceOf } from '../core/errors.ts';
 import type { KnownWriter } from '../core/known-writer.ts';
 import { writeStateFile } from '../host/state-file.ts';
 import { noteState } from '../host/state-folder.ts';
+import { inState } from '../host/state-names.ts';
 import { keysOf, type Trust } from '../vault/trust.ts';
 import type { VaultReader } from '../vault/vault.ts';
 import { publicKeyIn } from '../vault/writer-key-file.ts';
@@ -111,7 +111,7 @@ function readMet(config: System, vault: string): readonly KnownWriter[] | undefi
 /** None where this host never wrote to the vault. Keys that cannot be read vouch for nothing; writing says what is wrong. */
 export function ownKey(config: System, vault: string): readonly KnownWriter[] {
   try {
-    const key = publicKeyIn(join(config.stateDir, 'writer.json'), vault);
+    const key = publicKeyIn(inState(config.stateDir, 'writerKeys'), vault);
     return key === undefined ? [] : [{ key, systems: [config.name] }];
   } catch {
     return [];
@@ -124,5 +124,5 @@ export function publicKeyHere(config: System, vault: string): string | undefined
 }
 
 function fileOf(config: System): string {
-  return join(config.stateDir, 'known-writers.json');
+  return inState(config.stateDir, 'knownWriters');
 }

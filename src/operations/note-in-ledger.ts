@@ -1,7 +1,7 @@
 import { hostname, userInfo } from 'node:os';
-import { join } from 'node:path';
 import { sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
+import { inState } from '../host/state-names.ts';
 import { type LedgerCache, openLedgerCache } from '../ledger/cache.ts';
 import { appendToLedger, noteBehind } from '../ledger/ledger.ts';
 import { recipientOf } from '../vault/age/identity.ts';
@@ -60,7 +60,7 @@ export async function noteInLedger(
   const { opened, failed } = await system.destinations({ create: false });
   const [first] = failed;
   if (opened.length === 0 && first !== undefined) throw first.error;
-  const keys = await writerKeys(join(config.stateDir, 'writer.json'), vault, random);
+  const keys = await writerKeys(inState(config.stateDir, 'writerKeys'), vault, random);
   const parts = {
     vault,
     destinations: opened,

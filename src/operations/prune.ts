@@ -1,7 +1,7 @@
-import { join } from 'node:path';
 import type { LifeboatError } from '../core/errors.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
+import { inState } from '../host/state-names.ts';
 import { nextCheckpoint, passedEntries, removeEntries, usualCheckpoints } from '../ledger/checkpoint.ts';
 import { freedBy, pruneFlood, type RetentionPlan } from '../retention/index.ts';
 import type { LedgerObject } from '../vault/format/ledger.ts';
@@ -112,7 +112,7 @@ async function executed(
 ): Promise<PlacePrune[]> {
   const { vault, plan, suspect, outOfReach, ledger, objects, brakes } = found;
   const { facts, marks, generation } = plan;
-  const keys = await writerKeys(join(system.config.stateDir, 'writer.json'), vault.id, system.random);
+  const keys = await writerKeys(inState(system.config.stateDir, 'writerKeys'), vault.id, system.random);
   const pruned = await pruneVault(
     {
       vault: vault.id,

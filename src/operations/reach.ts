@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { LifeboatError, sentenceOf } from '../core/errors.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { destinationUnreachable } from '../destinations/errors.ts';
@@ -9,6 +7,7 @@ import type { VaultReader } from '../vault/vault.ts';
 import { trustOf } from './known-writers.ts';
 import { oursAmong } from './our-vault.ts';
 import type { OpenSystem } from './system.ts';
+import { wasUsed } from './used-destinations.ts';
 
 /** The code of a destination's trouble that is none: it was not used yet. */
 export const destinationNew = 'destination-new';
@@ -59,7 +58,7 @@ export async function reach(system: OpenSystem): Promise<Reach> {
 
 /** Unreachable, and this host never stored anything there: the first backup will make it. */
 function isNew({ config }: OpenSystem, name: string, error: unknown): boolean {
-  return destinationUnreachable.is(error) && !existsSync(join(config.stateDir, 'destinations', name));
+  return destinationUnreachable.is(error) && !wasUsed(config.stateDir, name);
 }
 
 function codeOf(error: unknown): string {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import packageFile from '../../package.json' with { type: 'json' };
 import type { Catalog } from '../catalog/catalog.ts';
@@ -13,6 +13,7 @@ import type { Destination } from '../destinations/destination.ts';
 import { destinationUnreachable } from '../destinations/errors.ts';
 import { createDestination, openDestination } from '../destinations/registry.ts';
 import { makeStateFolder } from '../host/state-folder.ts';
+import { inState } from '../host/state-names.ts';
 import { openSource, type SourceConfig } from '../sources/registry.ts';
 import type { Source } from '../sources/source.ts';
 import { rescueObject } from '../vault/format/rescue-script.ts';
@@ -24,6 +25,7 @@ import { destinationOptions } from './destination-options.ts';
 import { noSuchDataset } from './errors.ts';
 import { trustOf } from './known-writers.ts';
 import { oursAmong } from './our-vault.ts';
+import { wasUsed } from './used-destinations.ts';
 
 /** A system with its ports opened as they are asked for. Operations work on this and nothing else. */
 export interface OpenSystem extends Disposable {
@@ -73,16 +75,15 @@ export interface SystemParts {
 export function openSystem(config: System, parts: SystemParts): OpenSystem {
   const { clock, random = randomBytes, packSizes = usualPackSizes } = parts;
   let catalog: Catalog | undefined;
-  const workFolder = join(config.stateDir, 'work');
+  const workFolder = inState(config.stateDir, 'work');
 
   async function openOrCreate(name: string, request: DestinationsRequest): Promise<Destination> {
     const { create, refill = false, role = 'writer' } = request;
     const options = await destinationOptions(config.destinations[name]!, role);
-    const used = join(config.stateDir, 'destinations', name);
     try {
       return await openDestination(name, options);
     } catch (error) {
-      if (!create || !destinationUnreachable.is(error) || (existsSync(used) && !refill)) throw error;
+      if (!create || !destinationUnreachable.is(error) || (wasUsed(config.stateDir, name) && !refill)) throw error;
       return await createDestination(name, options);
     }
   }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Run } from '../core/run.ts';
+import { inState } from '../host/state-names.ts';
 import { foldLedger } from '../ledger/decisions.ts';
 import { readLedger } from '../ledger/read.ts';
 import { backupRunning } from '../vault/errors.ts';
@@ -141,6 +141,6 @@ function tellWriter({ config }: OpenSystem, keys: WriterKeys, { findings, wrong 
 
 /** This host's writer keys, when it ever wrote to this vault. */
 async function ownKeys(system: OpenSystem, vault: string): Promise<WriterKeys | undefined> {
-  const file = join(system.config.stateDir, 'writer.json');
+  const file = inState(system.config.stateDir, 'writerKeys');
   return existsSync(file) ? await writerKeys(file, vault, system.random) : undefined;
 }

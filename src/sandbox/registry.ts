@@ -1,6 +1,8 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ProcessIdentity } from '../host/identity.ts';
+import { writeStateFile } from '../host/state-file.ts';
+import { inState } from '../host/state-names.ts';
 
 /** One sandbox, written down before any of it is made, so that `gc` finds what a killed drill left. */
 export interface Registered {
@@ -20,7 +22,7 @@ export interface RegistryEntry {
 }
 
 export function registryFolder(stateDir: string): string {
-  return join(stateDir, 'sandboxes');
+  return inState(stateDir, 'sandboxes');
 }
 
 export function folderName(id: string): string {
@@ -28,12 +30,8 @@ export function folderName(id: string): string {
 }
 
 /** Writes the entry whole, or leaves the former one. */
-export async function register(stateDir: string, sandbox: Registered): Promise<void> {
-  const folder = registryFolder(stateDir);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const file = join(folder, `${sandbox.id}.json`);
-  await writeFile(`${file}.new`, JSON.stringify(sandbox), { mode: 0o600 });
-  await rename(`${file}.new`, file);
+export function register(stateDir: string, sandbox: Registered): void {
+  writeStateFile(join(registryFolder(stateDir), `${sandbox.id}.json`), sandbox);
 }
 
 export async function unregister(stateDir: string, id: string): Promise<void> {

@@ -1,9 +1,10 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Measured } from '../../core/anomalies.ts';
 import type { LeftOut } from '../../core/left-out.ts';
-import { makeStateFolder } from '../../host/state-folder.ts';
+import { writeStateFile } from '../../host/state-file.ts';
+import { inState } from '../../host/state-names.ts';
 import type { Origin } from './origin.ts';
 
 export interface KnownPoint extends Measured {
@@ -105,12 +106,7 @@ export function noteCounts(stateDir: string, vault: string, dataset: string, new
       ...(samples && isHeld && { samples: Object.entries(samples) }),
     };
   });
-  makeStateFolder(join(stateDir, folder));
-  const file = fileOf(stateDir, dataset);
-  const text = JSON.stringify({ format: 1, vault, settled: settled ?? null, points });
-  // Names of tables are in it.
-  writeFileSync(`${file}.${process.pid}`, `${text}\n`, { mode: 0o600 });
-  renameSync(`${file}.${process.pid}`, file);
+  writeStateFile(fileOf(stateDir, dataset), { format: 1, vault, settled: settled ?? null, points });
 }
 
 function total({ rows = {} }: Measured): number {
@@ -122,8 +118,6 @@ function byTable<T>(entries: ReadonlyArray<readonly [string, T]>): Readonly<Reco
   return Object.assign(Object.create(null), Object.fromEntries(entries));
 }
 
-const folder = 'counts';
-
 function fileOf(stateDir: string, dataset: string): string {
-  return join(stateDir, folder, `${dataset}.json`);
+  return join(inState(stateDir, 'counts'), `${dataset}.json`);
 }

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { inState } from '../../host/state-names.ts';
 import { openLedgerCache } from '../../ledger/cache.ts';
 import { rememberedNewest } from '../../ledger/ledger.ts';
 import { type VerifiedLedger, verifyEvidence } from '../../ledger/verify.ts';
@@ -15,7 +15,7 @@ export async function verifyStoredLedger(
 ): Promise<VerifiedLedger> {
   const { stateDir } = system.config;
   const vault = await system.vault(onDamage);
-  const here = publicKeyIn(join(stateDir, 'writer.json'), vault.id);
+  const here = publicKeyIn(inState(stateDir, 'writerKeys'), vault.id);
   using cache = openLedgerCache(stateDir, { create: false });
   const newest = here === undefined ? undefined : rememberedNewest(cache, vault.id, here);
   return verifyEvidence(vault.destinations, {

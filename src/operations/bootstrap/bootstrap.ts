@@ -1,5 +1,3 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseSystem } from '../../config/load.ts';
 import { locationOf } from '../../config/locations.ts';
 import { realPath } from '../../config/nesting.ts';
@@ -7,7 +5,7 @@ import type { DestinationConfig, System } from '../../config/system.ts';
 import type { Clock } from '../../core/clock.ts';
 import { configurationDataset } from '../../core/configuration-dataset.ts';
 import type { Run } from '../../core/run.ts';
-import { makeStateFolder, ownStateFolder } from '../../host/state-folder.ts';
+import { ownStateFolder } from '../../host/state-folder.ts';
 import type { KeyBody } from '../../ledger/bodies.ts';
 import { recipientOf } from '../../vault/age/identity.ts';
 import { type Choice, chooseNewest, tellPassedOver } from '../../vault/newest.ts';
@@ -21,6 +19,7 @@ import { addressed, findVault } from '../find-vault.ts';
 import { rememberWriters } from '../known-writers.ts';
 import { keysUsed, noteIfPossible } from '../note-in-ledger.ts';
 import { openSystem } from '../system.ts';
+import { noteUsed } from '../used-destinations.ts';
 import { type BeliefRequest, type Believed, believedWriters, checkVault } from './believe.ts';
 import { type PlacePlan, planPlaces, writePlaces } from './bring-back.ts';
 import { type Changes, changesSince } from './changes.ts';
@@ -204,11 +203,8 @@ async function noteKeyUse(config: System, vault: string, request: BootstrapReque
  */
 function prepareState(system: System, vault: string, believed: readonly Believed[], confirmed: boolean): void {
   noteRestored(system);
-  const used = join(system.stateDir, 'destinations');
-  makeStateFolder(used);
-  for (const [name, config] of Object.entries(system.destinations)) {
-    writeFileSync(join(used, name), `${locationOf(config)}\n`);
-  }
+  const places = Object.entries(system.destinations).map(([name, config]) => ({ name, location: locationOf(config) }));
+  noteUsed(system.stateDir, places);
   rememberWriters(
     system,
     vault,

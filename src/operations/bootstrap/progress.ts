@@ -1,7 +1,7 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { makeStateFolder } from '../../host/state-folder.ts';
+import { writeStateFile } from '../../host/state-file.ts';
+import { inState } from '../../host/state-names.ts';
 
 /** What a recovery on this machine has brought back so far, so that one that was interrupted goes on where it was. */
 export interface Progress {
@@ -23,16 +23,14 @@ const shape = z.strictObject({
 
 /** Of another vault, or unreadable: nothing was brought back. Then a restore meets what it left, and refuses to replace it. */
 export function openProgress(stateDir: string, vault: string): Progress {
-  const file = join(stateDir, 'recovery.json');
+  const file = inState(stateDir, 'recovery');
   const found = read(file, vault);
   const restored = new Map(Object.entries(found?.restored ?? {}));
   const placing = new Map(Object.entries(found?.placing ?? {}));
   const write = () => {
-    makeStateFolder(stateDir);
     const known = { restored: Object.fromEntries(restored), placing: Object.fromEntries(placing) };
     // On the disk before what it tells of is: a host that loses its power remembers it too.
-    writeFileSync(`${file}.new`, `${JSON.stringify({ format: 1, vault, ...known })}\n`, { flush: true });
-    renameSync(`${file}.new`, file);
+    writeStateFile(file, { format: 1, vault, ...known });
   };
   return {
     restored: (dataset) => restored.get(dataset),

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Progress, Run } from '../../core/run.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
 import { type Requests, withCount } from '../../destinations/wrap/count.ts';
+import { inState } from '../../host/state-names.ts';
 import { foldLedger } from '../../ledger/decisions.ts';
 import { readLedger } from '../../ledger/read.ts';
 import { type Copied, copyMissing } from '../../vault/copy/copy-missing.ts';
@@ -70,7 +70,7 @@ export async function copyVault(system: OpenSystem, request: CopyRequest, run: R
 
 /** In the ledger, by a host that has a key to sign with; one that has none gets none for this. */
 async function noteCopied(system: OpenSystem, { vault, filled }: CopyOutcome, run: Run): Promise<void> {
-  if (!existsSync(join(system.config.stateDir, 'writer.json'))) return;
+  if (!existsSync(inState(system.config.stateDir, 'writerKeys'))) return;
   const destinations = filled
     .filter(({ objects }) => objects > 0)
     .map(({ destination, objects, bytes, records }) => ({ destination, objects, bytes, restorePoints: records }));

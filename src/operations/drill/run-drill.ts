@@ -1,5 +1,6 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Run } from '../../core/run.ts';
+import { inState } from '../../host/state-names.ts';
 import type { Source } from '../../sources/source.ts';
 import { fingerprintOf, writerKeys } from '../../vault/writer-keys.ts';
 import { endorseWriters } from '../endorse.ts';
@@ -47,7 +48,7 @@ async function partsOf(system: OpenSystem, request: DrillRequest, run: Run): Pro
   );
   const sources: Record<string, Source> = {};
   for (const dataset of scopeOf(config, request).datasets) sources[dataset] = await system.source(dataset);
-  const keys = await writerKeys(join(config.stateDir, 'writer.json'), vault.id, random);
+  const keys = await writerKeys(inState(config.stateDir, 'writerKeys'), vault.id, random);
   return {
     system: config,
     sources,

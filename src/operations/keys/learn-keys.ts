@@ -1,6 +1,8 @@
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { writeStateFile } from '../../host/state-file.ts';
+import { inState } from '../../host/state-names.ts';
 import { openLedgerCache } from '../../ledger/cache.ts';
 import { drillBodyOf } from '../../ledger/evidence-shape.ts';
 import { newestEntries } from '../../ledger/read.ts';
@@ -97,7 +99,7 @@ function madeInFile(root: string, recipient: string): string | undefined {
 }
 
 function fileIn(stateDir: string): string {
-  return join(stateDir, 'keys.json');
+  return inState(stateDir, 'keysSeen');
 }
 
 function readMemory(stateDir: string, vault: string): Memory {
@@ -113,10 +115,8 @@ function readMemory(stateDir: string, vault: string): Memory {
 /** Asking how things stand makes no folders, and needs no right to write. */
 function remember(stateDir: string, memory: Memory): void {
   if (!existsSync(stateDir)) return;
-  const file = fileIn(stateDir);
   try {
-    writeFileSync(`${file}.new`, `${JSON.stringify(memory)}\n`, { mode: 0o600 });
-    renameSync(`${file}.new`, file);
+    writeStateFile(fileIn(stateDir), memory);
   } catch {
     // Another user's: read again next time.
   }

@@ -1,5 +1,5 @@
-import { join } from 'node:path';
 import type { System } from '../../config/system.ts';
+import { inState } from '../../host/state-names.ts';
 import type { Vouched } from '../../keys/vouched.ts';
 import { publicKeyOf } from '../../vault/format/signing.ts';
 import { readWriterKeys } from '../../vault/writer-key-file.ts';
@@ -10,7 +10,7 @@ import { namedByPeople } from '../confirmed.ts';
  * names. Nothing where this host has no writer: the vault is not known.
  */
 export function vouchedHere({ name, stateDir, vault }: Pick<System, 'name' | 'stateDir' | 'vault'>): Vouched[] {
-  const stored = readWriterKeys(join(stateDir, 'writer.json'));
+  const stored = readWriterKeys(inState(stateDir, 'writerKeys'));
   if (stored === undefined) return [];
   const listed = vault.writers.filter(({ systems }) => systems.includes(name)).map(({ key }) => key);
   const writers = new Set([publicKeyOf(stored.signingKey), ...namedByPeople(stateDir, listed)]);

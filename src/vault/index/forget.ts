@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { inState } from '../../host/state-names.ts';
 import { lockWriter } from '../lock.ts';
 import type { WriterKeys } from '../writer-keys.ts';
 import { type IndexCache, openIndexCache } from './cache.ts';
@@ -37,7 +37,7 @@ export function distrust(index: Pick<IndexCache, 'get' | 'set'>, packs: Iterable
 const distrusted = 'wrong packs';
 
 function change(stateDir: string, keys: Keys, many: number, work: (index: IndexCache) => void): void {
-  const file = join(stateDir, 'index.sqlite');
+  const file = inState(stateDir, 'index');
   if (many === 0 || !existsSync(file)) return;
   using _lock = lockWriter(stateDir);
   const index = openIndexCache(file, `${keys.vault} ${keys.writer}`);

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { inState } from '../../host/state-names.ts';
 import { packText, sealOf } from './cache.ts';
 
 /** The epoch that a pack is sealed to; undefined where this host does not know. */
@@ -11,7 +11,7 @@ export type PackEpochs = (pack: string) => string | undefined;
  * this host never wrote.
  */
 export function readPackEpochs(stateDir: string, vault: string, writer: string): PackEpochs {
-  const file = join(stateDir, 'index.sqlite');
+  const file = inState(stateDir, 'index');
   const known = new Map<string, string>();
   if (!existsSync(file)) return () => undefined;
   try {

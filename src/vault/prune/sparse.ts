@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import * as z from 'zod';
 import { writeStateFile } from '../../host/state-file.ts';
+import { inState } from '../../host/state-names.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -34,12 +35,12 @@ const shape = z.record(z.string(), z.number());
 
 /** Remembers on the writing host how much of each pack the newest restore point of a dataset uses: only it can know. */
 export function keepUse(stateDir: string, dataset: string, used: ReadonlyMap<string, number>): void {
-  writeStateFile(join(stateDir, 'use', `${dataset}.json`), Object.fromEntries(used));
+  writeStateFile(join(inState(stateDir, 'use'), `${dataset}.json`), Object.fromEntries(used));
 }
 
 /** By dataset of this host. A file that cannot be read says nothing: then no pack of its dataset is known. */
 function readUse(stateDir: string): Map<string, number>[] {
-  const folder = join(stateDir, 'use');
+  const folder = inState(stateDir, 'use');
   return listed(folder).flatMap((name) => {
     try {
       return new Map(Object.entries(shape.parse(JSON.parse(readFileSync(join(folder, name), 'utf8')))));
@@ -72,7 +73,7 @@ interface KnownPack {
 export function sparsePacks(stateDir: string, limits: SparseLimits = usualSparseLimits): Set<string> {
   const datasets = readUse(stateDir);
   if (datasets.length === 0) return new Set();
-  const known = knownPacks(join(stateDir, 'index.sqlite'));
+  const known = knownPacks(inState(stateDir, 'index'));
   const used = new Map<string, number>();
   for (const packs of datasets) for (const [pack, bytes] of packs) used.set(pack, (used.get(pack) ?? 0) + bytes);
   const sparse = new Set<string>();

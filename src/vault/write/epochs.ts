@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { z } from 'zod';
 import type { RandomBytes } from '../../core/clock.ts';
 import { sentenceOf } from '../../core/errors.ts';
@@ -8,6 +7,7 @@ import { newUlid } from '../../core/ulid.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import type { Trace } from '../../destinations/first-version.ts';
 import { writeStateFile } from '../../host/state-file.ts';
+import { inState } from '../../host/state-names.ts';
 import { printsOf, shortRecipient } from '../age/recipient-print.ts';
 import { newEpoch } from '../epochs/epoch.ts';
 import { keysAt, openersOf, readGrants } from '../epochs/grants.ts';
@@ -78,7 +78,7 @@ export interface EpochsRequest {
  */
 export async function openOwnEpochs(request: EpochsRequest, run: Run): Promise<SealingEpochs> {
   const { stateDir, keys, recipients, copies } = request;
-  const file = join(stateDir, 'epochs.json');
+  const file = inState(stateDir, 'epochs');
   const held = await heldAt(copies);
   const epochs = readState(file, keys);
   const learned = await learn(epochs, held, request, run);

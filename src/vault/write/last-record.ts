@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { inState } from '../../host/state-names.ts';
 import { recordHash, recordKey, type SnapshotRecord } from '../format/record.ts';
 import type { IndexCache } from '../index/cache.ts';
 import type { WriterKeys } from '../writer-keys.ts';
@@ -49,7 +49,7 @@ export function newestOf(records: readonly SnapshotRecord[], publicKey: string):
 
 /** The key of the record that this host wrote last, read beside a backup that may be running. Undefined when it cannot be told. */
 export function lastRecordOf(stateDir: string, keys: Pick<WriterKeys, 'vault' | 'writer'>): string | undefined {
-  const file = join(stateDir, 'index.sqlite');
+  const file = inState(stateDir, 'index');
   if (!existsSync(file)) return undefined;
   try {
     using db = new DatabaseSync(file, { readOnly: true });

@@ -4,6 +4,7 @@ import { defineError, sentenceOf } from '../../core/errors.ts';
 import type { Expectations } from '../../core/expectations.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
+import { inState } from '../../host/state-names.ts';
 import type { Capture, CaptureFacts } from '../../sources/source.ts';
 import { decodeIndexDelta, encodeIndexDelta, type IndexedPack } from '../format/index-delta.ts';
 import { indexKey, listKey, manifestKey, packKey } from '../format/keys.ts';
@@ -76,7 +77,7 @@ export async function writeRestorePoint(
 ): Promise<WrittenRestorePoint> {
   const { options, index } = session;
   const view = await session.generation();
-  const treeFile = join(options.stateDir, 'trees', request.dataset);
+  const treeFile = join(inState(options.stateDir, 'trees'), request.dataset);
   const lastTree = readTreeCache(treeFile);
   const nextTree = writeTreeCache(treeFile);
   let storedBytes = 0;

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import * as z from 'zod';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import { formatCount } from '../../core/size.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { writeStateFile } from '../../host/state-file.ts';
+import { inState } from '../../host/state-names.ts';
 import { formatNewer } from '../format/errors.ts';
 import type { IndexCache } from '../index/cache.ts';
 import { type GenerationView, mustLookAnew, readView } from '../prune/view.ts';
@@ -31,7 +31,7 @@ export interface SeenGenerationParts {
  */
 export function generationReader(parts: SeenGenerationParts): () => Promise<GenerationView> {
   const { vault, trust, system, stateDir, index, copies, lookAt, run } = parts;
-  const file = join(stateDir, 'generation.json');
+  const file = inState(stateDir, 'generation');
   let seen = readSeen(file, vault);
   return async () => {
     const view = await readView(copies.active, {

@@ -1,10 +1,10 @@
-import { join } from 'node:path';
 import type { RandomBytes } from '../../core/clock.ts';
 import type { Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
 import { refuseFullState } from '../../host/state-folder.ts';
+import { inState } from '../../host/state-names.ts';
 import { type AnnouncedWhat, announcedAt } from '../announced.ts';
 import { vaultFileOf } from '../copy/vault-file.ts';
 import { noDestination, vaultReplaced, vaultsDiffer } from '../errors.ts';
@@ -77,7 +77,7 @@ export async function openWriter(options: WriterOptions, run: Run): Promise<Writ
   held.use(lockWriter(options.stateDir));
   const copies = copiesTo(options.destinations, run);
   const found = await findVaults(copies, run);
-  const keyFile = join(options.stateDir, 'writer.json');
+  const keyFile = inState(options.stateDir, 'writerKeys');
   // A first backup that was interrupted left keys and no vault; a destination that was lost is filled with the same vault.
   const planned = vaultOfKeys(keyFile);
   const vault = found.vault ?? (await idOfNewVault(keyFile, options, copies, run));
@@ -86,7 +86,7 @@ export async function openWriter(options: WriterOptions, run: Run): Promise<Writ
     const message = `This is vault ${vault}, and key files that were made before name ${planned}. 'lifeboat keys list' prints the line that belongs there.`;
     run.problem({ code: 'vault-joined', message, urgent: true });
   }
-  const index = openIndexCache(join(options.stateDir, 'index.sqlite'), `${vault} ${keys.writer}`);
+  const index = openIndexCache(inState(options.stateDir, 'index'), `${vault} ${keys.writer}`);
   held.defer(() => index.close());
   const { stateDir, recipients, random, fresh = false } = options;
   const epochs = await openOwnEpochs({ stateDir, keys, recipients, fresh, copies, random }, run);
