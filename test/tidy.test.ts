@@ -172,6 +172,29 @@ test('the time of day and chance come from src/core/clock.ts alone', () => {
   expect(wrong.map(({ path }) => path)).toEqual([]);
 });
 
+test('docs/architecture.md: each of its questions is answered in one room, and whoever asks goes there', async () => {
+  const page = await readFile(join(root, 'docs/architecture.md'), 'utf8');
+  const rows = [...page.matchAll(/^\| [^|]+\? \| `([^`]+)` \| `(\w+)` \|$/gm)];
+  expect(rows).toHaveLength(20);
+  const wrong = rows.flatMap(([, room = '', name = '']) => {
+    const defines = new RegExp(`\\b(?:function\\*?|const|let) ${name}\\b`);
+    const asks = new RegExp(`(?<![.\\w])${name}\\b(?!:)`);
+    const face = join(dirname(room), 'index.ts');
+    const isRight = (file: SourceFile) =>
+      [...file.text.matchAll(new RegExp(`(?:import|export) [^;]*\\b${name}\\b[^;]*from '([^']+)'`, 'g'))].some(
+        ([, from = '']) => [room, face].includes(join(dirname(file.path), from)),
+      );
+    return product
+      .filter((file) => {
+        const code = withoutComments(file.text);
+        if (file.path === room) return !defines.test(code) || !new RegExp(`^export .*\\b${name}\\b`, 'm').test(code);
+        return defines.test(code) || (asks.test(code) && !isRight(file));
+      })
+      .map(({ path }) => `${name}: ${path}`);
+  });
+  expect(wrong).toEqual([]);
+});
+
 /** What only the room may do that answers for it: docs/architecture.md lists the others by name. */
 const onlyThere: ReadonlyArray<readonly [what: string, room: string, sign: RegExp]> = [
   ['tell whether a process runs', 'src/host/identity.ts', /process\.kill\([^,]+, 0\)|boot_id/],

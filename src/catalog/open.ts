@@ -22,8 +22,6 @@ import { catalogAdditions, catalogSchema, catalogVersion } from './schema.ts';
 export interface CatalogOptions {
   readonly clock: Clock;
   readonly random: RandomBytes;
-  /** Whether the process with this tag is alive; for runs that never said how they ended. */
-  readonly isAlive?: (tag: string) => boolean;
 }
 
 /** History is bounded: this many runs are kept, and as many problems of one run. */
@@ -90,7 +88,7 @@ function moveAside(file: string, why: string, nowMs: number): Problem {
 }
 
 function catalogOver(database: DatabaseSync, options: CatalogOptions, recovered: Problem | undefined): Catalog {
-  const { clock, random, isAlive = (tag) => livingProcess(tag) !== undefined } = options;
+  const { clock, random } = options;
   const together = (work: () => void) => {
     database.exec('BEGIN IMMEDIATE');
     try {
@@ -146,7 +144,7 @@ function catalogOver(database: DatabaseSync, options: CatalogOptions, recovered:
            ORDER BY started_ms DESC, id DESC LIMIT ?3`,
         )
         .all(operation ?? null, dataset ?? null, limit);
-      return rows.map((row) => runRecord(database, row, isAlive));
+      return rows.map((row) => runRecord(database, row));
     },
     verified({ vault, part, parts, verifiedMs, ok }: VerifiedPart) {
       database
@@ -193,7 +191,7 @@ function catalogOver(database: DatabaseSync, options: CatalogOptions, recovered:
 
 type Row = Record<string, unknown>;
 
-function runRecord(database: DatabaseSync, row: Row, isAlive: (tag: string) => boolean): RunRecord {
+function runRecord(database: DatabaseSync, row: Row): RunRecord {
   const id = String(row.id);
   const begun = {
     id,
@@ -201,7 +199,9 @@ function runRecord(database: DatabaseSync, row: Row, isAlive: (tag: string) => b
     startedMs: Number(row.started_ms),
     ...(row.dataset !== null && { dataset: String(row.dataset) }),
   };
-  if (row.outcome === null) return { ...begun, state: isAlive(String(row.process)) ? 'running' : 'vanished' };
+  // It never said how it ended.
+  const isRunning = row.outcome === null && livingProcess(String(row.process)) !== undefined;
+  if (row.outcome === null) return { ...begun, state: isRunning ? 'running' : 'vanished' };
   const steps = database.prepare('SELECT step, elapsed_ms FROM step WHERE run = ? ORDER BY position').all(id);
   const problems = database.prepare('SELECT code, message FROM problem WHERE run = ? ORDER BY position').all(id);
   const outcome = row.outcome as EndedRun['outcome'];

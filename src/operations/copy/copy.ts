@@ -99,7 +99,7 @@ async function copyNow(system: OpenSystem, request: CopyRequest, run: Run): Prom
     const from = await listed(readable, { hidden: true }, run);
     for (const { name, error } of from.failed) run.problem({ code: 'source-failed', message: `${name}: ${error}` });
     if (from.holdings.length === 0) throw nothingToCopyFrom({ why: from.failed[0]?.error ?? 'none holds the vault.' });
-    return Promise.all(targets.map((target) => planFor(system, request, target, from.holdings, vault, run)));
+    return Promise.all(targets.map((target) => plannedFor(system, request, target, from.holdings, vault, run)));
   });
   const filled = await run.step('copy', (run) => {
     const share = sharedProgress(run);
@@ -167,7 +167,7 @@ interface PlannedCopy {
   readonly error?: unknown;
 }
 
-async function planFor(
+async function plannedFor(
   system: OpenSystem,
   request: CopyRequest,
   target: Counted,
