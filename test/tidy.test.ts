@@ -134,6 +134,28 @@ test('only its registry names an adapter', () => {
   expect(wrong).toEqual([]);
 });
 
+test('docs/adding-a-destination.md names every file that speaks of a type of destination, and no other', async () => {
+  const page = await readFile(join(root, 'docs/adding-a-destination.md'), 'utf8');
+  const named = [...page.matchAll(/`(src\/[\w/-]+\.ts)`/g)].map(([, path]) => path);
+  const speak = product.filter(
+    ({ path, text }) => /'(?:s3|sftp)'/.test(text) && !/^src\/destinations\/\w+\//.test(path),
+  );
+  expect(speak.map(({ path }) => path).filter((path) => !named.includes(path))).toEqual([]);
+  expect(named.filter((path) => !product.some((file) => file.path === path))).toEqual([]);
+});
+
+test('CONTRIBUTING: a command is its file and a line in commands.ts, and is named in docs/command-line.md', async () => {
+  const commands = product.filter(({ path, text }) => path.startsWith('src/cli/') && /= defineCommand\(/.test(text));
+  const page = await readFile(join(root, 'docs/command-line.md'), 'utf8');
+  const wrong = commands.flatMap(({ path }) => {
+    const users = product.filter((file) => importsOf(file).includes(inSource(path))).map((file) => file.path);
+    const words = basename(path, '.ts').replace('-', ' ');
+    return users.join() === 'src/cli/commands.ts' && page.includes(`\`${words}`) ? [] : [`${path}: ${users}`];
+  });
+  expect(commands.length).toBeGreaterThan(30);
+  expect(wrong).toEqual([]);
+});
+
 test('every adapter is known to this test', () => {
   const notAdapters = ['destinations/wrap'];
   const found = ['destinations', 'sources'].flatMap((port) =>
