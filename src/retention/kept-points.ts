@@ -1,4 +1,5 @@
 import { dayMs, hourMs } from '../core/duration.ts';
+import { largestOf } from '../core/extremes.ts';
 import { keepSet, type Retention, type Rule } from '../core/retention.ts';
 
 /** A restore point of one dataset, as retention sees it. */
@@ -80,7 +81,7 @@ export function keptPoints<Point extends Keepable>(
   };
   const apply = (some: readonly Point[]) => {
     applyBy(some, ({ timeMs }) => timeMs);
-    const others = Math.max(0, ...some.map(({ otherTimesMs = [] }) => otherTimesMs.length));
+    const others = largestOf(some, ({ otherTimesMs = [] }) => otherTimesMs.length, 0);
     for (let at = 0; at < others; at++) applyBy(some, ({ timeMs, otherTimesMs }) => otherTimesMs?.[at] ?? timeMs);
   };
   const places = new Set(points.flatMap((point) => point.places));

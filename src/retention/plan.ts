@@ -2,6 +2,7 @@ import type { System } from '../config/system.ts';
 import { weigh } from '../core/anomalies.ts';
 import { configurationDataset } from '../core/configuration-dataset.ts';
 import { dayMs, minuteMs } from '../core/duration.ts';
+import { largestOf } from '../core/extremes.ts';
 import { intervalFor } from '../core/objectives.ts';
 import { defaultRetention, type Retention } from '../core/retention.ts';
 import { emptyLedger, isRetiredWriter, type PruneLedger, settledKey } from '../ledger/decisions.ts';
@@ -58,21 +59,25 @@ export interface PlanOptions {
  * each change, are kept as a dataset that says nothing of its retention; they come last, and only where there are any.
  */
 export function planFor(system: System, { points, suspect }: RestorePoints, options: PlanOptions = {}): RetentionPlan {
-  const nowMs = options.nowMs ?? Math.max(0, ...points.map(({ storedMs }) => storedMs));
+  const nowMs = options.nowMs ?? largestOf(points, ({ storedMs }) => storedMs, 0);
   const ledger = pinsFirst(options.ledger ?? emptyLedger, nowMs);
   const must = new Map<RestorePoint, string>([
     ...lastOfWriters(points, ledger).map((point) => [point, 'the newest of its writer'] as const),
     ...points.filter(isStrange).map((point) => [point, 'signed by no known writer'] as const),
   ]);
-  const mustOf = (dataset: string) => {
-    const full = lastFull(system, dataset, points, ledger);
+  const ours = Map.groupBy(
+    points.filter(({ record }) => record.system === system.name),
+    ({ record }) => record.dataset,
+  );
+  const mustOf = (dataset: string, own: readonly RestorePoint[]) => {
+    const full = lastFull(system, dataset, own, ledger);
     if (full === undefined || ledger.erased.has(full.record.id) || must.has(full)) return must;
     return new Map([...must, [full, 'the last full one'] as const]);
   };
   const plan = (dataset: string, retention: Retention, intervalMs: number): DatasetPlan => {
-    const own = points
-      .filter(({ record }) => record.dataset === dataset && record.system === system.name)
-      .map((point) => keepableOf(point, { ...options, ledger }, mustOf(dataset)));
+    const found = ours.get(dataset) ?? [];
+    const must = mustOf(dataset, found);
+    const own = found.map((point) => keepableOf(point, { ...options, ledger }, must));
     return {
       dataset,
       points: keptPoints(own, retention, { nowMs, intervalMs }).map(({ point: { point }, ...kept }) => ({
@@ -100,11 +105,10 @@ export function planFor(system: System, { points, suspect }: RestorePoints, opti
 function lastFull(
   { name, datasets }: System,
   dataset: string,
-  points: readonly RestorePoint[],
+  own: readonly RestorePoint[],
   ledger: PruneLedger,
 ): RestorePoint | undefined {
   const config = datasets[dataset];
-  const own = points.filter(({ record }) => record.dataset === dataset && record.system === name);
   const believed = own.filter((point) => !isDoubtful(point));
   const last = believed.at(-1);
   if (config === undefined || last === undefined) return undefined;

@@ -84,13 +84,15 @@ function unlessNone<Chosen>(choose: () => Chosen): Chosen | undefined {
 function passedOverFor(chosen: RestorePoint, { points, suspect }: RestorePoints, beforeMs: number): PassedOver[] {
   const { dataset, time } = chosen.record;
   const at = points.indexOf(chosen);
-  const before = ancestorsOf(chosen.record, points);
-  const passedOver = points.flatMap(({ record, storedMs, doubts }, index): PassedOver[] => {
-    const isNewer = index > at || record.time > time;
-    const fits = Date.parse(record.time) <= beforeMs || storedMs <= beforeMs;
-    if (record.dataset !== dataset || doubts.length === 0 || !isNewer || !fits || before.has(record)) return [];
-    return record === chosen.record ? [] : [{ dataset, id: record.id, time: record.time, doubts }];
+  const newer = points.filter(({ record, storedMs, doubts }, index) => {
+    if (record.dataset !== dataset || doubts.length === 0 || record === chosen.record) return false;
+    return (index > at || record.time > time) && (Date.parse(record.time) <= beforeMs || storedMs <= beforeMs);
   });
+  // Usually there is none, and a long history need not be followed for every dataset.
+  const before = newer.length === 0 ? new Set() : ancestorsOf(chosen.record, points);
+  const passedOver = newer
+    .filter(({ record }) => !before.has(record))
+    .map(({ record: { id, time }, doubts }): PassedOver => ({ dataset, id, time, doubts }));
   const held = new Set(points.map(({ key }) => key));
   for (const { key, why, newer } of suspect) {
     const named = parseRecordKey(key);

@@ -1,5 +1,6 @@
 import { systemClock } from '../core/clock.ts';
 import { dayMs, formatDuration, minuteMs } from '../core/duration.ts';
+import { smallestOf } from '../core/extremes.ts';
 import type { KnownWriter } from '../core/known-writer.ts';
 import { ulidTime } from '../core/ulid.ts';
 import { recordHash, type SnapshotRecord } from './format/record.ts';
@@ -179,7 +180,7 @@ function timesOf(vault: string, { record, clocks, destinations }: FoundRecord, n
   const madeMs = ulidTime(vault) - aheadToleranceMs;
   const believed = clocks.filter(({ storedMs }) => storedMs >= madeMs && storedMs <= nowMs + aheadToleranceMs);
   const earliest = (some: readonly StoreClock[]) =>
-    some.length === 0 ? undefined : Math.min(...some.map(({ storedMs }) => storedMs));
+    some.length === 0 ? undefined : smallestOf(some, ({ storedMs }) => storedMs);
   const isWitness = (clock: StoreClock) => clock.isWitness;
   const isEarly = ({ storedMs }: StoreClock) => statedMs(record) - storedMs > aheadToleranceMs;
   // One that had it before it was made cannot be right while another fits.

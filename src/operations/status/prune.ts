@@ -1,6 +1,7 @@
 import type { RunRecord } from '../../catalog/catalog.ts';
 import type { System } from '../../config/system.ts';
 import { dayMs, roughDuration } from '../../core/duration.ts';
+import { largestOf } from '../../core/extremes.ts';
 import { formatMoment } from '../../core/moment.ts';
 import { countOf, formatSize } from '../../core/size.ts';
 import { openLedgerCache } from '../../ledger/cache.ts';
@@ -121,7 +122,7 @@ async function waitsIn({ config, points, generations, newest, nowMs, here, ledge
   if (newest === undefined || newest.marked.length === 0) return [];
   const waits: PruneWait[] = [];
   for (const [writer, own] of byWriter(points.filter((point) => !isStrange(point)))) {
-    const seen = Math.max(...own.map(({ record: { generation } }) => (generation <= newest.number ? generation : 0)));
+    const seen = largestOf(own, ({ record: { generation } }) => (generation <= newest.number ? generation : 0));
     // Where the next is gone, a prune has passed this writer: it was retired.
     const sinceMs = seen < newest.number ? generations.storedMs.get(seen + 1) : undefined;
     if (sinceMs === undefined || nowMs - sinceMs <= patienceFor(config, own)) continue;
@@ -146,7 +147,7 @@ function byWriter(points: readonly RestorePoint[]): Map<string, RestorePoint[]> 
 
 /** A host that backs up once a fortnight is not late after a week. */
 function patienceFor({ datasets }: System, own: readonly RestorePoint[]): number {
-  return Math.max(patienceMs, ...own.map(({ record }) => datasets[record.dataset]?.rpoMs ?? 0));
+  return largestOf(own, ({ record }) => datasets[record.dataset]?.rpoMs ?? 0, patienceMs);
 }
 
 /** By itself: not interrupted, and not killed. */

@@ -86,7 +86,7 @@ export async function surveyVault({ vault, destinations, trust }: SurveyRequest,
     return place;
   });
   const found = await vault.restorePoints();
-  suspect.push(...found.suspect);
+  for (const one of found.suspect) suspect.push(one);
   const told = [...found.points, ...suspect].map(({ key }) => key);
   const known = new Set([...told, ...(found.strange ?? [])]);
   for (const { records, destination } of places) {
