@@ -173,7 +173,7 @@ test('half-written objects of living writers, and of other hosts since less than
   const incoming = join(path, '.incoming');
   const [host, pid, start] = ours.split('-') as [string, string, string];
   const dead = `${host}-${2 ** 22 + 1}-1-${'a'.repeat(16)}`;
-  const reused = `${host}-${pid}-${Number(start) - 1}-${'a'.repeat(16)}`;
+  const reused = `${host}-${pid}-1${start}-${'a'.repeat(16)}`;
   const elsewhere = '0123456789ab-7-1-aaaaaaaaaaaaaaaa';
   const forgotten = '0123456789ab-8-1-aaaaaaaaaaaaaaaa';
   const unseen = `${host}-${pid}-unknown-${'a'.repeat(16)}`;
