@@ -40,7 +40,7 @@ function settled(dump: string): string[] {
     .sort();
 }
 
-test.each(Array.from({ length: rounds({ short: 12, long: 200 }) }, (_, at) => at + 1))(
+test.each(Array.from({ length: rounds({ short: 8, long: 200 }) }, (_, at) => at + 1))(
   'V9, P1: a good drill of an odd database raises no alarm, and all of it is back: seed %i',
   async (seed) => {
     const odd = oddDatabase(seeded(seed));
