@@ -31,7 +31,7 @@ async function dumped({ programs, socketDir, port }: Postgres, name: string, ...
 /** PostgreSQL spells a check or a condition otherwise once it was dumped and restored, and inherited columns elsewhere. */
 function settled(dump: string): string[] {
   const plain = dump
-    .replaceAll(/::(character varying|text)(\(\d+\))?(\[\])?/g, '')
+    .replaceAll(/::(character varying|"?text"?)(\(\d+\))?(\[\])?/g, '')
     .replaceAll(/[()]/g, '')
     .replaceAll(/ +/g, ' ');
   return plain
