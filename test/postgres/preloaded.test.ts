@@ -71,6 +71,19 @@ describe('pg-09: extensions that are loaded with the server, and bound to the na
     expect(await server.query("SELECT FROM pg_extension WHERE extname = 'pgaudit'", 'other')).toHaveLength(1);
   });
 
+  test('chosen tables come into a database of their own, and the one that is there is not touched', async () => {
+    const contents = await captured();
+    await server.query("SELECT cron.schedule('later', '0 4 * * *', 'SELECT 1')", 'shop');
+    const live = () => server.query('SELECT last_value FROM cron.jobid_seq', 'shop');
+    const before = await live();
+    const target = { force: false, only: ['public.kept'], trustCode: true };
+    const { where, problems } = await adapter().restore(contents, target, run);
+    expect(await live()).toEqual(before);
+    expect(problems.map(({ message }) => message).join(' ')).toMatch(/EXTENSION pg_cron could not be made again/);
+    const [, database = ''] = /(shop__tables_\w+)/.exec(where) ?? [];
+    expect(await server.query('SELECT name FROM kept', database)).toEqual([{ name: 'row' }]);
+  });
+
   test.each([
     ['with what the restore point says of its server', (one: Contents) => one],
     [

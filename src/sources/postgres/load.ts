@@ -31,11 +31,15 @@ export interface LoadOptions {
   readonly isSuper: boolean;
   /** See `makeLoader`. */
   readonly onRole: (role: string) => void;
-  /**
-   * Hears the entries that an extension needs, and the extension, where the server did not let it be made: it may be bound to the name that the
-   * database has not yet. Absent: it has its name.
-   */
-  readonly onPutOff?: (dumpIds: ReadonlySet<number>) => void;
+  /** The database has not its name yet, and will have it: an extension may be bound to that, so what the server refuses can wait. */
+  readonly mayPutOff: boolean;
+}
+
+export interface Loaded extends MadeAgain {
+  /** Of the dump. */
+  readonly sizeBytes: number;
+  /** Entries that are to be loaded once the database has its name. */
+  readonly putOff: ReadonlySet<number>;
 }
 
 /**
@@ -46,14 +50,13 @@ export interface LoadOptions {
  *
  * Code of the dump is not a superuser's to run: where there is some, a role of its own loads it (`makeLoader`), and the superuser
  * makes only what runs nothing, before that role comes and after it has gone.
- * @returns the size of the dump
  */
 export async function loadDump(
   work: Restoring,
   inside: ServerAddress,
   choose: Choose | undefined,
-  { noTablespaces, isSuper, onRole, onPutOff }: LoadOptions,
-): Promise<MadeAgain & { readonly sizeBytes: number }> {
+  { noTablespaces, isSuper, onRole, mayPutOff }: LoadOptions,
+): Promise<Loaded> {
   const { options, run, admin, facts } = work;
   const pgRestore = await restoreProgram(work);
   const folder = await mkdtemp(join(tmpdir(), 'lifeboat-restore-'));
@@ -87,9 +90,10 @@ export async function loadDump(
         return why === undefined ? [] : [{ entry, why }];
       });
     };
-    const again = async (as: ServerAddress, failed: readonly Refused[], path = 'pg_catalog') => {
+    const againOrLater = async (as: ServerAddress, failed: readonly Refused[], path = 'pg_catalog') => {
       if (failed.length === 0) return;
-      if (onPutOff !== undefined && (putOff.size > 0 || failed.some(({ entry }) => entry.kind === 'EXTENSION'))) {
+      // Where an extension has to wait, so has what needs it, and nothing says what that is.
+      if (mayPutOff && (putOff.size > 0 || failed.some(({ entry }) => entry.kind === 'EXTENSION'))) {
         for (const { entry } of failed) putOff.add(entry.dumpId);
         return;
       }
@@ -113,22 +117,22 @@ export async function loadDump(
         /^(ACL|COMMENT|SECURITY LABEL)$/.test(kind) && !dependsOn.some((id) => ids.has(id));
       const aside = undefinedYet.filter(isAside);
       for (const { entry } of aside) ids.delete(entry.dumpId);
-      await again(as, [...aside, ...(await restore(as, ids, [...words, '--section=pre-data']))]);
+      await againOrLater(as, [...aside, ...(await restore(as, ids, [...words, '--section=pre-data']))]);
       const refused = await restore(as, part, [...words, '--section=data'], true);
       const sizeBytes = await dump.finish();
       if (putOff.size > 0) for (const { entry } of refused) putOff.add(entry.dumpId);
       else if (refused.length > 0) problems.push(...(await loadRefused(work, as, refused, path)));
-      await again(as, await restore(as, part, [...words, '--section=post-data', jobs]), path);
+      await againOrLater(as, await restore(as, part, [...words, '--section=post-data', jobs]), path);
       return sizeBytes;
     };
     /** What runs nothing, by the superuser: as the dump says, or not at all. */
-    const restoreRights = async (part: ReadonlySet<number>) => again(inside, await restore(inside, part, []));
+    const restoreRights = async (part: ReadonlySet<number>) => againOrLater(inside, await restore(inside, part, []));
 
     const code = work.mayRunCode ? [] : codeIn(entries);
     if (code.length === 0) {
       const sizeBytes = await restoreAll(inside, chosen, [], work.mayRunCode);
       problems.push(...(await analyze(inside, searchPathOf(facts, work.mayRunCode), run)));
-      return { sizeBytes, problems, unfilled };
+      return { sizeBytes, problems, unfilled, putOff };
     }
     const parts = partsOf(entries);
     const owners = await decoded(admin, ownersIn(entries, parts), facts.encoding);
@@ -140,21 +144,20 @@ export async function loadDump(
     );
     const several = owners.length > 1 ? [`what is of several owners (${owners.join(', ')})`] : [];
     demandNoCode(work, isSuper ? [...unreadable(entries), ...parts.beyond.map(showEntry), ...several] : code);
-    await again(inside, await restore(inside, parts.first, ['--no-owner']));
+    await againOrLater(inside, await restore(inside, parts.first, ['--no-owner']));
     await using session = await connect(inside, run.signal);
     const loader = await makeLoader(admin, session, { tablespaces: noTablespaces ? [] : facts.tablespaces, onRole });
     if (loader === undefined) demandNoCode(work, code);
     const { address } = loader as Loader;
     const sizeBytes = await restoreAll(address, parts.loaded, ['--no-owner'], true);
-    await again(address, await restore(address, parts.rowSecurity, ['--no-owner']));
+    await againOrLater(address, await restore(address, parts.rowSecurity, ['--no-owner']));
     problems.push(...(await analyze(address, searchPathOf(facts, true), run)));
     await closeLoader(admin, loader as Loader);
     await handOver(admin, session, loader as Loader, owners[0] ?? facts.owner, ownerOfPublic);
     await restoreRights(parts.rights);
     await restoreRights(parts.eventTriggers);
-    return { sizeBytes, problems, unfilled };
+    return { sizeBytes, problems, unfilled, putOff };
   } finally {
-    if (putOff.size > 0) onPutOff?.(putOff);
     await rm(folder, { recursive: true, force: true });
   }
 }

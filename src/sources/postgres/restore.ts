@@ -17,7 +17,7 @@ import {
 } from './databases.ts';
 import { databaseMissing, restoreFailed, targetNotEmpty } from './errors.ts';
 import { type DatabaseFacts, databaseFacts, excludedReason, serverVersionOf } from './facts.ts';
-import { type LoadOptions, loadDump } from './load.ts';
+import { type Loaded, type LoadOptions, loadDump } from './load.ts';
 import { lost, type MadeAgain } from './make-again.ts';
 import type { PostgresOptions } from './postgres.ts';
 import { restoreTables } from './restore-tables.ts';
@@ -92,7 +92,19 @@ export async function restoreBeside(
   problems.push(...(await leftovers(admin, database)), ...leftOut(facts), ...unknown);
   const roles: string[] = [];
   let created = false;
-  try {
+  const options = { noTablespaces, isSuper, onRole: (role: string) => void roles.push(role) };
+  const loaded = await fillAndPublish().catch(async (error: unknown) => {
+    const left = await removeAgain(work, created ? name : undefined, roles);
+    // An error of our own tells more than any wrapping, except where only a program speaks.
+    const speaks = error instanceof LifeboatError && !toolFailed.is(error);
+    if (left === '' && (run.signal.aborted || speaks)) throw error;
+    throw restoreFailed({ database, why: sentenceOf(error), left }, { cause: error });
+  });
+  const late = await loadLate(work, loaded.putOff, { ...options, mayPutOff: false });
+  problems.push(...late.problems);
+  return { database, bytes: loaded.sizeBytes, problems, notCompared: [...loaded.unfilled, ...late.unfilled] };
+
+  async function fillAndPublish(): Promise<Loaded> {
     const made = await run.step('roles', () => createMissingRoles(admin, facts));
     roles.push(...made.roles);
     problems.push(...made.problems);
@@ -100,29 +112,13 @@ export async function restoreBeside(
     created = true;
     await relaxDatabase(admin, name);
     const inside = withDatabase(address, name);
-    const onRole = (role: string) => void roles.push(role);
-    const putOff = new Set<number>();
-    const onPutOff = (dumpIds: ReadonlySet<number>) => {
-      for (const one of dumpIds) putOff.add(one);
-    };
-    const options = { noTablespaces, isSuper, onRole };
-    const loaded = await run.step('load', (run) =>
-      loadDump({ ...work, run }, inside, choose, { ...options, onPutOff }),
+    const filled = await run.step('load', (run) =>
+      loadDump({ ...work, run }, inside, choose, { ...options, mayPutOff: choose === undefined }),
     );
-    problems.push(...loaded.problems);
+    problems.push(...filled.problems);
     await applyProperties(admin, name, facts);
     problems.push(...(await run.step('publish', () => publish(name))));
-    created = false;
-    roles.length = 0;
-    const late = await loadLate(work, putOff, options);
-    problems.push(...late.problems);
-    return { database, bytes: loaded.sizeBytes, problems, notCompared: [...loaded.unfilled, ...late.unfilled] };
-  } catch (error) {
-    const left = await removeAgain(work, created ? name : undefined, roles);
-    // An error of our own tells more than any wrapping, except where only a program speaks.
-    const speaks = error instanceof LifeboatError && !toolFailed.is(error);
-    if (left === '' && (run.signal.aborted || speaks)) throw error;
-    throw restoreFailed({ database, why: sentenceOf(error), left }, { cause: error });
+    return filled;
   }
 }
 
