@@ -44,3 +44,23 @@ test('of two systems in one vault, each with its own prunes, as much goes as of 
   expect(two.logs).toBeGreaterThanOrEqual(one.logs);
   expect(Math.min(one.data, one.logs)).toBeGreaterThan(10);
 });
+
+test('logs of a system that prunes once in six days go, though another prunes every day', async () => {
+  const retention = { last: 1, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0 };
+  const { world, truth, ...game } = await begin({ kinds: ['plain'], writers: 2, systems: 2, retention });
+  let gone = 0;
+  const { onRemoved } = world;
+  world.onRemoved = async (place, key, by) => {
+    if (key.startsWith('logs/system0/')) gone++;
+    await onRemoved(place, key, by);
+  };
+  for (let day = 0; day < 24; day++) {
+    await game.backedUp(0);
+    await game.backedUp(1);
+    if (day % 6 === 0) await world.finish(game.prune(0));
+    await world.finish(game.prune(1));
+    world.nowMs += dayMs;
+  }
+  expect(truth.broken).toEqual([]);
+  expect(gone).toBeGreaterThan(10);
+});

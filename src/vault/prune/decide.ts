@@ -116,8 +116,7 @@ export function decideMarks(facts: PruneFacts, rules: PruneRules = allRules): Ma
   const rests = rules.takenBackRests ? takenBack : [];
   const unused = [...facts.sparse, ...marked.sparse, ...rests];
   const sparse = new Set(unused.filter((id) => needed.has(id) && isAnywhere(places, id)));
-  const numbers = unbrokenFrom(places, newestNumber(places));
-  const logs = mergedFloors(decideFloors(facts), floorsOfOthers(facts, numbers));
+  const logs = mergedFloors(decideFloors(facts), floorsOfOthers(facts));
   return { tombstones, sparse, logs, withdrawn, takenBack };
 }
 
@@ -229,7 +228,7 @@ export function decideSweep(facts: PruneFacts, place: Place, nowMs: number, rule
     manifests: [...place.manifests.keys().filter(goes)],
     lists: [...place.lists.keys().filter(goes)],
     packs: [...place.packs.keys().filter(goes)],
-    logs: logsToGo(facts, place, floorsSince(places, numbers, passed), rules),
+    logs: logsToGo(facts, place, floorsSince(places, passed), rules),
     passed,
     waiting,
   };

@@ -74,14 +74,9 @@ function positionOf(name: string, bases: readonly TimedBase[], covers: readonly 
 
 type Numbered = readonly [number: number, held: HeldGeneration];
 
-/** By number, newest first, as each place holds it. */
-function generationsOf(places: readonly Place[], numbers: readonly number[]): Numbered[] {
-  return numbers.flatMap((number) =>
-    places.flatMap(({ generations }): Numbered[] => {
-      const held = generations.get(number);
-      return held === undefined ? [] : [[number, held]];
-    }),
-  );
+/** Newest first, as each place holds them. Between the last ones numbers may be missing: other systems', which nobody asks any more. */
+function generationsOf(places: readonly Place[]): Numbered[] {
+  return places.flatMap(({ generations }) => [...generations]).sort(([a], [b]) => b - a);
 }
 
 /** Of each system, what those `among` the generations say whose signers may prune it. */
@@ -98,12 +93,9 @@ function bySystem(generations: readonly Numbered[], among: (own: readonly Number
 }
 
 /** What the newest generation of other systems' prunes says of theirs: this one says it again. */
-export function floorsOfOthers(
-  { places, decides }: Pick<PruneFacts, 'places' | 'decides'>,
-  numbers: readonly number[],
-): LogFloor[] {
+export function floorsOfOthers({ places, decides }: Pick<PruneFacts, 'places' | 'decides'>): LogFloor[] {
   if (decides === undefined) return [];
-  const newest = bySystem(generationsOf(places, numbers), (own) => own.filter(([number]) => number === own[0]?.[0]));
+  const newest = bySystem(generationsOf(places), (own) => own.filter(([number]) => number === own[0]?.[0]));
   return [...newest].filter(([name]) => !decides(systemOf(name))).map(([name, position]) => floorOf(name, position));
 }
 
@@ -115,8 +107,8 @@ export function mergedFloors(...all: readonly LogFloor[][]): LogFloor[] {
  * How far logs may go now: what all generations of a system's prunes say since the newest that all writers have passed. What prunes of other
  * systems say in between is no word about it. Where two prunes met, both count.
  */
-export function floorsSince(places: readonly Place[], numbers: readonly number[], passed: number): Floors {
-  return bySystem(generationsOf(places, numbers), (own) => {
+export function floorsSince(places: readonly Place[], passed: number): Floors {
+  return bySystem(generationsOf(places), (own) => {
     const [first] = own.find(([number]) => number <= passed) ?? [];
     return first === undefined ? [] : own.filter(([number]) => number >= first);
   });

@@ -35,11 +35,16 @@ async function holding(generations: Numbered): Promise<Destination> {
 
 function look(
   destinations: readonly Destination[],
-  { seen, told = [] }: { readonly seen?: GenerationView; readonly told?: unknown[] } = {},
+  {
+    system,
+    seen,
+    told = [],
+  }: { readonly system?: string; readonly seen?: GenerationView; readonly told?: unknown[] } = {},
 ): Promise<GenerationView> {
   const onFailure = () => expect.unreachable();
   const onSuspect: ReadViewOptions['onSuspect'] = (_, first, more) => void told.push([first, more]);
-  return readView(destinations, { vault, trust, remembered: seen, onFailure, onSuspect });
+  const asking = { vault, trust, ...(system !== undefined && { system }), remembered: seen };
+  return readView(destinations, { ...asking, onFailure, onSuspect });
 }
 
 async function viewOf(generations: Numbered): Promise<GenerationView> {
@@ -130,6 +135,30 @@ describe('generations count only from those who may prune (H2)', () => {
     const told: unknown[] = [];
     await look([bucket], { told });
     expect(told).toMatchObject([[{ error: { code: 'format-newer' } }, 0]]);
+  });
+
+  test('what a system’s own pruner let go of in its logs is heard also after another’s prune', async () => {
+    const bucket = openMemory({ name: 'one' });
+    const floor = (system: string, at: string) => [system, 'db', '7', at.repeat(16)] as const;
+    const rows = [
+      [1, pruner, [floor('harbor', '1')]],
+      [2, pruner, [floor('harbor', '3')]],
+      // Whatever it says of another system says nothing.
+      [3, other, [floor('blog', '5'), floor('harbor', '9')]],
+    ] as const;
+    for (const [generation, { privateKey }, logs] of rows) {
+      const unsigned = { format: 1, vault, generation, created: '2026-03-01T00:00:00.000Z' } as const;
+      const signed = signGeneration({ ...unsigned, tombstones: [], sparse: [], logs }, privateKey);
+      await bucket.put(generationKey(generation), generationBytes(signed));
+    }
+    const view = await look([bucket], { system: 'harbor' });
+    expect(view.number).toBe(3);
+    expect(view.floors.get('harbor db 7')).toBe('3'.repeat(16));
+    expect((await look([bucket], { system: 'blog' })).floors.get('blog db 7')).toBe('5'.repeat(16));
+    // Who remembers it is not set back where it is gone.
+    await bucket.delete(generationKey(1));
+    await bucket.delete(generationKey(2));
+    expect((await look([bucket], { system: 'harbor', seen: view })).floors.get('harbor db 7')).toBe('3'.repeat(16));
   });
 
   test('another system’s pruner withdraws nothing of this one, nor does a pruner without its word in the ledger', async () => {

@@ -77,9 +77,7 @@ export async function readView(
     }
     return seen === 0 && mayBegin(candidate.number) ? candidate : undefined;
   };
-  const isOfItsSystem = ({ writers }: Pick<GenerationView, 'writers'>) =>
-    system === undefined || writers.length === 0 || writers.some((writer) => mayPrune(trust, writer, system));
-  const sought: Destination[] = [];
+  const answered: Destination[] = [];
   for (const destination of destinations) {
     const passed: Passed[] = [];
     try {
@@ -89,27 +87,41 @@ export async function readView(
       if (newest !== undefined) view = newest.number > view.number ? newest : union(view, newest);
       const first = passed.find(({ error }) => formatNewer.is(error)) ?? passed[0];
       if (first !== undefined) onSuspect(destination, first, passed.length - 1);
-      sought.push(destination);
+      answered.push(destination);
     } catch (error) {
       onFailure(destination, error);
     }
   }
-  if (isOfItsSystem(view)) return view;
-  let floors = inAny([remembered.floors, view.floors]);
-  for (const destination of sought) {
+  if (system === undefined || view.number === 0 || speaksFor(system, view.writers, trust)) return view;
+  const last = await lastFloors(answered, system, view.number, { vault, trust, onFailure });
+  return { ...view, floors: inAny([remembered.floors, view.floors, ...last]) };
+}
+
+/** What was last said of a system's logs by who may prune it, before a prune of another system's. */
+async function lastFloors(
+  destinations: readonly Destination[],
+  system: string,
+  before: number,
+  { vault, trust, onFailure }: Pick<ReadViewOptions, 'vault' | 'trust' | 'onFailure'>,
+): Promise<Floors[]> {
+  const found: Floors[] = [];
+  for (const destination of destinations) {
     try {
-      const listed = (await generationsAt(destination)).filter(([number]) => number < view.number);
+      const listed = (await generationsAt(destination)).filter(([number]) => number < before);
       for await (const value of believedOf(destination, listed, { vault, trust }, () => {})) {
-        const older = viewOf(value, trust);
-        if (!isOfItsSystem(older)) continue;
-        floors = inAny([floors, older.floors]);
+        if (!speaksFor(system, [value.writer], trust)) continue;
+        found.push(viewOf(value, trust).floors);
         break;
       }
     } catch (error) {
       onFailure(destination, error);
     }
   }
-  return { ...view, floors };
+  return found;
+}
+
+function speaksFor(system: string, writers: readonly string[], trust: Trust): boolean {
+  return writers.some((writer) => mayPrune(trust, writer, system));
 }
 
 type OnPassed = (key: string, error: unknown) => void;
@@ -154,7 +166,7 @@ export function withdraws(
 ): boolean {
   if (!view.tombstones.has(record.manifest[0])) return false;
   if (removed !== undefined) return removed.has(recordHash(record));
-  return view.writers.some((writer) => mayPrune(trust, writer, record.system));
+  return speaksFor(record.system, view.writers, trust);
 }
 
 function viewOf({ generation, tombstones, sparse, logs = [], writer }: Generation, trust: Trust): GenerationView {
