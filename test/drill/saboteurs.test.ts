@@ -112,7 +112,7 @@ describe('V9: whatever is broken is caught by the check whose matter it is, in w
     const every = rounds({ short: 3, long: 1 });
     const outcome = await sabotage([dataset], some(every));
     expect(outcome.why).toEqual([]);
-    expect(triesOf(outcome, 'not-tried').every((one) => !isRoot && one.includes('only root'))).toBe(true);
+    expect(triesOf(outcome, 'not-tried').filter((one) => isRoot || !one.includes('only root'))).toEqual([]);
     expect(triesOf(outcome, 'caught').length).toBeGreaterThan(30 / every);
     expect(outcome.verdict).toBe('caught');
   });

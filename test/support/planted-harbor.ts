@@ -1,31 +1,21 @@
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DestinationHealth, RunRecord } from '../../src/catalog/catalog.ts';
-import { loadSystem } from '../../src/config/load.ts';
 import { takeStatus } from '../../src/operations/status/take-status.ts';
 import { openSystem } from '../../src/operations/system.ts';
+import { configured } from './configured.ts';
 import { plantVault } from './plant-vault.ts';
-import { temporaryFolder } from './temp.ts';
 
 export const now = Date.UTC(2026, 10, 20, 10, 16);
 
 /** Two datasets, two destinations; the clock stands still. */
 export async function harbor(more = '') {
-  const folder = await temporaryFolder();
-  const file = join(folder, 'lifeboat.yaml');
-  writeFileSync(
-    file,
-    `version: 1
-system: harbor
-vault: { recipients: [age1${'q'.repeat(58)}, age1${'p'.repeat(58)}] }
-destinations: { one: { type: local, path: one }, two: { type: local, path: two } }
+  const { folder, config } = await configured(
+    `destinations: { one: { type: local, path: one }, two: { type: local, path: two } }
 datasets:
   app-db: { type: sqlite, path: app.db, rpo: 15m, rto: 10m }
   uploads: { type: files, path: uploads, rpo: 1h, rto: 10m, retention: { last: 1, hourly: 0, daily: 2, weekly: 0, monthly: 0 } }
-${more}
-`,
+${more}`,
   );
-  const config = loadSystem(file, { LIFEBOAT_STATE_DIR: join(folder, 'state') });
   const system = openSystem(config, { clock: { now: () => now, elapsed: () => 0 } });
   const [one, two] = [join(folder, 'one'), join(folder, 'two')];
   return {

@@ -1,11 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references of the configuration
 
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { configured } from '../../../test/support/configured.ts';
 import { plantVault } from '../../../test/support/plant-vault.ts';
-import { temporaryFolder } from '../../../test/support/temp.ts';
-import { loadSystem } from '../../config/load.ts';
 import { dayMs, hourMs } from '../../core/duration.ts';
 import { classNames, objectionsTo } from '../../core/storage-classes.ts';
 import { listBytesOf } from '../../vault/format/pack-list.ts';
@@ -24,14 +22,8 @@ const listBytes = listBytesOf(2);
 
 /** Two datasets that share a pack, one old restore point that retention drops. */
 async function harbor() {
-  const folder = await temporaryFolder();
-  const file = join(folder, 'lifeboat.yaml');
-  writeFileSync(
-    file,
-    `version: 1
-system: harbor
-vault: { recipients: [age1${'q'.repeat(58)}, age1${'p'.repeat(58)}] }
-destinations:
+  const { folder, config } = await configured(
+    `destinations:
   one: { type: local, path: one, price: { storage: 0.01, retrieval: 0.02 } }
   two: { type: local, path: two, where: { provider: AWS } }
   bare: { type: local, path: bare }
@@ -40,7 +32,6 @@ datasets:
   uploads: { type: files, path: uploads, rpo: 1h, rto: 10m }
 `,
   );
-  const config = loadSystem(file, { LIFEBOAT_STATE_DIR: join(folder, 'state') });
   const system = openSystem(config, { clock: { now: () => now, elapsed: () => 0 } });
   const vault = plantVault(
     'harbor',

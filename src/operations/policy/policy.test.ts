@@ -1,9 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references of the configuration
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { temporaryFolder } from '../../../test/support/temp.ts';
-import { loadSystem } from '../../config/load.ts';
+import { configured } from '../../../test/support/configured.ts';
 import type { System } from '../../config/system.ts';
 import { type Role, roles } from '../../core/roles.ts';
 import type { BackblazeKey } from './backblaze.ts';
@@ -11,14 +8,8 @@ import type { IamPolicy } from './iam.ts';
 import { policyFor } from './policy.ts';
 
 async function load(): Promise<System> {
-  const folder = await temporaryFolder();
-  const file = join(folder, 'lifeboat.yaml');
-  writeFileSync(
-    file,
-    `version: 1
-system: harbor
-vault: { recipients: [age1${'q'.repeat(58)}, age1${'p'.repeat(58)}] }
-destinations:
+  const { config } = await configured(
+    `destinations:
   disk: { type: local, path: backups }
   aws: { type: s3, bucket: harbor-backups, region: eu-central-1, prefix: a/b }
   locking: { type: s3, bucket: harbor-backups, region: eu-central-1, lock: { mode: governance, for: 30 days } }
@@ -30,7 +21,7 @@ datasets:
   app-db: { type: sqlite, path: app.db, rpo: 15m, rto: 10m, retention: { monthly: 12, yearly: 3 } }
 `,
   );
-  return loadSystem(file, { LIFEBOAT_STATE_DIR: join(folder, 'state') });
+  return config;
 }
 
 const actionsOf = (policy: IamPolicy, Effect: 'Allow' | 'Deny' = 'Allow') =>
