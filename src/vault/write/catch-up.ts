@@ -54,9 +54,21 @@ export async function catchUp(parts: CatchUpParts, run: Run, mostBytes = mostBef
       if (source !== undefined) sources.push(source);
     }
     const copied = await fill(ruled, target, sources, run, mostBytes);
-    if (copied !== undefined) done.push(copied);
+    if (copied !== undefined) {
+      done.push(copied);
+      tellRefused(copied, to, run);
+    }
   }
   tellStrange(done, run);
+}
+
+/** What no place has sound: the backup in hand makes up for what it needs itself, and for no older restore point. */
+function tellRefused({ refused }: Copied, to: Destination, run: Run): void {
+  const [first] = refused;
+  if (first === undefined) return;
+  const objects = countOf(refused.length, 'object');
+  const message = `${to.name} still lacks ${objects} that could not be copied, and the restore points that need them. The first: ${first.why}`;
+  run.problem({ code: first.code, message });
 }
 
 interface Belief {
