@@ -197,7 +197,7 @@ test('the time of day and chance come from src/core/clock.ts alone', () => {
 test('docs/architecture.md: each of its questions is answered in one room, and whoever asks goes there', async () => {
   const page = await readFile(join(root, 'docs/architecture.md'), 'utf8');
   const rows = [...page.matchAll(/^\| [^|]+\? \| `([^`]+)` \| `(\w+)` \|$/gm)];
-  expect(rows).toHaveLength(20);
+  expect(rows).toHaveLength(21);
   const wrong = rows.flatMap(([, room = '', name = '']) => {
     const defines = new RegExp(`\\b(?:function\\*?|const|let) ${name}\\b`);
     const asks = new RegExp(`(?<![.\\w])${name}\\b(?!:)`);
@@ -223,6 +223,7 @@ const onlyThere: ReadonlyArray<readonly [what: string, room: string, sign: RegEx
   ['lock against other processes', 'src/host/locks.ts', /BEGIN EXCLUSIVE/],
   ['name what lies in a state folder', 'src/host/state-names.ts', /join\((?:\w+\.)*stateDir, (?:['`]|names)/],
   ['replace a small file of the state', 'src/host/state-file.ts', /renameSync\(`[^`]*\.new|\.new-\$/],
+  ["tell a system's restore points from its neighbours'", 'src/vault/of-system.ts', /record\.system [!=]==/],
   ['make an error by hand', 'src/core/errors.ts', /new LifeboatError\(/],
 ];
 

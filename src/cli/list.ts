@@ -11,6 +11,7 @@ import { hearingOf } from '../operations/hearing.ts';
 import { readPruneLedger } from '../operations/pins.ts';
 import { type DatasetPlan, missingFor, planFor, reasonText } from '../retention/index.ts';
 import { choiceOrNone, chooseNewest, type PassedOver, tellPassedOver } from '../vault/newest.ts';
+import { foundOf } from '../vault/of-system.ts';
 import { defineCommand, flag, value } from './command.ts';
 import { noteDamage } from './damage-note.ts';
 import { usageWrong } from './errors.ts';
@@ -70,17 +71,16 @@ With --files, what one restore point of one dataset holds; that needs a key.`,
     if (options.files) {
       if (words.length !== 1)
         throw usageWrong({ what: '--files takes exactly one dataset.', command: 'lifeboat list' });
-      const { points, suspect } = await vault.restorePoints();
-      const own = points.filter(({ record }) => record.system === open.config.name);
-      const { point, passedOver } = chooseNewest({ points: own, suspect }, words[0]!, untilMs);
+      const own = await vault.of(open.config.name).restorePoints();
+      const { point, passedOver } = chooseNewest(own, words[0]!, untilMs);
       tellPassedOver(passedOver, run);
       const contents = await vault.open(point, await identities());
       await out.stream(contents.entries(), entryDocument, entryLine);
       return exitCodes.ok;
     }
-    const found = await vault.restorePoints();
+    const found = await vault.pointsOfAll();
     const plan = planFor(open.config, found, { ledger: await readPruneLedger(vault) });
-    const own = { ...found, points: found.points.filter(({ record }) => record.system === open.config.name) };
+    const own = foundOf(open.config.name, found);
     const wanted = plan.datasets.filter(({ dataset }) => words.length === 0 || words.includes(dataset));
     const acceptances = await readAcceptances(vault.destinations, await hearingOf(open, vault), open.config.stateDir);
     const accepted = new Map(acceptances.map(({ point, reason }) => [point, reason]));

@@ -3,6 +3,7 @@ import type { Run } from '../core/run.ts';
 import { emptyLedger } from '../ledger/decisions.ts';
 import { lastOfWriters } from '../retention/index.ts';
 import { announcedAt } from '../vault/announced.ts';
+import { pointsOf } from '../vault/of-system.ts';
 import { refuseNewer } from '../vault/prune/prune.ts';
 import type { RestorePoint, VaultReader } from '../vault/vault.ts';
 import { noteInLedger } from './note-in-ledger.ts';
@@ -37,12 +38,12 @@ export async function erase(
   { dataset, paths, points: ids, reason, identities }: EraseRequest,
   run: Run,
 ): Promise<Erased> {
-  const { points, suspect } = await vault.restorePoints();
+  const { points, suspect } = await vault.pointsOfAll();
   const announced = await Promise.all(
     vault.destinations.map((one) => announcedAt(one, vault.id, vault.trust, { deletes: true })),
   );
   refuseNewer([...suspect, ...announced.flatMap(({ found }) => found)]);
-  const own = points.filter(({ record }) => record.dataset === dataset && record.system === system.config.name);
+  const own = pointsOf(system.config.name, points).filter(({ record }) => record.dataset === dataset);
   const chosen = new Map<string, RestorePoint>();
   for (const id of ids) {
     const point = own.find(({ record }) => record.id === id);

@@ -15,7 +15,7 @@ export async function hearingOf(
   const { id, trust } = vault;
   const hearing = { vault: id, system: config.name, nowMs: clock.now() };
   if (trust.writers !== undefined) return { ...hearing, trust };
-  const { points } = await vault.restorePoints();
+  const { points } = await vault.pointsOfAll();
   const met = points.map(({ record }) => ({ key: record.writer, systems: [record.system] }));
   return { ...hearing, trust: { ...trust, writers: keysOf([...met, ...ownKey(config, id)]) } };
 }

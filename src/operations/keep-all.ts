@@ -86,7 +86,7 @@ interface Own extends KeptRestorePoint {
 
 /** What retention keeps, but for what strangers put there. A forged end moves nothing: the policy decides, not the record. */
 async function keptPoints(system: OpenSystem, vault: VaultReader, run: Run) {
-  const found = await vault.restorePoints();
+  const found = await vault.pointsOfAll();
   const { objects, troubles } = await readLedger(vault.destinations, (writer) => isOurs(vault.trust, writer));
   const ledger = foldLedger(objects, vault.id, trustToRemove(system.config, vault), found.points);
   const plan = planFor(system.config, found, { ledger, nowMs: system.clock.now() });

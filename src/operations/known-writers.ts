@@ -71,7 +71,7 @@ export async function meetWriters(
   open: () => VaultReader | Promise<VaultReader>,
 ): Promise<void> {
   if (config.vault.writers.length > 0 || readMet(config, vault) !== undefined) return;
-  const { points } = await (await open()).restorePoints();
+  const { points } = await (await open()).pointsOfAll();
   const met = points.map(({ record }) => ({ key: record.writer, systems: [record.system] }));
   const writers = [...met, ...ownKey(config, vault)];
   if (writers.length > 0) rememberWriters(config, vault, writers);

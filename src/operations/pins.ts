@@ -20,7 +20,7 @@ export interface PinRequest {
 /** What the ledger says of pins, erasures and prunes. */
 export async function readPruneLedger(vault: VaultReader): Promise<PruneLedger> {
   const { id, trust, destinations } = vault;
-  const { points } = await vault.restorePoints();
+  const { points } = await vault.pointsOfAll();
   const { objects } = await readLedger(destinations, (writer) => isOurs(trust, writer));
   return foldLedger(objects, id, trust, points);
 }
@@ -46,6 +46,6 @@ export async function unpin(system: OpenSystem, vault: VaultReader, point: strin
 }
 
 async function requirePoint(vault: VaultReader, id: string): Promise<void> {
-  const { points } = await vault.restorePoints();
+  const { points } = await vault.pointsOfAll();
   if (!points.some(({ record }) => record.id === id)) throw noSuchPoint({ id });
 }

@@ -121,7 +121,7 @@ async function ledgerOf(config: System, vault: VaultReader, opened: readonly Des
   }
   return {
     objects,
-    ledger: foldLedger(objects, vault.id, trustToRemove(config, vault), (await vault.restorePoints()).points),
+    ledger: foldLedger(objects, vault.id, trustToRemove(config, vault), (await vault.pointsOfAll()).points),
     unlisted,
     unread: unread.map((key) => ({ key, why: 'no copy of it could be read, and it may hold a pin' })),
   };

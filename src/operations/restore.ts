@@ -68,12 +68,8 @@ export async function restore(system: OpenSystem, request: RestoreRequest, run: 
 
 /** One that is named by its id is taken although it is doubtful: a person chose it. Not a stranger's. */
 async function choose(vault: VaultReader, { dataset, atMs, id }: RestoreRequest, system: string): Promise<Choice> {
-  const { points, suspect } = await vault.restorePoints();
-  if (id === undefined) {
-    // One vault may serve several systems, each with a dataset of that name.
-    const own = points.filter(({ record }) => record.system === system);
-    return chooseNewest({ points: own, suspect }, dataset, atMs);
-  }
+  if (id === undefined) return chooseNewest(await vault.of(system).restorePoints(), dataset, atMs);
+  const { points } = await vault.pointsOfAll();
   const named = points.filter(({ record }) => record.dataset === dataset && record.id === id);
   const chosen = named.find((point) => !isStrange(point)) ?? named[0];
   if (chosen === undefined) throw restorePointMissing({ dataset, at: id });

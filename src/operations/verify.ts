@@ -97,7 +97,7 @@ async function healersOf(system: OpenSystem): Promise<Healers> {
 /** What prunes have removed and are about to remove. */
 async function prunesOf(vault: VaultReader): Promise<{ removed: ReadonlySet<string>; pruned: GenerationView }> {
   const { id, trust, destinations } = vault;
-  const { points } = await vault.restorePoints();
+  const { points } = await vault.pointsOfAll();
   const { objects } = await readLedger(destinations, (writer) => isOurs(trust, writer));
   const { removed } = foldLedger(objects, id, trust, points);
   const passOver = () => {};

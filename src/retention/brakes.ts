@@ -3,6 +3,7 @@ import { dayMs, hourMs } from '../core/duration.ts';
 import type { LifeboatError } from '../core/errors.ts';
 import { intervalFor } from '../core/objectives.ts';
 import { defaultRetention, keepSet } from '../core/retention.ts';
+import { pointsOf } from '../vault/of-system.ts';
 import { type Marks, newestNumber, type PruneFacts } from '../vault/prune/decide.ts';
 import type { Place } from '../vault/prune/place.ts';
 import type { RestorePoint } from '../vault/vault.ts';
@@ -19,7 +20,7 @@ const byHand = 20;
  * are looked at, by the store's clock. One run takes every dataset, as often as the strictest objective asks.
  */
 export function floodIn(config: System, points: readonly RestorePoint[], sinceMs: number): LifeboatError | undefined {
-  const own = points.filter(({ record }) => record.system === config.name);
+  const own = pointsOf(config.name, points);
   const usual = Math.ceil(dayMs / strictestInterval(config));
   for (const dataset of Object.keys(config.datasets)) {
     const times = own

@@ -10,6 +10,7 @@ import { createIds } from '../vault/format/ids.ts';
 import { writerId } from '../vault/format/signing.ts';
 import { createIdSet } from '../vault/id-set.ts';
 import type { WithNeeds } from '../vault/needs.ts';
+import { pointsOf } from '../vault/of-system.ts';
 import { isDoubtful, isStrange } from '../vault/trust.ts';
 import type { RestorePoint, RestorePoints } from '../vault/vault.ts';
 import { type Keepable, keptPoints, type Reason } from './kept-points.ts';
@@ -65,10 +66,7 @@ export function planFor(system: System, { points, suspect }: RestorePoints, opti
     ...lastOfWriters(points, ledger).map((point) => [point, 'the newest of its writer'] as const),
     ...points.filter(isStrange).map((point) => [point, 'signed by no known writer'] as const),
   ]);
-  const ours = Map.groupBy(
-    points.filter(({ record }) => record.system === system.name),
-    ({ record }) => record.dataset,
-  );
+  const ours = Map.groupBy(pointsOf(system.name, points), ({ record }) => record.dataset);
   const mustOf = (dataset: string, own: readonly RestorePoint[]) => {
     const full = lastFull(system, dataset, own, ledger);
     if (full === undefined || ledger.erased.has(full.record.id) || must.has(full)) return must;

@@ -3,6 +3,7 @@ import { type Allowance, type Measured, rowsOf, samplesOf, type Weighed, weigh }
 import type { Expectations } from '../core/expectations.ts';
 import { type Acceptance, dataLost } from '../ledger/acceptances.ts';
 import type { SnapshotRecord } from '../vault/format/record.ts';
+import { pointsOf } from '../vault/of-system.ts';
 import { isDoubtful } from '../vault/trust.ts';
 import type { RestorePoint } from '../vault/vault.ts';
 
@@ -33,9 +34,9 @@ export function measuredPoints(
 ): Measured[] {
   const { dataset, system } = last.record;
   const here = new Map(known.points.map((point) => [point.id, point]));
-  const own = points.filter((point) => {
+  const own = pointsOf(system, points).filter((point) => {
     const { record } = point;
-    if (record.dataset !== dataset || record.system !== system || record.id === last.record.id) return false;
+    if (record.dataset !== dataset || record.id === last.record.id) return false;
     return !isDoubtful(point) && record.time <= last.record.time;
   });
   return [...own, last].map(({ record }) => {

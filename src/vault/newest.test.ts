@@ -7,6 +7,7 @@ import { recordBytes, recordKey, type SnapshotRecord, signRecord } from './forma
 import { newSigningKey } from './format/signing.ts';
 import { sha256Hex } from './hash.ts';
 import { chooseNewest, countsAgainst, passedOverEvidence, passedOverWords, tellPassedOver } from './newest.ts';
+import { foundOf } from './of-system.ts';
 import type { Doubt } from './trust.ts';
 import type { RestorePoint } from './vault.ts';
 
@@ -49,6 +50,17 @@ describe('no roll-back is silent (H3)', () => {
     expect(point.record.id).toBe(third.id);
     expect(passedOver).toEqual([]);
     expect(passedOverWords(passedOver)).toEqual([]);
+  });
+
+  test("a neighbour's record that cannot be read, of a dataset with the same name, says nothing here", () => {
+    const own = recordKey(third);
+    const neighbours = own.replace('harbor', 'quay');
+    const found = {
+      points: [pointOf(first), pointOf(second)],
+      suspect: [own, neighbours].map((key) => ({ key, why: 'it is damaged' })),
+    };
+    expect(idsOf(chooseNewest(foundOf('harbor', found), 'db').passedOver)).toEqual([third.id]);
+    expect(foundOf('quay', found)).toEqual({ points: [], suspect: [{ key: neighbours, why: 'it is damaged' }] });
   });
 
   test('a newer one that is not believed is told, with the reason', () => {

@@ -11,9 +11,10 @@ import { decodeRecord, parseRecordKey } from './format/record.ts';
 import { decodeVaultFile } from './format/vault-file.ts';
 import { needsReader } from './needs.ts';
 import { type Damage, damageOf, spoiledDamage } from './objects.ts';
+import { foundOf } from './of-system.ts';
 import { recordReader } from './read/records.ts';
 import { judge, type Trust } from './trust.ts';
-import type { VaultReader } from './vault.ts';
+import type { RestorePoints, VaultReader } from './vault.ts';
 
 export interface OpenVaultOptions {
   /** Told of every copy that could not be used, also when another one served. */
@@ -55,6 +56,11 @@ export async function openVault(
   const ids = createIds();
   const readRecords = recordReader(id, holders, onDamage);
   const withNeeds = needsReader(holders, ids, onDamage);
+  const pointsOfAll = async (trust: Trust): Promise<RestorePoints> => {
+    // All of them, always: a record is judged by its writer's whole chain, which runs through every dataset.
+    const { found, suspect, strange } = await readRecords(trust);
+    return { points: judge(id, found, trust, options.nowMs ?? systemClock.now()), suspect, strange };
+  };
   const judgedBy = (trust: Trust): VaultReader => ({
     id,
     destinations: holders,
@@ -62,16 +68,17 @@ export async function openVault(
     ids,
     withNeeds,
     judgedBy,
-    async restorePoints(dataset) {
-      // All of them, always: a record is judged by its writer's whole chain, which runs through every dataset.
-      const { found, suspect, strange } = await readRecords(trust);
-      const points = judge(id, found, trust, options.nowMs ?? systemClock.now());
-      if (dataset === undefined) return { points, suspect, strange };
-      return {
-        points: points.filter(({ record }) => record.dataset === dataset),
-        suspect: suspect.filter(({ key }) => parseRecordKey(key)?.dataset === dataset),
-      };
-    },
+    pointsOfAll: () => pointsOfAll(trust),
+    of: (system) => ({
+      async restorePoints(dataset) {
+        const own = foundOf(system, await pointsOfAll(trust));
+        if (dataset === undefined) return own;
+        return {
+          points: own.points.filter(({ record }) => record.dataset === dataset),
+          suspect: own.suspect.filter(({ key }) => parseRecordKey(key)?.dataset === dataset),
+        };
+      },
+    }),
     async open(point, identities) {
       // With it come age's ciphers, which take longer to load than `status` may take.
       const { openContents } = await import('./read/contents.ts');

@@ -39,6 +39,12 @@ export interface RestorePoints {
   readonly strange?: readonly string[];
 }
 
+/** What one system has in a vault, which may serve several. */
+export interface SystemReader {
+  /** Oldest first, by believable time. Unreadable or forged records are left out and named in `suspect`. */
+  restorePoints(dataset?: string): Promise<RestorePoints>;
+}
+
 /** The read side of a vault over all its reachable destinations. */
 export interface VaultReader {
   readonly id: string;
@@ -49,8 +55,9 @@ export interface VaultReader {
   readonly ids: Ids;
   /** What restore points need: a record only names the lists that tell it. */
   readonly withNeeds: NeedsReader;
-  /** Oldest first, by believable time. Unreadable or forged records are left out and named in `suspect`. */
-  restorePoints(dataset?: string): Promise<RestorePoints>;
+  /** Of every system: for whoever deletes, copies or judges. Whoever looks for his own asks `of`. */
+  pointsOfAll(): Promise<RestorePoints>;
+  of(system: string): SystemReader;
   /** The same vault, its records judged by others' keys. */
   judgedBy(trust: Trust): VaultReader;
   /** Opens the contents of a restore point with age identities (`AGE-SECRET-KEY-…` lines). Any sound copy serves. */

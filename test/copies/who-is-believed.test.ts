@@ -101,7 +101,7 @@ async function expectNobodyBelieved({ host, pictures, records }: Harbor): Promis
   expect(said).toContain('newer-passed-over');
   for (const [id, picture] of pictures) expectSame(await host.readBack(id), picture);
   using open = host.open();
-  const { points } = await (await open.vault(() => {})).restorePoints();
+  const { points } = await (await open.vault(() => {})).pointsOfAll();
   expect(newestOrNone(points, configurationDataset)).toBeUndefined();
   const status = await takeStatus(open, undefined);
   expect(status.proof).toBeNull();

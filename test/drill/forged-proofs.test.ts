@@ -184,7 +184,7 @@ test('H10: where drill.writers names who drills, whoever has a host’s key, the
   const vault = await system.vault(() => {});
   const ledger = await readPruneLedger(vault);
   expect([...ledger.settled.values()].flat()).toEqual([]);
-  const { datasets: planned } = planFor(system.config, await vault.restorePoints(), { ledger, nowMs: now });
+  const { datasets: planned } = planFor(system.config, await vault.pointsOfAll(), { ledger, nowMs: now });
   const papers = planned.find(({ dataset }) => dataset === 'papers')?.points ?? [];
   expect(papers.find(({ point }) => point.record.id === on.points.papers!.id)?.keep).toBe(true);
   // And who may not is told so, instead of being passed over.

@@ -75,7 +75,7 @@ test('a proof is remembered with its kind, counts for a quarter, and is then ask
 test('a proof that a stranger signed does not count', async () => {
   const system = await backedUp();
   using open = system.open();
-  const [own] = (await (await open.vault(() => {})).restorePoints()).points.map(({ record }) => record.writer);
+  const [own] = (await (await open.vault(() => {})).pointsOfAll()).points.map(({ record }) => record.writer);
   const trusting = {
     ...system.config,
     vault: { ...system.config.vault, writers: [{ key: own!, systems: [system.config.name] }] },

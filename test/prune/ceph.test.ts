@@ -76,5 +76,5 @@ test('what is locked waits, told with its end, and what its record needs waits t
   expect(swept[0]).toMatchObject({ records: 0, objects: 0, bytes: 0 });
   expect(swept[0]?.locked.objects).toBeGreaterThan(0);
   expect(swept[0]?.locked.untilMs).toBeGreaterThan(Date.now() + 20 * 3_600_000);
-  expect((await openVault([made.destination]).then((vault) => vault.restorePoints())).points).toHaveLength(2);
+  expect((await openVault([made.destination]).then((vault) => vault.pointsOfAll())).points).toHaveLength(2);
 });

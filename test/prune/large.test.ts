@@ -208,7 +208,7 @@ test('restore points with very many packs: each record and list is fetched once,
     expect(new Set([...manifests, ...lists, ...packs])).toEqual(new Set(dead));
   }
 
-  expect((await reader.restorePoints()).points.map(({ key }) => key)).toEqual(stored.map(({ key }) => key));
+  expect((await reader.pointsOfAll()).points.map(({ key }) => key)).toEqual(stored.map(({ key }) => key));
   expect(texts).toBe(0);
   expect(reader.ids.size).toBe(allPacks.length + count + lists.size);
   for (const { fetched, mostBytesAtOnce } of destinations) {

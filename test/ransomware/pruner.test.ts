@@ -39,7 +39,7 @@ async function stage(): Promise<Stage> {
   const pictures = new Map<string, Picture>();
   let pruner: TestSystem | undefined;
   let round = 0;
-  const points = async () => (await (await openVault([bucket])).restorePoints()).points;
+  const points = async () => (await (await openVault([bucket])).pointsOfAll()).points;
   return {
     host,
     bucket,

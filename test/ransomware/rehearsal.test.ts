@@ -74,7 +74,7 @@ async function rehearse(): Promise<Rehearsal> {
   }
   const stolen = await openS3({ name: 'ceph', ...bucket.options });
   const vault = await openVault([stolen]);
-  const points = await vault.withNeeds((await vault.restorePoints()).points);
+  const points = await vault.withNeeds((await vault.pointsOfAll()).points);
   const attackedMs = systemClock.now();
   const held = all.move();
   let machines = 0;

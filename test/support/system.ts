@@ -123,13 +123,13 @@ export function systemOver(base: SystemBase): TestSystem {
     async points() {
       using system = open();
       const vault = await system.vault(() => {});
-      return vault.withNeeds((await vault.restorePoints()).points);
+      return vault.withNeeds((await vault.pointsOfAll()).points);
     },
     async readBack(id, only) {
       using system = open();
       const opened = only ?? (await system.destinations({ create: false })).opened;
       const vault = await openVault(opened);
-      const { points } = await vault.restorePoints();
+      const { points } = await vault.pointsOfAll();
       const point = points.find(({ record }) => record.id === id);
       if (point === undefined) throw new Error(`no restore point ${id}`);
       return await pictureOfContents(await vault.open(point, [identity]));

@@ -129,7 +129,7 @@ describe('the circumstances of a backup', () => {
       // What a drill expects of the restored folder is what is really in the vault.
       using open = system.open();
       const vault = await open.vault(() => {});
-      const [point] = (await vault.restorePoints()).points;
+      const [point] = (await vault.pointsOfAll()).points;
       const { expectations } = await vault.open(point!, [system.identity]);
       const source = await open.source('uploads');
       const { actual } = await source.measure(folder, expectations!, startRun({ clock: systemClock }));

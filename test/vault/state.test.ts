@@ -165,7 +165,7 @@ describe('whoever has the writing host and the vault, and no identity', () => {
     expect(tried).toBeGreaterThan(5);
     using open = system.open();
     const vault = await openVault((await open.destinations({ create: false })).opened);
-    const { points } = await vault.restorePoints();
+    const { points } = await vault.pointsOfAll();
     for (const point of points)
       await expect(vault.open(point, secrets)).rejects.toMatchObject({ code: 'no-identity-fits' });
   });

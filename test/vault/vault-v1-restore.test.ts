@@ -24,7 +24,7 @@ const opened = async () =>
 
 test('every restore point of a vault of format 1 reads as it was', async () => {
   const vault = await opened();
-  const { points, suspect } = await vault.restorePoints();
+  const { points, suspect } = await vault.pointsOfAll();
   expect(suspect).toEqual([]);
   const lines: string[][] = [];
   for (const point of points.toSorted((a, b) => (a.record.id < b.record.id ? -1 : 1))) {
@@ -41,7 +41,7 @@ test('every restore point of a vault of format 1 reads as it was', async () => {
 
 test('every restore point of a vault of format 1 is written out as it was', async () => {
   const vault = await opened();
-  for (const point of (await vault.restorePoints()).points) {
+  for (const point of (await vault.pointsOfAll()).points) {
     const contents = await vault.open(point, identities);
     const folder = await temporaryFolder();
     await contents.extract(folder);

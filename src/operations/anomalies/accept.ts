@@ -48,8 +48,7 @@ export async function acceptLoss(
   demandHeard(system, vault);
   const datasetConfig = config.datasets[dataset];
   if (datasetConfig === undefined) throw noSuchDataset({ dataset, known: Object.keys(config.datasets) });
-  const found = await vault.restorePoints();
-  const points = found.points.filter(({ record }) => record.system === config.name);
+  const { points } = await vault.of(config.name).restorePoints();
   const last =
     id === undefined
       ? newestOrNone(points, dataset)

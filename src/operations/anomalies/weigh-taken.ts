@@ -66,7 +66,7 @@ async function askVault(
 ): Promise<{ weighed: Weighed; settled: string | undefined }> {
   const { config } = system;
   const vault = await openVault(session.copies.active, { trust: (of) => trustOfWriter(config, of) });
-  const { points } = await vault.restorePoints();
+  const { points } = await vault.of(config.name).restorePoints();
   const last = points.find(({ record }) => record.id === id);
   if (last === undefined) throw new Error(`${id} is not there`);
   const measured = measuredPoints(points, last, known);

@@ -165,12 +165,11 @@ async function chosenConfiguration(
   believed: readonly Believed[],
   { atMs }: BootstrapRequest,
 ): Promise<Choice & { readonly earlier: readonly RestorePoint[] }> {
-  const { points, suspect } = await vault.restorePoints(configurationDataset);
-  const own = points.filter(({ record }) => record.system === system);
-  if (own.length === 0) throw configurationNotKept({ system });
-  const choice = chooseNewest({ points: own, suspect }, configurationDataset, atMs);
+  const own = await vault.of(system).restorePoints(configurationDataset);
+  if (own.points.length === 0) throw configurationNotKept({ system });
+  const choice = chooseNewest(own, configurationDataset, atMs);
   const keys = new Set(believed.map(({ key }) => key));
-  const before = own.slice(0, own.indexOf(choice.point));
+  const before = own.points.slice(0, own.points.indexOf(choice.point));
   return { ...choice, earlier: before.filter(({ record }) => keys.has(record.writer)) };
 }
 

@@ -74,9 +74,7 @@ export async function recover(system: OpenSystem, request: RecoverRequest, run: 
   const began = clock.elapsed();
   const damage: Damage[] = [];
   const vault = await run.step('find', () => system.vault((one) => damage.push(one)));
-  const { points, suspect } = await vault.restorePoints();
-  // One vault may serve several systems.
-  const found = { points: points.filter(({ record }) => record.system === config.name), suspect };
+  const found = await vault.of(config.name).restorePoints();
   const passedOver = [...(choiceOrNone(found, configurationDataset, request.atMs)?.passedOver ?? [])];
   tellPassedOver(passedOver, run);
   if (request.into === undefined)

@@ -3,6 +3,7 @@ import { freedBy } from '../../retention/index.ts';
 import { writerId } from '../../vault/format/signing.ts';
 import type { WithNeeds } from '../../vault/needs.ts';
 import { newestOrNone } from '../../vault/newest.ts';
+import { pointsOf } from '../../vault/of-system.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 
 /** What a vault tells without any key. */
@@ -42,17 +43,12 @@ export interface SurveyedWriter {
 }
 
 export async function survey(vault: VaultReader): Promise<Survey> {
-  const { points: found, suspect } = await vault.restorePoints();
+  const { points: found, suspect } = await vault.pointsOfAll();
   const points = await vault.withNeeds(found);
   const systems = [...new Set(points.map(({ record }) => record.system))].sort();
   return {
     vault: vault.id,
-    systems: systems.map((system) =>
-      surveySystem(
-        system,
-        points.filter(({ record }) => record.system === system),
-      ),
-    ),
+    systems: systems.map((system) => surveySystem(system, pointsOf(system, points))),
     suspect,
   };
 }

@@ -154,7 +154,7 @@ async function readVault(system: OpenSystem, sources: readonly Destination[], ru
   const vault = await openVault(sources, { trust: (id) => trustOf(system.config, id) });
   const holders = new Set(vault.destinations.map(({ name }) => name));
   const spreads = await spreadRule(vault);
-  const { points } = await vault.restorePoints();
+  const { points } = await vault.pointsOfAll();
   const { objects } = await readLedger(sources, (writer) => isOurs(vault.trust, writer));
   const { removed } = foldLedger(objects, vault.id, vault.trust, points);
   const wanted = await wantedBy(vault, spreads, run.signal);
@@ -180,7 +180,7 @@ async function plannedFor(
     const to = await holdingsOf(target, run.signal);
     const from = sources.filter(({ destination }) => destination.name !== target.name);
     const { reader, wanted } = vault;
-    const points = async () => reader.withNeeds((await reader.restorePoints()).points, run.signal);
+    const points = async () => reader.withNeeds((await reader.pointsOfAll()).points, run.signal);
     const options = { trust: reader.trust, points, removed: vault.removed };
     return { target, plan: planCopy(to, from, await withdrawnAt(vault.id, [to, ...from], options), wanted) };
   } catch (error) {

@@ -67,7 +67,7 @@ datasets:
 describe('cost', () => {
   test('sizes by dataset: what is its own, and what others need too', async () => {
     const { vault } = await harbor();
-    const points = await vault.withNeeds((await vault.restorePoints()).points);
+    const points = await vault.withNeeds((await vault.pointsOfAll()).points);
     expect(datasetSizes(points)).toEqual([
       { dataset: 'uploads', restorePoints: 1, ownBytes: 10 * unit + 100 + listBytes, sharedBytes: unit },
       { dataset: 'app-db', restorePoints: 2, ownBytes: 5 * unit + 200 + 2 * listBytes, sharedBytes: unit },
@@ -102,7 +102,7 @@ describe('cost', () => {
     expect(destinations[1]?.otherwise?.monthly?.storage).toBeCloseTo(1.6 * 0.004, 5);
     expect(destinations[0]?.otherwise?.monthly).toBeNull();
 
-    const points = await vault.withNeeds((await vault.restorePoints()).points);
+    const points = await vault.withNeeds((await vault.pointsOfAll()).points);
     const uploads = points.filter(({ record }) => record.dataset === 'uploads');
     const packs = pricesOf('AWS', 'DEEP_ARCHIVE', {})!;
     const list = { className: 'DEEP_ARCHIVE', packs, rest: pricesOf('AWS', 'STANDARD', {})! };
@@ -115,7 +115,7 @@ describe('cost', () => {
 
   test('small packs cost as much as the least that a class bills', async () => {
     const { vault } = await harbor();
-    const points = await vault.withNeeds((await vault.restorePoints()).points);
+    const points = await vault.withNeeds((await vault.pointsOfAll()).points);
     const small = points.map((point) => {
       const { ids, parts } = point.needs.packs;
       const part = { numbers: parts[0]!.numbers.slice(0, 1), sizes: Uint32Array.of(1000), totalBytes: 1000 };

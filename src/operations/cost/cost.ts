@@ -47,7 +47,7 @@ export async function costOf(
   vault: VaultReader,
   { className }: { readonly className?: string },
 ): Promise<CostReport> {
-  const { points: found, suspect } = await vault.restorePoints();
+  const { points: found, suspect } = await vault.pointsOfAll();
   const points = await vault.withNeeds(found);
   const { objects } = await readLedger(vault.destinations, (writer) => isOurs(vault.trust, writer));
   const ledger = foldLedger(objects, vault.id, vault.trust, points);

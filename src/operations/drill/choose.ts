@@ -45,8 +45,7 @@ export async function findPoints(
   atMs: number | undefined,
   run: Run,
 ): Promise<Found> {
-  const all = await vault.restorePoints();
-  const own = { ...all, points: all.points.filter(({ record }) => record.system === system) };
+  const own = await vault.of(system).restorePoints();
   const points = new Map<string, RestorePoint>();
   const passedOver = new Map<string, readonly PassedOver[]>();
   const missing = new Map<string, string>();

@@ -78,8 +78,8 @@ export async function admit(
 
 /** What another system's writer sealed is for the recipients of that system, also where this machine believes everyone. */
 async function epochsOfSystem(vault: VaultReader, system: string): Promise<GrantedEpoch[]> {
-  const { points } = await vault.restorePoints();
-  const makers = new Set(points.filter(({ record }) => record.system === system).map(({ record }) => record.writer));
+  const { points } = await vault.of(system).restorePoints();
+  const makers = new Set(points.map(({ record }) => record.writer));
   const epochs = await believedEpochs(vault.destinations, vault.id, vault.trust);
   const isOwn = ({ maker }: GrantedEpoch) => makers.has(maker) && isKnownWriter(vault.trust, maker, system);
   return [...epochs.values()].filter(isOwn);

@@ -178,8 +178,8 @@ export async function pointsByDataset(
   { config }: OpenSystem,
   vault: VaultReader,
 ): Promise<ReadonlyMap<string, ReadonlyArray<WithNeeds<RestorePoint>>>> {
-  const { points } = await vault.restorePoints();
-  const own = await vault.withNeeds(points.filter(({ record }) => record.system === config.name));
+  const { points } = await vault.of(config.name).restorePoints();
+  const own = await vault.withNeeds(points);
   const byDataset = new Map<string, WithNeeds<RestorePoint>[]>();
   for (const dataset of new Set(own.map(({ record }) => record.dataset))) {
     const newest = newestOrNone(own, dataset);

@@ -310,7 +310,7 @@ describe('the retention plan', () => {
     );
     vault.point({ dataset: 'old-db', timeMs: now - 900 * dayMs, packs: [['only-49', 59]] });
     const vaultReader = await system.vault(() => {});
-    const found = await vaultReader.restorePoints();
+    const found = await vaultReader.pointsOfAll();
     const plan = planFor(config, found, { nowMs: now });
     const uploads = plan.datasets.find(({ dataset }) => dataset === 'uploads');
     expect(uploads?.points.map(({ point, reasons }) => [point.record.id, reasons.map(reasonText)])).toEqual([
@@ -331,7 +331,7 @@ describe('the retention plan', () => {
     const sizes = { logical: 0, entries: 1 };
     for (let day = 8; day > 0; day--) vault.point({ dataset: 'uploads', timeMs: now - day * dayMs, sizes });
     vault.point({ dataset: 'app-db', timeMs: now });
-    const points = await (await system.vault(() => {})).restorePoints();
+    const points = await (await system.vault(() => {})).pointsOfAll();
     const kept = planFor(config, points, { nowMs: now }).datasets.find(({ dataset }) => dataset === 'uploads')?.points;
     expect(kept?.filter(({ reasons }) => reasons.map(reasonText).includes('the last full one'))).toMatchObject([
       { point: { record: { id: full.id } }, keep: true },

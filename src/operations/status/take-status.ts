@@ -6,6 +6,7 @@ import { emptyLedger, type PruneLedger } from '../../ledger/decisions.ts';
 import { type Proofs, readProofs } from '../../ledger/proofs.ts';
 import { isLagging, type Lag, lagsOf, measuredPoints, planFor, weighPoints } from '../../retention/index.ts';
 import { newestOrNone } from '../../vault/newest.ts';
+import { pointsOf } from '../../vault/of-system.ts';
 import { listGenerations } from '../../vault/prune/generations.ts';
 import { isKnownWriter, type Trust } from '../../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
@@ -32,9 +33,8 @@ export async function takeStatus(
   const system = open.config;
   const nowMs = open.clock.now();
   const { destinations, vault, troubles } = await reach(open);
-  const { points, suspect } = vault ? await vault.restorePoints() : { points: [], suspect: [] };
-  // One vault may serve several systems.
-  const own = points.filter((point) => point.record.system === system.name);
+  const { points, suspect } = vault ? await vault.pointsOfAll() : { points: [], suspect: [] };
+  const own = pointsOf(system.name, points);
   const leftOut = new Set(system.drill.skip.map(({ what }) => what));
   const scope = { datasets: Object.keys(system.datasets), leftOut };
   const hearing = vault && (await hearingOf(open, vault));

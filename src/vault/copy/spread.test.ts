@@ -51,7 +51,7 @@ function ruleFor(judged: ReadonlyArray<{ record: SnapshotRecord; doubts: Doubt[]
     }),
   );
   const trust = { writers: knowing([host.publicKey]) };
-  return spreadRule({ trust, restorePoints: async () => ({ points }) } as unknown as VaultReader);
+  return spreadRule({ trust, pointsOfAll: async () => ({ points }) } as unknown as VaultReader);
 }
 
 test('of two records under one key only the one that was judged goes to other places, and a new one by its writer', async () => {

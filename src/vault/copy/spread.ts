@@ -24,7 +24,7 @@ export type SpreadRule = (record: SnapshotRecord) => boolean;
  * whoever puts another one under the same id, or the same name, does not hold up the true one, and the other one stays.
  */
 export async function spreadRule(vault: VaultReader): Promise<SpreadRule> {
-  const { points } = await vault.restorePoints();
+  const { points } = await vault.pointsOfAll();
   const judged = new Set(points.map(({ record }) => recordKey(record)));
   const sound = points.filter(({ doubts }) => !doubts.some(({ code }) => strange.has(code)));
   const spreading = new Set(sound.map(({ record }) => recordHash(record)));
@@ -38,7 +38,7 @@ export async function spreadRule(vault: VaultReader): Promise<SpreadRule> {
  * those: no other is copied. By id, pieces by key.
  */
 export async function wantedBy(vault: VaultReader, spreads: SpreadRule, signal: AbortSignal): Promise<Wanted> {
-  const { points } = await vault.restorePoints();
+  const { points } = await vault.pointsOfAll();
   const needed = createIdSet(vault.ids);
   const spreading = points.filter(({ record }) => spreads(record));
   for (const { needs } of await vault.withNeeds(spreading, signal)) {

@@ -85,7 +85,7 @@ export async function surveyVault({ vault, destinations, trust }: SurveyRequest,
     suspect.push(...(await announcedAt(place.destination, vault.id, trust, { deletes: true })).found);
     return place;
   });
-  const found = await vault.restorePoints();
+  const found = await vault.pointsOfAll();
   for (const one of found.suspect) suspect.push(one);
   const told = [...found.points, ...suspect].map(({ key }) => key);
   const known = new Set([...told, ...(found.strange ?? [])]);

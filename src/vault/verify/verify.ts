@@ -74,7 +74,7 @@ export interface Verified {
 export async function verifyVault(vault: VaultReader, options: VerifyOptions): Promise<Verified> {
   const { run, identities, ownIndex, depth, pruned, removed = new Set() } = options;
   const findings: Finding[] = [];
-  const { points, suspect } = await run.step('records', () => vault.restorePoints());
+  const { points, suspect } = await run.step('records', () => vault.pointsOfAll());
   const known = points.filter(({ record }) => isKnownWriter(vault.trust, record.writer, record.system));
   const isLeaving = ({ record }: RestorePoint) =>
     pruned !== undefined && withdraws(pruned, record, vault.trust, removed);

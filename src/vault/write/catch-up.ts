@@ -83,7 +83,7 @@ function beliefOver({ copies, trust = {} }: CatchUpParts, run: Run): () => Promi
   const read = async (): Promise<Belief> => {
     const vault = await openVault(copies.active, { trust: () => trust });
     const spreads = await spreadRule(vault);
-    const points = await vault.withNeeds((await vault.restorePoints()).points, run.signal);
+    const points = await vault.withNeeds((await vault.pointsOfAll()).points, run.signal);
     return { spreads, points, withNeeds: vault.withNeeds, wanted: await wantedBy(vault, spreads, run.signal) };
   };
   let belief: Promise<Belief> | undefined;

@@ -16,6 +16,7 @@ import { sha256Hex } from '../hash.ts';
 import { type IndexCache, openIndexCache } from '../index/cache.ts';
 import { distrust } from '../index/forget.ts';
 import { lockWriter } from '../lock.ts';
+import { pointsOf } from '../of-system.ts';
 import { openVault, vaultIn } from '../open.ts';
 import type { GenerationView } from '../prune/view.ts';
 import { putConfirmed } from '../put-confirmed.ts';
@@ -231,13 +232,13 @@ async function rebuildIndex(
     }
   }
   if (!isVault) return;
-  const { points } = await (await openVault(copies.active)).restorePoints();
+  const { points } = await (await openVault(copies.active)).pointsOfAll();
   const last = newestOf(
     points.map(({ record }) => record),
     keys.publicKey,
   );
   if (last !== undefined && last.sequence > (readLast(index)?.sequence ?? 0)) noteRecord(index, last);
-  const others = points.filter(({ record }) => record.system === options.system && record.writer !== keys.publicKey);
+  const others = pointsOf(options.system, points).filter(({ record }) => record.writer !== keys.publicKey);
   if (last !== undefined || others.length === 0) return;
   const message = `This host writes to vault ${vault} for the first time: ${countOf(others.length, 'restore point', 'restore points')} of ${options.system} are another writer's, the last of ${others.at(-1)?.record.time}. All data is sent once more. If that was this host, as another user or with another LIFEBOAT_STATE_DIR, run it as before.`;
   run.problem({ code: 'new-writer', message, urgent: true });

@@ -14,9 +14,8 @@ import { conductCheck } from '../results.ts';
 export async function checkConfiguration(rehearsal: Rehearsal, drill: Drill, run: Run): Promise<void> {
   const { parts, options } = drill;
   if (options.datasets.length > 0) return;
-  const { points } = await parts.vault.restorePoints(configurationDataset);
-  const own = points.filter(({ record }) => record.system === parts.system.name);
-  const point = newestOrNone(own, configurationDataset, options.atMs);
+  const { points } = await parts.vault.of(parts.system.name).restorePoints(configurationDataset);
+  const point = newestOrNone(points, configurationDataset, options.atMs);
   if (point === undefined) return;
   const about = { id: `${configurationDataset}/restored`, kind: 'restored' } as const;
   await conductCheck(
