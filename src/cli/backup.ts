@@ -3,6 +3,7 @@ import { type AcceptedWarning, isAccepted } from '../core/accepted.ts';
 import type { Weighed } from '../core/anomalies.ts';
 import { formatDuration, parseDuration } from '../core/duration.ts';
 import { LifeboatError, sentenceOf } from '../core/errors.ts';
+import { isGap } from '../core/gaps.ts';
 import { countOf, formatSize } from '../core/size.ts';
 import { lossHelp, lossSentence, nothingToCompare } from '../operations/anomalies/words.ts';
 import { auditedBackUp } from '../operations/audit/audited.ts';
@@ -79,15 +80,25 @@ destination, 2 when one is missing.`,
     const outcome = await auditedBackUp(open, { datasets: words, refill, fresh, ...kept }, run);
     const report = { ...reportOf(outcome, open.config.destinations), requests: open.requests() };
     const exit = exitOf(report);
-    out.done(report, (document, style) => backupText(document, style, open.config.accepted), exit === exitCodes.ok);
+    const { accepted } = open.config;
+    // Who asks to hear only what went wrong wants to hear what is missing.
+    const well = exit === exitCodes.ok && !pointsOf(report).some((point) => hasGaps(point, accepted));
+    out.done(report, (document, style) => backupText(document, style, accepted), well);
     return exit;
   },
 });
 
-function exitOf({ failed, backedUp, configuration }: BackupReport): ExitCode {
-  if (failed.length > 0) return exitCodes.failed;
-  const points = configuration === null ? backedUp : [configuration, ...backedUp];
-  const whole = points.every(
+function pointsOf({ backedUp, configuration }: BackupReport): readonly ReportedPoint[] {
+  return configuration === null ? backedUp : [configuration, ...backedUp];
+}
+
+function hasGaps({ dataset, problems }: ReportedPoint, accepted: readonly AcceptedWarning[]): boolean {
+  return problems.some(({ code }) => isGap(code) && !isAccepted(accepted, code, dataset));
+}
+
+function exitOf(report: BackupReport): ExitCode {
+  if (report.failed.length > 0) return exitCodes.failed;
+  const whole = pointsOf(report).every(
     ({ problems, missingAt, data }) => missingAt.length === 0 && !isIncomplete(problems) && data !== 'lost',
   );
   return whole ? exitCodes.ok : exitCodes.no;
@@ -135,12 +146,9 @@ function reportOne(
   };
 }
 
-function backupText(
-  { backedUp, configuration, failed, behind, requests }: BackupReport,
-  style: Style,
-  accepted: readonly AcceptedWarning[],
-): string {
-  const points = configuration === null ? backedUp : [configuration, ...backedUp];
+function backupText(report: BackupReport, style: Style, accepted: readonly AcceptedWarning[]): string {
+  const { failed, behind, requests } = report;
+  const points = pointsOf(report);
   const lines = points.map(({ dataset, sizeBytes, addedBytes, storedBytes, entries, destinations, elapsedMs }) => {
     const size = `${formatSize(sizeBytes)} in ${countOf(entries, 'entry', 'entries')}`;
     const added = `${formatSize(addedBytes)} new (${formatSize(storedBytes)} stored)`;

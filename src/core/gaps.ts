@@ -6,6 +6,10 @@ const gaps: Readonly<Record<string, readonly [one: string, many: string]>> = {
   'folder-unreadable': ['folder that could not be listed', 'folders that could not be listed'],
   'other-file-system': ['other file system mounted in it', 'other file systems mounted in it'],
   'mount-missing': ['file system that was not mounted', 'file systems that were not mounted'],
+  'xattrs-not-captured': [
+    'set of ACLs or attributes that was not read',
+    'sets of ACLs or attributes that were not read',
+  ],
   'link-leads-out': ['link to what is in no backup', 'links to what is in no backup'],
 };
 
@@ -16,9 +20,13 @@ export function isUnread(code: string): boolean {
   return unread.has(code);
 }
 
+export function isGap(code: string): boolean {
+  return Object.hasOwn(gaps, code);
+}
+
 /** Of a record's problems, those that say that something is missing. */
 export function gapsIn(problems: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(problems).filter(([code]) => Object.hasOwn(gaps, code)));
+  return Object.fromEntries(Object.entries(problems).filter(([code]) => isGap(code)));
 }
 
 /** `1 file that could not be read, 2 links to what is in no backup` */

@@ -46,6 +46,30 @@ export const targetUnsuitable = defineError({
   hint: () => 'Name another place with --into.',
 });
 
+export const targetForbidden = defineError({
+  code: 'target-forbidden',
+  about: 'place',
+  exit: 2,
+  say: (fact: { path: string; code: string }) =>
+    `${fact.path} cannot be written to: ${forbiddenWords[fact.code] ?? fact.code}. What is there is as it was.`,
+  hint: (fact) =>
+    fact.code === 'EPERM'
+      ? `lsattr -d '${fact.path}' and the same of its folder show the flags; chattr -i -a takes them away. Or name another place with --into.`
+      : 'Mend that, or name another place with --into.',
+});
+
+const forbiddenWords: Readonly<Record<string, string>> = {
+  EACCES: 'you may not write there',
+  EPERM: 'a flag of it or of its folder forbids that (chattr +i or +a)',
+  EROFS: 'its file system is read-only',
+};
+
+/** What a person forbade, or who mounted it, as the error that says so; any other as it is. */
+export function orForbidden(error: unknown, path: string): unknown {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return Object.hasOwn(forbiddenWords, code) ? targetForbidden({ path, code }, { cause: error }) : error;
+}
+
 export const targetTooSmall = defineError({
   code: 'target-too-small',
   about: 'place',

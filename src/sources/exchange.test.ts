@@ -1,14 +1,15 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../../test/support/temp.ts';
 import { remainsIn } from '../../test/support/tree.ts';
 import { ourTag } from '../host/identity.ts';
 import { keptOld, openWorkFolder, refuseHalfExchanged } from './exchange.ts';
+import { makeFolders } from './make-folders.ts';
 
 const deadOwner = '999999999-1';
 const isRoot = process.getuid?.() === 0;
@@ -261,3 +262,47 @@ describe.each(['whole', 'contents'])('killed at any moment, replacing %s', (how)
     }
   });
 });
+
+test.runIf(isRoot)(
+  'files/09: where flags or a read-only file system forbid it, that is said, and all is as it was',
+  async () => {
+    const place = await twoFiles();
+    const chattr = (flag: string, path: string) => execFileSync('chattr', [flag, path], { stdio: 'ignore' });
+    try {
+      chattr('+i', join(place, 'b'));
+    } catch {
+      // A file system without flags.
+      return;
+    }
+    onTestFinished(() => void execFileSync('chattr', ['-R', '-i', '-a', place], { stdio: 'ignore' }));
+    const forbidden = { code: 'target-forbidden', hint: expect.stringContaining('chattr -i -a') };
+    const replaced = async () => {
+      await using work = await openWorkFolder(place, 'here');
+      for (const name of ['a', 'b']) fs.writeFileSync(join(work.fresh, name), 'new');
+      const moves = ['a', 'b'].map((name) => ({ to: join(place, name), from: join(work.fresh, name) }));
+      await work.exchange(moves);
+    };
+    await expect(replaced()).rejects.toMatchObject(forbidden);
+    expect(read(place)).toEqual({ a: 'old a', b: 'old b' });
+    chattr('-i', join(place, 'b'));
+    chattr('+i', place);
+    await expect(openWorkFolder(place, 'here')).rejects.toMatchObject(forbidden);
+    await expect(makeFolders(join(place, 'deep/down'))).rejects.toMatchObject(forbidden);
+    chattr('-i', place);
+
+    // What is only added to is restored to; nothing can be taken away there again, and that is said.
+    chattr('+a', place);
+    await using work = await openWorkFolder(place, 'c');
+    fs.writeFileSync(join(work.fresh, 'c'), 'new c');
+    const stayed = await work.exchange([{ to: join(place, 'c'), from: join(work.fresh, 'c') }]);
+    expect(stayed).toMatchObject([{ code: 'old-not-removed', message: expect.stringContaining(place) }]);
+    expect(fs.readFileSync(join(place, 'c'), 'utf8')).toBe('new c');
+
+    const mount = await temporaryFolder();
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'ro', 'tmpfs', mount]);
+    onTestFinished(() => void execFileSync('umount', ['--lazy', mount]));
+    const isReadOnly = { code: 'target-forbidden', message: expect.stringContaining(`${mount} cannot be written to`) };
+    await expect(openWorkFolder(mount, 'here')).rejects.toMatchObject(isReadOnly);
+    await expect(makeFolders(join(mount, 'deep/down'))).rejects.toMatchObject(isReadOnly);
+  },
+);

@@ -6,7 +6,7 @@ import { type BytePath, isInside, isSafePath, pathFromText, showPath } from '../
 import type { Problem } from '../core/run.ts';
 import { livingProcess, ourTag } from '../host/identity.ts';
 import { type Beneath, openBeneath } from './beneath.ts';
-import { restoreInterrupted, restoreRunning, workFolderForeign } from './errors.ts';
+import { orForbidden, restoreInterrupted, restoreRunning, workFolderForeign } from './errors.ts';
 import { codeOf, exists, isGone, nameOf, onDisk, parentOf } from './file-system.ts';
 import { type HeldFolder, holdFolder, removeHeld } from './held-folder.ts';
 
@@ -77,7 +77,7 @@ interface OpenWork extends Disposable {
 /**
  * Opens a work folder for `name` in `folder`, which is reached through no link, after putting right what an interrupted restore
  * left.
- * @throws `restore-running`, `restore-interrupted`, `restore-work-folder-foreign`
+ * @throws `restore-running`, `restore-interrupted`, `restore-work-folder-foreign`, `target-forbidden`
  */
 export async function openWorkFolder(folder: BytePath, name: BytePath): Promise<WorkFolder> {
   await healInterrupted(folder, name);
@@ -85,7 +85,9 @@ export async function openWorkFolder(folder: BytePath, name: BytePath): Promise<
   const parent = stack.use(holdFolder(folder));
   const tag = ourTag();
   const own = `${workNameOf(name)}.${tag}`;
-  await fs.mkdir(onDisk(`${parent.path}/${own}`), { mode: 0o700 });
+  await fs.mkdir(onDisk(`${parent.path}/${own}`), { mode: 0o700 }).catch((error: unknown) => {
+    throw orForbidden(error, showPath(folder));
+  });
   const open = stack.use(openOwn(parent, folder, own));
   const { work } = open;
   // What was put in its place meanwhile may be ours as well, from another day.
@@ -128,8 +130,11 @@ export async function openWorkFolder(folder: BytePath, name: BytePath): Promise<
       if (stayed === undefined) return [];
       // Nobody works there any more: the next restore tries again to remove it, also one of this process.
       const aside = `${workNameOf(name)}.left-${tag}`;
-      await fs.rename(onDisk(`${parent.path}/${own}`), onDisk(`${parent.path}/${aside}`));
-      return [oldStays(`${parentOf(open.path)}/${aside}`, stayed)];
+      const now = await fs.rename(onDisk(`${parent.path}/${own}`), onDisk(`${parent.path}/${aside}`)).then(
+        () => aside,
+        () => own,
+      );
+      return [oldStays(`${parentOf(open.path)}/${now}`, stayed)];
     },
     async [Symbol.asyncDispose]() {
       try {
@@ -256,9 +261,13 @@ function freshPlace({ inside }: OpenWork, from: BytePath): BytePath {
 
 async function make(open: OpenWork, at: number, move: RecordedMove): Promise<void> {
   const old = onDisk(open.inside.place(`old/${at}`));
-  if (move.replaces) await fs.rename(onDisk(open.outside.place(move.to)), old);
-  if (move.from === undefined) return;
-  await fs.rename(onDisk(freshPlace(open, move.from)), onDisk(open.outside.place(move.to)));
+  try {
+    if (move.replaces) await fs.rename(onDisk(open.outside.place(move.to)), old);
+    if (move.from === undefined) return;
+    await fs.rename(onDisk(freshPlace(open, move.from)), onDisk(open.outside.place(move.to)));
+  } catch (error) {
+    throw orForbidden(error, showPath(`${parentOf(open.path)}/${move.to}`));
+  }
 }
 
 async function rollBack(open: OpenWork, moves: readonly RecordedMove[]): Promise<void> {

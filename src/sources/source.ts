@@ -91,6 +91,8 @@ export interface RestoreTarget {
    * where it could not be known again.
    */
   readonly beforePlacing?: (mark: string) => void;
+  /** What a whole restore of the same restore point told `beforePlacing` and was killed then: places that have it already stay. */
+  readonly begun?: string;
 }
 
 export interface Restored {
@@ -143,6 +145,9 @@ export interface Source {
    * such a one left is put right. False when that is not certain.
    */
   wasPlaced(mark: string, contents: Contents, run: Run): Promise<boolean>;
+
+  /** Whether the place it came from is bare: what a restore put there is gone since. Of several places, any of them. */
+  isBare(contents: Contents, run: Run): Promise<boolean>;
 
   /**
    * Measures a restored copy at `where` (a path or connection URL) with the same algorithm as the expectations, and runs the

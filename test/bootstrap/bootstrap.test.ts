@@ -141,6 +141,12 @@ describe('B3: recover', () => {
     const again = await run(...words, 'uploads', '--again');
     expect(again.code, again.stderr).toBe(0);
     expect(readFileSync(join(lost, 'data/uploads/a.txt'), 'utf8')).toBe('hello');
+    // Gone once more, from under it.
+    rmSync(join(lost, 'data'), { recursive: true });
+    const third = await run(...words, '--json');
+    expect(third.code, third.stdout).toBe(0);
+    expect(JSON.parse(third.stdout).datasets).toMatchObject([{ state: 'back' }, { state: 'back' }]);
+    expect(readFileSync(join(lost, 'data/uploads/a.txt'), 'utf8')).toBe('hello');
   });
 
   test('killed at any moment, it goes on where it was when it is run again', async () => {

@@ -94,6 +94,9 @@ describe('B3: recover, killed between a restore and its note', () => {
     expect(back.code, back.stdout).toBe(0);
     expect(JSON.parse(back.stdout).datasets).toMatchObject([{ dataset: 'orders', state: 'was back' }]);
     expect(await server.query('SELECT name FROM users', 'harbor')).toEqual([{ name: 'Ada' }, { name: 'Grace' }]);
+    await server.query('DROP DATABASE harbor');
+    const anew = await rerun('orders');
+    expect(JSON.parse(anew.stdout).datasets).toMatchObject([{ dataset: 'orders', state: 'back' }]);
   });
 });
 

@@ -42,12 +42,14 @@ test('a warning that is right as it is, is accepted with a reason: it is told no
   const link = /theme leads to .*, which no dataset holds/;
   const told = await lifeboat(folder, ['backup']);
   expect(told.stdout).toMatch(link);
+  expect((await lifeboat(folder, ['backup', '--quiet'])).stdout).toMatch(link);
   const file = join(folder, 'lifeboat.yaml');
   const accepted = `accepted: { uploads/link-leads-out: from its package, one-destination: the second disk comes in March, never-proved: no }\n`;
   writeFileSync(file, `${readFileSync(file, 'utf8').trimEnd()}\n${accepted}`);
   const quiet = await lifeboat(folder, ['backup']);
   expect(quiet.code, quiet.stdout + quiet.stderr).toBe(0);
   expect(quiet.stdout).not.toMatch(link);
+  expect((await lifeboat(folder, ['backup', '--quiet'])).stdout).toBe('');
   const status = await lifeboat(folder, ['status']);
   expect(status.stdout).not.toMatch(/link-leads-out [0-9]|There is one destination/);
   expect(status.stdout).toContain('Accepted: uploads/link-leads-out (from its package).');

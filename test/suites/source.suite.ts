@@ -120,8 +120,10 @@ export function sourceSuite(open: () => Promise<SourceFixture>): void {
     expect([await isThere(first), await isThere(second)]).toEqual([false, true]);
     await change();
     expect(await isThere(second)).toBe(true);
+    expect(await source.isBare(contents, newRun())).toBe(false);
     await vanish();
     expect(await isThere(second)).toBe(false);
+    expect(await source.isBare(contents, newRun())).toBe(true);
   });
 
   test('a restore that fails half-way leaves what was there, and nothing else', async () => {

@@ -137,12 +137,16 @@ async function bringBack(recovery: Recovery, dataset: string, request: RecoverRe
       tellPassedOver(passedOver, run);
       const into = request.into?.get(dataset);
       const before = into === undefined ? progress.restored(dataset) : undefined;
+      const opened = async () => ({
+        source: await system.source(dataset),
+        contents: await vault.open(point, request.identities),
+      });
       if (before?.restorePoint === point.record.id && !request.again) {
-        return { dataset, state: 'was back', point, at: before.at };
+        const { source, contents } = await opened();
+        if (!(await source.isBare(contents, run))) return { dataset, state: 'was back', point, at: before.at };
       }
       return await recorded<Attempt>(system, { operation: 'restore', dataset }, run, async (run) => {
-        const source = await system.source(dataset);
-        const contents = await vault.open(point, request.identities);
+        const { source, contents } = await opened();
         const { trustCode, numericOwners = false } = request;
         const how = { only: [], trustCode, numericOwners };
         const result = (restored: Restored): Fresh => {
@@ -162,7 +166,10 @@ async function bringBack(recovery: Recovery, dataset: string, request: RecoverRe
         // What bootstrap wrote, or anybody with the same bytes, is in the way of nothing.
         const force = request.force || wasHere || ((await source.holdsOnly?.(contents, run)) ?? false);
         const beforePlacing = (mark: string) => progress.notePlacing(dataset, point.record.id, mark);
-        const restored = await source.restore(contents, { ...how, force, beforePlacing }, run);
+        const placing = progress.placing(dataset);
+        const begun = placing?.restorePoint === point.record.id ? placing.mark : undefined;
+        const target = { ...how, force, beforePlacing, ...(begun !== undefined && !request.again && { begun }) };
+        const restored = await source.restore(contents, target, run);
         progress.note(dataset, point.record.id, new Date(clock.now()).toISOString());
         return { result: result(restored), restorePoint: point.record.id };
       });

@@ -111,6 +111,46 @@ test('all of them come, or none: one that is taken, or does not fit, keeps the o
   expect(fs.existsSync(at('srv/app/uploads/b'))).toBe(false);
 });
 
+test('a restore that was killed between two places goes on with the others, and gives the folders on the way what they had', async () => {
+  const { at, put, sourceOf, captured, look } = await host();
+  const contents = await captured();
+  const before = look();
+  const [app, cron] = [fs.statSync(at('srv/app')), fs.statSync(at('etc/cron.d'))];
+  for (const path of ['etc/app', 'etc/cron.d', 'srv']) fs.rmSync(at(path), { recursive: true });
+  let begun = '';
+  const beforePlacing = (mark: string) => {
+    begun = mark;
+  };
+  await sourceOf().restore(contents, { ...home, beforePlacing }, newRun());
+  // As it is when only the last has come to its place.
+  fs.rmSync(at('etc/app'), { recursive: true });
+  fs.rmSync(at('etc/cron.d/app'));
+  for (const way of ['etc/cron.d', 'srv/app']) fs.chmodSync(at(way), 0o700);
+  put('srv/app/uploads/newer', 'stays');
+  expect(await sourceOf().wasPlaced(begun, contents, newRun())).toBe(false);
+  await expect(sourceOf().restore(contents, home, newRun())).rejects.toMatchObject({ code: 'target-not-empty' });
+  const restored = await sourceOf().restore(contents, { ...home, begun }, newRun());
+  expect(restored).toMatchObject({ files: 3, problems: [], where: expect.stringContaining(at('srv/app/uploads')) });
+  expect(fs.readFileSync(at('srv/app/uploads/newer'), 'utf8')).toBe('stays');
+  fs.rmSync(at('srv/app/uploads/newer'));
+  const withoutTime = (lines: string[]) => lines.filter((line) => !line.startsWith('"."'));
+  expect(withoutTime(look())).toEqual(withoutTime(before));
+  const owners = () => [fs.statSync(at('srv/app')), fs.statSync(at('etc/cron.d'))].map(({ mode, uid }) => [mode, uid]);
+  expect(owners()).toEqual([app, cron].map(({ mode, uid }) => [mode, uid]));
+  // And killed after the last one came, before the folders got theirs.
+  const whole: string[] = [];
+  await sourceOf().restore(
+    contents,
+    { ...home, force: true, beforePlacing: (mark) => void whole.push(mark) },
+    newRun(),
+  );
+  const { marks } = JSON.parse(whole[0]!);
+  fs.chmodSync(at('srv/app'), 0o700);
+  const { made } = JSON.parse(begun);
+  expect(await sourceOf().wasPlaced(JSON.stringify({ marks, made }), contents, newRun())).toBe(true);
+  expect(owners()).toEqual([app, cron].map(({ mode, uid }) => [mode, uid]));
+});
+
 test('chosen ones come by the path that they have on the host', async () => {
   const { at, sourceOf, captured } = await host();
   const contents = await captured();

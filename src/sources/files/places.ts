@@ -1,6 +1,7 @@
 import * as fs from 'node:fs/promises';
+import { z } from 'zod';
 import type { FolderEntry, StoredEntry } from '../../core/entry.ts';
-import { type BytePath, isInside, pathFromText, showPath } from '../../core/paths.ts';
+import { type BytePath, isInside, isSafePath, pathFromText, showPath } from '../../core/paths.ts';
 import type { Run } from '../../core/run.ts';
 import { chosenMissing } from '../errors.ts';
 import { exists, nameOf, onDisk } from '../file-system.ts';
@@ -39,66 +40,101 @@ interface Job {
   readonly target: RestoreTarget;
   /** The folders on the way, by path. */
   readonly ways: ReadonlyMap<BytePath, FolderEntry>;
+  /** Those that were made; each after the one that it is in. */
+  readonly made: BytePath[];
   readonly run: Run;
 }
+
+/** What a restore to the places is known by: each place, and the folders on the way that it made, which get their own metadata last. */
+const placedForm = z.object({ marks: z.array(z.string()), made: z.array(z.string().refine(isSafePath)) });
+type Placed = z.infer<typeof placedForm>;
 
 /** Brings every place back to where it was: all are written before the first goes to its place. */
 export async function restorePlaces(contents: Contents, target: RestoreTarget, run: Run): Promise<Restored> {
   const { places, ways } = await lookThrough(contents);
   const wanted = target.only.length === 0 ? places : chosenPlaces(places, target.only);
+  const begun = target.begun === undefined ? undefined : placedOf(target.begun, places);
   const marks: (string | undefined)[] = [];
+  const made: BytePath[] = [...(begun?.made ?? [])];
   const told = () => {
     const all = marks.filter((mark) => mark !== undefined);
-    if (target.only.length === 0 && all.length === places.length) target.beforePlacing?.(JSON.stringify(all));
+    if (target.only.length > 0 || all.length < places.length) return;
+    target.beforePlacing?.(JSON.stringify({ marks: all, made } satisfies Placed));
   };
-  const restored = await restoreEach({ contents, target, ways, run }, wanted, marks, told);
+  const restored = await restoreEach({ contents, target, ways, made, run }, wanted, { marks, told, begun });
   const where = placesText(wanted.map(({ path }) => showPath(`/${path}`)));
-  return restored.reduce((all, one) => ({ ...both(all, one), where }));
+  const none: Restored = { where, files: 0, bytes: 0, problems: [], unset: { has: () => false } };
+  const all = { ...restored.reduce(both, none), where };
+  return setWays(all, made, { contents, ways, numericOwners: target.numericOwners ?? false });
+}
+
+interface Placing {
+  readonly marks: (string | undefined)[];
+  /** Called when every place is written. */
+  told(): void;
+  /** What an earlier run told that was killed then. */
+  readonly begun: Placed | undefined;
 }
 
 /** The next place is written when this one is, and before it goes to its place. */
-async function restoreEach(
-  job: Job,
-  places: readonly Place[],
-  marks: (string | undefined)[],
-  allWritten: () => void,
-): Promise<Restored[]> {
+async function restoreEach(job: Job, places: readonly Place[], placing: Placing): Promise<Restored[]> {
   const [place, ...others] = places;
   if (place === undefined) {
-    allWritten();
+    placing.told();
     return [];
   }
-  const { contents, target, run } = job;
-  const made = await makeWay(place, job);
+  const { contents, target, made, run } = job;
+  const { marks, begun } = placing;
+  const part = partOf(contents, place);
+  const home = `/${showPath(place.path)}`;
+  const mark = begun?.marks[marks.length];
+  if (mark !== undefined && (await wasPlaced(mark, part, home, run))) {
+    marks.push(mark);
+    return await restoreEach(job, others, placing);
+  }
+  const before = made.length;
+  await makeWay(place, job);
   let further: Restored[] = [];
   try {
-    const part = partOf(contents, place);
     const own = { ...target, only: place.only };
-    const restored = await restoreFiles(part, own, `/${showPath(place.path)}`, run, async (mark) => {
+    const restored = await restoreFiles(part, own, home, run, async (mark) => {
       marks.push(mark);
-      further = await restoreEach(job, others, marks, allWritten);
+      further = await restoreEach(job, others, placing);
     });
     const unset = restored.unset && {
       has: (path: BytePath, what: string) =>
         restored.unset!.has(path, what) || (path === place.path && restored.unset!.has('', what)),
     };
-    return [await setWay({ ...restored, ...(unset && { unset }) }, made, job), ...further];
+    return [{ ...restored, ...(unset && { unset }) }, ...further];
   } catch (error) {
-    for (const folder of made.reverse()) await fs.rmdir(onDisk(`/${folder}`)).catch(() => {});
+    for (const folder of made.splice(before).reverse()) await fs.rmdir(onDisk(`/${folder}`)).catch(() => {});
     throw error;
   }
 }
 
 /** See `wasPlaced` of source.ts. */
 export async function werePlaced(mark: string, contents: Contents, run: Run): Promise<boolean> {
-  const marks: unknown = JSON.parse(mark);
-  const { places } = await lookThrough(contents);
-  if (!Array.isArray(marks) || marks.length !== places.length) return false;
+  const { places, ways } = await lookThrough(contents);
+  const placed = placedOf(mark, places);
+  if (placed === undefined) return false;
   for (const [at, place] of places.entries()) {
     const home = `/${showPath(place.path)}`;
-    if (!(await wasPlaced(String(marks[at]), partOf(contents, place), home, run))) return false;
+    if (!(await wasPlaced(placed.marks[at]!, partOf(contents, place), home, run))) return false;
   }
+  await setWays({ where: '', files: 0, bytes: 0, problems: [] }, placed.made, { contents, ways, numericOwners: false });
   return true;
+}
+
+function placedOf(mark: string, places: readonly Place[]): Placed | undefined {
+  const placed = placedForm.safeParse(JSON.parse(mark)).data;
+  return placed?.marks.length === places.length ? placed : undefined;
+}
+
+/** See `isBare` of source.ts. An empty one may have been empty. */
+export async function anyIsBare(contents: Contents): Promise<boolean> {
+  const { places } = await lookThrough(contents);
+  const there = await Promise.all(places.map(({ path }) => exists(`/${path}`)));
+  return !there.every(Boolean);
 }
 
 /** See `holdsOnly` of source.ts: here nothing but what is in the restore point lies at any of the places. */
@@ -172,9 +208,8 @@ function partOf(contents: Contents, { path, entry }: Place): Contents {
   };
 }
 
-/** The folders on the way that are not there. */
-async function makeWay(place: Place, { ways }: Job): Promise<BytePath[]> {
-  const made: BytePath[] = [];
+/** Makes the folders on the way that are not there. */
+async function makeWay(place: Place, { ways, made }: Job): Promise<void> {
   // Nothing is made behind a link that another user put there.
   await realPlace(`/${showPath(place.path)}`);
   const onTheWay = [...ways.keys()].filter((way) => isInside(place.path, way)).sort((a, b) => a.length - b.length);
@@ -183,19 +218,20 @@ async function makeWay(place: Place, { ways }: Job): Promise<BytePath[]> {
     await fs.mkdir(onDisk(`/${way}`), { mode: 0o700 });
     made.push(way);
   }
-  return made;
 }
 
-async function setWay(
+async function setWays(
   restored: Restored,
   made: readonly BytePath[],
-  { contents, target, ways }: Job,
+  { contents, ways, numericOwners }: { contents: Contents; ways: Job['ways']; numericOwners: boolean },
 ): Promise<Restored> {
-  const owners = await ownersOf(contents, target.numericOwners ?? false);
+  const owners = await ownersOf(contents, numericOwners);
   let all = restored;
   for (const way of made.toReversed()) {
+    const metadata = ways.get(way);
+    if (metadata === undefined || !(await exists(`/${way}`))) continue;
     using folder = holdFolder(`/${way}`);
-    all = together(all, await setFolder(folder.path, way, ways.get(way)!, owners));
+    all = together(all, await setFolder(folder.path, way, metadata, owners));
   }
   return all;
 }

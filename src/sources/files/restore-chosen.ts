@@ -7,6 +7,7 @@ import { restoreThroughLink, targetNotEmpty, targetUnsuitable } from '../errors.
 import { contentsOnly, openWorkFolder } from '../exchange.ts';
 import { codeOf, exists, isGone, nameOf, onDisk } from '../file-system.ts';
 import { holdFolder } from '../held-folder.ts';
+import { makeFolders } from '../make-folders.ts';
 import type { Extracted, Restored } from '../source.ts';
 import { protectRestored } from './protect-restored.ts';
 import { extract, type Job } from './restore-job.ts';
@@ -21,7 +22,7 @@ export async function restoreChosen(job: Job, paths: readonly BytePath[]): Promi
   if (state === 'other') throw targetUnsuitable({ target: into, why: 'it is not a folder' });
   const made: BytePath[] = [];
   const isNew = state === 'absent';
-  if (isNew) await fs.mkdir(into, { recursive: true });
+  if (isNew) await makeFolders(into);
   using held = holdFolder(target);
   using beneath = openBeneath(held.path);
   const makeFolder = async (path: BytePath) => {

@@ -6,6 +6,7 @@ import { byNumber, type OwnerNames, type Owners, ownersHere } from '../../metada
 import { targetNotEmpty, targetUnsuitable } from '../errors.ts';
 import { contentsOnly, healInterrupted, type Move, openWorkFolder, workPrefix } from '../exchange.ts';
 import { exists, nameOf, onDisk, parentOf } from '../file-system.ts';
+import { makeFolders } from '../make-folders.ts';
 import { isOfContents, markOf, markOfContents } from '../mark.ts';
 import { realPlace } from '../real-place.ts';
 import type { Contents, Extracted, Restored, RestoreTarget } from '../source.ts';
@@ -73,12 +74,18 @@ export async function wasPlaced(mark: string, contents: Contents, home: string, 
   return protectAll();
 }
 
+/** See `isBare` of source.ts. */
+export async function isBare(home: string): Promise<boolean> {
+  const state = await stateOf(pathFromText(await realPlace(home)));
+  return state === 'absent' || state === 'empty';
+}
+
 async function restoreWhole(job: Job): Promise<Restored> {
   const { into } = job;
   const target = pathFromText(into);
   const before = await stateOf(target);
   if (before !== 'absent' && before !== 'empty' && !job.force) throw targetNotEmpty({ target: into });
-  await fs.mkdir(dirname(into), { recursive: true });
+  await makeFolders(dirname(into));
   // A mount point cannot be renamed, nor anything in a folder that we may not write: there, what is in it is exchanged.
   const inside = before !== 'absent' && before !== 'other' && (await mustStay(into));
   const extracted = await exchangeWhole(job, target, inside, before === 'filled' || before === 'other');
@@ -111,7 +118,7 @@ async function restoreSingleFile(job: Job): Promise<Restored> {
   );
   const into = isFolder ? join(job.into, showPath(name)) : job.into;
   const target = isFolder ? `${pathFromText(job.into)}/${name}` : pathFromText(job.into);
-  await fs.mkdir(dirname(into), { recursive: true });
+  await makeFolders(dirname(into));
   await using work = await openWorkFolder(parentOf(target), nameOf(target));
   const replaces = await exists(target);
   if (replaces && !job.force) throw targetNotEmpty({ target: into });

@@ -14,8 +14,8 @@ import { holdsOnly } from './holds-only.ts';
 import type { CaptureRule } from './left-out.ts';
 import { measureFiles } from './measure.ts';
 import { expectedMounts, mountPoints } from './mounts.ts';
-import { placesHoldOnly, placesOf, placesText, restorePlaces, werePlaced } from './places.ts';
-import { restoreFiles, wasPlaced } from './restore.ts';
+import { anyIsBare, placesHoldOnly, placesOf, placesText, restorePlaces, werePlaced } from './places.ts';
+import { isBare, restoreFiles, wasPlaced } from './restore.ts';
 import { openFilesSaboteur } from './sabotage.ts';
 
 export interface FilesOptions {
@@ -72,6 +72,7 @@ export function filesSource(options: FilesOptions): Source {
       isOfPlaces(contents) ? placesHoldOnly(contents, run) : holdsOnly(homeOf(contents), contents, run),
     wasPlaced: (mark, contents, run) =>
       isOfPlaces(contents) ? werePlaced(mark, contents, run) : wasPlaced(mark, contents, homeOf(contents), run),
+    isBare: (contents) => (isOfPlaces(contents) ? anyIsBare(contents) : isBare(homeOf(contents))),
     measure: measureFiles,
     openSaboteur: openFilesSaboteur,
   };

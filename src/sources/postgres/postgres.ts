@@ -2,7 +2,7 @@ import type { Source } from '../source.ts';
 import { capturePostgres } from './capture.ts';
 import { inspectPostgres } from './inspect.ts';
 import { measurePostgres } from './measure.ts';
-import { restorePostgres, wasPlaced } from './restore.ts';
+import { isAbsent, restorePostgres, wasPlaced } from './restore.ts';
 import { openPostgresSaboteur } from './sabotage.ts';
 import { parseUrl, showAddress } from './url.ts';
 
@@ -32,6 +32,7 @@ export function postgresSource(options: PostgresOptions): Source {
     capture: (run, leftOutBefore) => capturePostgres(address, options, run, leftOutBefore),
     restore: (contents, target, run) => restorePostgres(address, options, contents, target, run),
     wasPlaced: (mark, _, run) => wasPlaced(address, mark, run),
+    isBare: (_, run) => isAbsent(address, run),
     measure: (where, expected, run, contents) => measurePostgres(parseUrl(where), options, expected, run, contents),
     openSaboteur: (where, run) => openPostgresSaboteur(where, run),
   };

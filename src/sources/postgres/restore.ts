@@ -61,6 +61,12 @@ export async function wasPlaced(address: ServerAddress, mark: string, run: Run):
   return (await markOf(admin, address.database)) === mark;
 }
 
+/** Whether the server has no such database. */
+export async function isAbsent(address: ServerAddress, run: Run): Promise<boolean> {
+  await using admin = await connectBeside(address, run.signal);
+  return !(await hasDatabase(admin, address.database));
+}
+
 /** One restore: where to, from what. */
 export interface Restoring {
   readonly address: ServerAddress;
@@ -182,9 +188,12 @@ export interface TargetState {
   readonly holds: string | undefined;
 }
 
+async function hasDatabase(admin: Connection, database: string): Promise<boolean> {
+  return (await admin.query('SELECT FROM pg_database WHERE datname = $1', [database])).length > 0;
+}
+
 async function stateOf(admin: Connection, address: ServerAddress, signal: AbortSignal): Promise<TargetState> {
-  const found = await admin.query('SELECT FROM pg_database WHERE datname = $1', [address.database]);
-  if (found.length === 0) return { exists: false, holds: undefined };
+  if (!(await hasDatabase(admin, address.database))) return { exists: false, holds: undefined };
   await using connection = await connect(address, signal);
   const [holds] = await connection.query<{ relations: number; others: number }>(`
     SELECT (SELECT count(*) FROM pg_class WHERE oid >= 16384 AND relkind <> 't')::int AS relations,

@@ -1,4 +1,4 @@
-import { constants, copyFile, mkdir, open, rm } from 'node:fs/promises';
+import { constants, copyFile, open, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { sentenceOf } from '../../core/errors.ts';
 import { pathFromText, showPath } from '../../core/paths.ts';
@@ -7,6 +7,7 @@ import { countOf } from '../../core/size.ts';
 import { chosenMissing, targetNotEmpty } from '../errors.ts';
 import { openWorkFolder } from '../exchange.ts';
 import { exists, nameOf, onDisk, parentOf } from '../file-system.ts';
+import { makeFolders } from '../make-folders.ts';
 import type { Contents, Restored, RestoreTarget } from '../source.ts';
 import type { CopiedTables, TableCopy } from './copy-tables.ts';
 import { databaseBusy, tableNotSeparable, tablesNotRestored } from './errors.ts';
@@ -31,7 +32,7 @@ export async function restoreTables(
   if (taken && !target.force && target.into !== undefined) throw targetNotEmpty({ target: asked });
   const into = taken && !target.force ? await freeNameBeside(asked) : asked;
   const to = pathFromText(into);
-  await mkdir(dirname(into), { recursive: true });
+  await makeFolders(dirname(into));
   await using work = await openWorkFolder(parentOf(to), nameOf(to));
   await refuseTooLarge(entry.sizeBytes, into);
   const extracted = await contents.extract(work.fresh, { run });
@@ -43,6 +44,7 @@ export async function restoreTables(
   await using _privately = { [Symbol.asyncDispose]: () => rm(privately, { recursive: true, force: true }) };
   const made = join(privately, 'tables.db');
   const { dangling } = await copy({ from, into: replaces ? into : made, tables }, run);
+  const problems = [...extracted.problems];
   if (!replaces) {
     const placed = `${work.fresh}/tables.db`;
     await copyFile(made, onDisk(placed), constants.COPYFILE_EXCL);
@@ -51,9 +53,8 @@ export async function restoreTables(
     if (process.getuid?.() === 0) await file.chown(entry.uid, entry.gid);
     await file.chmod(entry.mode);
     await file.sync();
-    await work.exchange([{ from: placed, to }]);
+    problems.push(...(await work.exchange([{ from: placed, to }])));
   }
-  const problems = [...extracted.problems];
   if (replaces && dangling > 0) {
     const message = `${countOf(dangling, 'row')} of ${tables.join(', ')} ${dangling === 1 ? 'refers' : 'refer'} to rows that are not there (PRAGMA foreign_key_check).`;
     problems.push({ code: 'sqlite-references-dangling', message });

@@ -1,13 +1,14 @@
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises';
+import { open, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { StoredEntry } from '../../core/entry.ts';
-import { pathFromText, showPath } from '../../core/paths.ts';
+import { type BytePath, pathFromText, showPath } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { targetNotEmpty, targetTooSmall, targetUnsuitable } from '../errors.ts';
 import { healInterrupted, type Move, openWorkFolder } from '../exchange.ts';
 import { exists, nameOf, onDisk, parentOf } from '../file-system.ts';
+import { makeFolders } from '../make-folders.ts';
 import { markOf } from '../mark.ts';
 import { realPlace } from '../real-place.ts';
 import type { Contents, Restored, RestoreTarget } from '../source.ts';
@@ -27,7 +28,7 @@ export async function restoreSqlite(
   const entry = await databaseOf(contents);
   const into = await placeOf(target.into ?? home, showPath(entry.path));
   const to = pathFromText(into);
-  const made = await mkdir(dirname(into), { recursive: true });
+  const made = await makeFolders(dirname(into));
   if (made !== undefined) await settleFolder(dirname(into), contents);
   await using work = await openWorkFolder(parentOf(to), nameOf(to));
   if (await exists(to)) {
@@ -45,7 +46,7 @@ export async function restoreSqlite(
   const mark = await markOf(fresh);
   if (mark !== undefined) target.beforePlacing?.(mark);
   // First everything old goes, so that at no instant the new database lies beside an old log.
-  await work.exchange([...gone, { from: fresh, to }]);
+  problems.push(...(await work.exchange([...gone, { from: fresh, to }])));
   const { files, bytes, unset } = extracted;
   return { where: into, files, bytes, problems, ...(unset && { unset }) };
 }
@@ -68,9 +69,17 @@ async function settleFolder(folder: string, { facts }: Contents): Promise<void> 
 
 /** See `wasPlaced` of source.ts. */
 export async function wasPlaced(mark: string, contents: Contents, home: string): Promise<boolean> {
-  const to = pathFromText(await placeOf(home, showPath((await databaseOf(contents)).path)));
+  const to = await homeOf(contents, home);
   await healInterrupted(parentOf(to), nameOf(to));
   return (await markOf(to)) === mark;
+}
+
+export async function isAbsent(contents: Contents, home: string): Promise<boolean> {
+  return !(await exists(await homeOf(contents, home)));
+}
+
+async function homeOf(contents: Contents, home: string): Promise<BytePath> {
+  return pathFromText(await placeOf(home, showPath((await databaseOf(contents)).path)));
 }
 
 export async function refuseTooLarge(neededBytes: number, target: string): Promise<void> {

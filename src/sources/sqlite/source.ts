@@ -15,7 +15,7 @@ import { compareFile } from './file.ts';
 import { checkForeignKeys, recordedKeys } from './integrity.ts';
 import { lookInto } from './look.ts';
 import { openSnapshot } from './open.ts';
-import { restoreSqlite, wasPlaced } from './restore.ts';
+import { isAbsent, restoreSqlite, wasPlaced } from './restore.ts';
 import { restoreTables } from './restore-tables.ts';
 import { openSqliteSaboteur } from './sabotage.ts';
 
@@ -45,6 +45,7 @@ export function sqliteSource(options: SqliteOptions): Source {
         ? restoreSqlite(contents, target, path, run)
         : restoreTables(contents, target, { home: path, workFolder }, run),
     wasPlaced: (mark, contents) => wasPlaced(mark, contents, path),
+    isBare: (contents) => isAbsent(contents, path),
     async measure(where, expected, run, contents, unset) {
       const file = contents === undefined ? [] : [await compareFile(where, contents, unset)];
       if ((await stat(where)).size === 0) {
