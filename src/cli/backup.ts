@@ -82,13 +82,13 @@ destination, 2 when one is missing.`,
     const exit = exitOf(report);
     const { accepted } = open.config;
     // Who asks to hear only what went wrong wants to hear what is missing.
-    const well = exit === exitCodes.ok && !pointsOf(report).some((point) => hasGaps(point, accepted));
+    const well = exit === exitCodes.ok && !takenPoints(report).some((point) => hasGaps(point, accepted));
     out.done(report, (document, style) => backupText(document, style, accepted), well);
     return exit;
   },
 });
 
-function pointsOf({ backedUp, configuration }: BackupReport): readonly ReportedPoint[] {
+function takenPoints({ backedUp, configuration }: BackupReport): readonly ReportedPoint[] {
   return configuration === null ? backedUp : [configuration, ...backedUp];
 }
 
@@ -98,7 +98,7 @@ function hasGaps({ dataset, problems }: ReportedPoint, accepted: readonly Accept
 
 function exitOf(report: BackupReport): ExitCode {
   if (report.failed.length > 0) return exitCodes.failed;
-  const whole = pointsOf(report).every(
+  const whole = takenPoints(report).every(
     ({ problems, missingAt, data }) => missingAt.length === 0 && !isIncomplete(problems) && data !== 'lost',
   );
   return whole ? exitCodes.ok : exitCodes.no;
@@ -148,7 +148,7 @@ function reportOne(
 
 function backupText(report: BackupReport, style: Style, accepted: readonly AcceptedWarning[]): string {
   const { failed, behind, requests } = report;
-  const points = pointsOf(report);
+  const points = takenPoints(report);
   const lines = points.map(({ dataset, sizeBytes, addedBytes, storedBytes, entries, destinations, elapsedMs }) => {
     const size = `${formatSize(sizeBytes)} in ${countOf(entries, 'entry', 'entries')}`;
     const added = `${formatSize(addedBytes)} new (${formatSize(storedBytes)} stored)`;
