@@ -1,6 +1,6 @@
 import { existsSync, renameSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { makeStateFolder } from '../host/state-folder.ts';
+import { makeStateFolder, ofState, withinState } from '../host/state-folder.ts';
 import { inState } from '../host/state-names.ts';
 
 /**
@@ -41,9 +41,9 @@ export function openLocks(stateDir: string): Locks {
   makeStateFolder(stateDir);
   const file = inState(stateDir, 'objectLocks');
   try {
-    return locksOver(openDatabase(file));
+    return withinState(stateDir, locksOver(openDatabase(file)));
   } catch (error) {
-    if (!existsSync(file) || !isDamage(error)) throw error;
+    if (!existsSync(file) || !isDamage(error)) throw ofState(stateDir, error);
     for (const suffix of ['', '-wal', '-shm']) {
       if (existsSync(file + suffix)) renameSync(file + suffix, `${file}${suffix}.damaged`);
     }

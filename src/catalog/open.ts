@@ -5,6 +5,7 @@ import { sentenceOf } from '../core/errors.ts';
 import type { Problem } from '../core/run.ts';
 import { newUlid } from '../core/ulid.ts';
 import { livingProcess, ourTag } from '../host/identity.ts';
+import { withinState } from '../host/state-folder.ts';
 import { inState } from '../host/state-names.ts';
 import type {
   BegunRun,
@@ -46,7 +47,7 @@ export function openCatalog(stateDir: string, options: CatalogOptions): Catalog 
       recovered = moveAside(file, sentenceOf(error), options.clock.now());
       database = openDatabase(file);
     }
-    return catalogOver(database, options, recovered);
+    return withinState(stateDir, catalogOver(database, options, recovered));
   } catch (cause) {
     throw catalogUnavailable({ file, why: sentenceOf(cause) }, { cause });
   }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import {
+  accessSync,
   closeSync,
   constants,
   fstatSync,
@@ -83,11 +84,22 @@ export function makeStateFolder(folder: string): void {
 
 /** The index of a first backup of some gigabytes fits in. */
 const leastBytes = 8 * 1024 * 1024;
+/** The files of a state folder and what SQLite keeps beside them. */
+const leastInodes = 32;
 
 /** Before work begins that would end in the middle. @throws `state-folder-unusable` */
 export function refuseFullState(folder: string): void {
   makeStateFolder(folder);
-  const { bavail, bsize } = statfsSync(folder);
+  try {
+    accessSync(folder, constants.W_OK);
+  } catch (cause) {
+    throw stateUnusable({ folder, why: whyOf(cause) }, { cause });
+  }
+  const { bavail, bsize, files, ffree } = statfsSync(folder);
+  // Some file systems count none.
+  if (files > 0 && ffree < leastInodes) {
+    throw stateUnusable({ folder, why: `its disk has room for ${ffree} more files, and ${leastInodes} are needed` });
+  }
   if (bavail * bsize >= leastBytes) return;
   const why = `its disk is full: ${formatSize(bavail * bsize)} free, ${formatSize(leastBytes)} are needed`;
   throw stateUnusable({ folder, why });
@@ -102,6 +114,25 @@ export function ofState(folder: string, error: unknown): unknown {
   const { errcode, code } = (error ?? {}) as { errcode?: unknown; code?: unknown };
   const isDisk = diskCodes.has(Number(errcode ?? 0) & 0xff) || diskErrnos.has(String(code));
   return isDisk ? stateUnusable({ folder, why: sentenceOf(error) }, { cause: error }) : error;
+}
+
+/** The same object; what it throws that is the disk's doing says so. */
+export function withinState<T extends object>(folder: string, object: T): T {
+  return new Proxy(object, {
+    get(target, name) {
+      const found: unknown = Reflect.get(target, name);
+      if (typeof found !== 'function') return found;
+      return (...args: unknown[]) => orOfState(folder, () => Reflect.apply(found, target, args));
+    },
+  });
+}
+
+export function orOfState<T>(folder: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw ofState(folder, error);
+  }
 }
 
 function baseOf(env: Question['env']): string {

@@ -1,6 +1,7 @@
 import { sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import { formatSize } from '../core/size.ts';
+import { refuseFullState } from '../host/state-folder.ts';
 import { isRecipient, recipientOf, refused } from '../vault/age/identity.ts';
 import { shortRecipient } from '../vault/age/recipient-print.ts';
 import { type Checked, troubled } from './probe/checked.ts';
@@ -27,7 +28,17 @@ export async function checkSystem(
   for (const dataset of Object.keys(datasets)) {
     sources.push(...(await run.step(dataset, (run) => checkDataset(system, dataset, run))));
   }
-  return [...configuration, ...keys, ...destinations, ...sources];
+  return [...configuration, ...checkState(system), ...keys, ...destinations, ...sources];
+}
+
+/** Backups need it; restores do not. */
+function checkState({ config }: OpenSystem): Checked[] {
+  try {
+    refuseFullState(config.stateDir);
+    return [];
+  } catch (error) {
+    return [troubled('configuration', config.name, error)];
+  }
 }
 
 async function checkKeys(recipients: readonly string[], identities: readonly string[]): Promise<Checked[]> {

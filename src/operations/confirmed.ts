@@ -3,7 +3,8 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } fro
 import { z } from 'zod';
 import type { System } from '../config/system.ts';
 import { canonicalJson } from '../core/canonical-json.ts';
-import { defineError, sentenceOf } from '../core/errors.ts';
+import { defineError, whyOf } from '../core/errors.ts';
+import { stateUnusable } from '../host/errors.ts';
 import { writeStateFile } from '../host/state-file.ts';
 import { inState } from '../host/state-names.ts';
 
@@ -128,7 +129,7 @@ function read(stateDir: string): Confirmed {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT')
       return { format: 1, restored: false, seen: [], unnamed: [] };
-    throw confirmationsDamaged({ file, why: sentenceOf(error) });
+    throw stateUnusable({ folder: stateDir, why: whyOf(error) }, { cause: error });
   }
   try {
     return shape.parse(JSON.parse(text));

@@ -12,6 +12,7 @@ import type { Role } from '../core/roles.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { destinationUnreachable } from '../destinations/errors.ts';
 import { createDestination, openDestination } from '../destinations/registry.ts';
+import { stateUnusable } from '../host/errors.ts';
 import { makeStateFolder } from '../host/state-folder.ts';
 import { inState } from '../host/state-names.ts';
 import { openSource, type SourceConfig } from '../sources/registry.ts';
@@ -119,10 +120,9 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
     async source(name) {
       const dataset = name === configurationDataset ? configurationFiles(config) : config.datasets[name];
       if (dataset === undefined) throw noSuchDataset({ dataset: name, known: Object.keys(config.datasets) });
-      makeStateFolder(workFolder);
       const others = Object.values(config.datasets).filter((other) => other !== dataset);
       const elsewhere = others.flatMap(pathsOf);
-      return openSource(name, dataset, { workFolder, elsewhere });
+      return openSource(name, dataset, { ...workPlace(workFolder), elsewhere });
     },
     destinations,
     requests: () => requestsOf(everOpened),
@@ -139,6 +139,17 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
 }
 
 /** The configuration as restores see it: files, without a place of their own to go back to. */
+/** Where work on the side lies. A restore needs no state folder: without one it works where this system keeps what is temporary. */
+function workPlace(workFolder: string): { workFolder?: string } {
+  try {
+    makeStateFolder(workFolder);
+    return { workFolder };
+  } catch (error) {
+    if (!stateUnusable.is(error)) throw error;
+    return {};
+  }
+}
+
 function configurationFiles({ stateDir }: System): SourceConfig {
   const path = join(stateDir, configurationDataset);
   return { type: 'files', path, exclude: [], defaultExcludes: false, oneFileSystem: true, xattrs: false };

@@ -3,6 +3,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sentenceOf } from '../core/errors.ts';
 import { ourIdentity } from '../host/identity.ts';
+import { makeStateFolder } from '../host/state-folder.ts';
 import { findOnPath } from '../process/programs.ts';
 import { type Agent, agentFile, agentFlags, startAgent } from './agent-client.ts';
 import { type CellOptions, realPath, startCell, tryCell } from './cell.ts';
@@ -110,7 +111,7 @@ const longestSocketFolder = 85;
  */
 export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { stateDir, id } = options;
-  await mkdir(registryFolder(stateDir), { recursive: true, mode: 0o700 });
+  makeStateFolder(registryFolder(stateDir));
   const refused: string[] = [];
   for (const footing of options.footings ?? (await footingsHere(refused))) {
     try {

@@ -105,6 +105,26 @@ test('files-16: a full state disk is named at once, and restoring does not need 
   expect(readFileSync(join(folder, 'out/a.txt'), 'utf8')).toBe('hello');
 });
 
+test('files-16: a state disk that is read-only, or has no room for another file, is named too, and is no fault of the backups', async () => {
+  const { folder, state, on } = await installed();
+  const few = await smallDisk(16, 24);
+  const noted = await on(folder, ['backup'], { LIFEBOAT_STATE_DIR: join(few.path, 'state') });
+  expect(noted).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/room for \d+ more files.*\n.*\n.*state-folder-unusable/),
+  });
+  const disk = await smallDisk(16);
+  cpSync(state, join(disk.path, 'state'), { recursive: true });
+  await disk.remount('ro');
+  const readOnly = { LIFEBOAT_STATE_DIR: join(disk.path, 'state') };
+  for (const words of [['backup'], ['prune'], ['keep']]) {
+    const ran = await on(folder, words, readOnly);
+    expect(ran.stderr, words.join()).toContain('[state-folder-unusable');
+  }
+  const drill = await on(folder, ['drill', ...daily], readOnly);
+  expect(drill.stdout).toMatch(/^INCONCLUSIVE/);
+});
+
 test('files-17: a home that cannot be used is named, and none is made up', async () => {
   const { folder } = await installed();
   const nobody = process.getuid?.() === 0 ? 65534 : undefined;
@@ -119,6 +139,12 @@ test('files-17: a home that cannot be used is named, and none is made up', async
     expect(ran.code, home).toBe(2);
   }
   expect(existsSync(join(folder, 'relative'))).toBe(false);
+  const nowhere = { HOME: '/nonexistent', LIFEBOAT_STATE_DIR: '' };
+  expect((await lifeboat(folder, ['check'], nowhere, nobody)).stdout).toMatch(/✗ configuration .*state folder/);
+  const restored = await lifeboat(folder, ['restore', 'uploads', '--into', 'out', ...daily], nowhere, nobody);
+  expect(restored.code, restored.stderr).toBe(0);
+  const inAFile = await lifeboat(folder, ['backup'], { LIFEBOAT_STATE_DIR: '/etc/hostname' }, nobody);
+  expect(inAFile.stderr).toContain('[state-folder-unusable');
   const relative = await lifeboat(folder, ['status'], { LIFEBOAT_STATE_DIR: 'here' });
   expect(relative.stderr).toContain('LIFEBOAT_STATE_DIR is no absolute path');
   expect(existsSync(join(folder, 'here'))).toBe(false);

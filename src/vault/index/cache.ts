@@ -107,7 +107,7 @@ export function openIndexCache(file: string, identity: string): IndexCache {
     }
     cache.close();
   } catch (error) {
-    if (!isDamage(error)) throw error;
+    if (!isDamage(error)) throw ofState(dirname(file), error);
     // Put aside below. The vault has everything to make it again.
   }
   putAside(file);
