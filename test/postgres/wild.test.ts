@@ -345,9 +345,10 @@ test('pg-15: tables and sequences are found in a database of another encoding', 
   expect(await server.query(`SELECT nextval('"größe_id_seq"')::int AS next`, 'shop')).toEqual([{ next: 3 }]);
 });
 
-test('pg-07: triggers that forbid definitions, and a database that is read-only, keep no drill from measuring it', async () => {
+test('pg-07: triggers that forbid definitions, a database that is read-only, and an index that not all partitions have raise no alarm', async () => {
   await server.script(
     `CREATE TABLE t (a int PRIMARY KEY); INSERT INTO t VALUES (1);
+     CREATE TABLE p (i int) PARTITION BY LIST (i); CREATE TABLE p1 PARTITION OF p DEFAULT; CREATE INDEX ON ONLY p (i);
      CREATE FUNCTION no_ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'DDL only through migrations'; END $$;
      CREATE EVENT TRIGGER no_ddl ON ddl_command_start EXECUTE FUNCTION no_ddl();`,
     'shop',
@@ -356,7 +357,8 @@ test('pg-07: triggers that forbid definitions, and a database that is read-only,
   const { problems, measured, finding } = await roundTrip();
   expect(problems).toEqual([]);
   expect(finding.verdict).toBe('pass');
-  expect(measured.integrity.map(({ name, ok }) => [name, ok])).toContainEqual(['amcheck: indexes', true]);
+  expect(measured.integrity.filter(({ ok }) => !ok)).toEqual([]);
+  expect(measured.integrity.map(({ name }) => name)).toContain('amcheck: indexes');
 });
 
 test('pg-15: settings and labels that the server does not know are left out, and named', async () => {
