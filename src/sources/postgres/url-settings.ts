@@ -51,7 +51,8 @@ const ofOthers: ReadonlySet<string> = new Set([
     'applicationname',
     'preparethreshold',
   ],
-  ...['prepare_threshold', 'workaround', 'serverversion', 'supa'],
+  ...['prepare_threshold', 'workaround', 'serverversion', 'supa', 'prepare', 'min_size', 'max_size'],
+  ...['logintimeout', 'connecttimeout', 'sockettimeout', 'stringtype', 'rewritebatchedinserts', 'tcpkeepalive'],
 ]);
 
 /** Of libpq, and without a meaning where two programs of one host speak with one server for an hour. */

@@ -42,6 +42,9 @@ describe('a connection URL', () => {
     ['postgres://u@h/db?keepalives=1&keepalives_idle=30&gssencmode=disable', {}, []],
     ['postgres://u@h/db?sslmode=no-verify&uselibpqcompat=true', { tls: { mode: 'require' } }, ['uselibpqcompat']],
     ['postgres://u@h/db?ssl=true', { tls: { mode: 'require' } }, []],
+    ['postgresql+asyncpg://u@h/db?ssl=verify-full', { tls: { mode: 'verify-full' } }, []],
+    ['ecto://u@h/db?prepare=named', { host: 'h', database: 'db' }, ['prepare']],
+    ['POSTGRES://u@h/db?loginTimeout=5&tcpKeepAlive=true', { host: 'h' }, ['loginTimeout', 'tcpKeepAlive']],
     ['postgresql+asyncpg://u@h/db', {}, []],
     ['postgis://u@h/db', {}, []],
   ])('url-01: is taken as providers and ORMs print it: %s', (url, found, ignored) => {
@@ -57,6 +60,12 @@ describe('a connection URL', () => {
     expect(() => parseUrl('postgres://u:geheim@h/db?sslcrl=x')).toThrow(
       expect.objectContaining({ hint: expect.stringMatching(/^Remove sslcrl from it.*BACKUP_DATABASE_URL/) }),
     );
+  });
+
+  test('url-01: encryption that is asked for in words nobody knows is not passed over, and of several hosts one is asked for', () => {
+    expect(() => parseUrl('postgresql+asyncpg://u@h/db?ssl=strict')).toThrow(/sslmode must be one of/);
+    for (const url of ['postgres://u:p,w@a:1,b:2/db', 'postgres://a,b', 'postgres://u@h/db?host=a,b'])
+      expect(() => parseUrl(url), url).toThrow(/must name one host and one port/);
   });
 
   test.each(['p@ss/w#rd', 'p@ss/word', 'a#b', 'a/b', 'a?b@c'])(

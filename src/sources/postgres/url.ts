@@ -35,7 +35,7 @@ const socketFolder = '/var/run/postgresql';
 
 // As libpq reads it; the standard's parser refuses a user without a host, which is how one writes a socket.
 const form =
-  /^(?:jdbc:)?(?:postgres|postgresql|postgis|pgsql|psql)(?:\+\w+)?:\/\/(?:(?<user>[^:/?#]*)(?::(?<password>[^/?#]*))?@)?(?<host>\[[^\]]*\]|[^:/?#]*)(?::(?<port>\d*))?(?:\/(?<database>[^?#]*))?(?:\?(?<settings>[^#]*))?$/;
+  /^(?:jdbc:)?(?:postgres|postgresql|postgis|pgsql|psql|timescale|timescalegis|ecto|pgx\d?)(?:\+\w+)?:\/\/(?:(?<user>[^:/?#]*)(?::(?<password>[^/?#]*))?@)?(?<host>\[[^\]]*\]|[^:/?#]*)(?::(?<port>\d*))?(?:\/(?<database>[^?#]*))?(?:\?(?<settings>[^#]*))?$/i;
 
 /**
  * @throws `postgres-url-wrong`. What an ORM or a provider writes for itself is passed over; a setting that would have no effect and
@@ -55,7 +55,7 @@ export function parseUrl(url: string): ServerAddress {
   const host = setting('host') ?? part('host')?.replace(/^\[(.*)\]$/, '$1') ?? socketFolder;
   const port = Number(setting('port') ?? part('port') ?? '5432');
   if (host.includes(',') || !Number.isInteger(port)) {
-    throw urlWrong({ why: 'it must name one host and one port: the one that a backup shall read from' });
+    throw urlWrong({ why: oneHost });
   }
   const user = setting('user') ?? part('user') ?? userInfo().username;
   const password = setting('password') ?? part('password');
@@ -80,7 +80,10 @@ export function parseUrl(url: string): ServerAddress {
   };
 }
 
+const oneHost = 'it must name one host and one port: the one that a backup shall read from';
+
 function whyUnreadable(url: string): string {
+  if (/^[^/]+:\/\/(?:[^@/?#]*@)?[^@/?#,]+,[^@/?#]+(?:[/?]|$)/.test(url)) return oneHost;
   // Between the first colon and the last at sign stands the password.
   const password = /^[^:]+:\/\/[^:@/]*:([\s\S]*)@/.exec(url)?.[1] ?? '';
   const special = /[/?#@[\]]/.exec(password)?.[0];
@@ -89,10 +92,10 @@ function whyUnreadable(url: string): string {
 }
 
 function tlsSettings(setting: (name: string) => string | undefined): TlsSettings {
-  const bySsl = ({ true: 'require', 1: 'require', false: 'disable', 0: 'disable' } as Record<string, string>)[
-    setting('ssl') ?? ''
-  ];
-  const asked = setting('sslmode') ?? bySsl ?? 'prefer';
+  // Drivers take a yes or no there, or the word that libpq takes as sslmode. It is never passed over: who asks for encryption has it.
+  const ssl = setting('ssl')?.toLowerCase() ?? 'prefer';
+  const bySsl = ({ true: 'require', 1: 'require', false: 'disable', 0: 'disable' } as Record<string, string>)[ssl];
+  const asked = setting('sslmode') ?? bySsl ?? ssl;
   // Drivers' word for encryption without a look at the certificate, which is what libpq's `require` is.
   const mode = tlsModes.find((one) => one === (asked === 'no-verify' ? 'require' : asked));
   if (mode === undefined) throw urlWrong({ why: `sslmode must be one of ${tlsModes.join(', ')}` });
