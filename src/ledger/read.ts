@@ -3,11 +3,12 @@ import { countOf } from '../core/size.ts';
 import { ulidTime } from '../core/ulid.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { objectDamaged, objectMissing } from '../destinations/errors.ts';
-import { firstSound, type Trace, tracesUnder } from '../destinations/first-version.ts';
+import { firstSound, type Trace } from '../destinations/first-version.ts';
 import { ledgerDamaged } from '../vault/format/errors.ts';
-import { ledgerKey, parseKey } from '../vault/format/keys.ts';
+import { ledgerKey } from '../vault/format/keys.ts';
 import { decodeLedgerEntry, type LedgerObject, type LedgerRecord } from '../vault/format/ledger.ts';
 import { sha256Hex } from '../vault/hash.ts';
+import { listHeld } from '../vault/hold/listing.ts';
 import { byteGate } from '../vault/read/byte-gate.ts';
 import type { LedgerCache } from './cache.ts';
 
@@ -40,11 +41,9 @@ async function listLedger(
   const found = new Map<string, Holder[]>();
   for (const destination of destinations) {
     try {
-      for await (const trace of tracesUnder(destination, 'ledger/')) {
-        const parsed = parseKey(trace.key);
-        if (parsed?.type !== 'ledger') continue;
-        const holders = found.get(parsed.id);
-        if (holders === undefined) found.set(parsed.id, [{ destination, trace }]);
+      for await (const [{ id }, trace] of listHeld(destination, ['ledger'])) {
+        const holders = found.get(id);
+        if (holders === undefined) found.set(id, [{ destination, trace }]);
         else holders.push({ destination, trace });
       }
     } catch (error) {

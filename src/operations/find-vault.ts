@@ -8,7 +8,7 @@ import { destinationUnreachable } from '../destinations/errors.ts';
 import { openDestination } from '../destinations/registry.ts';
 import { vaultMissing } from '../vault/errors.ts';
 import { VAULT_KEY } from '../vault/format/keys.ts';
-import type { Damage } from '../vault/objects.ts';
+import type { Damage } from '../vault/hold/fetch-sound.ts';
 import { openVault } from '../vault/open.ts';
 import type { Trust } from '../vault/trust.ts';
 import type { VaultReader } from '../vault/vault.ts';

@@ -5,16 +5,17 @@ import { dayMs } from '../core/duration.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import type { Destination, Key } from '../destinations/destination.ts';
-import { type Trace, traceOf, tracesUnder } from '../destinations/first-version.ts';
+import { type Trace, traceOf } from '../destinations/first-version.ts';
 import { inState } from '../host/state-names.ts';
 import { foldLedger } from '../ledger/decisions.ts';
 import { readLedger } from '../ledger/read.ts';
 import { planFor } from '../retention/index.ts';
 import { type LogSpan, parseKey } from '../vault/format/keys.ts';
 import { baseOf } from '../vault/format/record.ts';
+import { allAt } from '../vault/hold/listing.ts';
+import type { WithNeeds } from '../vault/hold/needs.ts';
 import { isKeptSmall, type KeptRestorePoint, lockNeeds } from '../vault/keep/decide.ts';
 import { type KeptLocks, keepLocks } from '../vault/keep/keep.ts';
-import type { WithNeeds } from '../vault/needs.ts';
 import { openVault } from '../vault/open.ts';
 import { unreadLists } from '../vault/prune/prune.ts';
 import { isDoubtful, isKnownWriter, isOurs, knownById } from '../vault/trust.ts';
@@ -149,12 +150,8 @@ async function keepAt(
   try {
     birthMs ??= await birthAt(destination, kept);
     if (birthMs === undefined) return { why: 'it could lock objects, but does not lock what is stored' };
-    const traces = new Map<Key, Trace>();
-    for await (const trace of tracesUnder(destination, '')) {
-      run.signal.throwIfAborted();
-      traces.set(trace.key, trace);
-      nowMs = Math.max(nowMs, trace.modifiedMs);
-    }
+    const traces = await allAt(destination, run.signal);
+    for (const { modifiedMs } of traces.values()) nowMs = Math.max(nowMs, modifiedMs);
     const needs = lockNeeds(kept, traces.keys().filter(isKeptSmall), { nowMs, birthMs }, logsIn(traces, isKnown));
     done = await keepLocks({ destination, needs, traces, memory: locks, nowMs, rememberedMs, dryRun, run });
   } catch (error) {

@@ -1,8 +1,7 @@
 import { isRetiredWriter, type PruneLedger } from '../ledger/decisions.ts';
 import type { RetentionPlan } from '../retention/index.ts';
-import { listBytesOf } from '../vault/format/pack-list.ts';
 import { writerId } from '../vault/format/signing.ts';
-import type { WithNeeds } from '../vault/needs.ts';
+import { namedByRecord, type WithNeeds } from '../vault/hold/needs.ts';
 import type { PruneFacts } from '../vault/prune/decide.ts';
 import type { LogFacts } from '../vault/prune/logs.ts';
 import type { Place } from '../vault/prune/place.ts';
@@ -60,11 +59,12 @@ export function idOf(writer: string): string {
 export function wholeAt(places: readonly Place[], { key, needs, destinations }: WithNeeds<RestorePoint>): string[] {
   return places
     .filter(
-      ({ early, records, manifests, lists, packs, destination }) =>
+      ({ early, records, manifests, lists, epochKeys, packs, destination }) =>
         (records.has(key) || destinations.includes(destination.name)) &&
         (!early.has(key) ||
-          (manifests.get(needs.manifest[0])?.sizeBytes === needs.manifest[1] &&
-            needs.lists.every(([id, count]) => lists.get(id)?.sizeBytes === listBytesOf(count)) &&
+          (namedByRecord(needs).every(
+            ([, sizeBytes, id]) => (manifests.get(id) ?? lists.get(id) ?? epochKeys.get(id))?.sizeBytes === sizeBytes,
+          ) &&
             packs.hasAllOf(needs.packs))),
     )
     .map(({ destination }) => destination.name);

@@ -1,7 +1,7 @@
 import { countOf, formatSize } from '../core/size.ts';
 import { createIds } from '../vault/format/ids.ts';
-import { createIdSet } from '../vault/id-set.ts';
-import type { WithNeeds } from '../vault/needs.ts';
+import { createIdSet } from '../vault/hold/id-set.ts';
+import type { WithNeeds } from '../vault/hold/needs.ts';
 import type { Place } from '../vault/prune/place.ts';
 import { isStrange } from '../vault/trust.ts';
 import type { RestorePoint } from '../vault/vault.ts';

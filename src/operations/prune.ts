@@ -5,7 +5,7 @@ import { inState } from '../host/state-names.ts';
 import { nextCheckpoint, passedEntries, removeEntries, usualCheckpoints } from '../ledger/checkpoint.ts';
 import { freedBy, pruneFlood, type RetentionPlan } from '../retention/index.ts';
 import type { LedgerObject } from '../vault/format/ledger.ts';
-import type { SomeIds } from '../vault/id-set.ts';
+import type { SomeIds } from '../vault/hold/id-set.ts';
 import type { PruneFacts, SweepPlan } from '../vault/prune/decide.ts';
 import { removeDeadIndexes } from '../vault/prune/indexes.ts';
 import { type LockedNow, lockedNow } from '../vault/prune/locked.ts';

@@ -1,8 +1,8 @@
 import type { Run } from '../core/run.ts';
 import type { Restored } from '../sources/source.ts';
 import { restorePointMissing, writerUnknown } from '../vault/errors.ts';
+import type { Damage } from '../vault/hold/fetch-sound.ts';
 import { type Choice, chooseNewest, type PassedOver, tellPassedOver } from '../vault/newest.ts';
-import type { Damage } from '../vault/objects.ts';
 import { isStrange, keysOf } from '../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../vault/vault.ts';
 import { recorded } from './record-run.ts';

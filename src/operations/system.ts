@@ -18,7 +18,7 @@ import { inState } from '../host/state-names.ts';
 import { openSource, type SourceConfig } from '../sources/registry.ts';
 import type { Source } from '../sources/source.ts';
 import { rescueObject } from '../vault/format/rescue-script.ts';
-import type { Damage } from '../vault/objects.ts';
+import type { Damage } from '../vault/hold/fetch-sound.ts';
 import { openVault } from '../vault/open.ts';
 import type { VaultReader } from '../vault/vault.ts';
 import { type PackSizes, usualPackSizes } from '../vault/write/packing.ts';

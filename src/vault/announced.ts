@@ -1,11 +1,11 @@
 import type { Destination } from '../destinations/destination.ts';
 import { objectDamaged, objectMissing } from '../destinations/errors.ts';
-import { firstSound, type Trace, tracesUnder } from '../destinations/first-version.ts';
+import { firstSound, type Trace } from '../destinations/first-version.ts';
 import { withinBounds } from './ahead.ts';
 import { decodeAnnouncement } from './format/announcement.ts';
 import { announcementDamaged } from './format/errors.ts';
-import { parseKey } from './format/keys.ts';
 import { writerId } from './format/signing.ts';
+import { listHeld } from './hold/listing.ts';
 import { isKnownKey, type Trust } from './trust.ts';
 import type { Suspect } from './vault.ts';
 
@@ -42,8 +42,7 @@ export async function announcedAt(
   const cut: string[] = [];
   for (const folder of foldersOf(trust)) {
     let names = 0;
-    for await (const trace of tracesUnder(destination, folder)) {
-      if (parseKey(trace.key)?.type !== 'announcement') continue;
+    for await (const [, trace] of listHeld(destination, ['announcement'], { under: folder })) {
       if (++names > mostForWriters && !deletes) {
         cut.push(folder);
         break;

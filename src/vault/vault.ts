@@ -2,7 +2,7 @@ import type { Destination } from '../destinations/destination.ts';
 import type { Contents } from '../sources/source.ts';
 import type { Ids } from './format/ids.ts';
 import type { SnapshotRecord } from './format/record.ts';
-import type { NeedsReader } from './needs.ts';
+import type { NeedsReader } from './hold/needs.ts';
 import type { Doubt, Trust } from './trust.ts';
 
 /** One restore point as found: its record, checked (signature, vault id), where copies of it are, and whether it is believed. */

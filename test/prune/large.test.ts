@@ -16,7 +16,7 @@ import { recordBytes, recordHash, recordKey, signRecord } from '../../src/vault/
 import { newSigningKey, writerId } from '../../src/vault/format/signing.ts';
 import { encodeVaultFile } from '../../src/vault/format/vault-file.ts';
 import { sha256Hex } from '../../src/vault/hash.ts';
-import { createIdSet } from '../../src/vault/id-set.ts';
+import { createIdSet } from '../../src/vault/hold/id-set.ts';
 import { openVault } from '../../src/vault/open.ts';
 import { decideMarks, decideSweep } from '../../src/vault/prune/decide.ts';
 import { surveyVault } from '../../src/vault/prune/prune.ts';

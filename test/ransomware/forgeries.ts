@@ -9,7 +9,7 @@ import { generationKey, ledgerKey } from '../../src/vault/format/keys.ts';
 import { encodeLedgerEntry } from '../../src/vault/format/ledger.ts';
 import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
 import { sha256Hex } from '../../src/vault/hash.ts';
-import { needsReader } from '../../src/vault/needs.ts';
+import { needsReader } from '../../src/vault/hold/needs.ts';
 import type { RestorePoint } from '../../src/vault/vault.ts';
 
 /** What is on a host's disk is the attacker's: its signing key too. */

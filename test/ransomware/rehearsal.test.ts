@@ -16,7 +16,7 @@ import { generateIdentity } from '../../src/vault/age/identity.ts';
 import { listKey, packKey } from '../../src/vault/format/keys.ts';
 import { recordKey } from '../../src/vault/format/record.ts';
 import { newSigningKey } from '../../src/vault/format/signing.ts';
-import type { WithNeeds } from '../../src/vault/needs.ts';
+import type { WithNeeds } from '../../src/vault/hold/needs.ts';
 import { newestPoint } from '../../src/vault/newest.ts';
 import { openVault } from '../../src/vault/open.ts';
 import type { RestorePoint } from '../../src/vault/vault.ts';

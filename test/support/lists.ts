@@ -5,7 +5,7 @@ import { listKey } from '../../src/vault/format/keys.ts';
 import { decodePackList, encodePackList, type ListName } from '../../src/vault/format/pack-list.ts';
 import type { SnapshotRecord } from '../../src/vault/format/record.ts';
 import { sha256Hex } from '../../src/vault/hash.ts';
-import { packsOf } from '../../src/vault/needs.ts';
+import { packsOf } from '../../src/vault/hold/needs.ts';
 
 export type SizedPack = readonly [string, number];
 

@@ -13,7 +13,7 @@ import { restore } from '../../src/operations/restore.ts';
 import { type OpenSystem, openSystem } from '../../src/operations/system.ts';
 import { type VerifyOutcome, verify } from '../../src/operations/verify.ts';
 import type { Source } from '../../src/sources/source.ts';
-import type { WithNeeds } from '../../src/vault/needs.ts';
+import type { WithNeeds } from '../../src/vault/hold/needs.ts';
 import { openVault } from '../../src/vault/open.ts';
 import type { RestorePoint } from '../../src/vault/vault.ts';
 import { type Picture, pictureOfContents } from './pictures.ts';

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { LifeboatError } from '../../src/core/errors.ts';
 import type { VerifyOutcome } from '../../src/operations/verify.ts';
 import { epochKeyKey, listKey, manifestKey, packKey, parseKey } from '../../src/vault/format/keys.ts';
-import type { WithNeeds } from '../../src/vault/needs.ts';
+import type { WithNeeds } from '../../src/vault/hold/needs.ts';
 import type { RestorePoint } from '../../src/vault/vault.ts';
 import { type Picture, pictureOf } from '../support/pictures.ts';
 import type { TestSystem } from '../support/system.ts';

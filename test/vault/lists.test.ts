@@ -8,7 +8,7 @@ import { createIds } from '../../src/vault/format/ids.ts';
 import { listKey } from '../../src/vault/format/keys.ts';
 import type { PackList } from '../../src/vault/format/pack-list.ts';
 import { recordBytes, recordKey, signRecord } from '../../src/vault/format/record.ts';
-import { packsOf } from '../../src/vault/needs.ts';
+import { packsOf } from '../../src/vault/hold/needs.ts';
 import type { VaultReader } from '../../src/vault/vault.ts';
 import { heal } from '../../src/vault/verify/heal.ts';
 import { neededObjects } from '../../src/vault/verify/needed.ts';

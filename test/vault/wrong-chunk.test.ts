@@ -5,7 +5,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { startRun } from '../../src/core/run.ts';
 import { auditedVerify } from '../../src/operations/audit/audited.ts';
 import type { VerifyOutcome } from '../../src/operations/verify.ts';
-import type { Needs } from '../../src/vault/needs.ts';
+import type { Needs } from '../../src/vault/hold/needs.ts';
 import { readTreeCache, writeTreeCache } from '../../src/vault/write/tree-cache.ts';
 import { publicKeyIn } from '../../src/vault/writer-key-file.ts';
 import { lifeboat, project } from '../cli/lifeboat.ts';

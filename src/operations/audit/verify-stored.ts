@@ -2,7 +2,7 @@ import { inState } from '../../host/state-names.ts';
 import { openLedgerCache } from '../../ledger/cache.ts';
 import { rememberedNewest } from '../../ledger/ledger.ts';
 import { type VerifiedLedger, verifyEvidence } from '../../ledger/verify.ts';
-import type { Damage } from '../../vault/objects.ts';
+import type { Damage } from '../../vault/hold/fetch-sound.ts';
 import { isOurs, isPruner } from '../../vault/trust.ts';
 import { publicKeyIn } from '../../vault/writer-key-file.ts';
 import type { OpenSystem } from '../system.ts';

@@ -1,7 +1,7 @@
 import { configurationDataset } from '../../core/configuration-dataset.ts';
 import { freedBy } from '../../retention/index.ts';
 import { writerId } from '../../vault/format/signing.ts';
-import type { WithNeeds } from '../../vault/needs.ts';
+import type { WithNeeds } from '../../vault/hold/needs.ts';
 import { newestOrNone } from '../../vault/newest.ts';
 import { pointsOf } from '../../vault/of-system.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';

@@ -8,7 +8,6 @@ import { inState } from '../../host/state-names.ts';
 import { foldLedger } from '../../ledger/decisions.ts';
 import { readLedger } from '../../ledger/read.ts';
 import { type Copied, copyMissing } from '../../vault/copy/copy-missing.ts';
-import { type Holdings, holdingsOf } from '../../vault/copy/holdings.ts';
 import { type CopyPlan, planCopy, type Wanted } from '../../vault/copy/plan.ts';
 import { type SpreadRule, spreadRule, tellStrange, wantedBy } from '../../vault/copy/spread.ts';
 import { completeVault } from '../../vault/copy/vault-file.ts';
@@ -16,6 +15,7 @@ import { withdrawnAt } from '../../vault/copy/withdrawn.ts';
 import { vaultReplaced, vaultsDiffer } from '../../vault/errors.ts';
 import { VAULT_KEY } from '../../vault/format/keys.ts';
 import { decodeVaultFile } from '../../vault/format/vault-file.ts';
+import { type Sizes, sizesAt } from '../../vault/hold/listing.ts';
 import { lockCopier } from '../../vault/lock.ts';
 import { openVault } from '../../vault/open.ts';
 import { isOurs } from '../../vault/trust.ts';
@@ -171,13 +171,13 @@ async function plannedFor(
   system: OpenSystem,
   request: CopyRequest,
   target: Counted,
-  sources: readonly Holdings[],
+  sources: readonly Sizes[],
   vault: KnownVault,
   run: Run,
 ): Promise<PlannedCopy> {
   try {
     await refuseStranger(system, request, target, vault.id, sources);
-    const to = await holdingsOf(target, run.signal);
+    const to = await sizesAt(target, run.signal);
     const from = sources.filter(({ destination }) => destination.name !== target.name);
     const { reader, wanted } = vault;
     const points = async () => reader.withNeeds((await reader.pointsOfAll()).points, run.signal);
@@ -196,7 +196,7 @@ async function refuseStranger(
   { refill }: CopyRequest,
   target: Destination,
   vault: string,
-  sources: readonly Holdings[],
+  sources: readonly Sizes[],
 ): Promise<void> {
   try {
     if (decodeVaultFile(await target.get(VAULT_KEY)).vault === vault) return;
@@ -240,10 +240,10 @@ function nothing(destination: string, behind: string, requests: Requests = {}): 
 /** Lists side by side; one that fails is left out. */
 async function listed(destinations: readonly Destination[], options: { readonly hidden: boolean }, run: Run) {
   const results = await Promise.allSettled(
-    destinations.map((destination) => holdingsOf(destination, run.signal, options)),
+    destinations.map((destination) => sizesAt(destination, run.signal, options)),
   );
   run.signal.throwIfAborted();
-  const holdings: Holdings[] = [];
+  const holdings: Sizes[] = [];
   const failed: { name: string; error: string }[] = [];
   for (const [index, result] of results.entries()) {
     if (result.status === 'fulfilled') holdings.push(result.value);

@@ -7,7 +7,7 @@ import { plantVault } from '../../../test/support/plant-vault.ts';
 import { dayMs, hourMs } from '../../core/duration.ts';
 import { classNames, objectionsTo } from '../../core/storage-classes.ts';
 import { listBytesOf } from '../../vault/format/pack-list.ts';
-import { packsOf } from '../../vault/needs.ts';
+import { packsOf } from '../../vault/hold/needs.ts';
 import { openSystem } from '../system.ts';
 import { costOf } from './cost.ts';
 import { monthlyCost, restoreCost } from './estimate.ts';

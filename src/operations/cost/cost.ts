@@ -4,7 +4,7 @@ import { bucketProvider, serverProvider } from '../../core/providers.ts';
 import { foldLedger } from '../../ledger/decisions.ts';
 import { readLedger } from '../../ledger/read.ts';
 import { planFor } from '../../retention/index.ts';
-import type { WithNeeds } from '../../vault/needs.ts';
+import type { WithNeeds } from '../../vault/hold/needs.ts';
 import { newestOrNone } from '../../vault/newest.ts';
 import { isOurs } from '../../vault/trust.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';

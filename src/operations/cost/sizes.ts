@@ -1,6 +1,6 @@
 import { listKey, manifestKey, packKey } from '../../vault/format/keys.ts';
 import { listBytesOf } from '../../vault/format/pack-list.ts';
-import type { WithNeeds } from '../../vault/needs.ts';
+import type { WithNeeds } from '../../vault/hold/needs.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
 
 export interface StoredObject {

@@ -11,7 +11,7 @@ import { openEpochs } from '../../vault/epochs/open.ts';
 import { encodeGrant } from '../../vault/format/grant.ts';
 import { epochKeyKey, grantKey } from '../../vault/format/keys.ts';
 import { sha256Hex } from '../../vault/hash.ts';
-import { putConfirmed } from '../../vault/put-confirmed.ts';
+import { putConfirmed } from '../../vault/hold/put-confirmed.ts';
 import { isKnownWriter } from '../../vault/trust.ts';
 import type { VaultReader } from '../../vault/vault.ts';
 import { noteIfPossible } from '../note-in-ledger.ts';

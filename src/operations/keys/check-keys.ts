@@ -3,7 +3,7 @@ import type { Run } from '../../core/run.ts';
 import { recipientOf } from '../../vault/age/identity.ts';
 import { plainRecipient, printOf } from '../../vault/age/recipient-print.ts';
 import { believedEpochs, openersOf } from '../../vault/epochs/grants.ts';
-import type { WithNeeds } from '../../vault/needs.ts';
+import type { WithNeeds } from '../../vault/hold/needs.ts';
 import { newestOrNone } from '../../vault/newest.ts';
 import { tryKey } from '../../vault/read/opens.ts';
 import { isDoubtful } from '../../vault/trust.ts';

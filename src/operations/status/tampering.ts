@@ -1,6 +1,6 @@
 import { countOf } from '../../core/size.ts';
 import { clockDisputes } from '../../vault/clocks.ts';
-import { spoiledCodes } from '../../vault/objects.ts';
+import { spoiledCodes } from '../../vault/hold/fetch-sound.ts';
 import type { Doubt } from '../../vault/trust.ts';
 import type { RestorePoint } from '../../vault/vault.ts';
 import type { Trouble } from '../reach.ts';

@@ -13,9 +13,9 @@ import { createIds } from '../format/ids.ts';
 import { generationKey, manifestKey, packKey } from '../format/keys.ts';
 import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../format/record.ts';
 import { newSigningKey } from '../format/signing.ts';
-import { needsReader } from '../needs.ts';
+import { sizesAt } from '../hold/listing.ts';
+import { needsReader } from '../hold/needs.ts';
 import { type CopyOptions, copyMissing } from './copy-missing.ts';
-import { holdingsOf } from './holdings.ts';
 import { planCopy } from './plan.ts';
 import { withdrawnAt } from './withdrawn.ts';
 
@@ -76,8 +76,8 @@ async function copy(
   more: Partial<CopyOptions> = {},
   run = startRun({ clock: systemClock }),
 ) {
-  const held = await Promise.all(sources.map((source) => holdingsOf(source, run.signal, { hidden: true })));
-  const target = await holdingsOf(to, run.signal);
+  const held = await Promise.all(sources.map((source) => sizesAt(source, run.signal, { hidden: true })));
+  const target = await sizesAt(to, run.signal);
   const plan = planCopy(target, held, await withdrawnAt(vault, [target, ...held]));
   const withNeeds = needsReader(sources, createIds(), () => {});
   return copyMissing(plan, { vault, withNeeds, ...more }, run);

@@ -5,19 +5,17 @@ import { objectDamaged, objectExists, objectMissing } from '../../destinations/e
 import { firstSound, traceOf } from '../../destinations/first-version.ts';
 import { believedEpochs } from '../epochs/grants.ts';
 import { type Cover, spanOf } from '../format/cover.ts';
-import { epochKeyKey, grantKey, listKey, logKey, manifestKey, type ParsedKey, packKey } from '../format/keys.ts';
-import { listBytesOf } from '../format/pack-list.ts';
-import type { SnapshotRecord } from '../format/record.ts';
+import { grantKey, listKey, logKey, type ParsedKey, packKey } from '../format/keys.ts';
 import { sha256Hex } from '../hash.ts';
+import type { Sizes } from '../hold/listing.ts';
+import { allNeeded, type Needs, type NeedsReader } from '../hold/needs.ts';
+import { putConfirmed } from '../hold/put-confirmed.ts';
+import { type Sound, soundObject } from '../hold/sound.ts';
 import { inParallel } from '../in-parallel.ts';
 import { type Floors, isLetGo } from '../logs/floors.ts';
-import type { Needs, NeedsReader } from '../needs.ts';
-import { putConfirmed } from '../put-confirmed.ts';
 import { release } from '../release.ts';
 import { isKnownWriter, isOurs, isPruner, type Trust } from '../trust.ts';
-import { believe, believedCover, believedRecord } from './belief.ts';
 import { recordsStrange } from './errors.ts';
-import type { Holdings } from './holdings.ts';
 import type { CopyPlan, Missing } from './plan.ts';
 import type { SpreadRule } from './spread.ts';
 
@@ -64,7 +62,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
   }));
   const waiting: Key[] = [];
   const strange: Key[] = [];
-  const silent = new Map<Holdings, unknown>();
+  const silent = new Map<Sizes, unknown>();
   const done = { objects: 0, bytes: 0, records: 0 };
   const grants = await grantsThatCount(plan, options);
 
@@ -113,7 +111,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
   }
 
   /** Its bytes, and what they are where it is a record or a cover. Where versions are kept, what was put over it is looked through. */
-  async function soundFrom(source: Holdings, missing: Missing): Promise<Sound> {
+  async function soundFrom(source: Sizes, missing: Missing): Promise<Sound & { readonly body: Uint8Array }> {
     const { key } = missing;
     const { destination: from } = source;
     // What this place listed: another one may have lied about its size.
@@ -133,31 +131,31 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
   }
 
   /** @throws `object-damaged` */
-  function checked(from: Destination, missing: Missing, body: Uint8Array): Omit<Sound, 'body'> {
+  function checked(from: Destination, missing: Missing, body: Uint8Array): Sound {
     const { key, parsed } = missing;
     const refuse = (why: string) => objectDamaged({ destination: from.name, key, why });
-    let record: SnapshotRecord | undefined;
-    let cover: Cover | undefined;
-    let signer: string | undefined;
+    let found: Sound;
     try {
-      if (parsed.type === 'snapshot') record = believedRecord(options.vault, key, body);
-      else if (parsed.type === 'cover') cover = believedCover(options.vault, key, body);
-      else signer = believe(options.vault, key, parsed, body);
+      found = soundObject(options.vault, key, parsed, body);
     } catch (error) {
       throw refuse(sentenceOf(error));
     }
-    signer ??= cover?.writer;
-    const isStrange =
-      parsed.type === 'grant'
-        ? !grants.has(key)
-        : signer !== undefined && !maySpread(parsed, signer, options.trust ?? {});
-    if (isStrange) throw recordsStrange({ objects: key });
-    if (record !== undefined && options.spreads?.(record) === false) throw recordsStrange({ objects: key });
-    return { record, cover };
+    if (!maySpread(key, parsed, found)) throw recordsStrange({ objects: key });
+    return found;
+  }
+
+  /** What strangers signed stays where they put it: where there are locks, nobody could take it away again. */
+  function maySpread(key: Key, parsed: ParsedKey, { writer, record }: Sound): boolean {
+    const { trust = {}, spreads } = options;
+    if (parsed.type === 'grant') return grants.has(key);
+    if (record !== undefined) return spreads?.(record) !== false;
+    if (writer === undefined) return true;
+    if (parsed.type === 'cover') return isKnownWriter(trust, writer, parsed.system);
+    return parsed.type === 'generation' ? isPruner(trust, writer) : isOurs(trust, writer);
   }
 
   /** A record waits for what it needs, and stays behind where a prune has marked that. */
-  async function mayGo({ record, cover }: Omit<Sound, 'body'>): Promise<'goes' | 'waits' | 'leaves'> {
+  async function mayGo({ record, cover }: Sound): Promise<'goes' | 'waits' | 'leaves'> {
     if (cover !== undefined) return hasPieces(to, cover, plan.floors) ? 'goes' : 'waits';
     if (record === undefined) return 'goes';
     const [known] = await options.withNeeds([{ record }], run.signal);
@@ -174,12 +172,6 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
   return { ...done, refused, waiting, strange, silent: failed };
 }
 
-/** What strangers signed stays where they put it: where there are locks, nobody could take it away again. */
-function maySpread(parsed: ParsedKey, signer: string, trust: Trust): boolean {
-  if (parsed.type === 'cover') return isKnownWriter(trust, signer, parsed.system);
-  return parsed.type === 'generation' ? isPruner(trust, signer) : isOurs(trust, signer);
-}
-
 /** Those of writers that are known, and of who opens their epochs; looked for where there is one to copy. */
 async function grantsThatCount(
   { to, objects }: CopyPlan,
@@ -193,23 +185,13 @@ async function grantsThatCount(
   return new Set(believed.map(({ epoch, id }) => grantKey(epoch, id)));
 }
 
-interface Sound {
-  readonly body: Uint8Array;
-  readonly record: SnapshotRecord | undefined;
-  readonly cover: Cover | undefined;
-}
-
 /** A destination names only restore points that it holds whole. */
-function hasAll({ sizes }: Holdings, { manifest, lists, packs, keys }: Needs): boolean {
-  if (packs.unread.length > 0 || sizes.get(manifestKey(manifest[0])) !== manifest[1]) return false;
-  if (lists.some(([id, count]) => sizes.get(listKey(id)) !== listBytesOf(count))) return false;
-  if (keys.some(([epoch, id, sizeBytes]) => sizes.get(epochKeyKey(epoch, id)) !== sizeBytes)) return false;
-  for (const [id, sizeBytes] of packs) if (sizes.get(packKey(id)) !== sizeBytes) return false;
-  return true;
+function hasAll({ sizes }: Sizes, needs: Needs): boolean {
+  return needs.packs.unread.length === 0 && allNeeded(needs).every(([key, sizeBytes]) => sizes.get(key) === sizeBytes);
 }
 
 /** Of a cover: but for those that a prune lets go of. */
-function hasPieces({ sizes }: Holdings, cover: Cover, floors: Floors): boolean {
+function hasPieces({ sizes }: Sizes, cover: Cover, floors: Floors): boolean {
   return cover.pieces.every(([start, end, id, sizeBytes]) => {
     const span = spanOf(cover, start, end);
     return isLetGo(floors, span) || sizes.get(logKey(span, id)) === sizeBytes;

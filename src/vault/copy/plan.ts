@@ -1,7 +1,7 @@
 import type { Key } from '../../destinations/destination.ts';
 import { isHashed, isNamedByHash, type ParsedKey, parseKey } from '../format/keys.ts';
+import type { Sizes } from '../hold/listing.ts';
 import { type Floors, isLetGo } from '../logs/floors.ts';
-import type { Holdings } from './holdings.ts';
 import type { Withdrawn } from './withdrawn.ts';
 
 /** An object that a destination lacks, and who has it. */
@@ -10,11 +10,11 @@ export interface Missing {
   readonly parsed: ParsedKey;
   readonly sizeBytes: number;
   /** At least one. */
-  readonly sources: readonly Holdings[];
+  readonly sources: readonly Sizes[];
 }
 
 export interface CopyPlan {
-  readonly to: Holdings;
+  readonly to: Sizes;
   /** What records need, in the order in which it is copied. */
   readonly objects: readonly Missing[];
   /** They come last: a destination names only restore points, and pieces of logs, that it holds. Oldest first. */
@@ -59,12 +59,12 @@ const order: Readonly<Partial<Record<ParsedKey['type'], number>>> = {
  * that nobody wants.
  */
 export function planCopy(
-  to: Holdings,
-  sources: readonly Holdings[],
+  to: Sizes,
+  sources: readonly Sizes[],
   { number, ids: withdrawn, floors }: Withdrawn,
   wanted: Wanted = () => true,
 ): CopyPlan {
-  const missing = new Map<Key, Missing & { readonly sources: Holdings[] }>();
+  const missing = new Map<Key, Missing & { readonly sources: Sizes[] }>();
   const differing = new Set<Key>();
   let totalBytes = 0;
   for (const source of sources) {

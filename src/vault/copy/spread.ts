@@ -6,7 +6,7 @@ import { believedEpochs } from '../epochs/grants.ts';
 import { spanOf } from '../format/cover.ts';
 import { logKey } from '../format/keys.ts';
 import { recordHash, recordKey, type SnapshotRecord } from '../format/record.ts';
-import { createIdSet } from '../id-set.ts';
+import { createIdSet } from '../hold/id-set.ts';
 import { believedCovers } from '../logs/covers.ts';
 import { type Doubt, isKnownWriter } from '../trust.ts';
 import type { VaultReader } from '../vault.ts';

@@ -3,8 +3,8 @@ import type { Key } from '../../destinations/destination.ts';
 import { RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
 import { encodeVaultFile } from '../format/vault-file.ts';
 import { sha256Hex } from '../hash.ts';
-import { putConfirmed } from '../put-confirmed.ts';
-import type { Holdings } from './holdings.ts';
+import type { Sizes } from '../hold/listing.ts';
+import { putConfirmed } from '../hold/put-confirmed.ts';
 
 /** All that is in it follows from the id, which every record repeats: so it is the same bytes everywhere. */
 export function vaultFileOf(vault: string): Uint8Array {
@@ -12,12 +12,7 @@ export function vaultFileOf(vault: string): Uint8Array {
 }
 
 /** Makes a filled destination a vault. Last: until then an interrupted filling begins again. */
-export async function completeVault(
-  to: Holdings,
-  vault: string,
-  rescue: Uint8Array,
-  signal: AbortSignal,
-): Promise<void> {
+export async function completeVault(to: Sizes, vault: string, rescue: Uint8Array, signal: AbortSignal): Promise<void> {
   const put = async (key: Key, bytes: Uint8Array) => {
     if (to.sizes.has(key)) return;
     await putConfirmed(to.destination, key, bytes, sha256Hex(bytes), signal);

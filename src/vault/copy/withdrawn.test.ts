@@ -6,7 +6,7 @@ import { openMemory } from '../../destinations/memory/destination.ts';
 import { generationBytes, signGeneration } from '../format/generation.ts';
 import { generationKey } from '../format/keys.ts';
 import { newSigningKey } from '../format/signing.ts';
-import { holdingsOf } from './holdings.ts';
+import { sizesAt } from '../hold/listing.ts';
 import { withdrawnAt } from './withdrawn.ts';
 
 const vault = newUlid(0, randomBytes);
@@ -24,7 +24,7 @@ test("a stranger's prune withdraws nothing: what it names is copied all the same
   const one = openMemory({ name: 'one' });
   await one.put(generationKey(1), generation(1, [dead], ours.privateKey));
   await one.put(generationKey(2), generation(2, [dead, living], theirs.privateKey));
-  const held = await holdingsOf(one, new AbortController().signal);
+  const held = await sizesAt(one, new AbortController().signal);
   const trust = { writers: knowing([ours.publicKey]) };
   const { number, ids } = await withdrawnAt(vault, [held], { trust });
   expect({ number, ids: [...ids] }).toEqual({ number: 1, ids: [dead] });

@@ -1,11 +1,11 @@
 import { parseKey } from '../format/keys.ts';
 import { baseOf, type LogBase } from '../format/record.ts';
+import type { Sizes } from '../hold/listing.ts';
+import type { WithNeeds } from '../hold/needs.ts';
 import { type Floors, keptFor } from '../logs/floors.ts';
-import type { WithNeeds } from '../needs.ts';
 import { readView, withdraws } from '../prune/view.ts';
 import { isKnownWriter, type Trust } from '../trust.ts';
 import type { RestorePoint } from '../vault.ts';
-import type { Holdings } from './holdings.ts';
 
 /** What the newest prune says, for who copies. */
 export interface Withdrawn {
@@ -29,7 +29,7 @@ export interface WithdrawnOptions {
 /** What cannot be read, or is signed by somebody who may not prune, withdraws nothing: then too much is copied, never too little. */
 export async function withdrawnAt(
   vault: string,
-  all: readonly Holdings[],
+  all: readonly Sizes[],
   { trust = {}, points, removed }: WithdrawnOptions = {},
 ): Promise<Withdrawn> {
   const pruned = all.filter(({ sizes }) => sizes.keys().some((key) => parseKey(key)?.type === 'generation'));

@@ -1,8 +1,9 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
-import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import { firstSound, type Trace } from '../../destinations/first-version.ts';
 import { decodeGrant, type Grant, maxGrantBytes } from '../format/grant.ts';
 import { parseKey } from '../format/keys.ts';
+import { listHeld } from '../hold/listing.ts';
 import { inParallel } from '../in-parallel.ts';
 import { isKnownKey, type Trust } from '../trust.ts';
 
@@ -22,8 +23,8 @@ export interface GrantReading {
 /** What lies under `keys/` at one destination. */
 export async function keysAt(destination: Destination): Promise<Trace[]> {
   const traces: Trace[] = [];
-  for await (const trace of tracesUnder(destination, 'keys/')) {
-    if (parseKey(trace.key) !== undefined && traces.push(trace) >= mostNames) break;
+  for await (const [, trace] of listHeld(destination, ['epoch-key', 'grant'])) {
+    if (traces.push(trace) >= mostNames) break;
   }
   return traces;
 }

@@ -1,11 +1,11 @@
 import type { Destination, Key } from '../../destinations/destination.ts';
-import { tracesUnder } from '../../destinations/first-version.ts';
 import { noIdentityFits } from '../age/errors.ts';
 import { historyClosed } from '../errors.ts';
 import { maxEpochKeyBytes } from '../format/grant.ts';
-import { epochKeyKey, parseKey } from '../format/keys.ts';
+import { epochKeyKey } from '../format/keys.ts';
 import type { SnapshotRecord } from '../format/record.ts';
-import { type Damage, damageOf, fetchSound } from '../objects.ts';
+import { type Damage, damageOf, fetchSound } from '../hold/fetch-sound.ts';
+import { listHeld } from '../hold/listing.ts';
 import { openEpochKey } from './epoch.ts';
 import type { GrantedEpoch } from './grants.ts';
 
@@ -110,10 +110,11 @@ async function othersAt(
 ): Promise<(Named & { readonly key: Key })[]> {
   const found: (Named & { readonly key: Key })[] = [];
   try {
-    for await (const { key, sizeBytes } of tracesUnder(destination, `keys/${epoch}/`)) {
-      const parsed = parseKey(key);
-      if (parsed?.type !== 'epoch-key' || tried.has(key) || sizeBytes > maxEpochKeyBytes) continue;
-      if (found.push({ key, id: parsed.id, sizeBytes }) >= mostTried) break;
+    for await (const [{ id }, { key, sizeBytes }] of listHeld(destination, ['epoch-key'], {
+      under: `keys/${epoch}/`,
+    })) {
+      if (tried.has(key) || sizeBytes > maxEpochKeyBytes) continue;
+      if (found.push({ key, id, sizeBytes }) >= mostTried) break;
     }
   } catch (error) {
     onDamage(damageOf(destination.name, `keys/${epoch}/`, error));

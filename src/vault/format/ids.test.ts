@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { createIdSet } from '../id-set.ts';
+import { createIdSet } from '../hold/id-set.ts';
 import { createIds } from './ids.ts';
 
 const sha = (number: number) => createHash('sha256').update(`${number}`).digest('hex');

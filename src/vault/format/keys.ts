@@ -27,6 +27,23 @@ export type ParsedKey =
   | ({ readonly type: 'log'; readonly id: string } & LogSpan)
   | ({ readonly type: 'cover'; readonly id: string } & LogSpan);
 
+/** Where the objects of a type lie. Two stand by themselves. */
+export const folders = {
+  pack: 'packs/',
+  manifest: 'manifests/',
+  list: 'lists/',
+  index: 'index/',
+  snapshot: 'snapshots/',
+  generation: 'gc/',
+  ledger: 'ledger/',
+  endorsement: 'endorsements/',
+  announcement: 'format/',
+  'epoch-key': 'keys/',
+  grant: 'keys/',
+  log: 'logs/',
+  cover: 'covers/',
+} as const satisfies Record<Exclude<ParsedKey['type'], 'vault' | 'rescue'>, string>;
+
 /** Objects that are named by their own SHA-256, and are there because a record or a cover needs them. */
 export type HashedKey = Extract<ParsedKey, { readonly type: 'pack' | 'manifest' | 'list' | 'log' }>;
 

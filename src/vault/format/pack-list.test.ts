@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { packsOf } from '../needs.ts';
+import { packsOf } from '../hold/needs.ts';
 import { createIds } from './ids.ts';
 import { decodePackList, encodePackList, listBytesOf, MAX_LISTED_PACKS } from './pack-list.ts';
 

@@ -164,6 +164,13 @@ export function decodeRecord(bytes: Uint8Array): SnapshotRecord {
   return record;
 }
 
+/** The same, of this vault and under its own key. @throws also where it belongs elsewhere: only the sentence is used */
+export function decodeRecordAt(vault: string, key: string, bytes: Uint8Array): SnapshotRecord {
+  const record = decodeRecord(bytes);
+  if (record.vault !== vault || recordKey(record) !== key) throw new Error('it belongs elsewhere');
+  return record;
+}
+
 const hashes = new WeakMap<SnapshotRecord, string>();
 
 /** SHA-256 (hex) of a record as stored: the next record of its writer names it. Records that were read know it. */

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { dayMs } from '../../core/duration.ts';
 import { createIds } from '../format/ids.ts';
 import { coverKey, type LogSpan, logKey, parseKey } from '../format/keys.ts';
-import { packsOf } from '../needs.ts';
+import { packsOf } from '../hold/needs.ts';
 import { isKeptSmall, lockNeeds } from './decide.ts';
 
 const position = (at: number) => at.toString(16).padStart(16, '0');

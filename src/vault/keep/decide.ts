@@ -1,11 +1,10 @@
 import { dayMs } from '../../core/duration.ts';
 import type { Key } from '../../destinations/destination.ts';
 import type { Trace } from '../../destinations/first-version.ts';
-import { epochKeyKey, isHashed, type LogSpan, listKey, manifestKey, packKey, parseKey } from '../format/keys.ts';
-import { listBytesOf } from '../format/pack-list.ts';
+import { isHashed, type LogSpan, parseKey } from '../format/keys.ts';
 import type { LogBase } from '../format/record.ts';
+import { allNeeded, type WithNeeds } from '../hold/needs.ts';
 import { historyName, historyOfSpan } from '../logs/floors.ts';
-import type { WithNeeds } from '../needs.ts';
 import type { RestorePoint } from '../vault.ts';
 
 /** A restore point that retention keeps. */
@@ -65,16 +64,9 @@ export function lockNeeds(
   };
   let longest = 0;
   for (const { point, staysMs = 0 } of kept) {
-    const {
-      key,
-      needs: { manifest, lists, packs, keys },
-    } = point;
     longest = Math.max(longest, staysMs);
-    need(key, undefined, staysMs);
-    need(manifestKey(manifest[0]), manifest[1], staysMs);
-    for (const [id, count] of lists) need(listKey(id), listBytesOf(count), staysMs);
-    for (const [pack, sizeBytes] of packs) need(packKey(pack), sizeBytes, staysMs);
-    for (const [epoch, id, sizeBytes] of keys) need(epochKeyKey(epoch, id), sizeBytes, staysMs);
+    need(point.key, undefined, staysMs);
+    for (const [key, sizeBytes] of allNeeded(point.needs)) need(key, sizeBytes, staysMs);
   }
   if (kept.length === 0) return needs;
   // The index saves an upload and no restore point: it need not outlive the newest of them.

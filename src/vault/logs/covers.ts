@@ -1,10 +1,11 @@
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { isOfTheDestination } from '../../destinations/errors.ts';
-import { firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import { firstSound, type Trace } from '../../destinations/first-version.ts';
 import { withinBounds } from '../ahead.ts';
 import { type Cover, decodeCover, maxCoverBytes } from '../format/cover.ts';
-import { type LogSpan, parseKey } from '../format/keys.ts';
+import { folders, type LogSpan } from '../format/keys.ts';
 import { sha256Hex } from '../hash.ts';
+import { listHeld } from '../hold/listing.ts';
 import { isKnownWriter, knownById, type Trust } from '../trust.ts';
 
 /** A cover that a known writer of its system signed. */
@@ -37,7 +38,7 @@ export async function believedCovers(
 ): Promise<FoundCover[]> {
   const found: FoundCover[] = [];
   const sizeOf = ({ copies }: Copies) => copies[0]!.trace.sizeBytes;
-  await withinBounds(await listCovers(destinations, 'covers/', reading), sizeOf, together, async (one) => {
+  await withinBounds(await listCovers(destinations, folders.cover, reading), sizeOf, together, async (one) => {
     const cover = await believed(one, reading);
     if (cover !== undefined) found.push(cover);
   });
@@ -48,7 +49,7 @@ export async function believedCovers(
 export async function newestCovers(
   destinations: readonly Destination[],
   reading: CoverReading,
-  prefix = 'covers/',
+  prefix: string = folders.cover,
 ): Promise<FoundCover[]> {
   const folders = Map.groupBy(await listCovers(destinations, prefix, reading), ({ key }) =>
     key.slice(0, key.lastIndexOf('/')),
@@ -75,10 +76,9 @@ async function listCovers(
   const found = new Map<Key, Copies & { readonly copies: { destination: Destination; trace: Trace }[] }>();
   for (const destination of destinations) {
     try {
-      for await (const trace of tracesUnder(destination, prefix)) {
+      for await (const [span, trace] of listHeld(destination, ['cover'], { under: prefix })) {
         const { key } = trace;
-        const span = parseKey(key);
-        if (span?.type !== 'cover' || !isKnown(span.writer, span.system) || trace.sizeBytes > maxCoverBytes) continue;
+        if (!isKnown(span.writer, span.system) || trace.sizeBytes > maxCoverBytes) continue;
         const known = found.get(key);
         if (known === undefined) found.set(key, { key, span, copies: [{ destination, trace }] });
         else known.copies.push({ destination, trace });

@@ -1,10 +1,11 @@
 import type { Destination } from '../../destinations/destination.ts';
 import { isOfTheDestination, objectMissing } from '../../destinations/errors.ts';
-import { type FirstSound, firstSound, type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import { type FirstSound, firstSound, type Trace } from '../../destinations/first-version.ts';
 import { formatNewer } from '../format/errors.ts';
 import { decodeGeneration, type Generation } from '../format/generation.ts';
-import { parseKey } from '../format/keys.ts';
+import { folders } from '../format/keys.ts';
 import { readEnvelope } from '../format/signed-json.ts';
+import { listHeld } from '../hold/listing.ts';
 import { isPruner, type Trust } from '../trust.ts';
 
 /** Whose generations count, of which vault. */
@@ -69,10 +70,7 @@ export type Listed = readonly [number: number, trace: Trace];
 /** Newest first. */
 export async function generationsAt(destination: Destination): Promise<Listed[]> {
   const found: Listed[] = [];
-  for await (const trace of tracesUnder(destination, 'gc/')) {
-    const parsed = parseKey(trace.key);
-    if (parsed?.type === 'generation') found.push([parsed.generation, trace]);
-  }
+  for await (const [{ generation }, trace] of listHeld(destination, ['generation'])) found.push([generation, trace]);
   return found.sort(([a], [b]) => b - a);
 }
 
@@ -95,7 +93,7 @@ export async function* believedOf(
   for (const some of inBatches(listed)) {
     if (passed.items >= mostPassed.items || passed.bytes >= mostPassed.bytes) {
       return onPassed(
-        'gc/',
+        folders.generation,
         new Error(`${passed.items} objects there are no prunes of ours, and no more are looked at`),
       );
     }

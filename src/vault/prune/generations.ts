@@ -1,7 +1,7 @@
 import type { Destination } from '../../destinations/destination.ts';
-import { type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import type { Trace } from '../../destinations/first-version.ts';
 import type { Generation } from '../format/generation.ts';
-import { parseKey } from '../format/keys.ts';
+import { listHeld } from '../hold/listing.ts';
 import type { Trust } from '../trust.ts';
 import { readBelieved } from './believed.ts';
 
@@ -23,10 +23,7 @@ export async function listGenerations(
   let isAll = true;
   for (const destination of destinations) {
     try {
-      for await (const trace of tracesUnder(destination, 'gc/')) {
-        const parsed = parseKey(trace.key);
-        if (parsed?.type !== 'generation') continue;
-        const { generation } = parsed;
+      for await (const [{ generation }, trace] of listHeld(destination, ['generation'])) {
         found.set(generation, [...(found.get(generation) ?? []), { destination, trace }]);
       }
     } catch {

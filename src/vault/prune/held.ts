@@ -1,5 +1,5 @@
 import type { Ids } from '../format/ids.ts';
-import type { Packs } from '../needs.ts';
+import type { Packs } from '../hold/needs.ts';
 
 /** The first version of an object, by the store's clock: later ones and delete markers say nothing about it. */
 export interface Held {

@@ -2,16 +2,15 @@ import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { isOfTheDestination } from '../../destinations/errors.ts';
-import { type Trace, tracesUnder } from '../../destinations/first-version.ts';
 import { withinBounds } from '../ahead.ts';
 import { formatNewer } from '../format/errors.ts';
 import type { Ids } from '../format/ids.ts';
-import { isHashed, parseKey } from '../format/keys.ts';
-import { createIdSet, type SomeIds } from '../id-set.ts';
+import { createIdSet, type SomeIds } from '../hold/id-set.ts';
+import { listHeld } from '../hold/listing.ts';
 import { type Floors, floorsOf } from '../logs/floors.ts';
 import { mayPrune, type Trust } from '../trust.ts';
 import type { Suspect } from '../vault.ts';
-import { Foreign, readBelieved } from './believed.ts';
+import { Foreign, type Listed, readBelieved } from './believed.ts';
 import { createHeldPacks, type Held, type HeldPacks } from './held.ts';
 import type { HeldLog } from './logs.ts';
 import { plausible } from './view.ts';
@@ -37,6 +36,8 @@ export interface Place {
   readonly packs: HeldPacks;
   readonly manifests: ReadonlyMap<string, Held>;
   readonly lists: ReadonlyMap<string, Held>;
+  /** No prune removes them. Who counts on a restore point asks for them. */
+  readonly epochKeys: ReadonlyMap<string, Held>;
   readonly logs: ReadonlyMap<Key, HeldLog>;
   readonly records: ReadonlyMap<Key, Held>;
   /** Records that were there before the packs were listed: what those need and the listing lacks is really missing. */
@@ -58,6 +59,7 @@ export interface Listing {
   readonly packs: HeldPacks;
   readonly manifests: Map<string, Held>;
   readonly lists: Map<string, Held>;
+  readonly epochKeys: Map<string, Held>;
   readonly logs: Map<Key, HeldLog>;
   nowMs: number;
 }
@@ -68,21 +70,18 @@ export interface Listing {
  */
 export async function listPacks(destination: Destination, ids: Ids, run: Run): Promise<Listing> {
   const early = new Set<Key>();
-  for await (const { key } of tracesUnder(destination, 'snapshots/')) early.add(key);
+  for await (const [, { key }] of listHeld(destination, ['snapshot'])) early.add(key);
   const packs = createHeldPacks(ids);
-  const [manifests, lists, logs] = [new Map<string, Held>(), new Map<string, Held>(), new Map<Key, HeldLog>()];
-  const listing: Listing = { destination, early, packs, manifests, lists, logs, nowMs: 0 };
-  for (const prefix of ['packs/', 'manifests/', 'lists/', 'logs/', 'covers/']) {
-    for await (const { key, sizeBytes, modifiedMs } of tracesUnder(destination, prefix)) {
-      run.signal.throwIfAborted();
-      const parsed = parseKey(key);
-      const held = { sizeBytes, modifiedMs };
-      if (parsed?.type === 'log' || parsed?.type === 'cover') logs.set(key, { ...held, span: parsed });
-      else if (!isHashed(parsed)) continue;
-      else if (parsed.type === 'pack') packs.add(parsed.id, held);
-      else (parsed.type === 'list' ? lists : manifests).set(parsed.id, held);
-      listing.nowMs = Math.max(listing.nowMs, modifiedMs);
-    }
+  const byId = () => new Map<string, Held>();
+  const [manifests, lists, epochKeys, logs] = [byId(), byId(), byId(), new Map<Key, HeldLog>()];
+  const listing: Listing = { destination, early, packs, manifests, lists, epochKeys, logs, nowMs: 0 };
+  const types = ['pack', 'manifest', 'list', 'epoch-key', 'log', 'cover'] as const;
+  for await (const [parsed, { key, sizeBytes, modifiedMs }] of listHeld(destination, types, run)) {
+    const held = { sizeBytes, modifiedMs };
+    if (parsed.type === 'log' || parsed.type === 'cover') logs.set(key, { ...held, span: parsed });
+    else if (parsed.type === 'pack') packs.add(parsed.id, held);
+    else ({ manifest: manifests, list: lists, 'epoch-key': epochKeys })[parsed.type].set(parsed.id, held);
+    listing.nowMs = Math.max(listing.nowMs, modifiedMs);
   }
   return listing;
 }
@@ -103,31 +102,19 @@ export async function listRest(
 ): Promise<Place> {
   const { destination } = listing;
   let nowMs = startMs;
-  const under = async function* (prefix: string): AsyncGenerator<Trace> {
-    for await (const trace of tracesUnder(destination, prefix)) {
-      run.signal.throwIfAborted();
-      nowMs = Math.max(nowMs, trace.modifiedMs);
-      yield trace;
-    }
-  };
   const records = new Map<Key, Held>();
-  for await (const { key, sizeBytes, modifiedMs } of under('snapshots/')) {
-    if (parseKey(key)?.type === 'snapshot') records.set(key, { sizeBytes, modifiedMs });
-  }
   const indexes = new Map<string, Key[]>();
-  for await (const { key } of under('index/')) {
-    const parsed = parseKey(key);
-    if (parsed?.type !== 'index') continue;
-    const own = indexes.get(parsed.writer);
-    if (own === undefined) indexes.set(parsed.writer, [key]);
-    else own.push(key);
+  const listed: Listed[] = [];
+  for await (const [parsed, trace] of listHeld(destination, ['snapshot', 'index', 'generation'], run)) {
+    const { key, sizeBytes, modifiedMs } = trace;
+    nowMs = Math.max(nowMs, modifiedMs);
+    if (parsed.type === 'snapshot') records.set(key, { sizeBytes, modifiedMs });
+    else if (parsed.type === 'generation') listed.push([parsed.generation, trace]);
+    else if (indexes.has(parsed.writer)) indexes.get(parsed.writer)!.push(key);
+    else indexes.set(parsed.writer, [key]);
   }
   const generations = new Map<number, HeldGeneration>();
   const taken = new Set<number>();
-  const listed = (await Array.fromAsync(under('gc/'))).flatMap((trace) => {
-    const parsed = parseKey(trace.key);
-    return parsed?.type === 'generation' ? [[parsed.generation, trace] as const] : [];
-  });
   await withinBounds(
     listed,
     ([, { sizeBytes }]) => sizeBytes,

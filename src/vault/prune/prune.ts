@@ -7,9 +7,9 @@ import { announcedAt } from '../announced.ts';
 import { generationBytes, signGeneration } from '../format/generation.ts';
 import { generationKey, listKey } from '../format/keys.ts';
 import { recordHash } from '../format/record.ts';
+import type { WithNeeds } from '../hold/needs.ts';
 import { type FoundCover, newestCovers } from '../logs/covers.ts';
 import { floorsOf } from '../logs/floors.ts';
-import type { WithNeeds } from '../needs.ts';
 import { isStrange, type Trust } from '../trust.ts';
 import type { RestorePoint, Suspect, VaultReader } from '../vault.ts';
 import {

@@ -3,7 +3,7 @@ import type { Run } from '../../core/run.ts';
 import type { Key } from '../../destinations/destination.ts';
 import { createIds } from '../format/ids.ts';
 import { listKey, manifestKey, packKey } from '../format/keys.ts';
-import { createIdSet } from '../id-set.ts';
+import { createIdSet } from '../hold/id-set.ts';
 import type { SweepPlan } from './decide.ts';
 import type { Held } from './held.ts';
 import type { Place } from './place.ts';

@@ -10,7 +10,7 @@ import { withinBounds } from '../ahead.ts';
 import { targetRefuses, unsafeEntry } from '../errors.ts';
 import type { LocatedEntry } from '../format/entries.ts';
 import { packKey } from '../format/keys.ts';
-import { fetchSound } from '../objects.ts';
+import { fetchSound } from '../hold/fetch-sound.ts';
 import type { ContentsOptions } from './contents.ts';
 import { type ExtractPool, startExtractPool } from './extract-pool.ts';
 import { makeHardlink, makeSymlink } from './make-links.ts';

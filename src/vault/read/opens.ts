@@ -3,7 +3,7 @@ import { headerDamaged, noIdentityFits } from '../age/errors.ts';
 import { MAX_HEADER_SIZE, openHeader } from '../age/header.ts';
 import { openEpochs } from '../epochs/open.ts';
 import { manifestKey, packKey } from '../format/keys.ts';
-import type { Needs } from '../needs.ts';
+import type { Needs } from '../hold/needs.ts';
 
 /** An epoch has one recipient: more is somebody else's doing. */
 const FIRST_BYTES = 4096;

@@ -3,10 +3,10 @@ import type { Destination } from '../../destinations/destination.ts';
 import { objectDamaged, objectMissing } from '../../destinations/errors.ts';
 import { firstSound, standsInstead, type Trace, tracesUnder } from '../../destinations/first-version.ts';
 import { formatNewer } from '../format/errors.ts';
-import { decodeRecord, parseRecordKey, recordHash, recordKey } from '../format/record.ts';
+import { decodeRecordAt, parseRecordKey, recordHash } from '../format/record.ts';
 import { readEnvelope } from '../format/signed-json.ts';
 import { sha256Hex } from '../hash.ts';
-import { type Damage, damageOf, spoiledDamage } from '../objects.ts';
+import { type Damage, damageOf, spoiledDamage } from '../hold/fetch-sound.ts';
 import { type FoundRecord, isKnownKey, isKnownWriter, type StoreClock, type Trust } from '../trust.ts';
 import type { Suspect } from '../vault.ts';
 
@@ -162,9 +162,7 @@ async function readRecord(vault: string, key: string, copies: readonly Copy[]): 
       const known = found.find(({ record }) => recordHash(record) === hash);
       if (known !== undefined) return known.record;
       try {
-        const decoded = decodeRecord(bytes);
-        if (decoded.vault !== vault || recordKey(decoded) !== key) throw new Error('it belongs elsewhere');
-        return decoded;
+        return decodeRecordAt(vault, key, bytes);
       } catch (error) {
         const signed = formatNewer.is(error) ? readEnvelope('record', bytes) : undefined;
         if (signed?.vault === vault) newer.push({ writer: signed.writer, why: sentenceOf(error) });

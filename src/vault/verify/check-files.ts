@@ -6,7 +6,7 @@ import type { Destination } from '../../destinations/destination.ts';
 import { isOfTheDestination, objectDamaged, objectMissing } from '../../destinations/errors.ts';
 import type { LocatedEntry } from '../format/entries.ts';
 import type { Extent } from '../format/manifest.ts';
-import type { WithNeeds } from '../needs.ts';
+import type { WithNeeds } from '../hold/needs.ts';
 import { openPoint, type PackReader, readExtents } from '../read/contents.ts';
 import type { RestorePoint } from '../vault.ts';
 

@@ -6,9 +6,9 @@ import { noIdentityFits } from '../age/errors.ts';
 import { chunkKeyObject } from '../chunking/chunk-id.ts';
 import { manifestKey } from '../format/keys.ts';
 import { decodeManifest, differsFrom } from '../format/manifest.ts';
+import { fetchSound } from '../hold/fetch-sound.ts';
+import type { WithNeeds } from '../hold/needs.ts';
 import { inParallel } from '../in-parallel.ts';
-import type { WithNeeds } from '../needs.ts';
-import { fetchSound } from '../objects.ts';
 import { openSmall } from '../small-objects.ts';
 import type { RestorePoint } from '../vault.ts';
 

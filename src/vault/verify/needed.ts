@@ -1,11 +1,11 @@
 import type { Key } from '../../destinations/destination.ts';
 import type { Ids } from '../format/ids.ts';
-import { epochKeyKey, isNamedByHash, type LogSpan, listKey, manifestKey, packKey, parseKey } from '../format/keys.ts';
-import { listBytesOf, type PackList } from '../format/pack-list.ts';
+import { isNamedByHash, type LogSpan, packKey, parseKey } from '../format/keys.ts';
+import type { PackList } from '../format/pack-list.ts';
 import { baseOf } from '../format/record.ts';
-import { createIdSet } from '../id-set.ts';
+import { createIdSet } from '../hold/id-set.ts';
+import { namedByRecord, type WithNeeds } from '../hold/needs.ts';
 import { historyName, historyOfSpan } from '../logs/floors.ts';
-import type { WithNeeds } from '../needs.ts';
 import type { RestorePoint } from '../vault.ts';
 
 /** What restore points need, taken together. */
@@ -27,10 +27,8 @@ export function neededObjects(
   const byId = new Map<string, WithNeeds<RestorePoint>[]>();
   const byPart = new Map<PackList, WithNeeds<RestorePoint>[]>();
   for (const point of points) {
-    const { manifest, lists, packs, keys } = point.needs;
-    const ids = [manifest[0], ...lists.map(([list]) => list), ...keys.map(([, id]) => id)];
-    for (const id of new Set(ids)) note(byId, id, point);
-    for (const part of packs.parts) note(byPart, part, point);
+    for (const id of new Set(namedByRecord(point.needs).map(([, , id]) => id))) note(byId, id, point);
+    for (const part of point.needs.packs.parts) note(byPart, part, point);
   }
 
   function* objects(): Generator<readonly [Key, number]> {
@@ -40,11 +38,8 @@ export function neededObjects(
       told.add(id);
       return true;
     };
-    for (const { manifest, lists, keys } of points.map(({ needs }) => needs)) {
-      if (isNew(manifest[0])) yield [manifestKey(manifest[0]), manifest[1]];
-      for (const [id, packs] of lists) if (isNew(id)) yield [listKey(id), listBytesOf(packs)];
-      for (const [epoch, id, sizeBytes] of keys) if (isNew(id)) yield [epochKeyKey(epoch, id), sizeBytes];
-    }
+    for (const { needs } of points)
+      for (const [key, sizeBytes, id] of namedByRecord(needs)) if (isNew(id)) yield [key, sizeBytes];
     for (const { numbers, sizes } of byPart.keys()) {
       for (const [at, number] of numbers.entries()) {
         const id = ids.idOf(number);

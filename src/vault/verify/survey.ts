@@ -1,8 +1,9 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
-import { type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import type { Trace } from '../../destinations/first-version.ts';
 import { parseKey } from '../format/keys.ts';
 import { recordHash } from '../format/record.ts';
+import { allAt } from '../hold/listing.ts';
 import type { RestorePoint } from '../vault.ts';
 import type { NeededObjects } from './needed.ts';
 
@@ -22,12 +23,15 @@ export interface Finding {
 export type Holdings = ReadonlyMap<Key, Trace>;
 
 /** Lists everything; undefined, and a finding, when the destination cannot be listed. */
-export async function holdingsOf(destination: Destination, findings: Finding[]): Promise<Holdings | undefined> {
-  const holdings = new Map<Key, Trace>();
+export async function holdingsOf(
+  destination: Destination,
+  findings: Finding[],
+  signal: AbortSignal,
+): Promise<Holdings | undefined> {
   try {
-    for await (const trace of tracesUnder(destination, '')) holdings.set(trace.key, trace);
-    return holdings;
+    return await allAt(destination, signal);
   } catch (error) {
+    signal.throwIfAborted();
     findings.push({ destination: destination.name, key: '', kind: 'unreachable', why: sentenceOf(error) });
     return undefined;
   }

@@ -8,10 +8,10 @@ import type { Grant } from '../format/grant.ts';
 import { epochKeyKey, grantKey, parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
 import { baseOf } from '../format/record.ts';
 import { writerId } from '../format/signing.ts';
-import { createIdSet } from '../id-set.ts';
+import { createIdSet } from '../hold/id-set.ts';
+import { packsOf, type WithNeeds } from '../hold/needs.ts';
 import { believedCovers } from '../logs/covers.ts';
 import { keptFor } from '../logs/floors.ts';
-import { packsOf, type WithNeeds } from '../needs.ts';
 import { type GenerationView, withdraws } from '../prune/view.ts';
 import { isKnownWriter, isOurs, isPruner } from '../trust.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
@@ -87,7 +87,9 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
   const held = new Map<Destination, Holdings>();
 
   for (const destination of vault.destinations) {
-    const holdings = await run.step(`list ${destination.name}`, () => holdingsOf(destination, findings));
+    const holdings = await run.step(`list ${destination.name}`, ({ signal }) =>
+      holdingsOf(destination, findings, signal),
+    );
     if (holdings === undefined) continue;
     held.set(destination, holdings);
     tally.objects += holdings.size;

@@ -1,6 +1,6 @@
 import { packKey } from '../format/keys.ts';
 import { writerId } from '../format/signing.ts';
-import type { WithNeeds } from '../needs.ts';
+import type { WithNeeds } from '../hold/needs.ts';
 import type { Trust } from '../trust.ts';
 import type { RestorePoint } from '../vault.ts';
 import type { Inside } from './look-inside.ts';

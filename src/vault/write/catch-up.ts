@@ -3,13 +3,13 @@ import type { Run } from '../../core/run.ts';
 import { countOf, formatSize } from '../../core/size.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { type Copied, copyMissing } from '../copy/copy-missing.ts';
-import { type Holdings, holdingsOf } from '../copy/holdings.ts';
 import { type CopyPlan, planCopy } from '../copy/plan.ts';
 import { type SpreadRule, spreadRule, tellStrange, wantedBy } from '../copy/spread.ts';
 import { withdrawnAt } from '../copy/withdrawn.ts';
 import { isNamedByHash, parseKey } from '../format/keys.ts';
+import { type Sizes, sizesAt } from '../hold/listing.ts';
+import type { NeedsReader, WithNeeds } from '../hold/needs.ts';
 import type { IndexCache } from '../index/cache.ts';
-import type { NeedsReader, WithNeeds } from '../needs.ts';
 import { openVault } from '../open.ts';
 import type { Trust } from '../trust.ts';
 import type { RestorePoint } from '../vault.ts';
@@ -35,10 +35,10 @@ export async function catchUp(parts: CatchUpParts, run: Run, mostBytes = mostBef
   const { index, copies } = parts;
   const ruled = { ...parts, belief: beliefOver(parts, run) };
   const done: Copied[] = [];
-  const seen = new Map<Destination, Holdings>();
+  const seen = new Map<Destination, Sizes>();
   const lookAt = async (destination: Destination) => {
     try {
-      if (!seen.has(destination)) seen.set(destination, await holdingsOf(destination, run.signal));
+      if (!seen.has(destination)) seen.set(destination, await sizesAt(destination, run.signal));
     } catch (error) {
       copies.drop(destination, error);
     }
@@ -48,7 +48,7 @@ export async function catchUp(parts: CatchUpParts, run: Run, mostBytes = mostBef
     if (index.get(`lagging ${to.name}`) !== 'yes' && index.missingAt(to.name).length === 0) continue;
     const target = await lookAt(to);
     if (target === undefined) continue;
-    const sources: Holdings[] = [];
+    const sources: Sizes[] = [];
     for (const from of [...copies.active]) {
       const source = from === to ? undefined : await lookAt(from);
       if (source !== undefined) sources.push(source);
@@ -94,7 +94,7 @@ function beliefOver({ copies, trust = {} }: CatchUpParts, run: Run): () => Promi
 }
 
 /** What records need, and what this host's own index counts on; the records are read only where others' packs are missing. */
-async function wantedHere({ index, belief }: RuledParts, target: Holdings, sources: readonly Holdings[]) {
+async function wantedHere({ index, belief }: RuledParts, target: Sizes, sources: readonly Sizes[]) {
   const isOwn = (id: string) => index.packSize(id) !== undefined;
   for (const { sizes } of sources) {
     for (const key of sizes.keys()) {
@@ -115,8 +115,8 @@ interface RuledParts extends CatchUpParts {
 /** What was copied; undefined where it was given up. */
 async function fill(
   parts: RuledParts,
-  target: Holdings,
-  sources: readonly Holdings[],
+  target: Sizes,
+  sources: readonly Sizes[],
   run: Run,
   mostBytes: number,
 ): Promise<Copied | undefined> {

@@ -3,7 +3,7 @@ import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { noDestination } from '../errors.ts';
 import { sha256Hex } from '../hash.ts';
-import { putConfirmed } from '../put-confirmed.ts';
+import { putConfirmed } from '../hold/put-confirmed.ts';
 
 /**
  * The destinations of one run: the same bytes go to each, side by side. One that fails is left out for the rest of the run

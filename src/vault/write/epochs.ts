@@ -15,8 +15,8 @@ import { decodeGrant, encodeGrant, type Grant, grantBytes, maxEpochKeyBytes } fr
 import { epochKeyKey, grantKey } from '../format/keys.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
-import { fetchSound } from '../objects.ts';
-import { putConfirmed } from '../put-confirmed.ts';
+import { fetchSound } from '../hold/fetch-sound.ts';
+import { putConfirmed } from '../hold/put-confirmed.ts';
 import type { WriterKeys } from '../writer-keys.ts';
 import type { Copies } from './copies.ts';
 

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { createIds } from '../format/ids.ts';
 import { decodePackList, encodePackList, type ListName, MAX_LISTED_PACKS, type PackList } from '../format/pack-list.ts';
 import { sha256Hex } from '../hash.ts';
-import { type Packs, packsOf } from '../needs.ts';
+import { type Packs, packsOf } from '../hold/needs.ts';
 
 /** A list ends, past the first of these, with a pack whose id ends so: about one of a thousand. */
 const LEAST_PACKS = 512;

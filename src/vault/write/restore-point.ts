@@ -18,7 +18,7 @@ import {
   signRecord,
 } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
-import type { Needs } from '../needs.ts';
+import type { Needs } from '../hold/needs.ts';
 import { keepUse } from '../prune/sparse.ts';
 import { type GenerationView, mayReuse, withdrawnOf } from '../prune/view.ts';
 import { sealSmall } from '../small-objects.ts';

@@ -4,8 +4,8 @@ import { createIds } from '../../../src/vault/format/ids.ts';
 import { epochKeyKey, type LogSpan, listKey, manifestKey, packKey, parseKey } from '../../../src/vault/format/keys.ts';
 import { decodePackList } from '../../../src/vault/format/pack-list.ts';
 import { baseOf, decodeRecord, type SnapshotRecord } from '../../../src/vault/format/record.ts';
+import { packsOf } from '../../../src/vault/hold/needs.ts';
 import { historyName, historyOfSpan } from '../../../src/vault/logs/floors.ts';
-import { packsOf } from '../../../src/vault/needs.ts';
 import type { ModelPlace, World } from './world.ts';
 
 /** What really happened, seen from beside: the model is compared with this. */

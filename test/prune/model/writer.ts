@@ -2,7 +2,6 @@ import { startRun } from '../../../src/core/run.ts';
 import { newUlid } from '../../../src/core/ulid.ts';
 import type { Key } from '../../../src/destinations/destination.ts';
 import { copyMissing } from '../../../src/vault/copy/copy-missing.ts';
-import { holdingsOf } from '../../../src/vault/copy/holdings.ts';
 import { planCopy } from '../../../src/vault/copy/plan.ts';
 import { withdrawnAt } from '../../../src/vault/copy/withdrawn.ts';
 import { encodeCover, spanOf } from '../../../src/vault/format/cover.ts';
@@ -27,8 +26,9 @@ import {
 } from '../../../src/vault/format/record.ts';
 import { newSigningKey, writerId } from '../../../src/vault/format/signing.ts';
 import { sha256Hex } from '../../../src/vault/hash.ts';
+import { sizesAt } from '../../../src/vault/hold/listing.ts';
+import { needsReader } from '../../../src/vault/hold/needs.ts';
 import { isBaseLetGo } from '../../../src/vault/logs/floors.ts';
-import { needsReader } from '../../../src/vault/needs.ts';
 import type { PruneRules } from '../../../src/vault/prune/rules.ts';
 import { type GenerationView, mayReuse, mustLookAnew, readView, withdrawnOf } from '../../../src/vault/prune/view.ts';
 import type { Keys } from '../../../src/vault/trust.ts';
@@ -350,7 +350,7 @@ async function catchUp(
     if (!writer.lagging.has(to.name)) continue;
     try {
       const all = [];
-      for (const destination of active()) all.push(await holdingsOf(destination, run.signal));
+      for (const destination of active()) all.push(await sizesAt(destination, run.signal));
       const target = all.find(({ destination }) => destination === to)!;
       const sources = all.filter((one) => one !== target);
       const plan = planCopy(target, sources, await withdrawnAt(vaultId, all));

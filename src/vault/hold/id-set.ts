@@ -1,5 +1,5 @@
-import type { Ids } from './format/ids.ts';
-import { listBytesOf } from './format/pack-list.ts';
+import type { Ids } from '../format/ids.ts';
+import { listBytesOf } from '../format/pack-list.ts';
 import type { Needs } from './needs.ts';
 
 /** Ids of objects, whichever way they are held: a Set of texts is one. */

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { Destination } from '../destinations/destination.ts';
-import { openMemory } from '../destinations/memory/destination.ts';
-import { packKey } from './format/keys.ts';
-import { sha256Hex } from './hash.ts';
-import { fetchSound } from './objects.ts';
+import type { Destination } from '../../destinations/destination.ts';
+import { openMemory } from '../../destinations/memory/destination.ts';
+import { packKey } from '../format/keys.ts';
+import { sha256Hex } from '../hash.ts';
+import { fetchSound } from './fetch-sound.ts';
 
 test('M3: a place whose object was wrong is asked last from then on, and does not hold up every object', async () => {
   const honest = openMemory({ name: 'honest' });

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Destination, Key } from '../destinations/destination.ts';
-import { objectDamaged } from '../destinations/errors.ts';
-import { release } from './release.ts';
+import type { Destination, Key } from '../../destinations/destination.ts';
+import { objectDamaged } from '../../destinations/errors.ts';
+import { release } from '../release.ts';
 
 const READ_BACK_BYTES = 2 * 1024 * 1024;
 

@@ -1,11 +1,11 @@
-import type { Destination } from '../destinations/destination.ts';
-import { tracesUnder } from '../destinations/first-version.ts';
-import type { Ids } from './format/ids.ts';
-import { listKey, parseKey } from './format/keys.ts';
-import { decodePackList, type ListName, listBytesOf, type PackList } from './format/pack-list.ts';
-import type { SnapshotRecord } from './format/record.ts';
-import { inParallel } from './in-parallel.ts';
-import { type Damage, damageOf, fetchSound } from './objects.ts';
+import type { Destination, Key } from '../../destinations/destination.ts';
+import type { Ids } from '../format/ids.ts';
+import { epochKeyKey, folders, listKey, manifestKey, packKey } from '../format/keys.ts';
+import { decodePackList, type ListName, listBytesOf, type PackList } from '../format/pack-list.ts';
+import type { SnapshotRecord } from '../format/record.ts';
+import { inParallel } from '../in-parallel.ts';
+import { type Damage, damageOf, fetchSound } from './fetch-sound.ts';
+import { listHeld } from './listing.ts';
 
 /** What a restore point needs besides its record: objects that are named by their SHA-256. */
 export interface Needs {
@@ -15,6 +15,22 @@ export interface Needs {
   readonly packs: Packs;
   /** `[epoch, id, size in bytes]` of the keys of their epochs. */
   readonly keys: SnapshotRecord['keys'];
+}
+
+/** What is needed: its key, its size in bytes, its id. */
+export type Needed = readonly [key: Key, sizeBytes: number, id: string];
+
+/** All of it, but for the packs: what the record itself names. */
+export function* namedByRecord({ manifest, lists, keys }: Needs): Generator<Needed> {
+  yield [manifestKey(manifest[0]), manifest[1], manifest[0]];
+  for (const [id, count] of lists) yield [listKey(id), listBytesOf(count), id];
+  for (const [epoch, id, sizeBytes] of keys) yield [epochKeyKey(epoch, id), sizeBytes, id];
+}
+
+/** All of it that is known: where a list could not be read, its packs are not. */
+export function* allNeeded(needs: Needs): Generator<Needed> {
+  yield* namedByRecord(needs);
+  for (const [id, sizeBytes] of needs.packs) yield [packKey(id), sizeBytes, id];
 }
 
 /** The packs that lists name, counted: restore points share most of them, and there may be a million. */
@@ -108,14 +124,12 @@ async function holdersOfLists(
   const holders = new Map<string, Destination[]>();
   for (const destination of destinations) {
     try {
-      for await (const { key } of tracesUnder(destination, 'lists/')) {
-        signal.throwIfAborted();
-        const parsed = parseKey(key);
-        if (parsed?.type === 'list') holders.set(parsed.id, [...(holders.get(parsed.id) ?? []), destination]);
+      for await (const [{ id }] of listHeld(destination, ['list'], { signal })) {
+        holders.set(id, [...(holders.get(id) ?? []), destination]);
       }
     } catch (error) {
       signal.throwIfAborted();
-      onDamage(damageOf(destination.name, 'lists/', error));
+      onDamage(damageOf(destination.name, folders.list, error));
     }
   }
   return (id) => holders.get(id) ?? [];

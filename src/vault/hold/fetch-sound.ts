@@ -1,8 +1,8 @@
-import { sentenceOf } from '../core/errors.ts';
-import type { Destination, Key } from '../destinations/destination.ts';
-import { objectDamaged, objectMissing } from '../destinations/errors.ts';
-import { firstSound, type Spoiled, traceOf } from '../destinations/first-version.ts';
-import { sha256Hex } from './hash.ts';
+import { sentenceOf } from '../../core/errors.ts';
+import type { Destination, Key } from '../../destinations/destination.ts';
+import { objectDamaged, objectMissing } from '../../destinations/errors.ts';
+import { firstSound, type Spoiled, traceOf } from '../../destinations/first-version.ts';
+import { sha256Hex } from '../hash.ts';
 
 /** A copy of an object that could not be used. */
 export interface Damage {
