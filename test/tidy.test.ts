@@ -108,6 +108,8 @@ test('a room with a face is entered by it', () => {
       .filter((target) =>
         rooms.some(
           (room) =>
+            // A test may look inside a room of the vault; nobody else does.
+            (!room.startsWith('vault/') || product.includes(file)) &&
             target.startsWith(`${room}/`) &&
             target !== `${room}/index.ts` &&
             !inSource(file.path).startsWith(`${room}/`),

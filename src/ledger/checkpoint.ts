@@ -5,7 +5,7 @@ import { type CheckpointedChain, checkpointsIn, isUnder, mostKept, rangeOf } fro
 import { hashOfEntry, type LedgerObject, type LedgerRecord } from '../vault/format/ledger.ts';
 import type { Place } from '../vault/prune/place.ts';
 import { removeWhole } from '../vault/prune/remove.ts';
-import { graceMs } from '../vault/prune/rules.ts';
+import { graceMs } from '../vault/prune-rules.ts';
 import { isOurs, isPruner, type Trust } from '../vault/trust.ts';
 import { readable } from './read.ts';
 

@@ -3,6 +3,7 @@ import { dayMs, formatDuration, minuteMs } from '../core/duration.ts';
 import { smallestOf } from '../core/extremes.ts';
 import type { KnownWriter } from '../core/known-writer.ts';
 import { ulidTime } from '../core/ulid.ts';
+import type { ParsedKey } from './format/keys.ts';
 import { recordHash, type SnapshotRecord } from './format/record.ts';
 import { writerId } from './format/signing.ts';
 import type { RestorePoint } from './vault.ts';
@@ -55,6 +56,12 @@ export function mayProve(trust: Trust, writer: string, system: string): boolean 
 /** Whether it is of the vault's people at all: what others sign stays where they put it, and is told of once. */
 export function isOurs(trust: Trust, writer: string): boolean {
   return [trust.pruners, trust.drillers].some((keys) => keys?.has(writer)) || isKnownKey(trust, writer);
+}
+
+/** Whether the signature of an object counts. Records and grants are judged together with others, and not here. */
+export function maySign(trust: Trust, parsed: ParsedKey, writer: string): boolean {
+  if (parsed.type === 'cover') return isKnownWriter(trust, writer, parsed.system);
+  return parsed.type === 'generation' ? isPruner(trust, writer) : isOurs(trust, writer);
 }
 
 /** The keys of a configuration, or of this host's memory, together. */

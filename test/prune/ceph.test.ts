@@ -8,7 +8,7 @@ import { listKey, packKey } from '../../src/vault/format/keys.ts';
 import { newSigningKey } from '../../src/vault/format/signing.ts';
 import { openVault } from '../../src/vault/open.ts';
 import { planPrune, prunePointOf, pruneVault, surveyVault } from '../../src/vault/prune/prune.ts';
-import { allRules } from '../../src/vault/prune/rules.ts';
+import { allRules } from '../../src/vault/prune-rules.ts';
 import { type BucketOptions, bucket } from '../support/rgw.ts';
 import { aSystem, noise, objectsIn } from '../support/vault.ts';
 

@@ -3,7 +3,7 @@ import { dayMs, hourMs, minuteMs } from '../../src/core/duration.ts';
 import { manifestKey } from '../../src/vault/format/keys.ts';
 import { recordBytes, recordHash, recordKey, type SnapshotRecord, signRecord } from '../../src/vault/format/record.ts';
 import { sha256Hex } from '../../src/vault/hash.ts';
-import type { PruneRules } from '../../src/vault/prune/rules.ts';
+import type { PruneRules } from '../../src/vault/prune-rules.ts';
 import { begin, type Play, type Setup } from './model/play.ts';
 import type { RetentionRules } from './model/pruner.ts';
 import { unsigned } from './model/writer.ts';

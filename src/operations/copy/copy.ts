@@ -7,11 +7,19 @@ import { type Requests, withCount } from '../../destinations/wrap/count.ts';
 import { inState } from '../../host/state-names.ts';
 import { foldLedger } from '../../ledger/decisions.ts';
 import { readLedger } from '../../ledger/read.ts';
-import { type Copied, copyMissing } from '../../vault/copy/copy-missing.ts';
-import { type CopyPlan, planCopy, type Wanted } from '../../vault/copy/plan.ts';
-import { type SpreadRule, spreadRule, tellStrange, wantedBy } from '../../vault/copy/spread.ts';
-import { completeVault } from '../../vault/copy/vault-file.ts';
-import { withdrawnAt } from '../../vault/copy/withdrawn.ts';
+import {
+  type Copied,
+  type CopyPlan,
+  completeVault,
+  copyMissing,
+  planCopy,
+  type SpreadRule,
+  spreadRule,
+  tellStrange,
+  type Wanted,
+  wantedBy,
+  withdrawnAt,
+} from '../../vault/copy/index.ts';
 import { vaultReplaced, vaultsDiffer } from '../../vault/errors.ts';
 import { VAULT_KEY } from '../../vault/format/keys.ts';
 import { decodeVaultFile } from '../../vault/format/vault-file.ts';

@@ -14,7 +14,7 @@ import { type Sound, soundObject } from '../hold/sound.ts';
 import { inParallel } from '../in-parallel.ts';
 import { type Floors, isLetGo } from '../logs/floors.ts';
 import { release } from '../release.ts';
-import { isKnownWriter, isOurs, isPruner, type Trust } from '../trust.ts';
+import { maySign, type Trust } from '../trust.ts';
 import { recordsStrange } from './errors.ts';
 import type { CopyPlan, Missing } from './plan.ts';
 import type { SpreadRule } from './spread.ts';
@@ -64,7 +64,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
   const strange: Key[] = [];
   const silent = new Map<Sizes, unknown>();
   const done = { objects: 0, bytes: 0, records: 0 };
-  const grants = await grantsThatCount(plan, options);
+  const soundFrom = soundReader(options, await grantsThatCount(plan, options), run);
 
   async function copyOne(missing: Missing): Promise<void> {
     const { key, sources } = missing;
@@ -78,7 +78,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
       try {
         const found = await soundFrom(source, missing);
         body = found.body;
-        const may = await mayGo(found);
+        const may = await mayGo(found, plan, options, run.signal);
         if (may === 'waits') waiting.push(key);
         if (may !== 'goes') return;
       } catch (error) {
@@ -110,6 +110,14 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
     else refused.push({ key, code: codeOf(last), why: sentenceOf(last) });
   }
 
+  await inParallel(plan.objects, mostAtOnce, copyOne, run.signal);
+  await inParallel(plan.records, mostAtOnce, copyOne, run.signal);
+  const failed = [...silent].map(([{ destination }, error]) => ({ destination: destination.name, error }));
+  return { ...done, refused, waiting, strange, silent: failed };
+}
+
+/** Reads what is sound at a place, and may spread. @throws `object-damaged`, `records-strange`, and what concerns the place */
+function soundReader({ vault, trust = {}, spreads }: CopyOptions, grants: ReadonlySet<Key>, { signal }: Run) {
   /** Its bytes, and what they are where it is a record or a cover. Where versions are kept, what was put over it is looked through. */
   async function soundFrom(source: Sizes, missing: Missing): Promise<Sound & { readonly body: Uint8Array }> {
     const { key } = missing;
@@ -118,7 +126,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
     const mostBytes = source.sizes.get(key) ?? missing.sizeBytes;
     let first: unknown;
     try {
-      const body = await from.get(key, undefined, { signal: run.signal, mostBytes });
+      const body = await from.get(key, undefined, { signal, mostBytes });
       return { body, ...checked(from, missing, body) };
     } catch (error) {
       if (from.history === undefined || !concernsOne(error)) throw error;
@@ -126,7 +134,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
     }
     const trace = await traceOf(from, key);
     if (trace === undefined) throw first;
-    const { value, bytes } = await firstSound(from, trace, (body) => checked(from, missing, body), run.signal);
+    const { value, bytes } = await firstSound(from, trace, (body) => checked(from, missing, body), signal);
     return { body: bytes, ...value };
   }
 
@@ -136,7 +144,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
     const refuse = (why: string) => objectDamaged({ destination: from.name, key, why });
     let found: Sound;
     try {
-      found = soundObject(options.vault, key, parsed, body);
+      found = soundObject(vault, key, parsed, body);
     } catch (error) {
       throw refuse(sentenceOf(error));
     }
@@ -146,30 +154,30 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
 
   /** What strangers signed stays where they put it: where there are locks, nobody could take it away again. */
   function maySpread(key: Key, parsed: ParsedKey, { writer, record }: Sound): boolean {
-    const { trust = {}, spreads } = options;
     if (parsed.type === 'grant') return grants.has(key);
     if (record !== undefined) return spreads?.(record) !== false;
-    if (writer === undefined) return true;
-    if (parsed.type === 'cover') return isKnownWriter(trust, writer, parsed.system);
-    return parsed.type === 'generation' ? isPruner(trust, writer) : isOurs(trust, writer);
+    return writer === undefined || maySign(trust, parsed, writer);
   }
 
-  /** A record waits for what it needs, and stays behind where a prune has marked that. */
-  async function mayGo({ record, cover }: Sound): Promise<'goes' | 'waits' | 'leaves'> {
-    if (cover !== undefined) return hasPieces(to, cover, plan.floors) ? 'goes' : 'waits';
-    if (record === undefined) return 'goes';
-    const [known] = await options.withNeeds([{ record }], run.signal);
-    const { manifest, lists, packs } = known!.needs;
-    const leaves = (id: string, keyOf: (id: string) => Key) => plan.withdrawn.has(id) && !to.sizes.has(keyOf(id));
-    if (plan.withdrawn.has(manifest[0]) || lists.some(([id]) => leaves(id, listKey))) return 'leaves';
-    for (const [id] of packs) if (leaves(id, packKey)) return 'leaves';
-    return hasAll(to, known!.needs) ? 'goes' : 'waits';
-  }
+  return soundFrom;
+}
 
-  await inParallel(plan.objects, mostAtOnce, copyOne, run.signal);
-  await inParallel(plan.records, mostAtOnce, copyOne, run.signal);
-  const failed = [...silent].map(([{ destination }, error]) => ({ destination: destination.name, error }));
-  return { ...done, refused, waiting, strange, silent: failed };
+/** A record waits for what it needs, and stays behind where a prune has marked that. */
+async function mayGo(
+  { record, cover }: Sound,
+  plan: CopyPlan,
+  { withNeeds }: CopyOptions,
+  signal: AbortSignal,
+): Promise<'goes' | 'waits' | 'leaves'> {
+  const { to } = plan;
+  if (cover !== undefined) return hasPieces(to, cover, plan.floors) ? 'goes' : 'waits';
+  if (record === undefined) return 'goes';
+  const [known] = await withNeeds([{ record }], signal);
+  const { manifest, lists, packs } = known!.needs;
+  const leaves = (id: string, keyOf: (id: string) => Key) => plan.withdrawn.has(id) && !to.sizes.has(keyOf(id));
+  if (plan.withdrawn.has(manifest[0]) || lists.some(([id]) => leaves(id, listKey))) return 'leaves';
+  for (const [id] of packs) if (leaves(id, packKey)) return 'leaves';
+  return hasAll(to, known!.needs) ? 'goes' : 'waits';
 }
 
 /** Those of writers that are known, and of who opens their epochs; looked for where there is one to copy. */

@@ -1,9 +1,9 @@
 import { parseKey } from '../format/keys.ts';
 import { baseOf, type LogBase } from '../format/record.ts';
+import { readView, withdraws } from '../generations/index.ts';
 import type { Sizes } from '../hold/listing.ts';
 import type { WithNeeds } from '../hold/needs.ts';
 import { type Floors, keptFor } from '../logs/floors.ts';
-import { readView, withdraws } from '../prune/view.ts';
 import { isKnownWriter, type Trust } from '../trust.ts';
 import type { RestorePoint } from '../vault.ts';
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ulidTime } from '../../core/ulid.ts';
 import { formatNewer, vaultFileDamaged } from './errors.ts';
 import { jsonBytes, readJson, time, ulid } from './signed-json.ts';
 
@@ -15,6 +16,11 @@ const shape = z.strictObject({ format: z.literal(1), vault: ulid, created: time 
 
 export function encodeVaultFile(file: VaultFile): Uint8Array {
   return jsonBytes({ format: file.format, vault: file.vault, created: file.created });
+}
+
+/** All that is in it follows from the id, which every record repeats: so it is the same bytes everywhere. */
+export function vaultFileOf(vault: string): Uint8Array {
+  return encodeVaultFile({ format: 1, vault, created: new Date(ulidTime(vault)).toISOString() });
 }
 
 /** Errors: `format-newer`, `vault-file-damaged`. */

@@ -5,10 +5,10 @@ import type { SnapshotRecord } from '../format/record.ts';
 import { writerId } from '../format/signing.ts';
 import { createIdSet, type IdSet, type SomeIds } from '../hold/id-set.ts';
 import type { Needs } from '../hold/needs.ts';
+import { allRules, graceMs, leastAgeMs, type PruneRules } from '../prune-rules.ts';
 import type { Held } from './held.ts';
 import { decideFloors, floorsOfOthers, floorsSince, type LogFacts, logsToGo, mergedFloors } from './logs.ts';
 import type { Place } from './place.ts';
-import { allRules, graceMs, leastAgeMs, type PruneRules } from './rules.ts';
 
 /** A restore point, as far as a prune must know it. */
 export interface PrunePoint {

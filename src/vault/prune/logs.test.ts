@@ -7,9 +7,9 @@ import { createIds } from '../format/ids.ts';
 import { logKey, parseKey } from '../format/keys.ts';
 import { packsOf } from '../hold/needs.ts';
 import { floorsOf } from '../logs/floors.ts';
+import { allRules } from '../prune-rules.ts';
 import type { PruneFacts, PrunePoint } from './decide.ts';
 import { decideFloors, type HeldLog, type LogFacts, logsToGo } from './logs.ts';
-import { allRules } from './rules.ts';
 
 const writer = 'a'.repeat(32);
 const needs = { manifest: ['b'.repeat(64), 1], lists: [], packs: packsOf(createIds(), []), keys: [] } as const;

@@ -4,10 +4,10 @@ import { historyOf, type LogSpan } from '../format/keys.ts';
 import { baseOf, type LogBase } from '../format/record.ts';
 import type { FoundCover } from '../logs/covers.ts';
 import { type Floors, floorOf, historyName, historyOfSpan, inAll, isLetGo, keptFor, systemOf } from '../logs/floors.ts';
+import type { PruneRules } from '../prune-rules.ts';
 import type { PruneFacts, PrunePoint } from './decide.ts';
 import type { Held } from './held.ts';
 import type { HeldGeneration, Place } from './place.ts';
-import type { PruneRules } from './rules.ts';
 
 /** A piece of a log, or a cover. */
 export interface HeldLog extends Held {

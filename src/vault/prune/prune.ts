@@ -10,6 +10,7 @@ import { recordHash } from '../format/record.ts';
 import type { WithNeeds } from '../hold/needs.ts';
 import { type FoundCover, newestCovers } from '../logs/covers.ts';
 import { floorsOf } from '../logs/floors.ts';
+import { allRules, type PruneRules } from '../prune-rules.ts';
 import { isStrange, type Trust } from '../trust.ts';
 import type { RestorePoint, Suspect, VaultReader } from '../vault.ts';
 import {
@@ -26,7 +27,6 @@ import {
 import { pruneMet, pruneNewer, pruneSuspect, pruneUnwritten } from './errors.ts';
 import { listPacks, listRest, type Place } from './place.ts';
 import { removeWhole } from './remove.ts';
-import { allRules, type PruneRules } from './rules.ts';
 import { type Swept, sweep } from './sweep.ts';
 
 export interface SurveyRequest {

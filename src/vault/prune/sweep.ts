@@ -4,11 +4,11 @@ import type { Key } from '../../destinations/destination.ts';
 import { createIds } from '../format/ids.ts';
 import { listKey, manifestKey, packKey } from '../format/keys.ts';
 import { createIdSet } from '../hold/id-set.ts';
+import { allRules, type PruneRules } from '../prune-rules.ts';
 import type { SweepPlan } from './decide.ts';
 import type { Held } from './held.ts';
 import type { Place } from './place.ts';
 import { removeWhole } from './remove.ts';
-import { allRules, type PruneRules } from './rules.ts';
 
 /** So many are removed at once. */
 const mostAtOnce = 8;

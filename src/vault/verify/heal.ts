@@ -1,8 +1,8 @@
 import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { firstSound, type Trace, traceOf } from '../../destinations/first-version.ts';
-import { vaultFileOf } from '../copy/vault-file.ts';
 import { type ParsedKey, parseKey } from '../format/keys.ts';
+import { vaultFileOf } from '../format/vault-file.ts';
 import { isOurs } from '../trust.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
 import { checkObject } from './check-object.ts';

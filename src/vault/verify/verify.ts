@@ -8,19 +8,19 @@ import type { Grant } from '../format/grant.ts';
 import { epochKeyKey, grantKey, parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
 import { baseOf } from '../format/record.ts';
 import { writerId } from '../format/signing.ts';
+import { type GenerationView, withdraws } from '../generations/index.ts';
 import { createIdSet } from '../hold/id-set.ts';
 import { packsOf, type WithNeeds } from '../hold/needs.ts';
 import { believedCovers } from '../logs/covers.ts';
 import { keptFor } from '../logs/floors.ts';
-import { type GenerationView, withdraws } from '../prune/view.ts';
-import { isKnownWriter, isOurs, isPruner } from '../trust.ts';
+import { isKnownWriter, isOurs, isPruner, maySign } from '../trust.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
 import { checkFiles, type SpoiledPoint } from './check-files.ts';
 import { type DamagedObject, type Healers, heal } from './heal.ts';
 import { judgeLogs, type LogsFound } from './logs.ts';
 import { type OpenedManifests, openManifests } from './manifests.ts';
 import { type NeededObjects, neededObjects } from './needed.ts';
-import { type Depth, isSmall, type ObjectsRead, readObjects } from './read-objects.ts';
+import { type Depth, isSmall, type ObjectsRead, type ReadRequest, readObjects } from './read-objects.ts';
 import { compareHoldings, type Finding, type Holdings, holdingsOf, missingLinks } from './survey.ts';
 import { usersOf, type WrongPack, wrongPacks } from './wrong-packs.ts';
 
@@ -83,18 +83,7 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
   const ours = await run.step('lists of packs', (run) => vault.withNeeds(staying, run.signal));
   const logs = await run.step('logs', () => logsOf(vault, ours, pruned));
   const needed = neededObjects(ours, vault.ids, logs.pieces);
-  const tally = { objects: 0, objectsRead: 0, objectsClosed: 0, bytesRead: 0 };
-  const held = new Map<Destination, Holdings>();
-
-  for (const destination of vault.destinations) {
-    const holdings = await run.step(`list ${destination.name}`, ({ signal }) =>
-      holdingsOf(destination, findings, signal),
-    );
-    if (holdings === undefined) continue;
-    held.set(destination, holdings);
-    tally.objects += holdings.size;
-    compareHoldings(destination.name, holdings, needed, findings);
-  }
+  const held = await listAll(vault, needed, findings, run);
   const epochs = await run.step('epochs', () => believedEpochs(vault.destinations, vault.id, vault.trust));
   const granted = epochs
     .values()
@@ -105,40 +94,17 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
   const manifests = await run.step('manifests', (run) =>
     openManifests(identities.length === 0 ? [] : ours.filter(isOpen), vault.destinations, opened.identities, run),
   );
-  const isHeard = (writer: string) => isOurs(vault.trust, writer);
-  const request = {
-    vault: vault.id,
-    identities: opened.identities,
-    chunkKeys: manifests.chunkKeys,
-    depth,
-    run,
-    isHeard,
-    decides: (writer: string) => isPruner(vault.trust, writer),
-    ...(ownIndex !== undefined && { ownIndex }),
-  };
-  const signed = new Map<Key, string>();
-  const reads = new Map<string, ObjectsRead>();
-  for (const [destination, holdings] of held) {
-    const read = await run.step(`read ${destination.name}`, (run) =>
-      readObjects(destination, holdings, { ...request, run }, findings),
-    );
-    tally.objectsRead += read.objects;
-    tally.objectsClosed += read.closed;
-    tally.bytesRead += read.bytes;
-    for (const [key, writer] of read.signed) signed.set(key, writer);
-    reads.set(destination.name, read);
-  }
+  const keys = { ...opened, chunkKeys: manifests.chunkKeys, ...(ownIndex && { ownIndex }) };
+  const reads = await readAll(vault, held, { ...keys, depth, run }, findings);
+  const signed = new Map([...reads.values()].flatMap((read) => [...read.signed]));
   const grantKeys = new Set(granted.map(({ epoch, id }) => grantKey(epoch, id)));
   const neededKeys = new Set(ours.flatMap(({ record }) => record.keys.map(([epoch, id]) => epochKeyKey(epoch, id))));
   const grantedKeys = new Set(granted.map(({ epoch, key: [id] }) => epochKeyKey(epoch, id)));
   const strangeRecords = new Set(points.map(({ key }) => key)).difference(new Set(known.map(({ key }) => key)));
   const isStrange = (key: Key, writer: string) => {
-    const parsed = parseKey(key);
-    const type = parsed?.type;
-    if (parsed?.type === 'cover') return !isKnownWriter(vault.trust, writer, parsed.system);
-    if (type === 'snapshot') return strangeRecords.has(key);
-    if (type === 'grant') return !grantKeys.has(key);
-    return type === 'generation' ? !isPruner(vault.trust, writer) : !isOurs(vault.trust, writer);
+    const parsed = parseKey(key)!;
+    if (parsed.type === 'snapshot') return strangeRecords.has(key);
+    return parsed.type === 'grant' ? !grantKeys.has(key) : !maySign(vault.trust, parsed, writer);
   };
   const strange = new Map([...signed].filter(([key, writer]) => isStrange(key, writer)));
   const leavingKeys = new Set([...leaving].map(({ key }) => key));
@@ -170,8 +136,56 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
     doubtful: [...doubtsOf(points), ...disputesOf(points), ...strangersOf(strange), ...logs.doubtful],
     ...made,
     points,
-    ...tally,
+    ...tallyOf(held, reads),
   };
+}
+
+async function listAll(
+  { destinations }: VaultReader,
+  needed: NeededObjects,
+  findings: Finding[],
+  run: Run,
+): Promise<ReadonlyMap<Destination, Holdings>> {
+  const held = new Map<Destination, Holdings>();
+  for (const destination of destinations) {
+    const holdings = await run.step(`list ${destination.name}`, ({ signal }) =>
+      holdingsOf(destination, findings, signal),
+    );
+    if (holdings === undefined) continue;
+    held.set(destination, holdings);
+    compareHoldings(destination.name, holdings, needed, findings);
+  }
+  return held;
+}
+
+/** By the destination's name. */
+async function readAll(
+  { id, trust }: VaultReader,
+  held: ReadonlyMap<Destination, Holdings>,
+  how: Omit<ReadRequest, 'vault' | 'isHeard' | 'decides'>,
+  findings: Finding[],
+): Promise<ReadonlyMap<string, ObjectsRead>> {
+  const reads = new Map<string, ObjectsRead>();
+  const isHeard = (writer: string) => isOurs(trust, writer);
+  const decides = (writer: string) => isPruner(trust, writer);
+  for (const [destination, holdings] of held) {
+    const read = await how.run.step(`read ${destination.name}`, (run) =>
+      readObjects(destination, holdings, { ...how, vault: id, isHeard, decides, run }, findings),
+    );
+    reads.set(destination.name, read);
+  }
+  return reads;
+}
+
+function tallyOf(held: ReadonlyMap<Destination, Holdings>, reads: ReadonlyMap<string, ObjectsRead>) {
+  const tally = { objects: 0, objectsRead: 0, objectsClosed: 0, bytesRead: 0 };
+  for (const { size } of held.values()) tally.objects += size;
+  for (const { objects, closed, bytes } of reads.values()) {
+    tally.objectsRead += objects;
+    tally.objectsClosed += closed;
+    tally.bytesRead += bytes;
+  }
+  return tally;
 }
 
 /** What a place lacks because it cannot be asked is told where it is listed. */

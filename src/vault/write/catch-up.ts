@@ -2,10 +2,17 @@ import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import { countOf, formatSize } from '../../core/size.ts';
 import type { Destination } from '../../destinations/destination.ts';
-import { type Copied, copyMissing } from '../copy/copy-missing.ts';
-import { type CopyPlan, planCopy } from '../copy/plan.ts';
-import { type SpreadRule, spreadRule, tellStrange, wantedBy } from '../copy/spread.ts';
-import { withdrawnAt } from '../copy/withdrawn.ts';
+import {
+  type Copied,
+  type CopyPlan,
+  copyMissing,
+  planCopy,
+  type SpreadRule,
+  spreadRule,
+  tellStrange,
+  wantedBy,
+  withdrawnAt,
+} from '../copy/index.ts';
 import { isNamedByHash, parseKey } from '../format/keys.ts';
 import { type Sizes, sizesAt } from '../hold/listing.ts';
 import type { NeedsReader, WithNeeds } from '../hold/needs.ts';

@@ -17,10 +17,10 @@ import {
   type SnapshotRecord,
   signRecord,
 } from '../format/record.ts';
+import { type GenerationView, mayReuse, withdrawnOf } from '../generations/index.ts';
 import { sha256Hex } from '../hash.ts';
 import type { Needs } from '../hold/needs.ts';
 import { keepUse } from '../prune/sparse.ts';
-import { type GenerationView, mayReuse, withdrawnOf } from '../prune/view.ts';
 import { sealSmall } from '../small-objects.ts';
 import { announceRecord, noteRecord, readLast } from './last-record.ts';
 import { cutIntoLists, listSalt, storeLists } from './list-packs.ts';

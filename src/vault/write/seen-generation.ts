@@ -7,8 +7,8 @@ import type { Destination } from '../../destinations/destination.ts';
 import { writeStateFile } from '../../host/state-file.ts';
 import { inState } from '../../host/state-names.ts';
 import { formatNewer } from '../format/errors.ts';
+import { type GenerationView, mustLookAnew, readView } from '../generations/index.ts';
 import type { IndexCache } from '../index/cache.ts';
-import { type GenerationView, mustLookAnew, readView } from '../prune/view.ts';
 import type { Trust } from '../trust.ts';
 import type { Copies } from './copies.ts';
 

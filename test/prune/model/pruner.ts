@@ -17,7 +17,7 @@ import { newSigningKey, type SigningKey } from '../../../src/vault/format/signin
 import { openVault } from '../../../src/vault/open.ts';
 import type { Place } from '../../../src/vault/prune/place.ts';
 import { planPrune, pruneVault, surveyVault } from '../../../src/vault/prune/prune.ts';
-import type { PruneRules } from '../../../src/vault/prune/rules.ts';
+import type { PruneRules } from '../../../src/vault/prune-rules.ts';
 import { isOurs, type Keys, type Trust } from '../../../src/vault/trust.ts';
 import type { RestorePoint } from '../../../src/vault/vault.ts';
 import { type Actor, vaultId, type World } from './world.ts';

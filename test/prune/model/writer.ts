@@ -25,12 +25,18 @@ import {
   type UnsignedRecord,
 } from '../../../src/vault/format/record.ts';
 import { newSigningKey, writerId } from '../../../src/vault/format/signing.ts';
+import {
+  type GenerationView,
+  mayReuse,
+  mustLookAnew,
+  readView,
+  withdrawnOf,
+} from '../../../src/vault/generations/view.ts';
 import { sha256Hex } from '../../../src/vault/hash.ts';
 import { sizesAt } from '../../../src/vault/hold/listing.ts';
 import { needsReader } from '../../../src/vault/hold/needs.ts';
 import { isBaseLetGo } from '../../../src/vault/logs/floors.ts';
-import type { PruneRules } from '../../../src/vault/prune/rules.ts';
-import { type GenerationView, mayReuse, mustLookAnew, readView, withdrawnOf } from '../../../src/vault/prune/view.ts';
+import type { PruneRules } from '../../../src/vault/prune-rules.ts';
 import type { Keys } from '../../../src/vault/trust.ts';
 import { type SizedPack, storeLists } from '../../../src/vault/write/list-packs.ts';
 import { type Actor, vaultId, type World } from './world.ts';

@@ -1,4 +1,4 @@
-import { dayMs } from '../../core/duration.ts';
+import { dayMs } from '../core/duration.ts';
 
 /**
  * What keeps a prune from taking away what a restore point needs. All are in force always; they have names so that

@@ -3,9 +3,9 @@ import { formatNewer } from '../format/errors.ts';
 import type { Generation } from '../format/generation.ts';
 import { recordHash, type SnapshotRecord } from '../format/record.ts';
 import { type Floors, floorsOf, inAny } from '../logs/floors.ts';
+import { allRules, type PruneRules } from '../prune-rules.ts';
 import { mayPrune, type Trust } from '../trust.ts';
 import { believedOf, generationsAt } from './believed.ts';
-import { allRules, type PruneRules } from './rules.ts';
 
 /** What the newest generation says, as far as one can see. Number 0: there was no prune yet. */
 export interface GenerationView {

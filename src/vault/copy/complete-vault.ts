@@ -1,15 +1,9 @@
-import { ulidTime } from '../../core/ulid.ts';
 import type { Key } from '../../destinations/destination.ts';
 import { RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
-import { encodeVaultFile } from '../format/vault-file.ts';
+import { vaultFileOf } from '../format/vault-file.ts';
 import { sha256Hex } from '../hash.ts';
 import type { Sizes } from '../hold/listing.ts';
 import { putConfirmed } from '../hold/put-confirmed.ts';
-
-/** All that is in it follows from the id, which every record repeats: so it is the same bytes everywhere. */
-export function vaultFileOf(vault: string): Uint8Array {
-  return encodeVaultFile({ format: 1, vault, created: new Date(ulidTime(vault)).toISOString() });
-}
 
 /** Makes a filled destination a vault. Last: until then an interrupted filling begins again. */
 export async function completeVault(to: Sizes, vault: string, rescue: Uint8Array, signal: AbortSignal): Promise<void> {
