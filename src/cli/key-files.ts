@@ -3,7 +3,8 @@ import { dirname } from 'node:path';
 import { whyOf } from '../core/errors.ts';
 import { type Vouched, vouchedLine } from '../keys/vouched.ts';
 import type { KeyPair } from '../vault/age/identity.ts';
-import { keyFileExists, keyFileUnwritable } from './errors.ts';
+import { identityGivenItself, keyFileExists, keyFileUnwritable } from './errors.ts';
+import { holdsPrivateKey } from './private-keys.ts';
 
 /** What stands in comments above a key. */
 export interface KeyNotes {
@@ -16,10 +17,11 @@ export interface KeyNotes {
 /**
  * Writes an identity file as `age-keygen` does, readable by its owner only, durable before it returns. An existing file is
  * never replaced: a lost private key is a lost backup.
- * @throws `key-file-exists`, `key-file-unwritable`
+ * @throws `key-file-exists`, `key-file-unwritable`, `identity-given-itself`
  */
 export async function writeKeyFile(file: string, pair: KeyPair, notes: KeyNotes): Promise<void> {
   const { purpose, nowMs, vouched } = notes;
+  if (holdsPrivateKey(file)) throw identityGivenItself({});
   const text = [
     `# Lifeboat, ${purpose}`,
     `# created: ${new Date(nowMs).toISOString()}`,

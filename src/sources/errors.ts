@@ -8,7 +8,7 @@ export const datasetVanished = defineError({
   about: 'backup',
   exit: 2,
   say: (fact: { path: string; why: string }) =>
-    `${fact.path} ${fact.why}. Nothing was backed up from it, and earlier restore points are untouched.`,
+    `${fact.path} ${fact.why}. No restore point is taken of it, and those there are stay as they are.`,
   hint: () => 'Mount it, or correct its path in lifeboat.yaml. To bring its data back: lifeboat restore DATASET',
 });
 

@@ -111,6 +111,7 @@ test('files/18: a key that is given where a file belongs is printed by no error,
       [[...words, '--json'], { LIFEBOAT_IDENTITY: given }],
       [['keys', 'check', given], {}],
       [['drill', '--shares', given], {}],
+      [['keys', 'new', given], {}],
     ];
     for (const [command, env] of asked) {
       const { code, stdout, stderr } = await lifeboat(folder, command, env);

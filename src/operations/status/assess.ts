@@ -4,6 +4,7 @@ import { isAccepted } from '../../core/accepted.ts';
 import type { Weighed } from '../../core/anomalies.ts';
 import { configurationDataset } from '../../core/configuration-dataset.ts';
 import { formatDuration, minuteMs, roughDuration } from '../../core/duration.ts';
+import { gapWords, isGap } from '../../core/gaps.ts';
 import { formatMoment } from '../../core/moment.ts';
 import { standing } from '../../core/objectives.ts';
 import { countOf } from '../../core/size.ts';
@@ -199,8 +200,11 @@ function contentTroubles(
     ([code]) => !isAccepted(accepted, code, config.name),
   );
   if (problems.length === 0) return [];
-  const counts = problems.map(([code, count]) => `${code} ${count}`).join(', ');
-  const message = `The newest restore point is not without gaps: ${counts}.`;
+  // The code is what `accepted` names.
+  const words = problems.map(([code, count]) =>
+    isGap(code) ? `${gapWords({ [code]: count })} (${code})` : `${code} ${count}`,
+  );
+  const message = `The newest restore point is not without gaps: ${words.join(', ')}.`;
   return [warning('restore-point-has-problems', message, `lifeboat list ${config.name}`)];
 }
 

@@ -191,6 +191,10 @@ describe('status', () => {
     vault.drill({ atMs: now, verdict: 'proved', datasets: ['app-db', 'uploads'], rtoMs: 1 });
     const found = await status();
     expect(codes(found)).toEqual(['copies-lagging', 'dataset-not-configured', 'uploads restore-point-has-problems']);
+    const gaps = found.datasets
+      .flatMap(({ troubles }) => troubles)
+      .find(({ code }) => code === 'restore-point-has-problems');
+    expect(gaps?.message).toContain('2 files that could not be read (file-unreadable)');
     expect(found.ok).toBe(true);
   });
 
