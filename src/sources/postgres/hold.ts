@@ -10,7 +10,7 @@ const batchSize = 500;
  */
 export async function beginHolding(connection: Connection, lockWaitMs: number): Promise<void> {
   // No transaction before this one may go on: it had a snapshot.
-  await connection.query('BEGIN READ ONLY; SET LOCAL search_path = pg_catalog');
+  await connection.query('BEGIN READ ONLY; SET LOCAL search_path = pg_catalog; SET LOCAL statement_timeout = 0');
   const tables = await connection.query<{ schema: string; name: string }>(tablesQuery);
   await connection.query('COMMIT');
   const waits = [`SET LOCAL lock_timeout = ${lockWaitMs}`, 'SET LOCAL statement_timeout = 0'];
