@@ -11,6 +11,24 @@ export interface Thread<To, From> {
   end(): Promise<void>;
 }
 
+/** Says what came of work. What is transferred is the other's from then on. */
+export type Send<Message> = (message: Message, transfer?: ArrayBuffer[]) => void;
+
+/** A thread's work without the thread. An answer comes in a later turn, as a thread's would. */
+export function workHere<To, From>(workOf: (send: Send<From>) => (message: To) => void): Thread<To, From> {
+  let hear: (message: From) => void = () => {};
+  const work = workOf((message) => hear(message));
+  return {
+    post: (message) => queueMicrotask(() => work(message)),
+    listen(onMessage) {
+      hear = onMessage;
+    },
+    async end() {
+      hear = () => {};
+    },
+  };
+}
+
 /**
  * Starts a worker thread. A small young generation, because what threads work on lies outside their heaps and would pile up
  * until it is collected; and this process's cache of compiled modules, without which each thread compiles everything anew.
@@ -44,14 +62,21 @@ export function startThread<To, From>(file: URL, workerData: unknown): Thread<To
 /** Threads that wait for their next use: starting one costs more than a small dataset's whole backup. */
 export interface ThreadShelf<To, From> extends AsyncDisposable {
   take(): Thread<To, From>;
+  /** The same work in this thread: for what is done before a thread would have begun. */
+  here(): Thread<To, From>;
   /** Only a thread that has nothing left to do. */
   put(thread: Thread<To, From>): void;
 }
 
-export function threadShelf<To, From>(file: URL, workerData: unknown): ThreadShelf<To, From> {
+export function threadShelf<To, From, Data>(
+  file: URL,
+  workerData: Data,
+  work: (data: Data, send: Send<From>) => (message: To) => void,
+): ThreadShelf<To, From> {
   const idle: Thread<To, From>[] = [];
   return {
     take: () => idle.pop() ?? startThread(file, workerData),
+    here: () => workHere((send) => work(workerData, send)),
     put(thread) {
       thread.listen(
         () => {},

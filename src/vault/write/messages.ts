@@ -64,8 +64,8 @@ export type FromStoreWorker =
       readonly ids: Uint8Array;
       readonly lengths: Uint32Array;
     }
-  /** One file (or the stream) of `job` ended; its chunks were all sent in segments before. */
-  | { readonly type: 'content'; readonly job: number; readonly outcome: ContentOutcome }
+  /** The files of `job` that one message named, in order, or its stream ended; their chunks were all sent in segments before. */
+  | { readonly type: 'contents'; readonly job: number; readonly outcomes: readonly ContentOutcome[] }
   /** The chunks that were wanted, `count` of them, laid one after the other in the first `sizeBytes` of the buffer. */
   | {
       readonly type: 'frame';

@@ -36,7 +36,7 @@ function answeringThreads(roomBytes: number): { threads: StoreThreads; sealing: 
       },
     };
   }
-  return { threads: { take: thread, put() {}, async [Symbol.asyncDispose]() {} }, sealing };
+  return { threads: { take: thread, here: thread, put() {}, async [Symbol.asyncDispose]() {} }, sealing };
 }
 
 async function packsOf(count: number, sizeBytes: number, roomBytes: number) {
@@ -50,7 +50,7 @@ async function packsOf(count: number, sizeBytes: number, roomBytes: number) {
         const places = [{ pack: undefined, offset: 0, length: lengths[0]! }];
         return { flags: Uint8Array.of(1), kind: 'data', ids: [ids], places };
       },
-      content() {},
+      contents() {},
       async sealed(pack) {
         packs.push(pack);
         pack.giveBack();
@@ -58,7 +58,7 @@ async function packsOf(count: number, sizeBytes: number, roomBytes: number) {
     },
   );
   for (let job = 0; job < count; job++) {
-    pool.read({ type: 'bytes', job, profile: 'files', bytes: new ArrayBuffer(sizeBytes), last: true });
+    pool.read({ type: 'bytes', job, profile: 'files', bytes: new ArrayBuffer(sizeBytes), last: true }, sizeBytes);
     await pool.until(() => pool.load.idle);
     pool.flush('data');
     await pool.until(() => pool.load.idle);

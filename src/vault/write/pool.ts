@@ -25,6 +25,8 @@ const MAX_READS = 2;
 const MAX_COMPRESSING = 2;
 /** In pieces of work that somebody else has: a thread is worth its start when the others have so much more to do. */
 const START_COST = 2;
+/** Raw bytes that a store works on without a thread: a thread's start costs more, and this one is held up for a moment only. */
+const MAX_HERE_BYTES = MiB;
 /** Smaller objects are cheap to make room for. */
 const MIN_ROOM_BYTES = 8 * MiB;
 
@@ -42,7 +44,7 @@ export interface SealedPack {
 export interface PoolOwner {
   /** New chunks: decides which are wanted (in order) and gives their frames' identity. */
   segment(job: number, ids: Uint8Array, lengths: Uint32Array): Wanted;
-  content(message: Extract<FromStoreWorker, { type: 'content' }>): void;
+  contents(message: Extract<FromStoreWorker, { type: 'contents' }>): void;
   /** Stores a finished pack; the pool waits for it before it makes many more. */
   sealed(pack: SealedPack): Promise<void>;
 }
@@ -55,8 +57,8 @@ export interface Wanted {
 }
 
 export interface Pool {
-  /** Sends reading work; work of one `job` stays on one worker, in order. */
-  read(message: Extract<ToStoreWorker, { type: 'read' | 'bytes' }>): void;
+  /** Sends reading work of about so many bytes; work of one `job` stays on one worker, in order. */
+  read(message: Reading, sizeBytes: number): void;
   /** Seals what is in the open pack of this kind, full or not. */
   flush(kind: PackKind): void;
   /** Resolves when `condition` holds; looked at again whenever anything happened. Rejects when the pool failed. */
@@ -69,26 +71,32 @@ export interface Pool {
   close(): Promise<void>;
 }
 
+type Reading = Extract<ToStoreWorker, { type: 'read' | 'bytes' }>;
+
 export type StoreThreads = ThreadShelf<ToStoreWorker, FromStoreWorker>;
 
 interface Member {
-  /** From its first work on: a small dataset is stored before a second thread would have begun. */
+  /** From its first work on. */
   thread: Thread<ToStoreWorker, FromStoreWorker> | undefined;
   reads: number;
   compressing: number;
   sealing: number;
+  /** Answered, and not all of what is wanted of them came. */
+  readonly segments: Map<number, { wanted: Wanted; next: number }>;
 }
 
+const newMember = (): Member => ({ thread: undefined, reads: 0, compressing: 0, sealing: 0, segments: new Map() });
+
 /**
- * Worker threads and what is between them. Frames are compressed by whoever is free, in packs in the order they come back;
+ * Worker threads and what is between them. A small dataset is stored without any. Frames are compressed by whoever is free, in packs in the order they come back;
  * everything in flight is bounded: by bytes asked for, by packs not yet stored.
  */
 export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: PoolOwner): Pool {
-  const members: Member[] = [];
-  const reads: Extract<ToStoreWorker, { type: 'read' | 'bytes' }>[] = [];
+  const here = newMember();
+  const members = Array.from({ length: Math.max(1, Math.min(availableParallelism(), 8)) }, newMember);
+  const reads: { message: Reading; sizeBytes: number }[] = [];
   const homes = new Map<number, Member>();
   const answers: { member: Member; segment: number; wanted: Wanted; rawBytes: number }[] = [];
-  const segments = new Map<Member, Map<number, { wanted: Wanted; next: number }>>();
   const frames: { frame: Frame; raw: ArrayBuffer }[] = [];
   const compressing = new Map<number, Frame>();
   const sealing = new Map<number, { pack: OpenPack; toc: Toc }>();
@@ -96,21 +104,15 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
   // Fresh memory for every pack would cost page faults, and its weight set the collector off again and again.
   const rooms: ArrayBuffer[] = [];
   const open: Record<PackKind, OpenPack> = { data: openPack('data'), meta: openPack('meta') };
+  let hereBytes = 0;
   let rawBytes = 0;
   let uploads = 0;
   let nextNumber = 0;
   let failure: unknown;
   let waiters: { condition: () => boolean; resolve: () => void; reject: (error: unknown) => void }[] = [];
 
-  const size = Math.max(1, Math.min(availableParallelism(), 8));
-  for (let index = 0; index < size; index++) {
-    const member: Member = { thread: undefined, reads: 0, compressing: 0, sealing: 0 };
-    segments.set(member, new Map());
-    members.push(member);
-  }
-
   function start(member: Member): Thread<ToStoreWorker, FromStoreWorker> {
-    const thread = threads.take();
+    const thread = member === here ? threads.here() : threads.take();
     thread.listen((message) => guarded(() => take(member, message)), fail);
     return thread;
   }
@@ -141,10 +143,10 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
         takeCompressed(frameOf(member, message), message.bytes);
         return;
       case 'segment-empty':
-        segments.get(member)!.delete(message.segment);
+        member.segments.delete(message.segment);
         return;
-      case 'content':
-        owner.content(message);
+      case 'contents':
+        owner.contents(message);
         return;
       case 'compressed': {
         member.compressing--;
@@ -182,11 +184,11 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
     member: Member,
     { segment, count, sizeBytes }: { segment: number; count: number; sizeBytes: number },
   ): Frame {
-    const answered = segments.get(member)!.get(segment)!;
+    const answered = member.segments.get(segment)!;
     const { wanted, next } = answered;
     const to = next + count;
     answered.next = to;
-    if (to === wanted.places.length) segments.get(member)!.delete(segment);
+    if (to === wanted.places.length) member.segments.delete(segment);
     return {
       kind: wanted.kind,
       ids: wanted.ids.slice(next, to),
@@ -213,7 +215,7 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
       const number = nextNumber++;
       const toc = tocOf(pack);
       sealing.set(number, { pack, toc });
-      const member = leastBusy();
+      const member = hasThreads() ? leastBusy() : here;
       member.sealing++;
       const packFrames = pack.frames.splice(0);
       const room = pack.compressedBytes < MIN_ROOM_BYTES ? undefined : rooms.pop();
@@ -236,21 +238,30 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
     ) {
       const { member, segment, wanted, rawBytes: bytes } = answers.shift()!;
       rawBytes += bytes;
-      segments.get(member)!.set(segment, { wanted, next: 0 });
+      member.segments.set(segment, { wanted, next: 0 });
       // While every thread has something to read, each compresses what it read; one that has nothing gets others' frames.
-      const here = members.every(({ reads }) => reads > 0);
-      post(member, { type: 'answer', segment, wanted: wanted.flags, here });
+      const atOnce = member === here || members.every(({ reads }) => reads > 0);
+      post(member, { type: 'answer', segment, wanted: wanted.flags, here: atOnce });
     }
     for (let index = 0; index < reads.length; ) {
-      const message = reads[index]!;
-      const member = homes.get(message.job) ?? least(({ reads }) => reads);
+      const { message, sizeBytes } = reads[index]!;
+      const member = homes.get(message.job) ?? (isForHere(message, sizeBytes) ? here : least(({ reads }) => reads));
       if (message.type === 'read' && member.reads >= MAX_READS) break;
       homes.set(message.job, member);
       reads.splice(index, 1);
       member.reads++;
+      if (member === here) hereBytes += sizeBytes;
       post(member, message, message.type === 'bytes' ? [message.bytes] : []);
       if (message.type === 'read' || message.last) homes.delete(message.job);
     }
+  }
+
+  const hasThreads = () => members.some(({ thread }) => thread !== undefined);
+
+  /** A whole job, before any thread was started. */
+  function isForHere(message: Reading, sizeBytes: number): boolean {
+    const isWhole = message.type === 'read' || message.last;
+    return isWhole && !hasThreads() && hereBytes + sizeBytes <= MAX_HERE_BYTES;
   }
 
   function leastBusy(): Member {
@@ -283,13 +294,13 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
   function isIdle(): boolean {
     return (
       reads.length + answers.length + frames.length + compressing.size + toSeal.length + sealing.size + uploads === 0 &&
-      members.every((member) => member.reads === 0 && segments.get(member)!.size === 0)
+      [here, ...members].every((member) => member.reads === 0 && member.segments.size === 0)
     );
   }
 
   return {
-    read(message) {
-      reads.push(message);
+    read(message, sizeBytes) {
+      reads.push({ message, sizeBytes });
       guarded(() => {});
     },
     flush: (kind) => guarded(() => queueSeal(kind, true)),
@@ -311,6 +322,7 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
     async close() {
       // A thread that still has work would bring it into the next pool.
       const clean = failure === undefined && isIdle();
+      await here.thread?.end();
       await Promise.all(members.map(({ thread }) => thread && (clean ? threads.put(thread) : thread.end())));
     },
   };

@@ -34,6 +34,7 @@ import { idOfNewVault } from './new-vault.ts';
 import type { PackSizes } from './packing.ts';
 import type { StoreThreads } from './pool.ts';
 import { generationReader } from './seen-generation.ts';
+import { storeWork } from './store-work.ts';
 
 export interface WriterOptions {
   readonly system: string;
@@ -94,7 +95,7 @@ export async function openWriter(options: WriterOptions, run: Run): Promise<Writ
   // Deduplication would make restore points of packs that a recipient added since cannot open.
   index.useOnlyOf(epochs.reusable);
   const workerData: StoreWorkerData = { chunkKey: keys.chunkKey, recipients: [epochs.current.recipient] };
-  const threads = held.adopt<StoreThreads>(threadShelf(storeWorker, workerData), (shelf) =>
+  const threads = held.adopt<StoreThreads>(threadShelf(storeWorker, workerData, storeWork), (shelf) =>
     shelf[Symbol.asyncDispose](),
   );
   const trust = (await options.trust?.(vault)) ?? {};

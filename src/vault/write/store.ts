@@ -106,7 +106,10 @@ export function startStore(options: StoreOptions) {
 
   const pool = startPool(options.threads, options.packSizes, {
     segment: (job, ids, lengths) => decide(jobs.get(job)!, ids, lengths),
-    content: ({ job, outcome }) => take(job, outcome),
+    contents: ({ job, outcomes }) => {
+      for (const outcome of outcomes) take(job, outcome);
+      drain();
+    },
     async sealed(pack) {
       drain();
       await options.storePack(pack);
@@ -192,7 +195,6 @@ export function startStore(options: StoreOptions) {
         problem('file-unreadable', `${showPath(item.entry.path)} was not backed up: ${outcome.message}.`);
       }
     }
-    drain();
   }
 
   function problem(code: string, message: string): void {
@@ -225,7 +227,7 @@ export function startStore(options: StoreOptions) {
     const item = { entry, content: pendingContent(false), dropped: false, changed: false };
     const { file, seen } = entry.content;
     const files = [{ file, sparse: false, ...(seen && { seen }) }];
-    pool.read({ type: 'read', job: newJob('data', [item]), profile: options.profile, files });
+    pool.read({ type: 'read', job: newJob('data', [item]), profile: options.profile, files }, entry.sizeBytes ?? 0);
     return item;
   }
 
@@ -272,7 +274,8 @@ export function startStore(options: StoreOptions) {
 
   function sendBody(last: boolean): void {
     if (bodyJob < 0) bodyJob = newJob('meta', [], { ...pendingContent(), firsts: [] });
-    pool.read({ type: 'bytes', job: bodyJob, profile: 'entries', bytes: text.take(), last });
+    const bytes = text.take();
+    pool.read({ type: 'bytes', job: bodyJob, profile: 'entries', bytes, last }, bytes.byteLength);
   }
 
   function newJob(kind: PackKind, contents: Waiting[], body?: PendingContent): number {
@@ -283,7 +286,7 @@ export function startStore(options: StoreOptions) {
   function sendBatch(): void {
     if (batch.files.length === 0) return;
     const job = newJob('data', batch.contents);
-    pool.read({ type: 'read', job, profile: options.profile, files: batch.files });
+    pool.read({ type: 'read', job, profile: options.profile, files: batch.files }, batch.bytes);
     batch = { files: [], contents: [], bytes: 0 };
   }
 
@@ -293,7 +296,7 @@ export function startStore(options: StoreOptions) {
     let sent = 0;
     const send = async (bytes: ArrayBuffer, last: boolean) => {
       sent += bytes.byteLength;
-      pool.read({ type: 'bytes', job, profile: options.profile, bytes, last });
+      pool.read({ type: 'bytes', job, profile: options.profile, bytes, last }, bytes.byteLength);
       run.progress({ label: showPath(item.entry.path), doneBytes: sent });
       await pool.until(() => last || sent - state.cutBytes <= MAX_STREAM_LEAD_BYTES);
     };
@@ -321,7 +324,7 @@ export function startStore(options: StoreOptions) {
     const { file: path, seen } = entry.content;
     const file: FileToRead = { file: path, sparse: entry.sparse === true, ...(seen && { seen }) };
     if (sizeBytes > SMALL_FILE_BYTES) {
-      pool.read({ type: 'read', job: newJob('data', [item]), profile: options.profile, files: [file] });
+      pool.read({ type: 'read', job: newJob('data', [item]), profile: options.profile, files: [file] }, sizeBytes);
       return;
     }
     batch.files.push(file);
