@@ -137,6 +137,11 @@ export function whyOf(error: unknown): string {
   return refusals[code] ?? sentenceOf(error);
 }
 
+/** What `run.problem` is told of a place that failed: the error's own code, where it has one. */
+export function failureOfPlace(error: unknown): { readonly code: string; readonly message: string } {
+  return { code: error instanceof LifeboatError ? error.code : 'destination-failed', message: sentenceOf(error) };
+}
+
 /** The sentence of any thrown thing, for messages that quote a cause. */
 export function sentenceOf(error: unknown): string {
   if (error instanceof LifeboatError) return error.message;

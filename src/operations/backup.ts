@@ -1,7 +1,7 @@
 import { placesOf } from '../config/locations.ts';
 import type { Weighed } from '../core/anomalies.ts';
 import { configurationDataset } from '../core/configuration-dataset.ts';
-import { sentenceOf } from '../core/errors.ts';
+import { failureOfPlace, sentenceOf } from '../core/errors.ts';
 import { isUnread } from '../core/gaps.ts';
 import { type LeftOut, leftOutIn } from '../core/left-out.ts';
 import type { Problem, Run } from '../core/run.ts';
@@ -85,7 +85,7 @@ async function takeRestorePoints(
   const { opened, failed: unopened } = await run.step('open destinations', () =>
     system.destinations({ create: true, refill: request.refill }),
   );
-  for (const { error } of unopened) run.problem({ code: 'destination-failed', message: sentenceOf(error) });
+  for (const { error } of unopened) run.problem(failureOfPlace(error));
   const [first] = unopened;
   if (opened.length === 0 && first !== undefined) throw first.error;
 

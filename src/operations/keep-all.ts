@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Locks } from '../catalog/locks.ts';
 import type { System } from '../config/system.ts';
 import { dayMs } from '../core/duration.ts';
-import { sentenceOf } from '../core/errors.ts';
+import { failureOfPlace, sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import type { Destination, Key } from '../destinations/destination.ts';
 import { type Trace, traceOf } from '../destinations/first-version.ts';
@@ -51,7 +51,7 @@ export function isKept({ locks, suspect }: KeepOutcome): boolean {
 /** @throws `vault-missing`, `no-destination-left` */
 export async function keepAll(system: OpenSystem, locks: Locks, dryRun: boolean, run: Run): Promise<KeepOutcome> {
   const { opened, failed } = await system.destinations({ create: false, role: 'keeper' });
-  for (const { error } of failed) run.problem({ code: 'destination-failed', message: sentenceOf(error) });
+  for (const { error } of failed) run.problem(failureOfPlace(error));
   if (opened.length === 0 && failed[0] !== undefined) throw failed[0].error;
   const vault = await openVault(opened, {
     trust: (id) => trustOf(system.config, id),

@@ -1,5 +1,5 @@
 import type { System } from '../config/system.ts';
-import { type LifeboatError, sentenceOf } from '../core/errors.ts';
+import { failureOfPlace, type LifeboatError } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import { countOf } from '../core/size.ts';
 import type { Destination } from '../destinations/destination.ts';
@@ -52,7 +52,7 @@ export interface PlannedPrune {
 /** @throws `prune-newer`, `prune-unwritten`, and what opening a vault throws */
 export async function planned(system: OpenSystem, request: PruneRequest, run: Run): Promise<PlannedPrune> {
   const { opened, failed } = await system.destinations({ create: false, role: 'pruner' });
-  for (const { error } of failed) run.problem({ code: 'destination-failed', message: sentenceOf(error) });
+  for (const { error } of failed) run.problem(failureOfPlace(error));
   if (opened.length === 0 && failed[0] !== undefined) throw failed[0].error;
   const { config } = system;
   const vault = await openKnown(config, opened);

@@ -7,7 +7,7 @@ import { openCatalog } from '../catalog/open.ts';
 import { pathsOf, type System } from '../config/system.ts';
 import type { Clock, RandomBytes } from '../core/clock.ts';
 import { configurationDataset } from '../core/configuration-dataset.ts';
-import { sentenceOf } from '../core/errors.ts';
+import { failureOfPlace } from '../core/errors.ts';
 import type { Role } from '../core/roles.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { destinationUnreachable } from '../destinations/errors.ts';
@@ -129,7 +129,8 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
     async vault(onDamage) {
       const { opened, failed } = await destinations({ create: false, role: 'reader' });
       for (const { name, error } of failed) {
-        onDamage({ destination: name, key: '', code: 'destination-failed', why: sentenceOf(error) });
+        const { code, message: why } = failureOfPlace(error);
+        onDamage({ destination: name, key: '', code, why });
       }
       if (opened.length === 0 && failed[0] !== undefined) throw failed[0].error;
       return openVault(opened, { onDamage, trust: (vault) => trustOf(config, vault), ours: oursAmong(config) });

@@ -153,9 +153,13 @@ describe('two destinations', () => {
     const picture = pictureOf(system.source());
     const { record } = await system.backUp();
     writeFileSync(`${system.source()}/large`, noise(5 << 20));
-    const outcome = await system.tryBackUp();
+    const told: string[] = [];
+    const outcome = await system.tryBackUp({
+      onEvent: (event) => event.type === 'problem' && void told.push(event.problem.code),
+    });
     expect(heldBy(outcome)).toEqual(['disk']);
     expect(outcome.behind[0]!.why).toMatch(/is full/);
+    expect(told).toEqual(['destination-full']);
     expectSame(await system.readBack(record.id), picture);
     using open = system.open();
     const { opened } = await open.destinations({ create: false });
@@ -171,7 +175,13 @@ describe('two destinations', () => {
     const picture = pictureOf(system.source());
     const { record } = await system.backUp();
     writeFileSync(`${system.source()}/large`, noise(5 << 20));
-    await expect(system.backUp()).rejects.toMatchObject({ code: 'destination-full', exit: 2 });
+    const told: string[] = [];
+    const failing = system.backUp({
+      onEvent: (event) => event.type === 'problem' && void told.push(event.problem.code),
+    });
+    await expect(failing).rejects.toMatchObject({ code: 'destination-full', exit: 2 });
+    // Once: the error itself says it.
+    expect(told).toEqual([]);
     expectSame(await system.readBack(record.id), picture);
     rmSync(`${system.source()}/large`);
     writeFileSync(`${system.source()}/small`, 'fits');

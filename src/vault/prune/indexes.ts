@@ -1,4 +1,4 @@
-import { sentenceOf } from '../../core/errors.ts';
+import { failureOfPlace } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Key } from '../../destinations/destination.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
@@ -39,7 +39,7 @@ export async function removeDeadIndexes(request: IndexRequest, run: Run): Promis
       for (const { destination } of places) await removeWhole(destination, key);
       removed++;
     } catch (error) {
-      run.problem({ code: 'destination-failed', message: sentenceOf(error) });
+      run.problem(failureOfPlace(error));
       return removed;
     }
   }

@@ -1,4 +1,4 @@
-import { sentenceOf } from '../../core/errors.ts';
+import { failureOfPlace } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { objectExists } from '../../destinations/errors.ts';
@@ -67,7 +67,7 @@ export async function surveyVault({ vault, destinations, trust }: SurveyRequest,
         run.signal.throwIfAborted();
         const { name } = 'destination' in one ? one.destination : one;
         outOfReach.push(name);
-        run.problem({ code: 'destination-failed', message: sentenceOf(error) });
+        run.problem(failureOfPlace(error));
       }
     }
     return found;
@@ -248,8 +248,9 @@ async function announce(
       if (pruneMet.is(error)) throw error;
       if (objectExists.is(error))
         throw pruneMet({ destination: destination.name, generation: number }, { cause: error });
-      failure = sentenceOf(error);
-      run.problem({ code: 'destination-failed', message: failure });
+      const problem = failureOfPlace(error);
+      failure = problem.message;
+      run.problem(problem);
     }
   }
   if (told.length === 0) throw pruneUnwritten({ why: failure });
@@ -271,7 +272,7 @@ async function removeOldGenerations({ places, points }: PruneFacts, before: numb
       try {
         await removeWhole(destination, generationKey(number));
       } catch (error) {
-        run.problem({ code: 'destination-failed', message: sentenceOf(error) });
+        run.problem(failureOfPlace(error));
         break;
       }
     }

@@ -1,4 +1,4 @@
-import { sentenceOf } from '../../core/errors.ts';
+import { failureOfPlace } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Key } from '../../destinations/destination.ts';
 import { createIds } from '../format/ids.ts';
@@ -75,8 +75,9 @@ export async function sweep(place: Place, plan: SweepPlan, run: Run, rules: Prun
     await removeLogs();
   } catch (error) {
     run.signal.throwIfAborted();
-    failed = sentenceOf(error);
-    run.problem({ code: 'destination-failed', message: failed });
+    const failure = failureOfPlace(error);
+    failed = failure.message;
+    run.problem(failure);
   }
   const { untilMs, ...held } = locked;
   return {

@@ -1,4 +1,4 @@
-import { LifeboatError, sentenceOf } from '../../core/errors.ts';
+import { failureOfPlace, LifeboatError, sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { noDestination } from '../errors.ts';
@@ -31,9 +31,11 @@ export function copiesTo(destinations: readonly Destination[], run: Run): Copies
     if (dropped.has(destination.name)) return;
     active = active.filter((other) => other !== destination);
     dropped.set(destination.name, error);
-    const rest = active.length > 0 ? ' The other destinations go on.' : '';
-    run.problem({ code: 'destination-failed', message: `${sentenceOf(error)}${rest}` });
-    if (active.length > 0) return;
+    if (active.length > 0) {
+      const { code, message } = failureOfPlace(error);
+      run.problem({ code, message: `${message} The other destinations go on.` });
+      return;
+    }
     // Where there is only one, its own error says best what to do.
     if (dropped.size === 1 && error instanceof LifeboatError) throw error;
     throw noDestination({ why: sentenceOf(error) }, { cause: error });
