@@ -197,13 +197,16 @@ test('a place that is missing, or behind a link, is an error and no smaller back
   await expect(Array.fromAsync(capture.entries)).rejects.toMatchObject({ code: 'dataset-vanished' });
 });
 
-test('a name of one place that is a file of another comes back as a file of its own', async () => {
+test('a name of one place that is a file of another comes back as a file of its own, which the backup says', async () => {
   const { at, sourceOf, captured, look } = await host();
   fs.linkSync(at('etc/app/app.conf'), at('srv/app/uploads/linked'));
   fs.linkSync(at('srv/app/uploads/a'), at('srv/app/uploads/b'));
   const contents = await captured();
   const links = contents.stored.filter(({ type }) => type === 'hardlink').map(({ path }) => `/${path}`);
   expect(links).toEqual([at('srv/app/uploads/b')]);
+  expect(contents.captured.problems).toEqual([
+    { code: 'link-apart', message: expect.stringMatching(/linked is the same file as .*app\.conf, in another place/) },
+  ]);
   for (const path of ['etc/app', 'etc/cron.d/app', 'srv/app/uploads']) fs.rmSync(at(path), { recursive: true });
   const { unset } = await sourceOf().restore(contents, home, newRun());
   const { integrity } = await sourceOf().measure('/', contents.expectations!, newRun(), contents, unset);

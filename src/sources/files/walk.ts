@@ -27,7 +27,7 @@ export interface WalkEvents {
   /** The rule would take this, were it spelled otherwise. */
   spelled(rule: number, path: BytePath): void;
   vanished(): void;
-  problem(code: 'file-unreadable' | 'folder-unreadable' | 'other-file-system', message: string): void;
+  problem(code: 'file-unreadable' | 'folder-unreadable' | 'other-file-system' | 'link-apart', message: string): void;
 }
 
 /** For who looks and has nothing to tell. */
@@ -87,6 +87,7 @@ export function* walk(options: WalkOptions): Generator<MutableEntry[], void, und
   const scale = startScale(options.mounts);
   if (wanted === undefined && first !== undefined) yield* weighCache(root, '', first, scale, options);
   let batch: MutableEntry[] = [];
+  let place = 0;
 
   while (stack.length > 0) {
     const folder = stack.at(-1)!;
@@ -120,9 +121,8 @@ export function* walk(options: WalkOptions): Generator<MutableEntry[], void, und
     const spelled = excludes.nearly(path, name, isFolder);
     if (spelled >= 0) events.spelled(spelled, path);
     if (found.isSocket()) events.leftOut('socket', { files: 1, bytes: 0, folders: 0, more: false });
-    // Each place is brought back by itself, so a name of its files elsewhere is a file of its own.
-    if (given === 'place') links.clear();
-    const entry = makeEntry(file, path, found, { root, links, settledMs: folder.settledMs, events });
+    if (given === 'place') place++;
+    const entry = makeEntry(file, path, found, { root, links, place, settledMs: folder.settledMs, events });
     if (entry === undefined) continue;
     batch.push(entry);
     wanted?.found(path, found);
@@ -270,6 +270,8 @@ interface Surroundings {
   readonly root: BytePath;
   /** Files with further names: `device:inode` → the first name, and how many are still to come. */
   readonly links: Map<string, FirstName>;
+  /** Which of the dataset's places it is in. */
+  readonly place: number;
   readonly settledMs: bigint;
   readonly events: WalkEvents;
 }
@@ -277,6 +279,7 @@ interface Surroundings {
 interface FirstName {
   readonly path: BytePath;
   readonly born: bigint;
+  readonly place: number;
   left: number;
 }
 
@@ -284,7 +287,7 @@ function makeEntry(
   file: BytePath,
   path: BytePath,
   found: fs.BigIntStats,
-  { root, links, settledMs, events }: Surroundings,
+  { root, links, place, settledMs, events }: Surroundings,
 ): MutableEntry | undefined {
   if (found.isSymbolicLink()) {
     try {
@@ -303,11 +306,16 @@ function makeEntry(
     const key = `${found.dev}:${found.ino}`;
     const first = links.get(key);
     if (first !== undefined && isSameFile(`${root}/${first.path}`, first, found)) {
-      if (--first.left === 0) links.delete(key);
-      return { ...entryOf(path, found), type: 'hardlink', target: first.path };
+      if (first.place === place) {
+        if (--first.left === 0) links.delete(key);
+        return { ...entryOf(path, found), type: 'hardlink', target: first.path };
+      }
+      // Each place is brought back by itself.
+      const names = `${showPath(path)} is the same file as ${showPath(first.path)}`;
+      events.problem('link-apart', `${names}, in another place of the dataset: they come back as two files.`);
     }
     const left = Number(found.nlink) - 1;
-    if (first !== undefined || links.size < MAX_LINKS) links.set(key, { path, born: found.birthtimeNs, left });
+    if (first !== undefined || links.size < MAX_LINKS) links.set(key, { path, born: found.birthtimeNs, place, left });
   }
   const fingerprint = found.ctimeMs >= settledMs ? undefined : fingerprintOf(found);
   const seen = { inode: found.ino, bornNs: found.birthtimeNs, ctimeNs: found.ctimeNs };
