@@ -81,6 +81,16 @@ test('--at brings back an older moment, by time or by id', async () => {
   expect(await listed()).toMatch(new RegExp(`${points[1]?.id}[^]*${points[0]?.id}`));
   expect(await listed('--at', points[0]?.time ?? '')).not.toContain(points[1]?.id);
   expect(await lifeboat(folder, ['list', 'uploads', '--at', 'yesterday'])).toMatchObject({ code: 64 });
+  // A date that was mistaken says nothing about a backup: no verdict, and none in the ledger.
+  const drill = await lifeboat(folder, ['drill', '--at', '2020-01-01T00:00:00Z', ...daily]);
+  expect(drill).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/There is no restore point of .* for 2020.*lifeboat list/s),
+  });
+  expect(drill.stdout + drill.stderr).not.toMatch(/FAILED|verify/);
+  const evidence = await lifeboat(folder, ['evidence', 'list', '--json']);
+  expect(evidence.stdout).not.toMatch(/"kind": "drill"/);
+  expect(evidence.stdout).toContain('"entries"');
 });
 
 test('a destination that came back empty is filled anew only when told so', async () => {

@@ -37,7 +37,10 @@ export interface Found {
   readonly missing: ReadonlyMap<string, string>;
 }
 
-/** The newest restore point of each dataset of `system`, or the newest that is not younger than `atMs`. */
+/**
+ * The newest restore point of each dataset of `system`, or the newest that is not younger than `atMs`.
+ * @throws `restore-point-missing` where none is as old as that: a date that was mistaken says nothing about a backup.
+ */
 export async function findPoints(
   vault: VaultReader,
   system: string,
@@ -49,6 +52,7 @@ export async function findPoints(
   const points = new Map<string, RestorePoint>();
   const passedOver = new Map<string, readonly PassedOver[]>();
   const missing = new Map<string, string>();
+  const errors: unknown[] = [];
   for (const dataset of datasets) {
     run.signal.throwIfAborted();
     try {
@@ -59,8 +63,11 @@ export async function findPoints(
     } catch (error) {
       if (!restorePointMissing.is(error) && !restorePointDoubtful.is(error)) throw error;
       missing.set(dataset, sentenceOf(error));
+      errors.push(error);
     }
   }
+  const isTooEarly = atMs !== undefined && own.points.length > 0 && points.size === 0;
+  if (isTooEarly && errors.every((error) => restorePointMissing.is(error))) throw errors[0];
   return { all: own.points, points, passedOver, missing };
 }
 

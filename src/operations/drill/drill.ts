@@ -5,6 +5,7 @@ import { recoveryPlan } from '../../core/plan.ts';
 import type { Run } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
 import { openSandbox, type Sandbox } from '../../sandbox/sandbox.ts';
+import { restorePointMissing } from '../../vault/errors.ts';
 import { countsAgainst, passedOverWords } from '../../vault/newest.ts';
 import { stopApplication } from './application.ts';
 import { checkAge, checkNewest } from './checks/age.ts';
@@ -82,6 +83,7 @@ export async function find(
     found = await run.step('find', (run) => findPoints(parts.vault, parts.system.name, datasets, options.atMs, run));
   } catch (error) {
     run.signal.throwIfAborted();
+    if (restorePointMissing.is(error)) throw error;
     failure = { error };
   }
   for (const dataset of datasets) {
