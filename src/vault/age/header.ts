@@ -31,9 +31,11 @@ export async function newHeader(recipients: readonly string[]): Promise<NewHeade
     },
   });
   for (const recipient of new Set(recipients.map(plainRecipient))) encrypter.addRecipient(recipientFor(recipient));
-  const file = await encrypter.encrypt(new Uint8Array(0));
+  // As a stream: of bytes the library gathers the answer in a Response, for which Node loads its whole HTTP client.
+  const pieces = await Array.fromAsync(await encrypter.encrypt(new ReadableStream({ start: (it) => it.close() })));
+  const file = Buffer.concat(pieces);
   if (seen === undefined) throw new Error('the age library did not hand out the file key');
-  return { header: file.slice(0, file.length - EMPTY_PAYLOAD_SIZE), fileKey: seen };
+  return { header: file.subarray(0, file.length - EMPTY_PAYLOAD_SIZE), fileKey: seen };
 }
 
 /** Public keys only: read once a thread, not once a pack. */
