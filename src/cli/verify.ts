@@ -119,7 +119,7 @@ function idOf({ record: { dataset, id, time } }: RestorePoint): PointId {
   return { dataset, id, time };
 }
 
-function verifyText(report: VerifyReport, nowMs: number, style: Style): string {
+export function verifyText(report: VerifyReport, nowMs: number, style: Style): string {
   const { sound, part, objects, objectsRead, bytesRead } = report;
   const { findings, wrong, spoiled, suspect, doubtful, unreachable } = report;
   const read = part === 'all' ? 'everything' : `part ${part.part} of ${part.parts}`;
@@ -153,7 +153,16 @@ function verifyText(report: VerifyReport, nowMs: number, style: Style): string {
   }
   for (const { message, code, hint } of spoiled) lines.push(`${style.bad('✗')} ${message} [${code}]`, `    ${hint}`);
   for (const { key, why } of suspect) lines.push(`${style.bad('✗')} ${key}: ${why}`);
-  for (const { key, why } of doubtful) lines.push(`${style.warn('!')} ${key} is doubtful: ${why}.`);
+  // A host that lost its state folder has signed hundreds: one line tells it.
+  for (const [why, some] of Map.groupBy(doubtful, ({ why }) => why)) {
+    const [first, ...others] = some.map(({ key }) => key);
+    if (others.length === 0) lines.push(`${style.warn('!')} ${first} is doubtful: ${why}.`);
+    else
+      lines.push(
+        `${style.warn('!')} ${some.length} objects are doubtful, all alike: ${why}.`,
+        `    ${first}, and ${others.length} more`,
+      );
+  }
   for (const { destination, why } of unreachable)
     lines.push(`${style.bad('✗')} ${destination} was not looked at: ${why}`);
   return lines.join('\n');
