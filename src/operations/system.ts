@@ -139,7 +139,6 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
   };
 }
 
-/** The configuration as restores see it: files, without a place of their own to go back to. */
 /** Where work on the side lies. A restore needs no state folder: without one it works where this system keeps what is temporary. */
 function workPlace(workFolder: string): { workFolder?: string } {
   try {
@@ -151,6 +150,7 @@ function workPlace(workFolder: string): { workFolder?: string } {
   }
 }
 
+/** The configuration as restores see it: files, without a place of their own to go back to. */
 function configurationFiles({ stateDir }: System): SourceConfig {
   const path = join(stateDir, configurationDataset);
   return { type: 'files', path, exclude: [], defaultExcludes: false, oneFileSystem: true, xattrs: false };

@@ -60,7 +60,7 @@ export const targetForbidden = defineError({
 
 const forbiddenWords: Readonly<Record<string, string>> = {
   EACCES: 'you may not write there',
-  EPERM: 'a flag of it or of its folder forbids that (chattr +i or +a)',
+  EPERM: 'a flag of it or of its folder forbids that (chattr +i or +a), or it is another user’s in a folder like /tmp',
   EROFS: 'its file system is read-only',
 };
 

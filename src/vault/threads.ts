@@ -14,7 +14,7 @@ export interface Thread<To, From> {
 /** Says what came of work. What is transferred is the other's from then on. */
 export type Send<Message> = (message: Message, transfer?: ArrayBuffer[]) => void;
 
-/** A thread's work without the thread. An answer comes in a later turn, as a thread's would. */
+/** A thread's work without the thread. It begins when the caller has ended, as a thread's would. */
 export function workHere<To, From>(workOf: (send: Send<From>) => (message: To) => void): Thread<To, From> {
   let hear: (message: From) => void = () => {};
   const work = workOf((message) => hear(message));

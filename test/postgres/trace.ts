@@ -69,24 +69,10 @@ export async function watching(
   return { sessions, modes: [...modes].sort(), tables, indexes };
 }
 
-/** PostgreSQL's own program, as anybody would call it. */
 export async function pgDumpAlone({ programs, socketDir, port }: Postgres, database: string): Promise<void> {
-  const address = [
-    '-h',
-    socketDir,
-    '-p',
-    String(port),
-    '-U',
-    'postgres',
-    '-Fc',
-    '-Z0',
-    '-f',
-    '/dev/null',
-    '--no-sync',
-    database,
-  ];
-  const env = { ...process.env, PGAPPNAME: 'pg_dump' };
-  await promisify(execFile)(join(programs, 'pg_dump'), address, { env });
+  const env = { ...process.env, PGAPPNAME: 'pg_dump', PGHOST: socketDir, PGPORT: String(port), PGUSER: 'postgres' };
+  const words = ['--format=custom', '--compress=0', '--no-sync', '--file=/dev/null', database];
+  await promisify(execFile)(join(programs, 'pg_dump'), words, { env });
 }
 
 /** Fifty tables are counted by one query, which holds their indexes. `each`: indexes of a table. */

@@ -67,23 +67,11 @@ describe('generations count only from those who may prune (H2)', () => {
   });
 
   test('a number that leaps leaves the others theirs, also where a pruner signed it', async () => {
-    expect(
-      (
-        await viewOf([
-          [3, pruner.privateKey],
-          [4_000_000_000, pruner.privateKey],
-        ])
-      ).number,
-    ).toBe(3);
-    expect((await viewOf([[999_999_999_999_999, pruner.privateKey]])).number).toBe(0);
-    expect(
-      (
-        await viewOf([
-          [4999, pruner.privateKey],
-          [5000, pruner.privateKey],
-        ])
-      ).number,
-    ).toBe(5000);
+    const newestOf = async (...numbers: number[]) =>
+      (await viewOf(numbers.map((number) => [number, pruner.privateKey]))).number;
+    expect(await newestOf(3, 4_000_000_000)).toBe(3);
+    expect(await newestOf(999_999_999_999_999)).toBe(0);
+    expect(await newestOf(4999, 5000)).toBe(5000);
     expect([...plausible([5000, 4999, 90_000_000])]).toEqual([4999, 5000]);
   });
 

@@ -34,7 +34,7 @@ export type ToStoreWorker =
       readonly segment: number;
       readonly wanted: Uint8Array;
       /** Compress at once, without a copy for another thread. */
-      readonly here: boolean;
+      readonly atOnce: boolean;
     }
   | { readonly type: 'compress'; readonly frame: number; readonly raw: ArrayBuffer; readonly sizeBytes: number }
   | {

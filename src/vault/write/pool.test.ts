@@ -8,8 +8,9 @@ const MiB = 2 ** 20;
 type Message<Type> = Extract<ToStoreWorker, { type: Type }>;
 
 /** Threads that answer at once: each piece that is read is one frame of its own size, each pack an object of `roomBytes`. */
-function answeringThreads(roomBytes: number): { threads: StoreThreads; sealing: Message<'seal'>[] } {
+function answeringThreads(roomBytes: number) {
   const sealing: Message<'seal'>[] = [];
+  const started = { threads: 0 };
   function thread(): Thread<ToStoreWorker, FromStoreWorker> {
     let hear: (message: FromStoreWorker) => void = () => {};
     const say = (message: FromStoreWorker) => queueMicrotask(() => hear(message));
@@ -36,11 +37,16 @@ function answeringThreads(roomBytes: number): { threads: StoreThreads; sealing: 
       },
     };
   }
-  return { threads: { take: thread, here: thread, put() {}, async [Symbol.asyncDispose]() {} }, sealing };
+  const take = () => {
+    started.threads++;
+    return thread();
+  };
+  const threads: StoreThreads = { take, here: thread, put() {}, async [Symbol.asyncDispose]() {} };
+  return { threads, sealing, started };
 }
 
 async function packsOf(count: number, sizeBytes: number, roomBytes: number) {
-  const { threads, sealing } = answeringThreads(roomBytes);
+  const { threads, sealing, started } = answeringThreads(roomBytes);
   const packs: SealedPack[] = [];
   const pool = startPool(
     threads,
@@ -64,7 +70,7 @@ async function packsOf(count: number, sizeBytes: number, roomBytes: number) {
     await pool.until(() => pool.load.idle);
   }
   await pool.close();
-  return { packs, sealing };
+  return { packs, sealing, threads: started.threads };
 }
 
 test("a full pack's memory is that of the next", async () => {
@@ -78,4 +84,10 @@ test('what no later pack would ask for is given back at once', async () => {
   const { packs, sealing } = await packsOf(3, 7 * MiB, 8 * MiB);
   expect(sealing.map(({ room }) => room)).toEqual([undefined, undefined, undefined]);
   expect(packs.map(({ object }) => object.byteLength)).toEqual([0, 0, 0]);
+});
+
+test('a little is stored without a thread, and what comes on top of it with one', async () => {
+  expect(await packsOf(4, MiB / 4, MiB)).toMatchObject({ threads: 0, packs: { length: 4 } });
+  expect(await packsOf(5, MiB / 4, MiB)).toMatchObject({ threads: 1, packs: { length: 5 } });
+  expect(await packsOf(1, MiB + 1, 2 * MiB)).toMatchObject({ threads: 1, packs: { length: 1 } });
 });

@@ -241,7 +241,7 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
       member.segments.set(segment, { wanted, next: 0 });
       // While every thread has something to read, each compresses what it read; one that has nothing gets others' frames.
       const atOnce = member === here || members.every(({ reads }) => reads > 0);
-      post(member, { type: 'answer', segment, wanted: wanted.flags, here: atOnce });
+      post(member, { type: 'answer', segment, wanted: wanted.flags, atOnce });
     }
     for (let index = 0; index < reads.length; ) {
       const { message, sizeBytes } = reads[index]!;

@@ -73,17 +73,17 @@ function segmentsOut(data: StoreWorkerData, send: Send<FromStoreWorker>) {
         while (waiting.size >= MAX_WAITING) await new Promise<void>((resolve) => (wake = resolve));
       },
     }),
-    answer({ segment: number, wanted, here }: Message<'answer'>): void {
+    answer({ segment: number, wanted, atOnce }: Message<'answer'>): void {
       const segment = waiting.get(number);
       if (segment === undefined) throw new Error(`no segment ${number}`);
       let any = false;
       for (const frame of framesOf(segment, wanted)) {
         any = true;
         const { count, sizeBytes } = frame;
-        const inPlace = here ? frameInPlace(segment, frame, wanted) : undefined;
+        const inPlace = atOnce ? frameInPlace(segment, frame, wanted) : undefined;
         const raw = inPlace === undefined ? takeFrameBuffer(sizeBytes) : undefined;
         if (raw !== undefined) copyFrame(segment, frame, wanted, new Uint8Array(raw));
-        if (here) {
+        if (atOnce) {
           const bytes = compressed(inPlace ?? new Uint8Array(raw!, 0, sizeBytes));
           if (raw !== undefined) giveFrameBuffer(raw);
           send({ type: 'compressed-frame', segment: number, count, bytes, sizeBytes }, [bytes]);
