@@ -38,6 +38,7 @@ export function factsOf(parts: FactParts): PruneFacts {
     outOfReach,
     points: points.map(prunePointOf),
     kept: plan.kept,
+    pinned: plan.pinned,
     sparse,
     removed: ledger.removed,
     retired: new Set(retired),

@@ -23,6 +23,8 @@ export interface RetentionPlan {
   readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
   /** Keys of the records that stay, those of datasets and systems that no policy speaks about among them. */
   readonly kept: ReadonlySet<string>;
+  /** Of them, those of any system that a pin holds. */
+  readonly pinned: ReadonlySet<string>;
 }
 
 export interface DatasetPlan {
@@ -61,7 +63,8 @@ export interface PlanOptions {
  */
 export function planFor(system: System, { points, suspect }: RestorePoints, options: PlanOptions = {}): RetentionPlan {
   const nowMs = options.nowMs ?? largestOf(points, ({ storedMs }) => storedMs, 0);
-  const ledger = pinsFirst(options.ledger ?? emptyLedger, nowMs);
+  const pinned = pinnedIn(options.ledger ?? emptyLedger, nowMs);
+  const ledger = pinsFirst(options.ledger ?? emptyLedger, pinned);
   const must = new Map<RestorePoint, string>([
     ...lastOfWriters(points, ledger).map((point) => [point, 'the newest of its writer'] as const),
     ...points.filter(isStrange).map((point) => [point, 'signed by no known writer'] as const),
@@ -93,7 +96,8 @@ export function planFor(system: System, { points, suspect }: RestorePoints, opti
   const others = points.filter((point) => ledger.erased.has(point.record.id) && !must.has(point));
   for (const point of others) dropped.add(point);
   const kept = new Set(points.filter((point) => !dropped.has(point)).map(({ key }) => key));
-  return { datasets, suspect, kept };
+  const held = points.filter(({ record }) => pinned.has(record.id));
+  return { datasets, suspect, kept, pinned: new Set(held.map(({ key }) => key)) };
 }
 
 /**
@@ -117,13 +121,14 @@ function lastFull(
   return weighed.state === 'lost' ? believed.find(({ record }) => record.id === weighed.since.id) : undefined;
 }
 
+/** Ids of what a pin holds now. */
+function pinnedIn({ pins }: PruneLedger, nowMs: number): ReadonlySet<string> {
+  return new Set([...pins].flatMap(([id, { untilMs = Number.POSITIVE_INFINITY }]) => (untilMs > nowMs ? [id] : [])));
+}
+
 /** Whoever pins what another erases may not know of it: until one of them gives way, it stays. */
-function pinsFirst(ledger: PruneLedger, nowMs: number): PruneLedger {
-  const isPinned = (id: string) => {
-    const pin = ledger.pins.get(id);
-    return pin !== undefined && (pin.untilMs ?? Number.POSITIVE_INFINITY) > nowMs;
-  };
-  return { ...ledger, erased: new Set([...ledger.erased].filter((id) => !isPinned(id))) };
+function pinsFirst(ledger: PruneLedger, pinned: ReadonlySet<string>): PruneLedger {
+  return { ...ledger, erased: ledger.erased.difference(pinned) };
 }
 
 function keepableOf(

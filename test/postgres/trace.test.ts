@@ -7,8 +7,9 @@ import { backUp, indexesAtOnce, pgDumpAlone, standingOf, watching } from './trac
 let server: Postgres;
 
 beforeAll(async () => {
-  // Nobody else writes, so whatever is written is the backup's.
-  server = await startPostgres({ settings: ['autovacuum=off', 'max_logical_replication_workers=0'] });
+  // Nobody else writes, so whatever is written is the backup's: no checkpoint, and no snapshot for a standby every fifteen seconds.
+  const quiet = ['autovacuum=off', 'checkpoint_timeout=1d', 'wal_level=minimal', 'max_wal_senders=0'];
+  server = await startPostgres({ settings: [...quiet, 'max_logical_replication_workers=0'] });
   await server.createDatabase('shop');
   await server.script(
     `DO $$ BEGIN FOR i IN 1..120 LOOP

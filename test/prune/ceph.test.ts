@@ -42,6 +42,7 @@ async function pruneTwice({ destination }: Awaited<ReturnType<typeof stored>>, d
       ...survey,
       points,
       kept: new Set(points.filter(({ record }) => record.id !== dropped).map(({ key }) => key)),
+      pinned: new Set<string>(),
       sparse: new Set<string>(),
       removed,
       retired: new Set<string>(),

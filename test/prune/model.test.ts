@@ -64,3 +64,23 @@ test('logs of a system that prunes once in six days go, though another prunes ev
   expect(truth.broken).toEqual([]);
   expect(gone).toBeGreaterThan(10);
 });
+
+test('what is pinned after its own prune marked it stays, though the prune of another system comes first', async () => {
+  const retention = { last: 1, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0 };
+  const { world, truth, ...game } = await begin({ kinds: ['plain'], writers: 2, systems: 2, retention });
+  for (let round = 0; round < 2; round++) {
+    await game.backedUp(0);
+    await game.backedUp(1);
+  }
+  await world.finish(game.prune(1));
+  await game.pin(truth.stored.get('place0')!.find(({ record }) => record.system === 'system1')!.record);
+  for (let round = 0; round < 3; round++) {
+    world.nowMs += 4 * dayMs;
+    await game.backedUp(0);
+    await game.backedUp(1);
+    await world.finish(game.prune(0));
+  }
+  await truth.check();
+  expect(truth.broken).toEqual([]);
+  expect(truth.removals).toBeGreaterThan(0);
+});

@@ -35,6 +35,8 @@ export interface PruneFacts {
   readonly points: readonly PrunePoint[];
   /** Keys of the records that retention keeps. */
   readonly kept: ReadonlySet<Key>;
+  /** Of them, those that a pin holds. */
+  readonly pinned: ReadonlySet<Key>;
   /** Packs that are mostly dead. */
   readonly sparse: ReadonlySet<string>;
   /** Hashes of records that earlier prunes have said to remove: their absence is no gap. */
@@ -122,12 +124,14 @@ export function decideMarks(facts: PruneFacts, rules: PruneRules = allRules): Ma
 
 /**
  * Where systems share a vault, each has its own prunes, and every one names what is marked in all of it: else none would find its marks again.
- * That a restore point of another system goes is taken over where the newest generation says so, and the ledger, by who may.
+ * That a restore point of another system goes is taken over where the newest generation says so, and the ledger, by who may; not of one
+ * that was pinned since: its own prune would take the mark back.
  */
-function stillKept({ points, kept, removed, decides }: PruneFacts, marked: SomeIds): ReadonlySet<Key> {
+function stillKept({ points, kept, pinned, removed, decides }: PruneFacts, marked: SomeIds): ReadonlySet<Key> {
   if (decides === undefined) return kept;
   const gone = points.filter(
-    ({ hash, needs, record }) => !decides(record.system) && removed.has(hash) && marked.has(needs.manifest[0]),
+    ({ key, hash, needs, record }) =>
+      !decides(record.system) && removed.has(hash) && marked.has(needs.manifest[0]) && !pinned.has(key),
   );
   return kept.difference(new Set(gone.map(({ key }) => key)));
 }
