@@ -196,6 +196,11 @@ test('the time of day and chance come from src/core/clock.ts alone', () => {
   expect(wrong.map(({ path }) => path)).toEqual([]);
 });
 
+test('`npm test` tries the same cases each time: fast-check comes from test/support/fast-check.ts alone', () => {
+  const takers = files.filter(({ text }) => /from ['"]fast-check['"]/.test(text)).map(({ path }) => path);
+  expect(takers).toEqual(['test/support/fast-check.ts']);
+});
+
 test('docs/architecture.md: each of its questions is answered in one room, and whoever asks goes there', async () => {
   const page = await readFile(join(root, 'docs/architecture.md'), 'utf8');
   const rows = [...page.matchAll(/^\| [^|]+\? \| `([^`]+)` \| `(\w+)` \|$/gm)];

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import fc from '../../test/support/fast-check.ts';
 import { canonicalJson } from './canonical-json.ts';
 
 test('writes keys in order of UTF-16 code units and nothing that could be left out', () => {

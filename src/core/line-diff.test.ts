@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import fc from '../../test/support/fast-check.ts';
 import { changedLines } from './line-diff.ts';
 
 test('names the lines that went and came, in order', () => {

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import fc from '../../test/support/fast-check.ts';
 import { type LogPiece, uselessPieces } from './log-cut.ts';
 
 const piece = (stream: string, from: number, to: number): LogPiece => ({

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import fc from '../../test/support/fast-check.ts';
 import { isUlid, newUlid, ulidTime } from './ulid.ts';
 
 const MAX_TIME = 2 ** 48 - 1;

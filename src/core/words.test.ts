@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the holes of templates are what is tested
-import fc from 'fast-check';
+
 import { describe, expect, test } from 'vitest';
+import fc from '../../test/support/fast-check.ts';
 import { meets, parseCondition } from './condition.ts';
 import { dayMs, formatDuration, hourMs, minuteMs, parseDuration, roughDuration } from './duration.ts';
 import { formatMoment, parseMoment } from './moment.ts';

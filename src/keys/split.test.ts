@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import fc from '../../test/support/fast-check.ts';
 import { LifeboatError } from '../core/errors.ts';
 import { isShareText, parseShare, type Share, shareCode, shareLines } from './share.ts';
 import { sheetHtml, sheetText } from './sheet.ts';

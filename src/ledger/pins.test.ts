@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import fc from '../../test/support/fast-check.ts';
 import { knowing } from '../../test/support/keys.ts';
 import { dayMs, minuteMs } from '../core/duration.ts';
 import { newUlid } from '../core/ulid.ts';

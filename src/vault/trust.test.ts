@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import fc from '../../test/support/fast-check.ts';
 import { knowing } from '../../test/support/keys.ts';
 import { dayMs, hourMs, minuteMs } from '../core/duration.ts';
 import { newUlid } from '../core/ulid.ts';

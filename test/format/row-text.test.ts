@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { columnChecksum } from '../../src/sources/postgres/column-checksum.ts';
 import { type RowChecksum, rowChecksum, textChecksum } from '../../src/sources/postgres/row-checksum.ts';
+import fc from '../support/fast-check.ts';
 import { fieldsChecksum, rowsChecksum, textsChecksum } from './row-text.ts';
 
 /** As COPY prints a field: any bytes but controls, which are escaped. */

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { dayMs, minuteMs } from '../../src/core/duration.ts';
@@ -24,6 +23,7 @@ import {
   verifyLedger,
 } from '../../src/vault/format/ledger.ts';
 import { newSigningKey, type SigningKey } from '../../src/vault/format/signing.ts';
+import fc from '../support/fast-check.ts';
 import { knowing } from '../support/keys.ts';
 import type { TestSystem } from '../support/system.ts';
 import { smallTree } from '../support/trees.ts';

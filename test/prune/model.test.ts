@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { dayMs } from '../../src/core/duration.ts';
+import fc from '../support/fast-check.ts';
 import { rounds } from '../support/rounds.ts';
 import { anyCase, begin, play } from './model/play.ts';
 

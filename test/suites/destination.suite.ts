@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Destination, Listed } from '../../src/destinations/destination.ts';
+import fc from '../support/fast-check.ts';
 
 const bytes = (text: string) => Buffer.from(text);
 const someBytes = fc.uint8Array({ maxLength: 3000 });

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Destination, History, Version } from '../../src/destinations/destination.ts';
+import fc from '../support/fast-check.ts';
 import { listAll } from './destination.suite.ts';
 
 const bytes = (text: string) => Buffer.from(text);

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { expect } from 'vitest';
 import { LifeboatError } from '../../src/core/errors.ts';
+import fc from './fast-check.ts';
 
 /**
  * Whatever the bytes, `decode` gives a value or one of the errors `codes`. Tried with noise, and with `valid` changed: bits

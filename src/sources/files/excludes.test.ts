@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import fc from '../../../test/support/fast-check.ts';
 import { temporaryFolder } from '../../../test/support/temp.ts';
 import { pathFromText } from '../../core/paths.ts';
 import { defaultExcludes } from './default-excludes.ts';

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import fc from '../../../test/support/fast-check.ts';
 import { columnChecksum } from './column-checksum.ts';
 import { type RowChecksum, rowChecksum } from './row-checksum.ts';
 

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
+import fc from '../../../test/support/fast-check.ts';
 import { unverified } from './inspect.ts';
 import { parseUrl, showAddress, toolEnvironment } from './url.ts';
 

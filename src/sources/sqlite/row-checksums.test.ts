@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import fc from '../../../test/support/fast-check.ts';
 import { expectationsOf, quoteName } from './row-checksums.ts';
 
 function open(sql: string): DatabaseSync {

@@ -1,6 +1,6 @@
 import { createCipheriv, createHash } from 'node:crypto';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import fc from '../../../test/support/fast-check.ts';
 import type { ChunkProfile } from '../../core/entry.ts';
 import { chunkId, digest } from './chunk-id.ts';
 import { chunker } from './chunker.ts';

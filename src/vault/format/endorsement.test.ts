@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import fc from '../../../test/support/fast-check.ts';
 import { newUlid } from '../../core/ulid.ts';
 import { decodeEndorsement, endorsementBytes, maxEndorsedWriters, signEndorsement } from './endorsement.ts';
 import { endorsementDamaged } from './errors.ts';

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import fc from '../../../test/support/fast-check.ts';
 import { expectHardy } from '../../../test/support/fuzz.ts';
 import type { StoredEntry } from '../../core/entry.ts';
 import { isSafePath } from '../../core/paths.ts';

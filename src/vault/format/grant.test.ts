@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import fc from '../../../test/support/fast-check.ts';
 import { changed, expectHardy } from '../../../test/support/fuzz.ts';
 import { newUlid } from '../../core/ulid.ts';
 import { decodeGrant, encodeGrant, type Grant, grantBytes, maxEpochKeyBytes, type UnsignedGrant } from './grant.ts';

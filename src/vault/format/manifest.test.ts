@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import fc from '../../../test/support/fast-check.ts';
 import { expectHardy } from '../../../test/support/fuzz.ts';
 import { comparePaths } from '../../core/paths.ts';
 import { newUlid } from '../../core/ulid.ts';

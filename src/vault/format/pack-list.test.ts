@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import fc from '../../../test/support/fast-check.ts';
 import { packsOf } from '../hold/needs.ts';
 import { createIds } from './ids.ts';
 import { decodePackList, encodePackList, listBytesOf, MAX_LISTED_PACKS } from './pack-list.ts';

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { packPlain } from '../../../test/support/build-vault.ts';
+import fc from '../../../test/support/fast-check.ts';
 import { expectHardy } from '../../../test/support/fuzz.ts';
 import { newUlid } from '../../core/ulid.ts';
 import { decodeIndexDelta, encodeIndexDelta } from './index-delta.ts';

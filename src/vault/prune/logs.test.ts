@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import fc from '../../../test/support/fast-check.ts';
 import { newUlid } from '../../core/ulid.ts';
 import type { Cover } from '../format/cover.ts';
 import { createIds } from '../format/ids.ts';

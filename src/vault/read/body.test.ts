@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import fc from '../../../test/support/fast-check.ts';
 import type { StoredEntry } from '../../core/entry.ts';
 import { comparePaths, isInside } from '../../core/paths.ts';
 import { encodeEntry } from '../format/entries.ts';

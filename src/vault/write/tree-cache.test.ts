@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import fc from '../../../test/support/fast-check.ts';
 import { changed } from '../../../test/support/fuzz.ts';
 import { temporaryFolder } from '../../../test/support/temp.ts';
 import { comparePaths } from '../../core/paths.ts';

@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import { dayMs, hourMs, minuteMs } from '../../../src/core/duration.ts';
 import type { Retention } from '../../../src/core/retention.ts';
 import { manifestKey } from '../../../src/vault/format/keys.ts';
 import { recordBytes, recordKey, type SnapshotRecord, signRecord } from '../../../src/vault/format/record.ts';
 import { sha256Hex } from '../../../src/vault/hash.ts';
 import { allRules, type PruneRules } from '../../../src/vault/prune-rules.ts';
+import fc from '../../support/fast-check.ts';
 import { allRetentionRules, type ModelPruner, newPruner, type RetentionRules, startPrune } from './pruner.ts';
 import { type Truth, watch } from './truth.ts';
 import { type Actor, type PlaceKind, World } from './world.ts';

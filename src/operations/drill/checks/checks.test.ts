@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import fc from '../../../../test/support/fast-check.ts';
 import type { Expectations, TableExpectation } from '../../../core/expectations.ts';
 import type { RestorePoint } from '../../../vault/vault.ts';
 import { checkAge } from './age.ts';
