@@ -6,7 +6,7 @@ import { Agent } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { generateIdentity, identityToRecipient } from 'age-encryption';
+import { generateIdentity } from '../src/vault/age/identity.ts';
 import { purgeBucket, startCeph } from '../test/support/ceph.ts';
 import { quoted } from './contender.ts';
 import { measure } from './measure.ts';
@@ -216,9 +216,9 @@ async function makeProject(
   farEndpoint: string,
 ): Promise<Record<string, string>> {
   mkdirSync(folder, { recursive: true });
-  const secret = await generateIdentity();
-  writeFileSync(join(folder, 'identity.txt'), `${secret}\n`, { mode: 0o600 });
-  const recipients = [await identityToRecipient(secret)];
+  const pair = generateIdentity();
+  writeFileSync(join(folder, 'identity.txt'), `${pair.identity}\n`, { mode: 0o600 });
+  const recipients = [pair.recipient];
   const { accessKeyId, secretAccessKey } = at.credentials;
   const s3 = { type: 's3', endpoint: at.endpoint, bucket: at.bucket, credentials: { accessKeyId, secretAccessKey } };
   const destinations = {

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { generateIdentity, identityToRecipient } from 'age-encryption';
+import { generateIdentity } from '../../src/vault/age/identity.ts';
 import { type Contender, quoted, type Subject } from '../contender.ts';
 
 const lifeboat = join(import.meta.dirname, '../../bin/lifeboat');
@@ -21,12 +21,12 @@ export function lifeboatContender(subject: Subject, work: string): Contender {
     repository,
     async prepare() {
       mkdirSync(work, { recursive: true });
-      const secret = await generateIdentity();
-      writeFileSync(identity, `${secret}\n`, { mode: 0o600 });
+      const pair = generateIdentity();
+      writeFileSync(identity, `${pair.identity}\n`, { mode: 0o600 });
       const system = {
         version: 1,
         system: 'bench',
-        vault: { recipients: [await identityToRecipient(secret)] },
+        vault: { recipients: [pair.recipient] },
         destinations: { local: { type: 'local', path: repository } },
         datasets: { bench: dataset },
       };

@@ -4,7 +4,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync }
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { generateIdentity, identityToRecipient } from 'age-encryption';
+import { generateIdentity } from '../../src/vault/age/identity.ts';
 import { openDatabase } from '../harbor/database.ts';
 import { startHarbor, type Visit } from '../visit.ts';
 
@@ -52,9 +52,9 @@ export async function found(root: string, databaseUrl: string | undefined): Prom
   const identities = { daily: join(keys, 'daily.txt'), offline: join(keys, 'offline.txt') };
   const recipients: string[] = [];
   for (const file of [identities.daily, identities.offline]) {
-    const secret = await generateIdentity();
-    writeFileSync(file, `${secret}\n`, { mode: 0o600 });
-    recipients.push(await identityToRecipient(secret));
+    const { identity, recipient } = generateIdentity();
+    writeFileSync(file, `${identity}\n`, { mode: 0o600 });
+    recipients.push(recipient);
   }
   writeFileSync(join(folder, 'lifeboat.yaml'), configuration(databaseUrl !== undefined, recipients));
 

@@ -89,7 +89,7 @@ async function obtainKeys(
     const keyFile = join(folder, keysFolder, name);
     const existing = await recipientInFile(keyFile);
     if (existing) return { recipient: existing, purpose };
-    const pair = await generateIdentity();
+    const pair = generateIdentity();
     await writeKeyFile(keyFile, pair, { purpose, nowMs, vouched: [vouched] });
     keys.push(keyFile);
     return { recipient: pair.recipient, purpose };

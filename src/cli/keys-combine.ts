@@ -26,7 +26,7 @@ For a restore no key file is needed: name the shares themselves with --identity.
       ? { shares: await typeShares(out, run.signal, command), vouched: [] }
       : await readShares(words, identityContext(env, out, run.signal));
     const identity = await identityOfShares(shares);
-    const recipient = await recipientOf(identity);
+    const recipient = recipientOf(identity);
     const purpose = 'private key, put together from shares';
     await writeKeyFile(into, { identity, recipient }, { purpose, nowMs: clock.now(), vouched });
     out.answer({ file: into, recipient }, (document, style) =>

@@ -10,7 +10,7 @@ which 'lifeboat keys rotate --add' puts into the configuration.
   lifeboat keys escrow --shares 5 --threshold 3 --into sheets --holder Ada --holder Grace`,
   options: splitOptions,
   async run({ options, clock, config, out }) {
-    const { identity } = await generateIdentity();
+    const { identity } = generateIdentity();
     const made = await makeSheets(identity, options, { clock, config }, 'lifeboat keys escrow');
     out.answer(made, (document, style) =>
       [

@@ -16,7 +16,7 @@ open what is stored, 'lifeboat keys check' says. Also the lines that belong besi
     const system = await config();
     const { vault, root } = system;
     const beside = vouchedHere(system).map(vouchedLine);
-    const given = common.identity.length > 0 ? await Promise.all((await identities()).map(recipientOf)) : [];
+    const given = common.identity.length > 0 ? (await identities()).map(recipientOf) : [];
     const files = [join(root, keysFolder, dailyKey), join(root, keysFolder, offlineKey)];
     const known = await Promise.all(files.map(async (file) => ({ file, recipient: await recipientInFile(file) })));
     const recipients = vault.recipients.map((recipient) => ({

@@ -12,7 +12,7 @@ and under which key, so that a bare machine believes those and no others.`,
   options: {},
   async run({ words, config, clock, out }) {
     const file = words[0]!;
-    const pair = await generateIdentity();
+    const pair = generateIdentity();
     // A key can be made where there is no configuration.
     const vouched = await config().then(vouchedHere, () => []);
     await writeKeyFile(file, pair, { purpose: 'private key', nowMs: clock.now(), vouched });

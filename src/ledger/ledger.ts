@@ -56,7 +56,7 @@ export async function appendToLedger(
   body: object,
   details: object,
 ): Promise<Appended> {
-  const sealed = await sealSmall(Buffer.from(JSON.stringify(details)), parts.recipients);
+  const sealed = sealSmall(Buffer.from(JSON.stringify(details)), parts.recipients);
   using _ = await lockLedger(parts.stateDir);
   using cache = openLedgerCache(parts.stateDir, { create: true });
   const previous = await newestOf(parts, cache);

@@ -55,7 +55,7 @@ async function checkKeys(recipients: readonly string[], identities: readonly str
         };
   });
   for (const identity of identities) {
-    const recipient = await recipientOf(identity);
+    const recipient = recipientOf(identity);
     if (recipients.includes(recipient)) continue;
     checked.push({
       area: 'key',

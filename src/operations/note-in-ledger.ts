@@ -109,9 +109,8 @@ export async function noteIfPossible(system: OpenSystem, vault: string, note: Le
 }
 
 /** Fingerprints of the recipients that `identities` belong to. The keys themselves never leave the process. */
-export async function keysUsed(identities: readonly string[]): Promise<string[]> {
-  const recipients = await Promise.all(identities.map((identity) => recipientOf(identity).catch(() => undefined)));
-  return printsOf(recipients.filter((recipient) => recipient !== undefined));
+export function keysUsed(identities: readonly string[]): string[] {
+  return printsOf(identities.map(recipientOf));
 }
 
 /** Fingerprints: lifeboat.yaml may hold what can be guessed, and anyone who can list the vault reads this. */

@@ -8,11 +8,11 @@ import { openSmall, sealSmall } from './small-objects.ts';
 import { compress } from './zstd.ts';
 
 test('4.11: sealed objects of many lengths have few sizes, and read back', async () => {
-  const { identity, recipient } = await generateIdentity();
+  const { identity, recipient } = generateIdentity();
   const sizes = new Set<number>();
   for (let length = 20_000; length < 22_000; length += 20) {
     const plain = randomBytes(length);
-    const object = await sealSmall(plain, [recipient]);
+    const object = sealSmall(plain, [recipient]);
     sizes.add(object.length);
     expect(Buffer.compare(await openSmall(object, [identity]), plain)).toBe(0);
   }
@@ -20,10 +20,10 @@ test('4.11: sealed objects of many lengths have few sizes, and read back', async
 });
 
 test('what stands behind their frames is padding or nothing', async () => {
-  const { identity, recipient } = await generateIdentity();
+  const { identity, recipient } = generateIdentity();
   const frame = compress(Buffer.from('a manifest'));
   const open = async (...parts: Uint8Array[]) => {
-    const { header, fileKey } = await newHeader([recipient]);
+    const { header, fileKey } = newHeader([recipient]);
     return Buffer.from(
       await openSmall(await sealAll(header, fileKey, randomBytes(16), Buffer.concat(parts)), [identity]),
     );

@@ -10,8 +10,8 @@ import { compress, decompress } from './zstd.ts';
 const MAX_SMALL_OBJECT_BYTES = 512 * 1024 * 1024;
 
 /** zstd, padded, then age: what index deltas and manifests are stored as. Their sizes would tell how many chunks were new. */
-export async function sealSmall(plain: Uint8Array, recipients: readonly string[]): Promise<Uint8Array> {
-  const { header, fileKey } = await newHeader(recipients);
+export function sealSmall(plain: Uint8Array, recipients: readonly string[]): Uint8Array {
+  const { header, fileKey } = newHeader(recipients);
   return sealAll(header, fileKey, randomBytes(NONCE_SIZE), padded(compress(plain)));
 }
 

@@ -35,7 +35,7 @@ export async function writerKeys(file: string, vault: string, random: RandomByte
     publicKey,
     chunkKey: new Uint8Array(Buffer.from(stored.chunkKey, 'hex')),
     indexIdentity: stored.indexIdentity,
-    indexRecipient: await recipientOf(stored.indexIdentity),
+    indexRecipient: recipientOf(stored.indexIdentity),
   };
 }
 
@@ -84,6 +84,6 @@ async function newKeys(vault: string, random: RandomBytes): Promise<StoredWriter
     vault,
     signingKey: newSigningKey().privateKey,
     chunkKey: Buffer.from(random(32)).toString('hex'),
-    indexIdentity: (await generateIdentity()).identity,
+    indexIdentity: generateIdentity().identity,
   };
 }

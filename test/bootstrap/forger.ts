@@ -47,7 +47,7 @@ export async function forgery(
   const [original, etc, bare, vault, key] = [at('srv'), at('FAKE_ETC'), at('bare'), at('store'), at('offline.txt')];
   for (const folder of [original, bare, at('home'), at('data'), join(etc, 'cron.d'), join(etc, 'app')])
     mkdirSync(folder, { recursive: true });
-  const pair = await generateIdentity();
+  const pair = generateIdentity();
   writeFileSync(key, `# public key: ${pair.recipient}\n${pair.identity}\n`, { mode: 0o600 });
   const listener = await listening();
   const ran = at('EXECUTED');

@@ -13,8 +13,8 @@ const isRoot = process.geteuid?.() === 0;
 
 /** A system of one dataset, `tree`, and a command that runs in its folder and must end well. */
 async function systemOf(place: string) {
-  const { identity, recipient } = await generateIdentity();
-  const offline = await generateIdentity();
+  const { identity, recipient } = generateIdentity();
+  const offline = generateIdentity();
   writeFileSync(join(place, 'id.txt'), `${identity}\n`, { mode: 0o600 });
   writeFileSync(
     join(place, 'lifeboat.yaml'),

@@ -25,7 +25,7 @@ const at = (folder: string, name: Buffer, ...rest: string[]) =>
 
 test('L: whatever a name holds, in data, in a vault or in an answer, no command hands it to the terminal', async () => {
   const folder = await project();
-  const { identity, recipient } = await generateIdentity();
+  const { identity, recipient } = generateIdentity();
   writeFileSync(join(folder, 'key.txt'), `${identity}\n`, { mode: 0o600 });
   sealTo(folder, recipient);
   for (const name of hostile) writeFileSync(at(join(folder, 'data/uploads'), name), 'x');

@@ -43,7 +43,7 @@ async function parted(options: BucketOptions, versions: boolean): Promise<Parted
   const users = Object.fromEntries(
     await Promise.all(roles.map(async (role) => [role, await bucket.user()] as const)),
   ) as Record<Role, CephUser>;
-  const { identity, recipient } = await generateIdentity();
+  const { identity, recipient } = generateIdentity();
   const folder = await makeTemporaryFolder();
   const config = configOf(folder.path, ['ceph'], ['uploads'], recipient);
   mkdirSync(join(folder.path, 'source/uploads'), { recursive: true });

@@ -42,7 +42,7 @@ async function harbor(named: (own: SigningKey) => Named = () => ({})) {
   const points = Object.fromEntries(
     datasets.map((dataset) => [dataset, vault.point({ dataset, timeMs: now - hourMs })]),
   );
-  const { recipient } = await generateIdentity();
+  const { recipient } = generateIdentity();
   const { writers, pruners, drillers } = named(vault.keys);
   const list = (keys: readonly SigningKey[] = []) => JSON.stringify(keys.map(({ publicKey }) => publicKey));
   const file = join(folder, 'lifeboat.yaml');

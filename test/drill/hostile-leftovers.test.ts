@@ -39,7 +39,7 @@ test.each([...(isRoot ? ['root'] : []), 'an ordinary user'])(
     const base = await temporaryFolder({ open: true });
     const env = { PATH: process.env.PATH ?? '', HOME: join(base, 'home'), LIFEBOAT_STATE_DIR: join(base, 'state') };
     const file = join(base, 'lifeboat.yaml');
-    const { recipient } = await generateIdentity();
+    const { recipient } = generateIdentity();
     writeFileSync(
       file,
       `version: 1

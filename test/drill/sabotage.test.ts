@@ -180,7 +180,7 @@ describe('sabotage: a broken backup is caught by the check that should catch it'
 
   test('the wrong key', async () => {
     const { generateIdentity } = await import('../../src/vault/age/identity.ts');
-    const rehearsed = await sabotage({ identities: [(await generateIdentity()).identity] });
+    const rehearsed = await sabotage({ identities: [generateIdentity().identity] });
     expectFailure(rehearsed, 'app-db/restored', /identit/);
   });
 

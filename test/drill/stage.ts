@@ -81,7 +81,7 @@ export async function setStage(folder: string, options: StageOptions = {}): Prom
   for (let at = 1; at <= 20; at++) writeFileSync(join(folder, 'data', 'uploads', `${at}.pdf`), pdf(at));
   writeFileSync(join(folder, 'server.mjs'), readFileSync(new URL('./stage-app.mjs', import.meta.url)));
   options.prepare?.(folder);
-  const { identity, recipient } = await generateIdentity();
+  const { identity, recipient } = generateIdentity();
   const file = join(folder, 'lifeboat.yaml');
   writeFileSync(
     file,

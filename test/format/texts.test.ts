@@ -199,10 +199,10 @@ test('each changed byte of an index delta, signed again, is refused by both read
 });
 
 test('each changed byte of a pack, sealed again, is refused by both readings or by neither', async () => {
-  const { identity, recipient } = await generateIdentity();
+  const { identity, recipient } = generateIdentity();
   const plain = Buffer.from(smallPack().plain);
   const product = async (changed: Buffer) => {
-    const { header, fileKey } = await newHeader([recipient]);
+    const { header, fileKey } = newHeader([recipient]);
     const object = sealAll(header, fileKey, Buffer.alloc(16, 3), changed);
     const opened = await openPackObject(object, [identity]);
     for (const _ of opened.read(0, opened.rawBytes));

@@ -87,7 +87,7 @@ describe('what ties a restore point together is looked at', () => {
     change: Partial<NewPoint>,
     alter = (objects: Objects): Objects => objects,
   ): Promise<string[]> {
-    const { identity, recipient } = await generateIdentity();
+    const { identity, recipient } = generateIdentity();
     const sizes = { chunkSize: 4096, frameSize: 16_384, packSize: 16_000 };
     const rescue = readFileSync(join(fixture, 'vault/rescue.sh'));
     const builder = buildVault({ recipients: [recipient], random: randomBytes, rescue, ...sizes });

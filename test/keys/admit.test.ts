@@ -31,7 +31,7 @@ let added: KeyPair;
 beforeEach(async () => {
   system = await aSystem({ destinations: ['disk', 'nas'] });
   smallTree(system.source());
-  added = await generateIdentity();
+  added = generateIdentity();
 });
 
 function withRecipients(recipients: readonly string[], identity = system.identity): TestSystem {
@@ -103,7 +103,7 @@ describe('a recipient that was let in', () => {
 
   test('is let in by who opens the epochs, and by nobody else', async () => {
     await system.backUp();
-    const stranger = await generateIdentity();
+    const stranger = generateIdentity();
     expect(await admitHere(both(), stranger.identity)).toMatchObject({ admitted: [], closed: 1 });
     expect(keysOf('epoch-key')).toHaveLength(1);
   });
@@ -133,7 +133,7 @@ describe('a recipient that was let in', () => {
 describe('what somebody puts there without opening the last epoch', () => {
   /** Says that the added recipient opens the first epoch, by an object that holds something else. */
   async function lie(signer: string, epoch: string): Promise<void> {
-    const { keyObject } = await newEpoch([added.recipient]);
+    const { keyObject } = newEpoch([added.recipient]);
     const id = newUlid(systemClock.now(), randomBytes);
     const key = [sha256Hex(keyObject), keyObject.length] as const;
     const time = new Date(systemClock.now()).toISOString();
@@ -166,9 +166,9 @@ describe('what somebody puts there without opening the last epoch', () => {
   test('a forged key object is passed over, and told; a hidden one is healed from another place', async () => {
     const { record } = await system.backUp();
     const [epoch, id] = record.keys[0]!;
-    const forged = await sealEpochKey(secretOf((await generateIdentity()).identity), system.config.vault.recipients);
+    const forged = sealEpochKey(secretOf(generateIdentity().identity), system.config.vault.recipients);
     put(epochKeyKey(epoch, sha256Hex(forged)), forged);
-    const { header, fileKey } = await newHeader(system.config.vault.recipients);
+    const { header, fileKey } = newHeader(system.config.vault.recipients);
     const odd = sealAll(header, fileKey, new Uint8Array(16), Buffer.from('no key\n'));
     put(epochKeyKey(epoch, sha256Hex(odd)), odd);
     rmSync(join(system.at('disk'), epochKeyKey(epoch, id)));

@@ -120,7 +120,7 @@ describe('kill -9', () => {
     const sample = await aSystem();
     smallTree(sample.source());
     const { record } = await sample.backUp();
-    const added = await generateIdentity();
+    const added = generateIdentity();
     const stride = rounds({ short: 3, long: 1 });
     let ended = false;
     for (let nth = 1; !ended; nth += stride) {
@@ -150,8 +150,8 @@ describe('kill -9', () => {
       const system = await aSystem({ destinations: ['disk', 'nas'] });
       smallTree(system.source());
       const { record } = await system.backUp();
-      const other = await generateIdentity();
-      const changed = withRecipients(system, [await recipientOf(system.identity), other.recipient]);
+      const other = generateIdentity();
+      const changed = withRecipients(system, [recipientOf(system.identity), other.recipient]);
       writeFileSync(join(system.source(), 'new'), 'new');
       const { completed } = await backUpKilled(changed, { faults: [fault] });
       expect(completed).toBe(false);
@@ -195,8 +195,8 @@ test('two systems in one vault begin epochs side by side, and a recipient of one
   writeFileSync(join(neighbour.source(), 'theirs'), 'of somebody else');
   const theirs = await neighbour.backUp();
 
-  const added = await generateIdentity();
-  const other = await generateIdentity();
+  const added = generateIdentity();
+  const other = generateIdentity();
   const [mine, their] = [
     withRecipients(system, [...system.config.vault.recipients, added.recipient]),
     withRecipients(neighbour, [...system.config.vault.recipients, other.recipient]),
@@ -226,7 +226,7 @@ test('what a place lacks of the keys, or holds damaged, is found without a key, 
   const system = await aSystem({ destinations: ['disk', 'nas'] });
   smallTree(system.source());
   await system.backUp();
-  const added = await generateIdentity();
+  const added = generateIdentity();
   const both = withRecipients(system, [...system.config.vault.recipients, added.recipient]);
   await admitHere(both);
   const keysAt = (place: string) => [...objectsIn(system.at(place))].filter(([key]) => key.startsWith('keys/'));
@@ -260,7 +260,7 @@ test('a flood of rubbish beside the keys holds neither an admission up nor who w
   const system = await aSystem();
   smallTree(system.source());
   const { record } = await system.backUp();
-  const added = await generateIdentity();
+  const added = generateIdentity();
   const { epoch } = grantsIn(system.at())[0]!;
   const folder = join(system.at(), 'keys', epoch);
   for (let n = 0; n < 150; n++) {

@@ -15,7 +15,7 @@ let added: KeyPair;
 beforeEach(async () => {
   system = await aSystem();
   smallTree(system.source());
-  added = await generateIdentity();
+  added = generateIdentity();
 });
 
 function withRecipients(recipients: readonly string[], identity = system.identity): TestSystem {

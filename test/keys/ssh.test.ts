@@ -31,7 +31,7 @@ async function sshKey(args: readonly string[], passphrase = ''): Promise<{ file:
 const open = async (file: string) => (await openIdentityFile(readFileSync(file), 'id', noPassphrase)).identities;
 
 async function seal(plain: Uint8Array, recipients: readonly string[]): Promise<Uint8Array> {
-  const { header, fileKey } = await newHeader(recipients);
+  const { header, fileKey } = newHeader(recipients);
   return sealAll(header, fileKey, randomBytes(16), plain);
 }
 
@@ -47,7 +47,7 @@ describe.for(kinds)("an SSH key (%s) and Debian's age", ([, args]) => {
     const plain = randomBytes(100_000);
     const folder = await temporaryFolder();
     const sealed = join(folder, 'sealed.age');
-    writeFileSync(sealed, await seal(plain, [(await generateIdentity()).recipient, key.recipient]));
+    writeFileSync(sealed, await seal(plain, [generateIdentity().recipient, key.recipient]));
     const opened = execFileSync('age', ['-d', '-i', key.file, sealed], { maxBuffer: 1 << 24 });
     expect(opened.equals(plain)).toBe(true);
   });
@@ -56,16 +56,16 @@ describe.for(kinds)("an SSH key (%s) and Debian's age", ([, args]) => {
     const { key, identity } = await aKey();
     const plain = randomBytes(100_000);
     const file = execFileSync('age', ['-R', `${key.file}.pub`], { input: plain, maxBuffer: 1 << 24 });
-    expect(Buffer.compare(await openAll(file, [(await generateIdentity()).identity, identity]), plain)).toBe(0);
+    expect(Buffer.compare(await openAll(file, [generateIdentity().identity, identity]), plain)).toBe(0);
     const other = await open((await sshKey(args)).file);
     await expect(openAll(file, other)).rejects.toMatchObject({ code: 'no-identity-fits' });
   });
 
   test('its public half is known by its line, whatever the comment', async () => {
     const { key, identity } = await aKey();
-    expect(`${await recipientOf(identity)} me@host`).toBe(key.recipient);
+    expect(`${recipientOf(identity)} me@host`).toBe(key.recipient);
     expect(isRecipient(key.recipient)).toBe(true);
-    expect(printOf(key.recipient)).toBe(printOf(await recipientOf(identity)));
+    expect(printOf(key.recipient)).toBe(printOf(recipientOf(identity)));
   });
 
   test('any changed byte of a header to it is refused, never opened as something else', async () => {
@@ -92,7 +92,7 @@ describe('a private key with a passphrase', () => {
     const { file, recipient } = await sshKey(args, PASSPHRASE);
     const bytes = readFileSync(file);
     const [identity = ''] = (await openIdentityFile(bytes, 'id', async () => PASSPHRASE)).identities;
-    expect(recipient.startsWith(await recipientOf(identity))).toBe(true);
+    expect(recipient.startsWith(recipientOf(identity))).toBe(true);
     await expect(openIdentityFile(bytes, 'my key', async () => 'other')).rejects.toMatchObject({
       code: 'passphrase-wrong',
       message: 'The passphrase does not open my key.',
@@ -129,8 +129,8 @@ describe('an identity file made by age -p', () => {
   }
 
   test.for(['', '-a'])('is opened with its passphrase and with no other (age %s -p)', async (flags) => {
-    const a = await generateIdentity();
-    const b = await generateIdentity();
+    const a = generateIdentity();
+    const b = generateIdentity();
     const file = await protectedFile(`# two keys\n${a.identity}\n${b.identity}\n`, flags);
     const bytes = readFileSync(file);
     const { identities, text } = await openIdentityFile(bytes, 'key', async () => PASSPHRASE);
@@ -140,7 +140,7 @@ describe('an identity file made by age -p', () => {
   });
 
   test('that is damaged is told as damaged, and asks for nothing that would not help', async () => {
-    const { recipient } = await generateIdentity();
+    const { recipient } = generateIdentity();
     const toKey = await seal(Buffer.from('x'), [recipient]);
     await expect(openIdentityFile(toKey, 'key', async () => 'x')).rejects.toMatchObject({ code: 'passphrase-wrong' });
     for (const text of ['age-encryption.org/v1\n-> scrypt AAAA 99\n', '-----BEGIN AGE ENCRYPTED FILE-----\nAAA']) {
@@ -166,10 +166,8 @@ describe('what is no recipient', () => {
     ];
     for (const [text, why] of cases) {
       expect(isRecipient(text)).toBe(false);
-      await expect(newHeader([text])).rejects.toMatchObject({
-        code: 'recipient-invalid',
-        message: expect.stringMatching(why),
-      });
+      const refused = expect.objectContaining({ code: 'recipient-invalid', message: expect.stringMatching(why) });
+      expect(() => newHeader([text])).toThrow(refused);
     }
   });
 

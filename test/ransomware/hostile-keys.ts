@@ -15,7 +15,7 @@ export const keyAdditions = {
   async 'epochs: junk and other secrets in the place of keys'(attack) {
     for (const epoch of await epochsOf(attack)) {
       for (let n = 0; n < flood; n++) {
-        const junk = n % 10 === 0 ? await sealEpochKey(randomBytes(32), [attack.recipient]) : randomBytes(200);
+        const junk = n % 10 === 0 ? sealEpochKey(randomBytes(32), [attack.recipient]) : randomBytes(200);
         await add(attack, epochKeyKey(epoch, sha256Hex(junk)), junk);
       }
     }

@@ -52,7 +52,7 @@ export type Machine = 'reader' | 'pruner' | 'host';
 export async function makeTrueVault(): Promise<TrueVault> {
   await using all = new AsyncDisposableStack();
   const folder = all.use(await makeTemporaryFolder({ open: true })).path;
-  const { identity, recipient } = await generateIdentity();
+  const { identity, recipient } = generateIdentity();
   const oldMs = Date.now() - 60 * dayMs;
   const vault = newUlid(oldMs, randomBytes);
   const host = join(folder, 'host');

@@ -20,7 +20,7 @@ import { makeTemporaryFolder } from '../support/temp.ts';
 let folder: string;
 let kept: string;
 let other: string;
-const { identity, recipient } = await generateIdentity();
+const { identity, recipient } = generateIdentity();
 
 async function systemAt(folder: string): Promise<void> {
   mkdirSync(join(folder, 'data'), { recursive: true });

@@ -60,7 +60,7 @@ async function rehearse(): Promise<Rehearsal> {
   await using all = new AsyncDisposableStack();
   const bucket = all.use(await makeBucket({ lock: { mode: 'COMPLIANCE', days: 2 } }));
   const folder = all.use(await makeTemporaryFolder());
-  const { identity, recipient } = await generateIdentity();
+  const { identity, recipient } = generateIdentity();
   const plain = configOf(folder.path, [], ['uploads'], recipient);
   const base = { folder: folder.path, config: plain, identity, packSizes: smallPacks };
   const host = systemOver({ ...base, config: configured(plain, bucket) });

@@ -25,7 +25,7 @@ const HOSTILE_NAMES = [
 test('L: no name in a vault reaches the terminal as more than text, and none forges a line', async () => {
   const folder = await temporaryFolder();
   const vault = join(folder, 'vault');
-  const { identity, recipient } = await generateIdentity();
+  const { identity, recipient } = generateIdentity();
   fs.writeFileSync(join(folder, 'key'), `${identity}\n`);
   const builder = buildVault({
     recipients: [recipient],

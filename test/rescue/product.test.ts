@@ -24,8 +24,8 @@ test('rescue.sh restores what lifeboat backup stored, with the copy of it that l
   fs.symlinkSync('nowhere at all', join(tree, 'sub/link'));
   fs.chmodSync(join(tree, 'sub/deep'), 0o2711);
 
-  const pair = await generateIdentity();
-  const offline = await generateIdentity();
+  const pair = generateIdentity();
+  const offline = generateIdentity();
   fs.writeFileSync(join(folder, 'offline.txt'), `${offline.identity}\n`);
   fs.writeFileSync(
     join(folder, 'lifeboat.yaml'),

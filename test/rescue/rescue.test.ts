@@ -200,7 +200,7 @@ describe('rescue.sh, with nothing but bash, age, zstd, awk and coreutils', () =>
     fs.writeFileSync(manifest, sound);
 
     const key = fs.readFileSync(join(at.folder, 'key'));
-    fs.writeFileSync(join(at.folder, 'key'), `${(await generateIdentity()).identity}\n`);
+    fs.writeFileSync(join(at.folder, 'key'), `${generateIdentity().identity}\n`);
     expect(at.restore('uploads')).toMatchObject({
       status: 2,
       stderr: expect.stringContaining('opens no key of epoch'),

@@ -17,7 +17,7 @@ const PROGRAMS =
 /** A vault to be filled, and rescue.sh with nothing but the programs that it may call. */
 export async function stage() {
   const folder = await temporaryFolder();
-  const pair = await generateIdentity();
+  const pair = generateIdentity();
   const bin = join(folder, 'bin');
   fs.mkdirSync(bin);
   for (const name of PROGRAMS.split(' ')) {
@@ -26,7 +26,7 @@ export async function stage() {
   fs.writeFileSync(join(folder, 'key'), `# offline key\n${pair.identity}\n`);
   fs.mkdirSync(join(folder, 'tmp'));
   const builder = buildVault({
-    recipients: [(await generateIdentity()).recipient, pair.recipient],
+    recipients: [generateIdentity().recipient, pair.recipient],
     random: randomBytes,
     chunkSize: 20_000,
     frameSize: 60_000,

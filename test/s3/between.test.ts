@@ -27,7 +27,7 @@ async function between(folder: string, name: string) {
 
 test('TLS: whoever answers in a bucket’s place without its certificate is told nothing, and no command waits for them', async () => {
   const folder = await temporaryFolder();
-  sealTo(folder, (await generateIdentity()).recipient);
+  sealTo(folder, generateIdentity().recipient);
   const keys = { AWS_ACCESS_KEY_ID: 'who', AWS_SECRET_ACCESS_KEY: 'secret' };
   const plain = readFileSync(join(folder, 'lifeboat.yaml'), 'utf8');
   const asked = async (name: string, believed: boolean) => {

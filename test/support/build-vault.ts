@@ -122,7 +122,7 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
 
   /** Begins one for the recipients of now. */
   async function begin(time: string): Promise<NewEpoch> {
-    const made = await newEpoch(recipients);
+    const made = newEpoch(recipients);
     const { epoch, speaker, keyObject } = made;
     const id = newUlid(Date.parse(time), random);
     const key = [hex(keyObject), keyObject.length] as const;
@@ -134,7 +134,7 @@ export function buildVault(options: BuilderOptions): VaultBuilder {
   }
 
   async function sealPlain(plain: Uint8Array): Promise<Uint8Array> {
-    const { header, fileKey } = await newHeader([current!.recipient]);
+    const { header, fileKey } = newHeader([current!.recipient]);
     return sealAll(header, fileKey, random(16), plain);
   }
 

@@ -41,9 +41,9 @@ export async function poison({ stateDir, vaultFolder, content, way }: PoisonRequ
   const wrong = randomBytes(content.length);
   const { epochs } = JSON.parse(readFileSync(join(stateDir, 'epochs.json'), 'utf8'));
   const last = epochs.at(-1) as { readonly epoch: string; readonly recipient: string };
-  const readers = [way === 'shut' ? (await generateIdentity()).recipient : last.recipient];
+  const readers = [way === 'shut' ? generateIdentity().recipient : last.recipient];
   const { plain, toc } = packPlain([{ id: way === 'table' ? idOf(wrong) : idOf(content), bytes: wrong }], 1 << 20);
-  const { header, fileKey } = await newHeader(readers);
+  const { header, fileKey } = newHeader(readers);
   const object = sealAll(header, fileKey, randomBytes(16), plain);
   const pack = createHash('sha256').update(object).digest('hex');
   const named = { ...toc, chunks: { ...toc.chunks, ids: Buffer.from(idOf(content), 'hex') } };
@@ -55,7 +55,7 @@ export async function poison({ stateDir, vaultFolder, content, way }: PoisonRequ
     writeFileSync(join(vaultFolder, key), bytes);
   };
   put(packKey(pack), object);
-  const index = await sealSmall(delta, [last.recipient, await recipientOf(indexIdentity)]);
+  const index = sealSmall(delta, [last.recipient, recipientOf(indexIdentity)]);
   put(indexKey(writer, newUlid(Date.now(), randomBytes)), index);
   forgetIndex(stateDir);
   return { pack };

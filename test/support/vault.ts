@@ -20,7 +20,7 @@ export interface SystemOptions {
 export async function aSystem(options: SystemOptions = {}): Promise<TestSystem> {
   const { destinations = ['disk'], datasets = ['uploads'], packSizes = smallPacks } = options;
   const folder = await temporaryFolder();
-  const { identity, recipient } = await generateIdentity();
+  const { identity, recipient } = generateIdentity();
   for (const dataset of datasets) mkdirSync(join(folder, 'source', dataset), { recursive: true });
   const config = configOf(folder, destinations, datasets, recipient);
   return systemOver({ folder, config, identity, packSizes });

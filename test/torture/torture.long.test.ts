@@ -65,7 +65,7 @@ function lists(folder: string): string[] {
 
 /** A system whose dataset `tree` is that folder. */
 async function system(place: string, tree: string) {
-  const [daily, offline] = [await generateIdentity(), await generateIdentity()];
+  const [daily, offline] = [generateIdentity(), generateIdentity()];
   fs.writeFileSync(join(place, 'id.txt'), `${daily.identity}\n`, { mode: 0o600 });
   fs.writeFileSync(
     join(place, 'lifeboat.yaml'),

@@ -46,7 +46,7 @@ interface Logged {
 
 async function logged(destinations = ['disk']): Promise<Logged> {
   const folder = await temporaryFolder();
-  const { identity, recipient } = await generateIdentity();
+  const { identity, recipient } = generateIdentity();
   const sizes = { chunkSize: 4096, frameSize: 16_384, packSize: 16_000 };
   const rescue = readFileSync(join(import.meta.dirname, '../fixtures/vault-v1/vault/rescue.sh'));
   const builder = buildVault({ recipients: [recipient], random: randomBytes, rescue, ...sizes });
@@ -311,8 +311,8 @@ test('a copy takes what covers name and only that, pieces before their cover; st
 describe('the writer of logs', () => {
   async function parts() {
     const folder = join(await temporaryFolder(), 'disk');
-    const { identity, recipient } = await generateIdentity();
-    const { epoch, recipient: sealsTo, keyObject } = await newEpoch([recipient]);
+    const { identity, recipient } = generateIdentity();
+    const { epoch, recipient: sealsTo, keyObject } = newEpoch([recipient]);
     const { privateKey } = newSigningKey();
     const keys = [[epoch, sha256Hex(keyObject), keyObject.length]];
     const of = { vault: '01KDVDNA00ABRSDN2EGKZNM9CY', system: 'harbor', dataset: 'app-db', timeline };

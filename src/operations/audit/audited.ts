@@ -48,7 +48,7 @@ export async function auditedRestore(system: OpenSystem, request: RestoreRequest
   const target = request.into === undefined ? 'original' : 'elsewhere';
   const kind = system.config.datasets[dataset]?.type ?? 'files';
   const note = async (vault: string, one: RestoredBody, rtoMs: number | null, details: object) => {
-    const keys = await keysUsed(identities);
+    const keys = keysUsed(identities);
     const body: RestoreBody = {
       ...begin(system, started),
       target,
@@ -122,7 +122,7 @@ export async function auditedRecover(system: OpenSystem, request: RecoverRequest
     ...begin(system, started),
     target: 'original',
     whole: true,
-    keys: await keysUsed(request.identities),
+    keys: keysUsed(request.identities),
     restores,
     rtoMs: Math.round(rtoMs),
   };
@@ -139,7 +139,7 @@ export async function auditedVerify(system: OpenSystem, request: VerifyRequest, 
   const started = isoNow(system);
   const outcome = await verify(system, request, run);
   await noteWrongPacks(system, outcome.vault, outcome.wrong, run);
-  const keys = await keysUsed(request.identities);
+  const keys = keysUsed(request.identities);
   if (keys.length > 0) {
     const body: KeyBody = { ...begin(system, started), action: 'used', by: 'verify', keys };
     await noteIfPossible(system, outcome.vault, { kind: 'key', body }, run);

@@ -180,7 +180,7 @@ async function chosenConfiguration(
  */
 async function noteKeyUse(config: System, vault: string, request: BootstrapRequest, run: Run): Promise<void> {
   const { from, identities, acceptWriters, atMs, clock } = request;
-  const recipients = await Promise.all(identities.map(recipientOf));
+  const recipients = identities.map(recipientOf);
   const here = { ...config, destinations: { [addressed]: from }, vault: { ...config.vault, recipients } };
   using system = openSystem(here, { clock });
   const body: KeyBody = {
@@ -190,7 +190,7 @@ async function noteKeyUse(config: System, vault: string, request: BootstrapReque
     started: new Date(clock.now()).toISOString(),
     action: 'used',
     by: 'bootstrap',
-    keys: await keysUsed(identities),
+    keys: keysUsed(identities),
   };
   await noteIfPossible(system, vault, { kind: 'key', body }, run);
   await endorseWriters(system, vault, { identities, accepted: atMs === undefined ? acceptWriters : [] }, run);

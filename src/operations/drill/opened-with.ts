@@ -20,7 +20,7 @@ export async function openedWith(
   for (const identity of identities) {
     const known = proved && identities.length === 1;
     const opens = known || (found.points.size > 0 && (await opensAll(identity, vault, found, run.signal)));
-    if (opens) opened.push(printOf(await recipientOf(identity)));
+    if (opens) opened.push(printOf(recipientOf(identity)));
   }
   return { kind: identityKind, opened: [...new Set(opened)].sort() };
 }

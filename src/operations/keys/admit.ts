@@ -118,7 +118,7 @@ async function admission(
   by: { readonly identity: string; readonly speaker: string; readonly nowMs: number; readonly random: RandomBytes },
 ): Promise<ReadonlyArray<readonly [string, Uint8Array]>> {
   const secret = secretOf(by.identity);
-  const object = await sealEpochKey(secret, recipients);
+  const object = sealEpochKey(secret, recipients);
   secret.fill(0);
   const hash = sha256Hex(object);
   const id = newUlid(by.nowMs, by.random);

@@ -49,7 +49,7 @@ export async function checkKeys(
   const byDataset = await pointsByDataset(system, vault);
   const checks: KeyCheck[] = [];
   for (const identity of identities) {
-    const recipient = await recipientOf(identity);
+    const recipient = recipientOf(identity);
     const opens: DatasetCheck[] = [];
     const trials = vault.destinations.map(({ name }, at) => ({
       name,

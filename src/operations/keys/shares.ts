@@ -33,15 +33,14 @@ export async function splitIdentity(
   if (isSshIdentity(identity)) {
     throw splitImpossible({ why: 'it is an SSH key, and only age keys (AGE-SECRET-KEY-1…) are short enough to type' });
   }
-  const recipient = await recipientOf(identity);
+  const recipient = recipientOf(identity);
   const shares = await splitSecret(secretOf(identity), { ...request, print: printOf(recipient) }, random);
   return { recipient, shares };
 }
 
 /** The identity that these are shares of. @throws what `combineShares` throws */
 export async function identityOfShares(given: readonly NamedShare[]): Promise<string> {
-  const fits = async (secret: Uint8Array, print: string) =>
-    printOf(await recipientOf(identityOf(secret))).startsWith(print);
+  const fits = async (secret: Uint8Array, print: string) => printOf(recipientOf(identityOf(secret))).startsWith(print);
   return identityOf(await combineShares(given, fits));
 }
 

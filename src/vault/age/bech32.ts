@@ -14,12 +14,13 @@ export function bech32(prefix: string, bytes: Uint8Array): Buffer {
   return text;
 }
 
-/** The bytes of `text` with this prefix; undefined when it is mistyped. */
+/** The bytes of `text` with this prefix; undefined when it is mistyped, or says them otherwise than `bech32` does. */
 export function bytesOfBech32(prefix: string, text: string): Uint8Array | undefined {
   if (!text.startsWith(`${prefix}1`)) return undefined;
   const values = [...text.slice(prefix.length + 1)].map((sign) => SIGNS.indexOf(sign));
   if (values.includes(-1) || checksum(prefix, values) !== 1) return undefined;
-  return Uint8Array.from(regroup(values.slice(0, -CHECK_SIGNS), 5, 8));
+  const bytes = Uint8Array.from(regroup(values.slice(0, -CHECK_SIGNS), 5, 8));
+  return bech32(prefix, bytes).toString('latin1') === text ? bytes : undefined;
 }
 
 function codeOf(sign: string): number {

@@ -1,15 +1,15 @@
-import { Decrypter, Encrypter, type Identity, type Recipient } from 'age-encryption';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { headerDamaged, noIdentityFits } from './errors.ts';
-import { isRecipient, isSshIdentity, keyOfIdentity, refused } from './identity.ts';
+import { identityFor, recipientFor } from './identity.ts';
 import { plainRecipient } from './recipient-print.ts';
-import { sshIdentity, sshRecipient } from './ssh/stanza.ts';
+import { bytesOfUnpadded, derivedKey, FILE_KEY_SIZE, type Identity, type Stanza, unpadded } from './stanza.ts';
 
 /** No header of ours comes near: about 100 bytes a recipient, for a long RSA key up to 3000. */
 export const MAX_HEADER_SIZE = 65_536;
 
 const INTRO = 'age-encryption.org/v1\n';
-/** What age's encrypter adds behind the header for an empty payload: nonce and tag. */
-const EMPTY_PAYLOAD_SIZE = 16 + 16;
+/** A body is base64 in lines of this size; a shorter one, which may be empty, ends it. */
+const LINE = 64;
 
 export interface NewHeader {
   /** Ends with the newline of its MAC line; the payload's nonce follows it. */
@@ -18,37 +18,29 @@ export interface NewHeader {
   readonly fileKey: Uint8Array;
 }
 
-/** A fresh file key, wrapped for every one of `recipients` (age1…, ssh-ed25519 …, ssh-rsa …). One header serves exactly one object. */
-export async function newHeader(recipients: readonly string[]): Promise<NewHeader> {
+/**
+ * A fresh file key, wrapped for every one of `recipients` (age1…, ssh-ed25519 …, ssh-rsa …). One header serves exactly one object.
+ * @throws `recipient-invalid`
+ */
+export function newHeader(recipients: readonly string[]): NewHeader {
   if (recipients.length === 0) throw new TypeError('an age header needs a recipient');
-  let seen: Uint8Array | undefined;
-  const encrypter = new Encrypter();
-  // A recipient of ours, which adds nothing to the header, is how the library lets us see the file key.
-  encrypter.addRecipient({
-    wrapFileKey(fileKey) {
-      seen = Uint8Array.from(fileKey);
-      return [];
-    },
-  });
-  for (const recipient of new Set(recipients.map(plainRecipient))) encrypter.addRecipient(recipientFor(recipient));
-  // As a stream: of bytes the library gathers the answer in a Response, for which Node loads its whole HTTP client.
-  const pieces = await Array.fromAsync(await encrypter.encrypt(new ReadableStream({ start: (it) => it.close() })));
-  const file = Buffer.concat(pieces);
-  if (seen === undefined) throw new Error('the age library did not hand out the file key');
-  return { header: file.subarray(0, file.length - EMPTY_PAYLOAD_SIZE), fileKey: seen };
+  const fileKey = Uint8Array.from(randomBytes(FILE_KEY_SIZE));
+  const stanzas = [...new Set(recipients.map(plainRecipient))].map((one) => recipientFor(one).wrap(fileKey));
+  const signed = `${INTRO}${stanzas.map(stanzaText).join('')}---`;
+  const mac = unpadded(macOf(signed, fileKey));
+  return { header: Buffer.from(`${signed} ${mac}\n`), fileKey };
 }
 
-/** Public keys only: read once a thread, not once a pack. */
-const known = new Map<string, string | Recipient>();
+function stanzaText({ args, body }: Stanza): string {
+  const text = unpadded(body);
+  const lines = [`-> ${args.join(' ')}`];
+  for (let at = 0; at <= text.length; at += LINE) lines.push(text.slice(at, at + LINE));
+  return `${lines.join('\n')}\n`;
+}
 
-function recipientFor(text: string): string | Recipient {
-  let recipient = known.get(text);
-  if (recipient === undefined) {
-    if (!isRecipient(text)) throw refused(text);
-    recipient = text.startsWith('ssh-') ? sshRecipient(text) : text;
-    known.set(text, recipient);
-  }
-  return recipient;
+function macOf(signed: string, fileKey: Uint8Array): Uint8Array {
+  const key = derivedKey(fileKey, new Uint8Array(0), 'header');
+  return createHmac('sha256', key).update(signed, 'latin1').digest();
 }
 
 export interface OpenedHeader {
@@ -62,32 +54,52 @@ export interface OpenedHeader {
  * `header-damaged`, `no-identity-fits`, `identity-invalid`.
  */
 export async function openHeader(bytes: Uint8Array, identities: readonly string[]): Promise<OpenedHeader> {
-  const readable = identities.map((text) => (isSshIdentity(text) ? sshIdentity(keyOfIdentity(text)) : text));
-  return openHeaderWith(bytes, readable);
+  return openHeaderWith(bytes, identities.map(identityFor));
 }
 
-/** The same with identities of the age library's own kind. */
-export async function openHeaderWith(
-  bytes: Uint8Array,
-  identities: ReadonlyArray<string | Identity>,
-): Promise<OpenedHeader> {
+/** The same for whoever can do what an identity does. */
+export async function openHeaderWith(bytes: Uint8Array, identities: readonly Identity[]): Promise<OpenedHeader> {
   const headerSize = findHeaderSize(bytes);
-  const decrypter = new Decrypter();
-  for (const identity of identities) decrypter.addIdentity(identity);
-  let noneFits = false;
-  // Asked last, so being asked means that no real identity fitted.
-  decrypter.addIdentity({
-    unwrapFileKey() {
-      noneFits = true;
-      return null;
-    },
-  });
-  try {
-    return { fileKey: await decrypter.decryptHeader(bytes.slice(0, headerSize)), headerSize };
-  } catch (cause) {
-    if (noneFits) throw noIdentityFits({ identities: identities.length });
-    throw headerDamaged({ why: 'its stanzas or its MAC are wrong' }, { cause });
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, headerSize).toString('latin1');
+  const { stanzas, signed, mac } = parsed(text);
+  for (const identity of identities) {
+    const fileKey = await unwrapped(identity, stanzas);
+    if (fileKey === null) continue;
+    if (!timingSafeEqual(macOf(signed, fileKey), mac)) throw headerDamaged({ why: 'its MAC is wrong' });
+    return { fileKey, headerSize };
   }
+  throw noIdentityFits({ identities: identities.length });
+}
+
+async function unwrapped(identity: Identity, stanzas: readonly Stanza[]): Promise<Uint8Array | null> {
+  try {
+    return await identity.unwrap(stanzas);
+  } catch (cause) {
+    throw headerDamaged({ why: 'a stanza of it is wrong' }, { cause });
+  }
+}
+
+/** A whole header. Nothing in it may be written in two ways. @throws `header-damaged` */
+function parsed(text: string): { stanzas: Stanza[]; signed: string; mac: Uint8Array } {
+  const lines = text.slice(INTRO.length, -1).split('\n');
+  const stanzas: Stanza[] = [];
+  let at = 0;
+  while (lines[at]?.startsWith('-> ')) {
+    const args = lines[at]!.slice(3).split(' ');
+    if (args.some((arg) => !/^[\x21-\x7e]+$/.test(arg))) throw headerDamaged({ why: 'a stanza begins wrong' });
+    let body = '';
+    do {
+      body += lines[++at] ?? '';
+    } while (lines[at]?.length === LINE);
+    const bytes = (lines[at]?.length ?? LINE) < LINE ? bytesOfUnpadded(body) : undefined;
+    if (bytes === undefined) throw headerDamaged({ why: 'the body of a stanza is malformed' });
+    stanzas.push({ args, body: bytes });
+    at++;
+  }
+  const end = lines[at] ?? '';
+  const mac = end.startsWith('--- ') ? bytesOfUnpadded(end.slice(4)) : undefined;
+  if (stanzas.length === 0 || mac?.length !== 32) throw headerDamaged({ why: 'it does not end with its MAC' });
+  return { stanzas, signed: text.slice(0, text.length - end.length + 2), mac };
 }
 
 /** The size of the header at the start of `bytes`, without reading its stanzas. */

@@ -1,7 +1,10 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import { identityInvalid, recipientInvalid } from './errors.ts';
+import { identityOf, pointOf, recipientOfSecret, secretOf } from './secret-bytes.ts';
 import { parseSshPublicKey, sshPublicLine } from './ssh/public-key.ts';
+import { sshIdentity, sshRecipient } from './ssh/stanza.ts';
+import type { Identity, Recipient } from './stanza.ts';
+import { X25519_KEY_SIZE, x25519Identity, x25519Recipient } from './x25519.ts';
 
 export interface KeyPair {
   /** `AGE-SECRET-KEY-1…`: opens everything encrypted to `recipient`. A secret. */
@@ -10,19 +13,23 @@ export interface KeyPair {
   readonly recipient: string;
 }
 
-export async function generateIdentity(): Promise<KeyPair> {
-  const identity = await generateX25519Identity();
-  return { identity, recipient: await recipientOf(identity) };
+export function generateIdentity(): KeyPair {
+  const secret = randomBytes(X25519_KEY_SIZE);
+  return { identity: identityOf(secret), recipient: recipientOfSecret(secret) };
 }
 
 /**
  * Identities are texts: `AGE-SECRET-KEY-1…`, or the private key of an SSH pair in PKCS#8 PEM without a passphrase.
  * @throws `identity-invalid`
  */
-export async function recipientOf(identity: string): Promise<string> {
+export function recipientOf(identity: string): string {
   if (isSshIdentity(identity)) return sshPublicLine(createPublicKey(keyOfIdentity(identity)));
-  checkIdentity(identity);
-  return await identityToRecipient(identity);
+  return recipientOfSecret(checkedSecret(identity));
+}
+
+/** Who opens what is encrypted to `recipientOf` it. @throws `identity-invalid` */
+export function identityFor(text: string): Identity {
+  return isSshIdentity(text) ? sshIdentity(keyOfIdentity(text)) : x25519Identity(checkedSecret(text));
 }
 
 export function isSshIdentity(identity: string): boolean {
@@ -46,14 +53,21 @@ export function keyOfIdentity(identity: string): KeyObject {
 
 /** Whether `text` is a recipient that a vault takes: X25519 (lower case, sound checksum), or an SSH key. */
 export function isRecipient(text: string): boolean {
-  if (text.startsWith('ssh-')) return sshProblem(text) === undefined;
-  if (!/^age1[02-9ac-hj-np-z]{58}$/.test(text)) return false;
-  try {
-    new Encrypter().addRecipient(text);
-    return true;
-  } catch {
-    return false;
+  return text.startsWith('ssh-') ? sshProblem(text) === undefined : pointOf(text) !== undefined;
+}
+
+/** Public keys only: read once a thread, not once a pack. */
+const known = new Map<string, Recipient>();
+
+/** Whom a header is for. @throws `recipient-invalid` */
+export function recipientFor(text: string): Recipient {
+  let recipient = known.get(text);
+  if (recipient === undefined) {
+    if (!isRecipient(text)) throw refused(text);
+    recipient = text.startsWith('ssh-') ? sshRecipient(text) : x25519Recipient(pointOf(text)!);
+    known.set(text, recipient);
   }
+  return recipient;
 }
 
 /** The `recipient-invalid` that says why `text` is refused. Quotes it only where it cannot be a secret. */
@@ -87,20 +101,19 @@ export function parseIdentityFile(text: string): string[] {
   text.split('\n').forEach((raw, index) => {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) return;
-    checkIdentity(line, index + 1);
+    checkedSecret(line, index + 1);
     identities.push(line);
   });
   if (identities.length === 0) throw identityInvalid({ why: 'it holds none' });
   return identities;
 }
 
-function checkIdentity(identity: string, line?: number): void {
+function checkedSecret(identity: string, line?: number): Uint8Array {
   const where = line === undefined ? {} : { line };
   if (!/^AGE-SECRET-KEY-1/.test(identity)) throw identityInvalid({ ...where, why: refusedIdentity(identity) });
   try {
-    new Decrypter().addIdentity(identity);
+    return secretOf(identity);
   } catch {
-    // The cause is dropped: it may quote the secret.
     throw identityInvalid({ ...where, why: 'the key is mistyped or cut short' });
   }
 }

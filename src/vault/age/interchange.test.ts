@@ -13,14 +13,14 @@ import { CHUNK_SIZE, openAll, openChunk, payloadKey, plainSize, sealAll, sealChu
 const SIZES = [0, 1, 65_535, 65_536, 65_537, 5_000_000];
 
 async function seal(plain: Uint8Array, recipients: readonly string[]): Promise<Uint8Array> {
-  const { header, fileKey } = await newHeader(recipients);
+  const { header, fileKey } = newHeader(recipients);
   return sealAll(header, fileKey, randomBytes(16), plain);
 }
 
 describe("Debian's age", () => {
   test.for(SIZES)('opens what we seal for two recipients: %d bytes', async (size) => {
     const folder = await temporaryFolder();
-    const pairs = [await generateIdentity(), await generateIdentity()];
+    const pairs = [generateIdentity(), generateIdentity()];
     const plain = randomBytes(size);
     const file = join(folder, 'object.age');
     writeFileSync(
@@ -43,9 +43,9 @@ describe("Debian's age", () => {
     const key = join(folder, 'key');
     execFileSync('age-keygen', ['-o', key], { stdio: 'ignore' });
     const [identity = ''] = parseIdentityFile(readFileSync(key, 'utf8'));
-    const other = await generateIdentity();
+    const other = generateIdentity();
     const plain = randomBytes(size);
-    const recipients = ['-r', other.recipient, '-r', await recipientOf(identity)];
+    const recipients = ['-r', other.recipient, '-r', recipientOf(identity)];
     const file = execFileSync('age', ['-e', ...recipients], { input: plain, maxBuffer: 1 << 24 });
     for (const one of [identity, other.identity]) {
       expect(Buffer.compare(await openAll(file, [one]), plain)).toBe(0);
@@ -55,7 +55,7 @@ describe("Debian's age", () => {
 
 describe('a range of an age file', () => {
   test('is read from no more than the chunks that hold it, whatever the range', async () => {
-    const pair = await generateIdentity();
+    const pair = generateIdentity();
     const plain = randomBytes(3 * CHUNK_SIZE + 10);
     const files = await Promise.all(
       [0, 1, CHUNK_SIZE, 2 * CHUNK_SIZE, plain.length].map(async (size) => {
@@ -88,7 +88,7 @@ describe('a range of an age file', () => {
   });
 
   test('cannot be moved, and a file cut between chunks is noticed at its end', async () => {
-    const pair = await generateIdentity();
+    const pair = generateIdentity();
     const file = await seal(randomBytes(3 * CHUNK_SIZE), [pair.recipient]);
     const { fileKey, headerSize } = await openHeader(file, [pair.identity]);
     const key = payloadKey(fileKey, file.subarray(headerSize, headerSize + 16));
@@ -128,14 +128,14 @@ describe('sizes', () => {
 
 describe('headers', () => {
   test('another identity is no-identity-fits; damage anywhere in the header is header-damaged', async () => {
-    const pair = await generateIdentity();
-    const stranger = await generateIdentity();
-    const { header, fileKey } = await newHeader([pair.recipient, stranger.recipient]);
+    const pair = generateIdentity();
+    const stranger = generateIdentity();
+    const { header, fileKey } = newHeader([pair.recipient, stranger.recipient]);
     const opened = await openHeader(Buffer.concat([header, randomBytes(99)]), [pair.identity]);
     expect(Buffer.compare(opened.fileKey, fileKey)).toBe(0);
     expect(opened.headerSize).toBe(header.length);
 
-    const others = [(await generateIdentity()).identity];
+    const others = [generateIdentity().identity];
     await expect(openHeader(header, others)).rejects.toMatchObject({ code: 'no-identity-fits' });
     await expect(openHeader(header, [])).rejects.toMatchObject({ code: 'no-identity-fits' });
     for (let at = 0; at < header.length; at++) {
@@ -164,7 +164,7 @@ describe('headers', () => {
 
 describe('recipients and identities', () => {
   test('what no vault can be sealed to is refused, and the refusal says what it is', async () => {
-    const { recipient, identity } = await generateIdentity();
+    const { recipient, identity } = generateIdentity();
     expect(isRecipient(recipient)).toBe(true);
     const cases: [string, RegExp][] = [
       [recipient.toUpperCase(), /mistyped/],
@@ -176,19 +176,16 @@ describe('recipients and identities', () => {
     ];
     for (const [text, why] of cases) {
       expect(isRecipient(text)).toBe(false);
-      await expect(newHeader([text])).rejects.toMatchObject({
-        code: 'recipient-invalid',
-        message: expect.stringMatching(why),
-      });
+      const refused = expect.objectContaining({ code: 'recipient-invalid', message: expect.stringMatching(why) });
+      expect(() => newHeader([text])).toThrow(refused);
     }
-    const secret = await newHeader([identity]).catch((error: unknown) => error);
-    expect(secret).toMatchObject({ code: 'recipient-invalid' });
-    expect(String(secret)).not.toContain(identity);
+    const unquoted = expect.objectContaining({ message: expect.not.stringContaining(identity) });
+    expect(() => newHeader([identity])).toThrow(unquoted);
   });
 
   test('an identity file is read as age reads it, and never quoted', async () => {
-    const a = await generateIdentity();
-    const b = await generateIdentity();
+    const a = generateIdentity();
+    const b = generateIdentity();
     expect(parseIdentityFile(`# created\r\n\n ${a.identity}\r\n# other\n${b.identity}`)).toEqual([
       a.identity,
       b.identity,
@@ -203,6 +200,6 @@ describe('recipients and identities', () => {
         expect(String(error)).not.toContain(broken.slice(20));
       }
     }
-    await expect(recipientOf('AGE-SECRET-KEY-1')).rejects.toMatchObject({ code: 'identity-invalid' });
+    expect(() => recipientOf('AGE-SECRET-KEY-1')).toThrow(expect.objectContaining({ code: 'identity-invalid' }));
   });
 });

@@ -1,17 +1,15 @@
-import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { bech32, bytesOfBech32 } from './bech32.ts';
 import { identityInvalid } from './errors.ts';
+import { publicOf, X25519_KEY_SIZE } from './x25519.ts';
 
 const PREFIX = 'age-secret-key-';
-const SECRET_SIZE = 32;
-/** What DER puts before the 32 bytes of an X25519 private key, and before those of a public one. */
-const PRIVATE_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex');
-const PUBLIC_PREFIX_SIZE = 12;
+const RECIPIENT_PREFIX = 'age';
 
 /** The 32 bytes of an `AGE-SECRET-KEY-1…` identity. @throws `identity-invalid` */
 export function secretOf(identity: string): Uint8Array {
   const bytes = bytesOfBech32(PREFIX, identity.toLowerCase());
-  if (bytes?.length !== SECRET_SIZE)
+  // Bech32 has one case in a text, and age writes identities in capitals.
+  if (bytes?.length !== X25519_KEY_SIZE || identity !== identity.toUpperCase())
     throw identityInvalid({ why: 'only AGE-SECRET-KEY-1… identities have secret bytes' });
   return bytes;
 }
@@ -32,8 +30,11 @@ export function identityLine(secret: Uint8Array): Buffer {
 
 /** The `age1…` recipient of a secret of 32 bytes. */
 export function recipientOfSecret(secret: Uint8Array): string {
-  const der = Buffer.concat([PRIVATE_PREFIX, secret]);
-  const key = createPublicKey(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }));
-  der.fill(0);
-  return bech32('age', key.export({ format: 'der', type: 'spki' }).subarray(PUBLIC_PREFIX_SIZE)).toString('latin1');
+  return bech32(RECIPIENT_PREFIX, publicOf(secret)).toString('latin1');
+}
+
+/** The public key in an `age1…` recipient; undefined when it is none. */
+export function pointOf(recipient: string): Uint8Array | undefined {
+  const bytes = bytesOfBech32(RECIPIENT_PREFIX, recipient);
+  return bytes?.length === X25519_KEY_SIZE ? bytes : undefined;
 }

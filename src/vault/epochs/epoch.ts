@@ -25,21 +25,21 @@ export function epochOf(recipient: string): string {
 }
 
 /** Makes an epoch for these recipients. The secret is wiped before this returns. */
-export async function newEpoch(recipients: readonly string[]): Promise<NewEpoch> {
+export function newEpoch(recipients: readonly string[]): NewEpoch {
   const secret = randomBytes(32);
   try {
     const recipient = recipientOfSecret(secret);
     const speaker = publicKeyOf(speakingKey(secret));
-    return { epoch: epochOf(recipient), recipient, speaker, keyObject: await sealEpochKey(secret, recipients) };
+    return { epoch: epochOf(recipient), recipient, speaker, keyObject: sealEpochKey(secret, recipients) };
   } finally {
     secret.fill(0);
   }
 }
 
 /** An epoch's secret as an identity file in age, without compression: `age -d` alone prints what opens the packs. */
-export async function sealEpochKey(secret: Uint8Array, recipients: readonly string[]): Promise<Uint8Array> {
+export function sealEpochKey(secret: Uint8Array, recipients: readonly string[]): Uint8Array {
   const line = identityLine(secret);
-  const { header, fileKey } = await newHeader(recipients);
+  const { header, fileKey } = newHeader(recipients);
   const object = sealAll(header, fileKey, randomBytes(NONCE_SIZE), line);
   line.fill(0);
   return object;
@@ -53,7 +53,7 @@ export async function openEpochKey(object: Uint8Array, epoch: string, identities
   const plain = await openAll(object, identities);
   const identity = identityIn(Buffer.from(plain).toString('latin1'));
   plain.fill(0);
-  if (identity === undefined || epochOf(await recipientOf(identity)) !== epoch) throw epochKeyForged({ epoch });
+  if (identity === undefined || epochOf(recipientOf(identity)) !== epoch) throw epochKeyForged({ epoch });
   return identity;
 }
 

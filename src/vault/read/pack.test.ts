@@ -18,8 +18,8 @@ const tocOf = (frame: Uint8Array) =>
 
 /** What reading a pack of this plaintext gives: its raw bytes, or why not. */
 async function read(...parts: readonly Uint8Array[]): Promise<string> {
-  const { identity, recipient } = await generateIdentity();
-  const { header, fileKey } = await newHeader([recipient]);
+  const { identity, recipient } = generateIdentity();
+  const { header, fileKey } = newHeader([recipient]);
   try {
     const pack = await openPackObject(sealAll(header, fileKey, randomBytes(16), Buffer.concat(parts)), [identity]);
     return Buffer.compare(Buffer.concat([...pack.read(0, pack.rawBytes)]), raw) === 0 ? 'right' : 'wrong';

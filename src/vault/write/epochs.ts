@@ -122,7 +122,7 @@ function isSame(openers: ReadonlySet<string>, wanted: readonly string[]): boolea
 }
 
 async function begin(number: number, { keys, recipients, random }: EpochsRequest, run: Run): Promise<OwnEpoch> {
-  const { epoch, recipient, speaker, keyObject } = await newEpoch(recipients);
+  const { epoch, recipient, speaker, keyObject } = newEpoch(recipients);
   const nowMs = run.clock.now();
   const unsigned = {
     vault: keys.vault,

@@ -57,7 +57,7 @@ export async function openLogWriter(parts: LogParts): Promise<LogWriter> {
   let last = newest && { hash: newest.hash, position: newest.cover.last, sequence: newest.cover.sequence };
 
   async function store({ start, end, bytes }: LogPiece): Promise<CoveredPiece> {
-    const object = await sealSmall(bytes, [epochs.current.recipient]);
+    const object = sealSmall(bytes, [epochs.current.recipient]);
     const id = sha256Hex(object);
     await copies.put(logKey(spanOf(of, start, end), id), object, id);
     return [start, end, id, object.length];

@@ -160,7 +160,7 @@ function deliverIndex({ vault, keys, options, copies, index, epochs }: WriterSes
   const deltaOf = (packs: readonly IndexedPack[]) => encodeIndexDelta({ vault, packs, epoch }, keys.signingKey);
 
   async function store(packs: readonly IndexedPack[], delta: Uint8Array): Promise<void> {
-    const object = await sealSmall(delta, [recipient, keys.indexRecipient]);
+    const object = sealSmall(delta, [recipient, keys.indexRecipient]);
     await copies.put(indexKey(keys.writer, newUlid(run.clock.now(), options.random)), object);
     index.named(packs.map(({ id }) => id));
     storedBytes += object.length;
@@ -215,7 +215,7 @@ async function commit(
     time: new Date(request.timeMs).toISOString(),
     previous: last?.sha256 ?? null,
   };
-  const manifest = await sealSmall(
+  const manifest = sealSmall(
     encodeManifest({
       ...of,
       writer: keys.publicKey,

@@ -13,13 +13,13 @@ const ROOM_BYTES = 2 * 1024 * 1024;
  * Puts frames, padding and table of contents into one age object. Every chunk is opened again before it counts as sealed.
  * Uses the frames up, and `room`: the object lies in it, from its beginning, when it is large enough.
  */
-export async function sealPack(
+export function sealPack(
   frames: readonly Uint8Array[],
   toc: Toc,
   pad: boolean,
   recipients: readonly string[],
   room?: ArrayBuffer,
-): Promise<{ id: string; object: Uint8Array<ArrayBuffer> }> {
+): { id: string; object: Uint8Array<ArrayBuffer> } {
   if (
     frames.length !== toc.frames.length ||
     frames.some((frame, at) => frame.length !== toc.frames[at]!.compressedLength)
@@ -34,7 +34,7 @@ export async function sealPack(
   parts.push(contents);
 
   const plainBytes = parts.reduce((sum, part) => sum + part.length, 0);
-  const { header, fileKey } = await newHeader(recipients);
+  const { header, fileKey } = newHeader(recipients);
   const nonce = randomBytes(NONCE_SIZE);
   const object = placeFor(header.length + NONCE_SIZE + sealedSize(plainBytes), room);
   object.set(header, 0);

@@ -7,6 +7,7 @@ import type { Send } from '../threads.ts';
 import { compress, decompress } from '../zstd.ts';
 import type { FromStoreWorker, StoreWorkerData, ToStoreWorker } from './messages.ts';
 import { type Filler, filler, readFile, type SegmentFlow } from './read-files.ts';
+import { sealPack } from './seal.ts';
 import { ARENA_BYTES, chunkers, copyFrame, FRAME_BYTES, frameInPlace, framesOf, type Segment } from './segment.ts';
 
 /** Segments that a worker may have out for an answer: one is filled while others are asked about. */
@@ -25,7 +26,7 @@ export function storeWork(data: StoreWorkerData, send: Send<FromStoreWorker>): (
     try {
       if (message.type === 'answer') segments.answer(message);
       else if (message.type === 'compress') compressFrame(message, segments, send);
-      else if (message.type === 'seal') seal(message, data, send).catch(fail);
+      else if (message.type === 'seal') seal(message, data, send);
       // One content after the other: a filler's order is the content's order.
       else reading = reading.then(() => read(message)).catch(fail);
     } catch (error) {
@@ -159,11 +160,9 @@ function compressed(raw: Uint8Array): ArrayBuffer {
   return bytes;
 }
 
-async function seal(message: Message<'seal'>, { recipients }: StoreWorkerData, send: Send<FromStoreWorker>) {
-  // Loaded when a pack is full: age's library takes as long to load as all the rest of a thread.
-  const { sealPack } = await import('./seal.ts');
+function seal(message: Message<'seal'>, { recipients }: StoreWorkerData, send: Send<FromStoreWorker>) {
   const frames = message.frames.map((frame) => new Uint8Array(frame));
-  const { id, object } = await sealPack(frames, message.toc, message.pad, recipients, message.room);
+  const { id, object } = sealPack(frames, message.toc, message.pad, recipients, message.room);
   const { buffer, length: sizeBytes } = object;
   send({ type: 'sealed', pack: message.pack, id, object: buffer, sizeBytes }, [buffer]);
 }

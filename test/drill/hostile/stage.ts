@@ -99,7 +99,7 @@ export async function setHostileStage(
   if (small) execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${smallDiskMib}m,mode=755`, 'lifeboat-test', base.path]);
   for (const name of ['app', 'home/.ssh', 'keys', 'bin']) mkdirSync(at(name), { recursive: true });
 
-  const daily = await generateIdentity();
+  const daily = generateIdentity();
   writeFileSync(at('keys/daily.txt'), `${daily.identity}\n`, { mode: 0o600 });
   // What is configured by a link must be out of sight where it really is.
   for (const name of ['secrets', 'disk']) mkdirSync(at(name));
