@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import type { KnownWriter } from '../core/known-writer.ts';
+import type { Expandable } from '../core/references.ts';
 import { isBelow } from './nesting.ts';
 import { expandableAddress } from './postgres-address.ts';
 import { expandable, expandableJson, type ReferenceContext } from './references.ts';
 import { buildRetention } from './retention-schema.ts';
 import type { ConfigShape } from './schema.ts';
-import type { Check, DatasetConfig, DrillConfig, Expandable, HttpBody, HttpStep } from './system.ts';
+import type { Check, DatasetConfig, DrillConfig, HttpBody, HttpStep } from './system.ts';
 
 /** From the file's shape to what the program uses: absolute paths, references that wait, maps as lists. */
 

@@ -1,8 +1,8 @@
 import { configurationDataset } from '../core/configuration-dataset.ts';
+import { requiredVariables } from '../core/references.ts';
 import type { ConfigDocument } from './document.ts';
 import type { Mistake } from './errors.ts';
 import { nearest } from './explain.ts';
-import { requiredVariables } from './references.ts';
 import type { ConfigShape } from './schema.ts';
 import { restoredVariable } from './system.ts';
 

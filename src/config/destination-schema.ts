@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, object, path, template, text } from './notations.ts';
+import { duration, object, path, template, text } from '../core/notations.ts';
 
 const bucketName = z
   .string()

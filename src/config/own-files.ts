@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { namedIn } from './references.ts';
+import { namedIn } from '../core/references.ts';
 import type { ConfigShape } from './schema.ts';
 
 /**

@@ -1,5 +1,5 @@
+import type { Expandable } from '../core/references.ts';
 import { expandable, type ReferenceContext, shownOf } from './references.ts';
-import type { Expandable } from './system.ts';
 
 /** A server and a database by their parts, each with references, and none written as a URL would have it. */
 export interface PostgresParts {

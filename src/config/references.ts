@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { whyOf } from '../core/errors.ts';
-import { fillTemplate, parseTemplate, variablesOf } from '../core/template.ts';
+import { type Expandable, outside } from '../core/references.ts';
+import { fillTemplate, variablesOf } from '../core/template.ts';
 import { parseEnvFile } from './env-file.ts';
 import { maskPasswords, secretUnavailable } from './errors.ts';
-import type { Expandable } from './system.ts';
 
 /** Where references are looked up. */
 export interface ReferenceContext {
@@ -18,9 +18,6 @@ export interface ReferenceContext {
 
 const commandTimeoutMs = 30_000;
 const maxSecretBytes = 64 * 1024;
-
-/** `$${` is left for the template; `${file:-x}` is a variable with a default. */
-const outside = /\$\$\{|\$\{(file|command):(?!-)([^}]+)\}/g;
 
 /** @param name the key that holds it: a literal under a name like `SESSION_SECRET` is not shown */
 export function expandable(text: string, context: ReferenceContext, name = ''): Expandable {
@@ -45,32 +42,6 @@ export function expandableJson(value: unknown, context: ReferenceContext): Expan
       return JSON.stringify(mapStrings(value, (text) => expanded.get(text) ?? text));
     },
   };
-}
-
-/** What is wrong with the references in `text` before any is looked up; undefined when nothing is. */
-export function referenceMistake(text: string): string | undefined {
-  const rest = text.replace(outside, (_, kind?: string) => (kind ? '' : '$${'));
-  const broken = rest.replaceAll('$${', '').replace(/\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\}/g, '');
-  const at = broken.indexOf('${');
-  return at < 0 ? undefined : broken.slice(at, at + 24);
-}
-
-/** What the `${file:…}` or `${command:…}` references of `text` name, as written. */
-export function namedIn(text: string, wanted: 'file' | 'command'): string[] {
-  return [...text.matchAll(outside)].flatMap(([, kind, what]) => (kind === wanted && what !== undefined ? [what] : []));
-}
-
-/** The variables that `text` would be filled in with, with a default or without. */
-export function variablesNamed(text: string): string[] {
-  return variablesOf(text.replace(outside, (_, kind?: string) => (kind ? '' : '$${')));
-}
-
-/** Variables that `text` needs and that have no default. */
-export function requiredVariables(text: string): string[] {
-  const rest = text.replace(outside, (_, kind?: string) => (kind ? '' : '$${'));
-  return parseTemplate(rest).flatMap((part) =>
-    typeof part === 'string' || part.fallback !== undefined ? [] : [part.name],
-  );
 }
 
 async function expandText(

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { duration, object } from '../core/notations.ts';
 import type { Retention } from '../core/retention.ts';
 import { retentionOf } from '../core/retention.ts';
-import { duration, object } from './notations.ts';
 
 const count = z.int('must be a whole number').min(0, 'must not be negative').max(100_000, 'is too many');
 

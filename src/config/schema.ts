@@ -1,6 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: hints show how references are written
 import { z } from 'zod';
-import { destination } from './destination-schema.ts';
 import {
   condition,
   duration,
@@ -13,7 +12,8 @@ import {
   template,
   templates,
   text,
-} from './notations.ts';
+} from '../core/notations.ts';
+import { destination } from './destination-schema.ts';
 import { retention } from './retention-schema.ts';
 
 /** The shape of `lifeboat.yaml`. The published JSON Schema is generated from this. */

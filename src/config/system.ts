@@ -1,6 +1,7 @@
 import type { AcceptedWarning } from '../core/accepted.ts';
 import type { Condition } from '../core/condition.ts';
 import type { KnownWriter } from '../core/known-writer.ts';
+import type { Expandable } from '../core/references.ts';
 import type { Retention } from '../core/retention.ts';
 import type { Role } from '../core/roles.ts';
 import type { Problem } from '../core/run.ts';
@@ -178,21 +179,6 @@ export function pathsOf(dataset: DatasetConfig): readonly string[] {
 export interface ShrinkingTable {
   readonly table: string;
   readonly reason: string;
-}
-
-/**
- * Text that may hold secrets by reference: `${VAR}`, `${VAR:-default}`, or as a whole `file:PATH` (trailing newline cut) or
- * `command:WORDS` (its standard output). Nothing is looked up before `expand`, so that commands that need no secret run
- * without.
- */
-export interface Expandable {
-  /** As written, for people: the reference, never the value; a password that stands in clear in a URL is masked. */
-  readonly shown: string;
-  /**
-   * The text with every reference filled in; `variables` go before the environment.
-   * @throws `variable-unset`, `secret-unavailable`
-   */
-  expand(variables?: Readonly<Record<string, string>>): Promise<string>;
 }
 
 /**

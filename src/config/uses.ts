@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
+import { namedIn, variablesNamed } from '../core/references.ts';
 import { locationOf } from './locations.ts';
 import { shownAddress } from './postgres-address.ts';
-import { namedIn, shownOf, variablesNamed } from './references.ts';
+import { shownOf } from './references.ts';
 import type { ConfigShape } from './schema.ts';
 import type { DestinationConfig, Use } from './system.ts';
 

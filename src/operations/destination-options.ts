@@ -1,4 +1,5 @@
-import type { DestinationConfig, Expandable, S3Credentials } from '../config/system.ts';
+import type { DestinationConfig, S3Credentials } from '../config/system.ts';
+import type { Expandable } from '../core/references.ts';
 import type { Role } from '../core/roles.ts';
 import type { DestinationOptions, S3Options, SftpOptions } from '../destinations/options.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Expandable } from '../../src/config/system.ts';
+import type { Expandable } from '../../src/core/references.ts';
 import { packKey } from '../../src/vault/format/keys.ts';
 import { faultProxy } from '../support/fault-proxy.ts';
 import { pictureOf } from '../support/pictures.ts';

@@ -1,9 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Expandable, S3Destination } from '../../src/config/system.ts';
+import type { S3Destination } from '../../src/config/system.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { dayMs, hourMs } from '../../src/core/duration.ts';
+import type { Expandable } from '../../src/core/references.ts';
 import { startRun } from '../../src/core/run.ts';
 import { openS3 } from '../../src/destinations/s3/destination.ts';
 import { keep } from '../../src/operations/keep.ts';

@@ -1,9 +1,10 @@
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Expandable, S3Destination, System } from '../../src/config/system.ts';
+import type { S3Destination, System } from '../../src/config/system.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { dayMs } from '../../src/core/duration.ts';
+import type { Expandable } from '../../src/core/references.ts';
 import { startRun } from '../../src/core/run.ts';
 import type { Destination } from '../../src/destinations/destination.ts';
 import { objectLocked } from '../../src/destinations/errors.ts';

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { DestinationConfig, Expandable, S3Destination, SftpDestination } from '../../config/system.ts';
+import type { DestinationConfig, S3Destination, SftpDestination } from '../../config/system.ts';
+import type { Expandable } from '../../core/references.ts';
 import { addressUnclear } from './errors.ts';
 
 /** What an address on the command line lacks: it must hold no secret, because other users of a machine can read it there. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AppConfig, type Expandable, restoredVariable } from '../../config/system.ts';
+import { type AppConfig, restoredVariable } from '../../config/system.ts';
 import { roughDuration } from '../../core/duration.ts';
+import type { Expandable } from '../../core/references.ts';
 import type { Run } from '../../core/run.ts';
 import { variablesOf } from '../../core/template.ts';
 import { redactor } from '../../process/redact.ts';

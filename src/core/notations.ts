@@ -1,10 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: hints show how references are written
 import { z } from 'zod';
-import { parseCondition } from '../core/condition.ts';
-import { parseDuration } from '../core/duration.ts';
-import { LifeboatError } from '../core/errors.ts';
-import { parseSize } from '../core/size.ts';
+import { parseCondition } from './condition.ts';
+import { parseDuration } from './duration.ts';
+import { LifeboatError } from './errors.ts';
 import { referenceMistake } from './references.ts';
+import { parseSize } from './size.ts';
 
 /**
  * An object that takes no other keys. Messages of unknown keys carry the known ones, joined by commas: explain.ts makes "did
