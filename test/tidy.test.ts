@@ -39,7 +39,8 @@ const parts = [
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   core: [],
   host: ['core/'],
-  config: ['core/', 'host/'],
+  // Of sources, what is known of a kind before any is looked at.
+  config: ['core/', 'host/', ...['engine', 'engines', 'registry'].map((file) => `sources/${file}.ts`)],
   // Ports and what works over any of them, never an adapter. `Contents` of the source port is what the vault hands out.
   vault: [
     'core/',
@@ -50,7 +51,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   destinations: ['core/', 'host/', 'process/'],
   metadata: ['core/', 'process/'],
-  sources: ['core/', 'host/', 'metadata/', 'process/'],
+  sources: ['core/', 'host/', 'metadata/', 'process/', 'sandbox/'],
   process: ['core/', 'host/'],
   keys: ['core/'],
   sandbox: ['core/', 'host/', 'process/'],
@@ -61,7 +62,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'vault/',
     ...['destination', 'errors', 'first-version'].map((file) => `destinations/${file}.ts`),
   ],
-  retention: ['core/', 'config/', 'ledger/', 'vault/'],
+  retention: ['core/', 'config/', 'ledger/', 'sources/engines.ts', 'vault/'],
   operations: ['core/', '../package.json', ...parts.map((part) => `${part}/`)],
   cli: ['core/', '../package.json', ...parts.map((part) => `${part}/`), 'operations/'],
   'main.ts': ['core/', 'cli/'],

@@ -1,9 +1,9 @@
 import { stringify } from 'yaml';
 import { showable } from '../config/show.ts';
-import type { DatasetConfig, System } from '../config/system.ts';
+import type { System } from '../config/system.ts';
 import { type LeftOut, takesSomething } from '../core/left-out.ts';
 import { readCounts } from '../operations/anomalies/known-counts.ts';
-import { cacheRule, defaultExcludes } from '../sources/registry.ts';
+import { engineOf } from '../sources/engines.ts';
 import { defineCommand } from './command.ts';
 import { exitCodes } from './exit.ts';
 
@@ -22,28 +22,16 @@ type Rule = Pick<LeftOut, 'rule' | 'by' | 'reason'> & Partial<LeftOut>;
 
 /** By dataset that has rules. Amounts are of the last restore point that was taken here. */
 function leavesOut({ datasets, stateDir }: System): Record<string, readonly Rule[]> {
-  const all = Object.values(datasets).filter((one) => 'exclude' in one);
   return Object.fromEntries(
-    all.map((dataset) => {
+    Object.values(datasets).flatMap((dataset) => {
+      const named = engineOf(dataset.type).rulesOf?.(dataset);
+      if (named === undefined) return [];
       const last =
         readCounts(stateDir, undefined, dataset.name).points.findLast(({ leftOut }) => leftOut)?.leftOut ?? [];
       const isOf = (one: Rule) => (other: Rule) => other.rule === one.rule && other.by === one.by;
-      const rules = rulesOf(dataset).map((rule) => last.find(isOf(rule)) ?? rule);
+      const rules = named.map((rule) => last.find(isOf(rule)) ?? rule);
       const others = last.filter((one) => takesSomething(one) && (one.by === 'always' || one.by === 'oneFileSystem'));
-      return [dataset.name, [...rules, ...others]];
+      return [[dataset.name, [...rules, ...others]]];
     }),
   );
-}
-
-function rulesOf(dataset: Extract<DatasetConfig, { exclude: unknown }>): Rule[] {
-  const by = 'exclude';
-  if (dataset.type === 'postgres') return dataset.exclude.map(({ table, reason }) => ({ rule: table, by, reason }));
-  const { exclude, defaultExcludes: isOn } = dataset;
-  const own = exclude.map(({ pattern, reason }) => ({ rule: pattern, by, reason }) as const);
-  const standard = defaultExcludes.map(({ pattern, reason }) => ({
-    rule: pattern,
-    by: 'defaultExcludes' as const,
-    reason,
-  }));
-  return isOn ? [...own, ...standard, cacheRule] : own;
 }

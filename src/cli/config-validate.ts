@@ -1,5 +1,5 @@
 import { countOf } from '../core/size.ts';
-import { compileExcludes } from '../sources/registry.ts';
+import { engineOf } from '../sources/engines.ts';
 import { defineCommand } from './command.ts';
 import { exitCodes } from './exit.ts';
 
@@ -9,7 +9,7 @@ export const configValidate = defineCommand({
   async run({ config, out }) {
     const { name, file, datasets, destinations, warnings } = await config();
     // What a backup would refuse is no valid configuration.
-    for (const dataset of Object.values(datasets)) if (dataset.type === 'files') compileExcludes(dataset.exclude);
+    for (const dataset of Object.values(datasets)) engineOf(dataset.type).validate?.(dataset);
     const found = {
       valid: true,
       system: name,

@@ -3,11 +3,11 @@ import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from '
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/support/temp.ts';
+import { pathsOf, placeOf } from '../sources/engines.ts';
 import { parseUrl } from '../sources/postgres/url.ts';
 import { discover } from './discover.ts';
 import { loadSystem } from './load.ts';
 import { starterConfig } from './starter.ts';
-import { pathsOf } from './system.ts';
 
 const fixtures = new URL('../../test/fixtures/applications/', import.meta.url).pathname;
 const keys = ['q', 'p'].map((letter) => `age1${letter.repeat(58)}`);
@@ -59,7 +59,8 @@ test('password-special-characters: a server by its parts, each as it is', async 
     const text = textOf('directus-short').replace(/url: ".*"/, keys);
     writeFileSync(join(folder, 'lifeboat.yaml'), text);
     const dataset = loadSystem(join(folder, 'lifeboat.yaml'), {}).datasets['app-db'];
-    return dataset?.type === 'postgres' ? dataset.url : undefined;
+    const place = dataset === undefined ? undefined : placeOf(dataset);
+    return place !== undefined && 'url' in place ? place.url : undefined;
   };
   const parts = 'host: db.example, port: 5433, user: a b, password: "${DB_PASSWORD}", database: x/y';
   const address = addressIn(parts);

@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
 import type { KnownWriter } from '../core/known-writer.ts';
 import type { Expandable } from '../core/references.ts';
-import { isBelow } from './nesting.ts';
-import { expandableAddress } from './postgres-address.ts';
+import { engineOf } from '../sources/engines.ts';
 import { expandable, expandableJson, type ReferenceContext } from './references.ts';
 import { buildRetention } from './retention-schema.ts';
 import type { ConfigShape } from './schema.ts';
@@ -30,40 +29,13 @@ export function buildDataset(
     retention,
     ...(mayBeEmpty !== undefined && { mayBeEmpty }),
   };
-  switch (shape.type) {
-    case 'sqlite':
-      return { ...common, type: 'sqlite', path: resolve(context.root, shape.path), mayShrink: tables(shape.mayShrink) };
-    case 'files': {
-      const { defaultExcludes, oneFileSystem, xattrs } = shape;
-      const exclude = Object.entries(shape.exclude).map(([pattern, reason]) => ({ pattern, reason }));
-      const where = buildPlaces([shape.path].flat(), context.root);
-      return { ...common, type: 'files', ...where, exclude, defaultExcludes, oneFileSystem, xattrs };
-    }
-    case 'postgres': {
-      const exclude = tables(shape.exclude);
-      return {
-        ...common,
-        type: 'postgres',
-        url: buildAddress(shape, context),
-        exclude,
-        expectations: shape.expectations,
-        mayShrink: tables(shape.mayShrink),
-      };
-    }
-  }
-}
-
-function buildAddress(shape: Extract<DatasetShape, { type: 'postgres' }>, context: ReferenceContext): Expandable {
-  const { url, host, port, user, password, database = '' } = shape;
-  if (url !== undefined) return expandable(url, context);
-  return expandableAddress({ host, port, user, password, database }, context);
-}
-
-/** What lies in another one of them is in it already. */
-function buildPlaces(written: readonly string[], root: string): { path: string; places?: readonly string[] } {
-  const all = [...new Set(written.map((path) => resolve(root, path)))];
-  const places = all.filter((path) => !all.some((other) => other !== path && isBelow(path, other)));
-  return places.length === 1 ? { path: places[0]! } : { path: '/', places };
+  const { type, mayShrink } = shape;
+  return {
+    ...engineOf(type).build(shape, { root: context.root, expandable: (text, key) => expandable(text, context, key) }),
+    ...common,
+    type,
+    ...(mayShrink !== undefined && { mayShrink: tables(mayShrink) }),
+  };
 }
 
 /** A key alone speaks for this system; the same key may be named several times. */

@@ -1,16 +1,17 @@
 import { configurationDataset } from '../core/configuration-dataset.ts';
 import { requiredVariables } from '../core/references.ts';
+import { kindsThat } from '../sources/engines.ts';
 import type { ConfigDocument } from './document.ts';
 import type { Mistake } from './errors.ts';
 import { nearest } from './explain.ts';
 import type { ConfigShape } from './schema.ts';
 import { restoredVariable } from './system.ts';
 
-type Datasets = ConfigShape['datasets'];
-
 /** What no schema can say: checks that name datasets of the right kind, variables that a drill will have. */
 export function crossCheck(shape: ConfigShape, document: ConfigDocument): Mistake[] {
   const { datasets, drill } = shape;
+  const asked = kindsThat(({ query }) => query !== undefined);
+  const ofFiles = kindsThat(({ holds }) => holds === 'files');
   const known = new Set(Object.keys(datasets).map(restoredVariable));
   const mistakes: Mistake[] = [];
   if (Object.hasOwn(datasets, configurationDataset)) {
@@ -18,11 +19,7 @@ export function crossCheck(shape: ConfigShape, document: ConfigDocument): Mistak
     mistakes.push(document.atKey(['datasets', configurationDataset], what, 'Give the dataset another name.'));
   }
 
-  const wantDataset = (
-    path: readonly (string | number)[],
-    name: string,
-    kinds: readonly Datasets[string]['type'][],
-  ) => {
+  const wantDataset = (path: readonly (string | number)[], name: string, kinds: readonly string[]) => {
     const dataset = datasets[name];
     if (!dataset) {
       const near = nearest(name, Object.keys(datasets));
@@ -49,11 +46,10 @@ export function crossCheck(shape: ConfigShape, document: ConfigDocument): Mistak
   }
   for (const [id, check] of Object.entries(drill.checks)) {
     const at = ['drill', 'checks', id];
-    if (check.type === 'sql' || check.type === 'freshness')
-      wantDataset([...at, 'dataset'], check.dataset, ['sqlite', 'postgres']);
+    if (check.type === 'sql' || check.type === 'freshness') wantDataset([...at, 'dataset'], check.dataset, asked);
     if (check.type === 'references') {
-      wantDataset([...at, 'from', 'dataset'], check.from.dataset, ['sqlite', 'postgres']);
-      wantDataset([...at, 'in'], check.in, ['files']);
+      wantDataset([...at, 'from', 'dataset'], check.from.dataset, asked);
+      wantDataset([...at, 'in'], check.in, ofFiles);
     }
     if (check.type === 'http' && !app) {
       mistakes.push(

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { placeOf } from '../sources/engines.ts';
 import { discover } from './discover.ts';
 import { parseEnvFile } from './env-file.ts';
 import { jsonSchema, schemaFile } from './json-schema.ts';
@@ -78,8 +79,8 @@ describe('what init finds', () => {
     put('lifeboat.yaml', text);
     const system = loadSystem(join(folder, 'lifeboat.yaml'), {});
     expect(Object.keys(system.datasets)).toEqual(found.datasets.map(({ name }) => name));
-    const url = system.datasets['app-db']?.type === 'postgres' ? system.datasets['app-db'].url : undefined;
-    return expect(url?.expand()).resolves.toBe('postgres://app:hunter2@localhost/app');
+    const place = placeOf(system.datasets['app-db']!);
+    return expect('url' in place && place.url.expand()).resolves.toBe('postgres://app:hunter2@localhost/app');
   });
 
   test('the proposed drill is valid once its comment signs are taken off', () => {

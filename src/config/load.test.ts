@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LifeboatError } from '../core/errors.ts';
+import { placeOf } from '../sources/engines.ts';
 import { loadSystem } from './load.ts';
 
 const daily = `age1${'q'.repeat(58)}`;
@@ -208,8 +209,9 @@ describe('a good configuration', () => {
 describe('references', () => {
   const withUrl = (url: string, env = {}) => {
     const dataset = load(`${minimal}  pg: { type: postgres, url: '${url}' }\n`, env).datasets.pg;
-    if (dataset?.type !== 'postgres') throw new Error('no postgres');
-    return dataset.url;
+    const place = placeOf(dataset!);
+    if (!('url' in place)) throw new Error('no server');
+    return place.url;
   };
 
   test('come from the environment, a file or a command, and only when they are needed', async () => {

@@ -8,6 +8,7 @@ import { isLocalHost } from '../core/local-host.ts';
 import type { Problem } from '../core/run.ts';
 import { objectionsTo } from '../core/storage-classes.ts';
 import { stateFolderOf } from '../host/state-folder.ts';
+import { engineOf, pathsOf } from '../sources/engines.ts';
 import { buildDataset, buildDrill, buildWriters } from './build.ts';
 import { buildDestination } from './build-destination.ts';
 import { crossCheck } from './cross-check.ts';
@@ -18,7 +19,7 @@ import { placesOf } from './locations.ts';
 import { realPath, refuseNesting } from './nesting.ts';
 import { ownFiles } from './own-files.ts';
 import { configSchema } from './schema.ts';
-import { pathsOf, type System } from './system.ts';
+import type { System } from './system.ts';
 import { usesOf } from './uses.ts';
 import { weakCheckWarnings } from './weak-checks.ts';
 
@@ -55,7 +56,7 @@ export function parseSystem(bytes: Buffer, file: string, env: Readonly<Record<st
     file: absolute,
     root,
     files: ownFiles(shape, absolute, root),
-    uses: usesOf(shape, destinations, root),
+    uses: usesOf(shape, { destinations, datasets }, root),
     stateDir: stateFolderOf({ system: shape.system, file: realPath(absolute), places: placesOf(destinations), env }),
     digest: createHash('sha256').update(bytes).digest('hex'),
     vault: {
@@ -107,7 +108,9 @@ function warningsOf(recipients: readonly string[], destinations: readonly string
 /** What starts the application must come from somewhere too. Nobody knows of it better than who wrote where it is. */
 function codeWarnings(directory: string | undefined, datasets: System['datasets']): Problem[] {
   const holds = (folder: string) => directory === folder || directory?.startsWith(`${folder === '/' ? '' : folder}/`);
-  const isHeld = Object.values(datasets).some((one) => one.type === 'files' && pathsOf(one).some(holds));
+  const isHeld = Object.values(datasets).some(
+    (one) => engineOf(one.type).holds === 'files' && pathsOf(one).some(holds),
+  );
   if (directory === undefined || isHeld) return [];
   const message = `The application's folder, ${directory}, is in no dataset: after a loss its code must come from elsewhere. Say from where under accepted: { code-not-backed-up: … }, or make it a dataset.`;
   return [{ code: 'code-not-backed-up', message }];

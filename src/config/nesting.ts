@@ -1,7 +1,9 @@
 import { realpathSync } from 'node:fs';
-import { basename, dirname, join, relative, sep } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { isBelow } from '../core/below.ts';
+import { pathsOf } from '../sources/engines.ts';
 import { destinationInsideSource, destinationsOverlap, sourceInsideDestination } from './errors.ts';
-import { type DatasetConfig, type DestinationConfig, pathsOf } from './system.ts';
+import type { DatasetConfig, DestinationConfig } from './system.ts';
 
 /**
  * Refuses a destination inside a source, a source inside a destination, and destinations that share a folder. Compares real
@@ -50,10 +52,4 @@ export function realPath(path: string): string {
       here = parent;
     }
   }
-}
-
-/** Whether a path is that folder, or lies in it. */
-export function isBelow(path: string, folder: string): boolean {
-  const way = relative(folder, path);
-  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`));
 }

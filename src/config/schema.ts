@@ -1,18 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: hints show how references are written
 import { z } from 'zod';
-import {
-  condition,
-  duration,
-  name,
-  object,
-  path,
-  paths,
-  reason,
-  size,
-  template,
-  templates,
-  text,
-} from '../core/notations.ts';
+import { condition, duration, name, object, path, reason, size, template, templates, text } from '../core/notations.ts';
+import type { Engine, EngineDataset } from '../sources/engine.ts';
+import { engines } from '../sources/registry.ts';
 import { destination } from './destination-schema.ts';
 import { retention } from './retention-schema.ts';
 
@@ -28,50 +18,23 @@ const objectives = {
 /** Tables that may lose most of their rows, each with its reason. */
 const mayShrink = z.record(text, reason).default({});
 
-const parts = ['host', 'port', 'user', 'password', 'database'] as const;
-
-/** A server is named by `url`, or by its parts. */
-function addressedOnce(
-  shape: { readonly url?: string | undefined } & { readonly [part in (typeof parts)[number]]?: string | undefined },
-  context: z.RefinementCtx,
-): void {
-  const refuse = (message: string) => context.addIssue({ code: 'custom', message });
-  const part = parts.find((one) => shape[one] !== undefined);
-  if (shape.url !== undefined && part !== undefined) refuse(`names the server twice: by url and by ${part}`);
-  if (shape.url === undefined && shape.database === undefined)
-    refuse('needs a url, or a database and its host and user');
-  if (shape.password !== undefined && shape.user === undefined) refuse('has a password for no user');
+/** What every dataset says, and what its engine wants to know. */
+function datasetOf({ kind, holds, keys, refine }: Engine) {
+  const tables = holds === 'tables' ? { mayShrink } : {};
+  const shape = object({ type: z.literal(kind), ...keys, ...tables, ...objectives });
+  return refine === undefined ? shape : shape.superRefine(refine);
 }
 
-const dataset = z.discriminatedUnion(
-  'type',
-  [
-    object({ type: z.literal('sqlite'), path, mayShrink, ...objectives }),
-    object({
-      type: z.literal('files'),
-      path: paths,
-      exclude: z.record(text, reason).default({}),
-      defaultExcludes: z.boolean().default(false),
-      oneFileSystem: z.boolean().default(true),
-      xattrs: z.boolean().default(true),
-      ...objectives,
-    }),
-    object({
-      type: z.literal('postgres'),
-      url: template.optional(),
-      host: template.optional(),
-      port: template.optional(),
-      user: template.optional(),
-      password: template.optional(),
-      database: template.optional(),
-      exclude: z.record(text, reason).default({}),
-      expectations: z.enum(['checksums', 'rows']).default('checksums'),
-      mayShrink,
-      ...objectives,
-    }).superRefine(addressedOnce),
-  ],
-  { error: 'type must be sqlite, files or postgres' },
-);
+type DatasetShape = z.output<ReturnType<typeof object<typeof objectives>>> &
+  EngineDataset & { readonly mayShrink?: z.output<typeof mayShrink> };
+
+const dataset = z.discriminatedUnion('type', engines.map(datasetOf) as [ReturnType<typeof datasetOf>], {
+  error: `type must be ${inWords(engines.map(({ kind }) => kind))}`,
+}) as unknown as z.ZodType<DatasetShape>;
+
+function inWords(kinds: readonly string[]): string {
+  return kinds.join(', ').replace(/, ([^,]*)$/, ' or $1');
+}
 
 const jsonPath = z.string().min(1).describe('Keys and indexes joined by dots: invoices.0.id');
 

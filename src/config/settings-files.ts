@@ -1,6 +1,6 @@
 import { type Dirent, existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isBelow } from './nesting.ts';
+import { isBelow } from '../core/below.ts';
 
 /** What an application's own folder has besides `.env`: settings and keys that are in no repository, and without which data is of little use. */
 const settings = [

@@ -5,6 +5,7 @@ import type { Expandable } from '../core/references.ts';
 import type { Retention } from '../core/retention.ts';
 import type { Role } from '../core/roles.ts';
 import type { Problem } from '../core/run.ts';
+import type { EngineDataset } from '../sources/engine.ts';
 
 /** What one configuration file protects: `lifeboat.yaml`, checked, with every default filled in. */
 export interface System {
@@ -125,9 +126,8 @@ export interface SftpDestination extends AnyDestination {
   readonly agent: boolean;
 }
 
-export type DatasetConfig = SqliteDataset | FilesDataset | PostgresDataset;
-
-interface DatasetObjectives {
+/** What every dataset has; the rest is its engine's. */
+export interface DatasetConfig extends EngineDataset {
   readonly name: string;
   /** How much may be lost at most. The schedule follows from it: core/objectives.ts. */
   readonly rpoMs: number;
@@ -136,47 +136,12 @@ interface DatasetObjectives {
   readonly retention: Retention;
   /** Why it may have nothing in it; absent: an empty one proves nothing. */
   readonly mayBeEmpty?: string;
-}
-
-interface SqliteDataset extends DatasetObjectives {
-  readonly type: 'sqlite';
-  /** The database file, absolute. */
-  readonly path: string;
-  readonly mayShrink: readonly ShrinkingTable[];
-}
-
-export interface FilesDataset extends DatasetObjectives {
-  readonly type: 'files';
-  /** A folder or a single file, absolute; `/` where there are several places. */
-  readonly path: string;
-  /** Folders and files, absolute, none inside another. */
-  readonly places?: readonly string[];
-  /** Patterns as in .gitignore, relative to `path`. */
-  readonly exclude: ReadonlyArray<{ readonly pattern: string; readonly reason: string }>;
-  /** Also leave out caches, temporary files, dependency folders (the source knows which). */
-  readonly defaultExcludes: boolean;
-  readonly oneFileSystem: boolean;
-  readonly xattrs: boolean;
-}
-
-interface PostgresDataset extends DatasetObjectives {
-  readonly type: 'postgres';
-  readonly url: Expandable;
-  /** Tables whose rows are left out; their definition is kept. `schema.table`. */
-  readonly exclude: ReadonlyArray<{ readonly table: string; readonly reason: string }>;
-  /** What is recorded for drills to compare: counts and checksums of all rows, or counts only. */
-  readonly expectations: 'checksums' | 'rows';
-  readonly mayShrink: readonly ShrinkingTable[];
-}
-
-/** What a dataset takes from this host's file system. */
-export function pathsOf(dataset: DatasetConfig): readonly string[] {
-  if (dataset.type === 'postgres') return [];
-  return dataset.type === 'files' && dataset.places !== undefined ? dataset.places : [dataset.path];
+  /** Of what holds tables. */
+  readonly mayShrink?: readonly ShrinkingTable[];
 }
 
 /** A table that may lose its rows without anybody being told: a queue. `*` stands for any part of its name. */
-export interface ShrinkingTable {
+interface ShrinkingTable {
   readonly table: string;
   readonly reason: string;
 }

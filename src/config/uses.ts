@@ -1,10 +1,9 @@
 import { resolve } from 'node:path';
 import { namedIn, variablesNamed } from '../core/references.ts';
+import { placeOf } from '../sources/engines.ts';
 import { locationOf } from './locations.ts';
-import { shownAddress } from './postgres-address.ts';
-import { shownOf } from './references.ts';
 import type { ConfigShape } from './schema.ts';
-import type { DestinationConfig, Use } from './system.ts';
+import type { DestinationConfig, System, Use } from './system.ts';
 
 /** What matters most comes first. */
 const order: readonly Use['kind'][] = ['command', 'host', 'file', 'variable', 'program', 'folder'];
@@ -16,7 +15,7 @@ const ofTheDrill = /^(PORT|RESTORED_.*)$/;
 /** Everything that a configuration would run, read, send, connect to or write, with each place where it says so. */
 export function usesOf(
   shape: ConfigShape,
-  destinations: Readonly<Record<string, DestinationConfig>>,
+  { destinations, datasets }: Pick<System, 'destinations' | 'datasets'>,
   root: string,
 ): Use[] {
   const uses: Use[] = [];
@@ -30,12 +29,13 @@ export function usesOf(
   if (shape.envFile !== undefined) use('file', 'envFile', resolve(root, shape.envFile));
   for (const [name, config] of Object.entries(destinations)) {
     const at = `destinations.${name}`;
-    use(config.type === 'local' ? 'folder' : 'host', at, placeOf(config));
+    use(config.type === 'local' ? 'folder' : 'host', at, serverOf(config));
     if (config.type === 'sftp' && config.knownHosts !== undefined) use('file', at, config.knownHosts);
   }
-  for (const [name, dataset] of Object.entries(shape.datasets)) {
-    if (dataset.type === 'postgres') use('host', `datasets.${name}`, serverOf(dataset));
-    else for (const path of [dataset.path].flat()) use('folder', `datasets.${name}.path`, resolve(root, path));
+  for (const [name, dataset] of Object.entries(datasets)) {
+    const place = placeOf(dataset);
+    if ('url' in place) use('host', `datasets.${name}`, place.url.shown);
+    else for (const path of place.parts ?? [place.path]) use('folder', `datasets.${name}.path`, path);
   }
   const { app, checks } = shape.drill;
   if (app !== undefined) use('program', 'drill.app.start', app.start);
@@ -46,12 +46,7 @@ export function usesOf(
   return uses.sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
 }
 
-function serverOf({ url, database = '', ...parts }: Extract<ConfigShape['datasets'][string], { type: 'postgres' }>) {
-  const { host, port, user, password } = parts;
-  return url === undefined ? shownAddress({ host, port, user, password, database }) : shownOf(url);
-}
-
-function placeOf(config: DestinationConfig): string {
+function serverOf(config: DestinationConfig): string {
   const place = locationOf(config);
   switch (config.type) {
     case 'local':

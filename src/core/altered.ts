@@ -1,3 +1,4 @@
+import type { Holds } from './expectations.ts';
 import { type Cell, cellAt, keyOf, type TableSample } from './sample.ts';
 
 /** What became of most rows of a table, or most files, though as many are there. */
@@ -15,7 +16,7 @@ export const fewestCompared = 20;
  * Holds a table's sample against an earlier one. Undefined where most rows are as they were in most of what they hold: a column more or
  * less, or under another name, changes nothing of the others.
  */
-export function alteredOf(was: TableSample, now: TableSample, kind: string): Altered | undefined {
+export function alteredOf(was: TableSample, now: TableSample, holds: Holds): Altered | undefined {
   const { until } = now;
   const rows = new Map(now.rows.map((row) => [keyOf(row), row]));
   const before = was.rows.filter((row) => until === undefined || keyOf(row) <= until);
@@ -27,7 +28,7 @@ export function alteredOf(was: TableSample, now: TableSample, kind: string): Alt
   if (pairs.length * 2 < before.length) return replacedOf(was, now);
   if (pairs.length < fewestCompared) return undefined;
 
-  const isFiles = kind === 'files';
+  const isFiles = holds === 'files';
   const columns = columnsOf(was, now, pairs).map((column) => ({ ...column, ...changesOf(column, pairs, isFiles) }));
   const noisy = columns.filter(({ toNoise }) => toNoise * 2 > pairs.length);
   if (noisy.length > 0) return { how: 'noise', columns: noisy.map(({ name }) => name) };

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import fc from '../../test/support/fast-check.ts';
 import { type Allowance, lossWords, type Measured, weigh } from './anomalies.ts';
 
-const database: Allowance = { kind: 'sqlite', mayBeEmpty: false, mayShrink: [] };
-const files: Allowance = { ...database, kind: 'files' };
+const database: Allowance = { holds: 'tables', mayBeEmpty: false, mayShrink: [] };
+const files: Allowance = { ...database, holds: 'files' };
 
 /** Restore points of one dataset, oldest first, with these rows. */
 function history(...counts: ReadonlyArray<Record<string, number> | undefined>): Measured[] {

@@ -1,5 +1,5 @@
 import { type Altered, alteredOf } from './altered.ts';
-import type { Expectations } from './expectations.ts';
+import type { Expectations, Holds } from './expectations.ts';
 import type { TableSample } from './sample.ts';
 import { countOf, formatCount, formatSize } from './size.ts';
 
@@ -24,7 +24,7 @@ export interface Measured {
 
 /** What the configuration says of a dataset that may have little or nothing in it. */
 export interface Allowance {
-  readonly kind: string;
+  readonly holds: Holds;
   readonly mayBeEmpty: boolean;
   /** Names of tables whose rows may go; `*` stands for anything. */
   readonly mayShrink: readonly string[];
@@ -73,7 +73,7 @@ export function weigh(points: readonly Measured[], settled: string | undefined, 
   const reference = before.find(({ samples }) => samples !== undefined);
   const isAtRest = (table: string) => steady(table) && !isRestless(points.slice(0, from + 1), table);
   const gone = new Set(found.losses.map(({ what }) => what));
-  const altered = reference === undefined ? [] : alteredIn(reference, now, allowed.kind, isAtRest);
+  const altered = reference === undefined ? [] : alteredIn(reference, now, allowed.holds, isAtRest);
   const losses = [...found.losses, ...altered.filter(({ what }) => !gone.has(what))];
   const since = found.since ?? reference;
   if (losses.length > 0 && since !== undefined) return { state: 'lost', emptied: false, losses, since };
@@ -124,7 +124,7 @@ function lossesOf(
   const counted = now.rows === undefined ? [] : before.filter(({ rows }) => rows !== undefined);
   const others = before.filter((point) => !counted.includes(point));
   const byRows = lossesOfRows(now, counted, isSteady, allowed);
-  const byBytes = lossesOfBytes(now, allowed.kind === 'files' ? before : others, allowed, others);
+  const byBytes = lossesOfBytes(now, allowed.holds === 'files' ? before : others, allowed, others);
   const known = new Set(byRows.losses.map(({ what }) => what));
   const losses = [...byRows.losses, ...byBytes.losses.filter(({ what }) => !known.has(what))];
   const since = byRows.since ?? byBytes.since;
@@ -135,17 +135,17 @@ function lossesOfRows(
   now: Measured,
   before: readonly Measured[],
   isSteady: (table: string) => boolean,
-  { kind, mayBeEmpty }: Allowance,
+  { holds, mayBeEmpty }: Allowance,
 ): Found {
   const present = now.rows ?? {};
   const total = (point: Measured) => sumOf(point.rows ?? {}, isSteady);
   const fullest = most(before, total);
   if (fullest === undefined) return { losses: [], emptied: false };
-  const all = kind === 'files' ? 'files' : 'rows';
+  const all = holds === 'files' ? 'files' : 'rows';
   const whole = { what: all, before: total(fullest), now: total(now) };
   const emptied = whole.now === 0 && whole.before > 0 && (!mayBeEmpty || whole.before >= fewest);
   if (emptied) return { losses: [whole], emptied, since: fullest };
-  if (kind === 'files')
+  if (holds === 'files')
     return fell(whole, fewest) ? { losses: [whole], emptied, since: fullest } : { losses: [], emptied };
 
   const peaks = new Map<string, Measured>();
@@ -175,19 +175,19 @@ function lossesOfRows(
 export function alteredIn(
   was: Measured,
   now: Measured,
-  kind: string,
+  holds: Holds,
   isSteady: (table: string) => boolean = () => true,
 ): Loss[] {
   const compared = Object.entries(was.samples ?? {}).flatMap(([what, sample]) => {
     const other = now.samples?.[what];
-    return other === undefined || !isSteady(what) ? [] : [{ what, altered: alteredOf(sample, other, kind) }];
+    return other === undefined || !isSteady(what) ? [] : [{ what, altered: alteredOf(sample, other, holds) }];
   });
   const found = compared.flatMap(({ what, altered }): Loss[] => {
     const counts = { before: was.rows?.[what] ?? 0, now: now.rows?.[what] ?? 0 };
     return altered === undefined ? [] : [{ what, ...counts, altered }];
   });
   const replaced = found.filter(({ altered }) => altered?.how === 'replaced');
-  const isMost = kind !== 'files' && replaced.length * 2 > compared.length;
+  const isMost = holds !== 'files' && replaced.length * 2 > compared.length;
   return found
     .filter(({ altered }) => isMost || altered?.how !== 'replaced')
     .sort((a, b) => hows.indexOf(a.altered!.how) - hows.indexOf(b.altered!.how) || b.before - a.before);
@@ -212,7 +212,7 @@ function withoutRenamed(fallen: readonly Fallen[], { rows: now = {}, samples: he
     if (now[loss.what] !== undefined) return true;
     const isOther = (table: string) => {
       const [was, is] = [samples?.[loss.what], here?.[table]];
-      return was !== undefined && is !== undefined && alteredOf(was, is, '') !== undefined;
+      return was !== undefined && is !== undefined && alteredOf(was, is, 'tables') !== undefined;
     };
     const fits = ([table, count]: readonly [string, number]) =>
       rows[table] === undefined && !taken.has(table) && count * 2 >= loss.before && !isOther(table);
@@ -227,7 +227,7 @@ function withoutRenamed(fallen: readonly Fallen[], { rows: now = {}, samples: he
 function lossesOfBytes(
   now: Measured,
   before: readonly Measured[],
-  { kind, mayBeEmpty }: Allowance,
+  { holds, mayBeEmpty }: Allowance,
   uncounted: readonly Measured[],
 ): Found {
   const largest = most(before, ({ bytes }) => bytes);
@@ -235,7 +235,7 @@ function lossesOfBytes(
   let since: Measured | undefined;
   if (largest !== undefined) {
     const bytes = { what: 'bytes', before: largest.bytes, now: now.bytes };
-    const isLost = kind === 'files' ? fell(bytes, leastBytes) : fell({ ...bytes, now: bytes.now * 2 }, leastDumpBytes);
+    const isLost = holds === 'files' ? fell(bytes, leastBytes) : fell({ ...bytes, now: bytes.now * 2 }, leastDumpBytes);
     const emptied = uncounted.includes(largest) && bytes.now === 0 && bytes.before > 0 && !mayBeEmpty;
     if (emptied) return { losses: [bytes], emptied, since: largest };
     if (isLost) {
@@ -243,7 +243,7 @@ function lossesOfBytes(
       since = largest;
     }
   }
-  const fullest = kind === 'files' ? most(uncounted, ({ entries }) => entries) : undefined;
+  const fullest = holds === 'files' ? most(uncounted, ({ entries }) => entries) : undefined;
   if (fullest !== undefined) {
     const entries = { what: 'entries', before: fullest.entries, now: now.entries };
     if (fell(entries, fewest)) return { losses: [entries, ...losses], emptied: false, since: fullest };
@@ -271,8 +271,8 @@ function sumOf(rows: RowCounts, counts: (table: string) => boolean): number {
  * Which tables keep their rows. Those do not that the configuration names, that have the name of a queue or of sessions, or that
  * fell before and filled again by themselves.
  */
-function steadyOf(points: readonly Measured[], { kind, mayShrink }: Allowance): (table: string) => boolean {
-  if (kind === 'files') return () => true;
+function steadyOf(points: readonly Measured[], { holds, mayShrink }: Allowance): (table: string) => boolean {
+  if (holds === 'files') return () => true;
   const named = mayShrink.map(patternOf);
   const answers = new Map<string, boolean>();
   return (table) => {

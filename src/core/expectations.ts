@@ -1,5 +1,8 @@
 import type { TableSample } from './sample.ts';
 
+/** What a dataset consists of, and what is counted of it: files, or the rows of tables. */
+export type Holds = 'files' | 'tables';
+
 /**
  * What a restore must bring back, recorded inside the backup's own snapshot, so that a drill can demand equality.
  * Checksums do not depend on the order of rows: a sum over rows of a hash of the row's text.

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import packageFile from '../../package.json' with { type: 'json' };
 import type { Catalog } from '../catalog/catalog.ts';
 import { openCatalog } from '../catalog/open.ts';
-import { pathsOf, type System } from '../config/system.ts';
+import type { System } from '../config/system.ts';
 import type { Clock, RandomBytes } from '../core/clock.ts';
 import { configurationDataset } from '../core/configuration-dataset.ts';
 import { failureOfPlace } from '../core/errors.ts';
@@ -15,7 +15,8 @@ import { createDestination, openDestination } from '../destinations/registry.ts'
 import { stateUnusable } from '../host/errors.ts';
 import { makeStateFolder } from '../host/state-folder.ts';
 import { inState } from '../host/state-names.ts';
-import { openSource, type SourceConfig } from '../sources/registry.ts';
+import type { EngineDataset } from '../sources/engine.ts';
+import { openSource, pathsOf } from '../sources/engines.ts';
 import type { Source } from '../sources/source.ts';
 import { rescueObject } from '../vault/format/rescue-script.ts';
 import type { Damage } from '../vault/hold/fetch-sound.ts';
@@ -151,7 +152,7 @@ function workPlace(workFolder: string): { workFolder?: string } {
 }
 
 /** The configuration as restores see it: files, without a place of their own to go back to. */
-function configurationFiles({ stateDir }: System): SourceConfig {
+function configurationFiles({ stateDir }: System): EngineDataset {
   const path = join(stateDir, configurationDataset);
   return { type: 'files', path, exclude: [], defaultExcludes: false, oneFileSystem: true, xattrs: false };
 }

@@ -2,6 +2,7 @@ import type { DatasetConfig } from '../config/system.ts';
 import { type Allowance, type Measured, rowsOf, samplesOf, type Weighed, weigh } from '../core/anomalies.ts';
 import type { Expectations } from '../core/expectations.ts';
 import { type Acceptance, dataLost } from '../ledger/acceptances.ts';
+import { engineOf } from '../sources/engines.ts';
 import type { SnapshotRecord } from '../vault/format/record.ts';
 import { pointsOf } from '../vault/of-system.ts';
 import { isDoubtful } from '../vault/trust.ts';
@@ -15,9 +16,9 @@ export interface Settled {
 }
 
 export function allowanceOf(config: DatasetConfig): Allowance {
-  const { type: kind, mayBeEmpty } = config;
-  const mayShrink = 'mayShrink' in config ? config.mayShrink.map(({ table }) => table) : [];
-  return { kind, mayBeEmpty: mayBeEmpty !== undefined, mayShrink };
+  const { type, mayBeEmpty } = config;
+  const mayShrink = (config.mayShrink ?? []).map(({ table }) => table);
+  return { holds: engineOf(type).holds, mayBeEmpty: mayBeEmpty !== undefined, mayShrink };
 }
 
 export function measuredOf(record: SnapshotRecord, expectations?: Expectations): Measured {

@@ -40,8 +40,7 @@ export const sandboxServerMissing = defineError({
   code: 'sandbox-server-missing',
   about: 'place',
   exit: 2,
-  say: (fact: { needs: number; found: string }) =>
-    `The restore point needs a PostgreSQL server of version ${fact.needs} or newer to be restored into; found here: ${fact.found}.`,
-  hint: (fact) =>
-    `Install one: apt-get install postgresql-${fact.needs} (its programs are enough, no cluster is needed).`,
+  say: (fact: { server: string; needs: string; found: string; debianPackage: string }) =>
+    `The restore point needs a ${fact.server} server of version ${fact.needs} or newer to be restored into; found here: ${fact.found}.`,
+  hint: (fact) => `Install one: apt-get install ${fact.debianPackage} (its programs are enough, no cluster is needed).`,
 });

@@ -34,7 +34,8 @@ export const targetNotEmpty = defineError({
   code: 'target-not-empty',
   about: 'person',
   exit: 2,
-  say: (fact: { target: string }) => `${fact.target} exists and is not empty. It was left as it is.`,
+  say: (fact: { target: string; holds?: string }) =>
+    `${fact.target} exists and ${fact.holds === undefined ? 'is not empty' : `holds ${fact.holds}`}. It was left as it is.`,
   hint: () => 'Restore into another place with --into, or replace what is there with --force.',
 });
 
@@ -135,4 +136,13 @@ export const dumpRunsCode = defineError({
     `Loading ${fact.database} runs code that whoever could write it may have left there, and ${fact.user} may do anything on this server: ${fact.what}. Nothing was touched.`,
   hint: (fact) =>
     `Restore as the database's owner, with its role in the URL of --into (as a superuser: ALTER ROLE … CREATEDB;). Or, if nobody hostile could write ${fact.database}: --trust-code.`,
+});
+
+export const queryTooSlow = defineError({
+  code: 'drill-query-too-slow',
+  about: 'backup',
+  exit: 1,
+  say: (fact: { dataset: string; timeoutMs: number }) =>
+    `The query on the restored ${fact.dataset} took longer than ${fact.timeoutMs} ms.`,
+  hint: () => 'Give the check a longer timeout, or the query an index.',
 });

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../examples/harbor/random.ts';
 import { lossWords, type Measured, rowsOf, samplesOf, weigh } from '../../src/core/anomalies.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import type { Expectations } from '../../src/core/expectations.ts';
+import type { Expectations, Holds } from '../../src/core/expectations.ts';
 import { startRun } from '../../src/core/run.ts';
 import { filesSource } from '../../src/sources/files/source.ts';
 import type { Source } from '../../src/sources/source.ts';
@@ -40,8 +40,8 @@ async function expectationsOfFiles(source: Source): Promise<Expectations> {
 }
 
 /** Whether it is sound, or what is said of it. */
-function said(points: readonly Measured[], kind: string): string {
-  const weighed = weigh(points, points[0]!.id, { kind, mayBeEmpty: false, mayShrink: [] });
+function said(points: readonly Measured[], holds: Holds): string {
+  const weighed = weigh(points, points[0]!.id, { holds, mayBeEmpty: false, mayShrink: [] });
   return weighed.state === 'lost' ? lossWords(weighed) : weighed.state;
 }
 
@@ -87,7 +87,7 @@ describe('M4: rows that are there, and others', () => {
       database.exec(sql);
       return point(`${at}`, expectationsOf(database).expectations);
     });
-    return said([before, ...points], 'sqlite');
+    return said([before, ...points], 'tables');
   }
 
   test.each([

@@ -1,8 +1,8 @@
 /** Opens a sandbox, starts a server and a stray process in it, says where, and waits to be killed. */
 import { randomBytes } from 'node:crypto';
 import { newUlid } from '../../src/core/ulid.ts';
-import { startPostgres } from '../../src/sandbox/postgres.ts';
 import { openSandbox } from '../../src/sandbox/sandbox.ts';
+import { startPostgres } from '../../src/sources/postgres/sandbox-server.ts';
 
 const [stateDir = '', namespaces = ''] = process.argv.slice(2);
 const id = newUlid(Date.now(), randomBytes);

@@ -6,9 +6,9 @@ import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { newUlid } from '../../src/core/ulid.ts';
 import { sandboxTooSmall } from '../../src/sandbox/errors.ts';
-import { startPostgres } from '../../src/sandbox/postgres.ts';
 import type { Sandbox, SandboxOptions } from '../../src/sandbox/sandbox.ts';
 import { openSandbox } from '../../src/sandbox/sandbox.ts';
+import { startPostgres } from '../../src/sources/postgres/sandbox-server.ts';
 import { temporaryFolder } from '../support/temp.ts';
 
 interface Place {

@@ -68,7 +68,7 @@ describe('a restore', () => {
     const error = await adapter()
       .restore(contents, all, run)
       .catch((error: LifeboatError) => error);
-    expect(error).toMatchObject({ code: 'postgres-target-not-empty' });
+    expect(error).toMatchObject({ code: 'target-not-empty' });
     expect(await names()).toEqual(before);
   });
 

@@ -48,7 +48,7 @@ test('M4: a table that was overwritten is told by its sample, whatever tells its
   );
   const after = await contentsOf(await source.capture(run));
   const weighed = weigh([measured(contents, 'a'), measured(after, 'b')], 'a', {
-    ...{ kind: 'postgres', mayBeEmpty: false, mayShrink: [] },
+    ...{ holds: 'tables', mayBeEmpty: false, mayShrink: [] },
   });
   expect(
     weighed.state === 'lost' && weighed.losses.map(({ what, altered }) => `${what} ${altered?.how}`).sort(),

@@ -33,7 +33,7 @@ export async function weighTaken(
   const known = readCounts(stateDir, vault, record.dataset);
   const measured = measuredOf(record, expectations);
   const last = known.points.findLast(({ samples }) => samples !== undefined);
-  const altered = last === undefined ? [] : alteredIn(last, measured, allowed.kind).map(({ what }) => what);
+  const altered = last === undefined ? [] : alteredIn(last, measured, allowed.holds).map(({ what }) => what);
   const taken = { ...measured, altered, ...(leftOut.length > 0 && { leftOut }), origin };
   const moved = movedWords(known.points.findLast((one) => one.origin)?.origin ?? {}, origin);
   if (moved !== undefined) {

@@ -1,6 +1,7 @@
 import type { DatasetConfig } from '../../config/system.ts';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
+import { placeOf } from '../../sources/engines.ts';
 import { realPlace } from '../../sources/real-place.ts';
 import type { Contents, Restored, Source } from '../../sources/source.ts';
 import { checkExpectations } from '../drill/checks/expectations.ts';
@@ -15,9 +16,11 @@ export interface Compared {
   readonly looked: number;
 }
 
-/** A path may be a link's; the URL of a database is used as it is. */
-async function placeOf(config: DatasetConfig, into: string): Promise<string> {
-  return config.type === 'postgres' ? into : await realPlace(into);
+/** Where it is now, as `measure` takes it. A path may be a link's; the URL of a database is used as it is. */
+async function whereIs(config: DatasetConfig, into: string | undefined): Promise<string> {
+  const place = placeOf(config);
+  if ('path' in place) return into === undefined ? place.path : await realPlace(into);
+  return into ?? (await place.url.expand());
 }
 
 /** Reads a dataset back from where it is now, as a drill does with its copy: before the application changes it. */
@@ -28,12 +31,7 @@ export async function compare(
   into?: string,
 ): Promise<Compared> {
   try {
-    const where =
-      into !== undefined
-        ? await placeOf(config, into)
-        : config.type === 'postgres'
-          ? await config.url.expand()
-          : config.path;
+    const where = await whereIs(config, into);
     const { expectations, facts } = contents;
     const recorded = expectations ?? { algorithm: 'none', tables: [] };
     const { actual, integrity } = await source.measure(where, recorded, run, contents, restored.unset);

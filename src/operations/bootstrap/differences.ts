@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { locationOf } from '../../config/locations.ts';
-import { type DatasetConfig, type DestinationConfig, pathsOf, type System } from '../../config/system.ts';
+import type { DatasetConfig, DestinationConfig, System } from '../../config/system.ts';
 import { sentenceOf } from '../../core/errors.ts';
 import { openDestination } from '../../destinations/registry.ts';
+import { pathsOf, placeOf } from '../../sources/engines.ts';
 import { VAULT_KEY } from '../../vault/format/keys.ts';
 import { decodeVaultFile } from '../../vault/format/vault-file.ts';
 import { destinationOptions } from '../destination-options.ts';
@@ -76,8 +77,9 @@ function isSamePlace(one: DestinationConfig, other: DestinationConfig): boolean 
 }
 
 async function addressNote(dataset: DatasetConfig): Promise<string[]> {
-  if (dataset.type !== 'postgres') return [];
-  const why = await dataset.url.expand().then(
+  const place = placeOf(dataset);
+  if (!('url' in place)) return [];
+  const why = await place.url.expand().then(
     () => undefined,
     (error: unknown) => sentenceOf(error),
   );

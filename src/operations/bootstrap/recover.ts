@@ -2,7 +2,7 @@ import { configurationDataset } from '../../core/configuration-dataset.ts';
 import { type LifeboatError, sentenceOf } from '../../core/errors.ts';
 import { type PlanStep, recoveryPlan } from '../../core/plan.ts';
 import type { Run } from '../../core/run.ts';
-import { isTargetTaken } from '../../sources/registry.ts';
+import { targetNotEmpty } from '../../sources/errors.ts';
 import type { Contents, Restored, Source } from '../../sources/source.ts';
 import type { Damage } from '../../vault/hold/fetch-sound.ts';
 import { choiceOrNone, chooseNewest, type PassedOver, tellPassedOver } from '../../vault/newest.ts';
@@ -180,7 +180,7 @@ async function bringBack(recovery: Recovery, dataset: string, request: RecoverRe
     return {
       dataset,
       state: 'failed',
-      error: isTargetTaken(error) && request.into === undefined ? takenOf(dataset, error) : error,
+      error: targetNotEmpty.is(error) && request.into === undefined ? takenOf(dataset, error) : error,
     };
   }
 }

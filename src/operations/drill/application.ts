@@ -9,6 +9,7 @@ import type { Agent } from '../../sandbox/agent-client.ts';
 import { sandboxNotIsolated } from '../../sandbox/errors.ts';
 import type { Door, Placement } from '../../sandbox/protocol.ts';
 import type { Isolation } from '../../sandbox/sandbox.ts';
+import { engineOf, placeOf } from '../../sources/engines.ts';
 import type { Drill, Finding } from './parts.ts';
 
 const processName = 'application';
@@ -159,11 +160,13 @@ function doorsOf({ copies }: Drill): Door[] {
 /** Restored files and folders, on their production paths too; what is out of scope is hidden there. */
 function placementsOf(drill: Drill): Placement[] {
   return Object.values(drill.parts.system.datasets).flatMap((config) => {
-    if (config.type === 'postgres') return [];
-    const name = config.path.slice(config.path.lastIndexOf('/') + 1);
-    const gone = config.type === 'sqlite' ? ['-wal', '-shm', '-journal'].map((end) => `${name}${end}`) : [];
+    const place = placeOf(config);
+    if (!('path' in place)) return [];
+    const { path, parts } = place;
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    const gone = (engineOf(config.type).companions ?? []).map((end) => `${name}${end}`);
     const from = drill.copies.get(config.name)?.outside ?? null;
-    if (config.type === 'sqlite' || config.places === undefined) return [{ from, to: config.path, gone }];
-    return config.places.map((to) => ({ from: from === null ? null : `${from}${to}`, to, gone }));
+    if (parts === undefined) return [{ from, to: path, gone }];
+    return parts.map((to) => ({ from: from === null ? null : `${from}${to}`, to, gone }));
   });
 }

@@ -1,10 +1,10 @@
 import { basename, dirname } from 'node:path';
 import { foldersOf } from '../../config/locations.ts';
-import { pathsOf } from '../../config/system.ts';
 import { recoveryPlan } from '../../core/plan.ts';
 import type { Run } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
 import { openSandbox, type Sandbox } from '../../sandbox/sandbox.ts';
+import { engineOf, engineOrNone, pathsOf } from '../../sources/engines.ts';
 import { restorePointMissing } from '../../vault/errors.ts';
 import { countsAgainst, passedOverWords } from '../../vault/newest.ts';
 import { stopApplication } from './application.ts';
@@ -127,10 +127,10 @@ export async function prepare(
   if (found.points.size === 0) return undefined;
   const { app, checks } = system.drill;
   // A database's journal is made beside it.
-  const besideDatabases = Object.values(system.datasets).flatMap((one) =>
-    one.type === 'sqlite' ? [dirname(one.path)] : [],
+  const beside = Object.values(system.datasets).flatMap((one) =>
+    engineOf(one.type).companions === undefined ? [] : pathsOf(one).map((path) => dirname(path)),
   );
-  const workFolders = [...(app === undefined ? [] : [app.directory, ...app.writes]), ...besideDatabases];
+  const workFolders = [...(app === undefined ? [] : [app.directory, ...app.writes]), ...beside];
   const seenFolders = [system.root, ...checks.flatMap((check) => (check.type === 'command' ? [check.directory] : []))];
   try {
     return await run.step('prepare', async () => {
@@ -148,7 +148,9 @@ export async function prepare(
       });
       // What keeps a drill from production is shown by trying, also where nothing restored is started.
       try {
-        const startsServer = [...found.points.values()].some(({ record }) => record.kind === 'postgres');
+        const startsServer = [...found.points.values()].some(
+          ({ record }) => engineOrNone(record.kind)?.rehearse !== undefined,
+        );
         if (app === undefined && !startsServer) await sandbox.tryOut();
         return sandbox;
       } catch (error) {
@@ -197,11 +199,10 @@ function recordIsolation(rehearsal: Rehearsal, { sandbox, options, secrets }: Dr
   );
 }
 
-/** A database takes more room than its dump: indexes, and while it is loaded a log. */
 function needsBytes(found: Found): number {
   let sum = 0;
   for (const { record } of found.points.values())
-    sum += record.sizes.logical * (record.kind === 'postgres' ? 2.5 : 1.2);
+    sum += record.sizes.logical * (engineOrNone(record.kind)?.roomFactor ?? 1.2);
   return Math.ceil(sum);
 }
 

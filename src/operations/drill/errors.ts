@@ -8,15 +8,6 @@ export const queryFailed = defineError({
   hint: () => 'Try the query on the live database: either it is wrong, or the restore point lacks what it asks for.',
 });
 
-export const queryTooSlow = defineError({
-  code: 'drill-query-too-slow',
-  about: 'backup',
-  exit: 1,
-  say: (fact: { dataset: string; timeoutMs: number }) =>
-    `The query on the restored ${fact.dataset} took longer than ${fact.timeoutMs} ms.`,
-  hint: () => 'Give the check a longer timeout, or the query an index.',
-});
-
 export const noSuchEvidence = defineError({
   code: 'evidence-unknown',
   about: 'person',

@@ -1,10 +1,9 @@
 import { LifeboatError, sentenceOf } from '../../core/errors.ts';
 import { sandboxLimit } from '../../sandbox/errors.ts';
+import { engines } from '../../sources/registry.ts';
 import type { Finding } from './parts.ts';
 
 const ofTheSystem = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EROFS', 'EAGAIN', 'ETIMEDOUT']);
-/** PostgreSQL: no space, no memory, too many connections, shut down, cannot connect. */
-const ofTheServer = /^(53|57P0|58|08)/;
 
 /**
  * Whether something other than the backup or the plan went wrong. In doubt it is the backup: an alarm that turns out to be
@@ -18,7 +17,7 @@ export function isFaultOfThePlace(error: unknown): boolean {
     }
     const { code } = at as NodeJS.ErrnoException;
     if (code === undefined) continue;
-    if (ofTheSystem.has(code) || (/^[0-9A-Z]{5}$/.test(code) && ofTheServer.test(code))) return true;
+    if (ofTheSystem.has(code) || engines.some(({ isOutage }) => isOutage?.(at))) return true;
   }
   return false;
 }

@@ -3,9 +3,9 @@ import type { CheckResult, DrillVerdict } from '../../core/checks.ts';
 import type { RandomBytes } from '../../core/clock.ts';
 import type { DrillDetails, DrillEvidence, ObjectiveEvidence } from '../../core/evidence.ts';
 import type { RecoveryPlan } from '../../core/plan.ts';
-import type { Door } from '../../sandbox/protocol.ts';
 import type { Isolation, Sandbox } from '../../sandbox/sandbox.ts';
-import type { Contents, Measurement, Restored, Source } from '../../sources/source.ts';
+import type { Rehearsed } from '../../sources/engine.ts';
+import type { Contents, Measurement, Source } from '../../sources/source.ts';
 import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
 import type { Scope } from './choose.ts';
 
@@ -44,23 +44,11 @@ export interface DrillOptions {
 }
 
 /** A dataset that was brought back into the sandbox. */
-export interface Copy {
+export interface Copy extends Rehearsed {
   readonly dataset: string;
   readonly kind: Source['kind'];
   readonly point: RestorePoint;
   readonly contents: Contents;
-  readonly restored: Restored;
-  /** Path or connection URL, for us. */
-  readonly outside: string;
-  /** The same for what runs inside. */
-  readonly inside: string;
-  /** The role that the application has in a database server. */
-  readonly role?: string;
-  /** Of a database server: the URL for queries of people, of a role that can only read; and how the application reaches it. */
-  readonly asked?: string;
-  readonly door?: Door;
-  /** Engine versions, for the evidence. */
-  readonly versions: Readonly<Record<string, string>>;
 }
 
 /** A drill under way. */

@@ -1,6 +1,7 @@
 import type { CheckResult } from '../../core/checks.ts';
 import type { Run } from '../../core/run.ts';
 import { redactor } from '../../process/redact.ts';
+import { engineOf } from '../../sources/engines.ts';
 import { findingOf } from './faults.ts';
 import type { Drill, Finding, Rehearsal } from './parts.ts';
 
@@ -34,7 +35,8 @@ export async function conductCheck(
 /** Whether something that runs in the sandbox has a say in it. */
 function asksInside({ kind, dataset }: About, { parts }: Drill): boolean {
   if (kind === 'http' || kind === 'command') return true;
-  return dataset !== undefined && parts.system.datasets[dataset]?.type === 'postgres';
+  const config = dataset === undefined ? undefined : parts.system.datasets[dataset];
+  return config !== undefined && engineOf(config.type).rehearse !== undefined;
 }
 
 /** Who was refused something ran otherwise than in production, however right its answers were. */

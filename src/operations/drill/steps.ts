@@ -3,6 +3,7 @@ import type { CheckKind } from '../../core/checks.ts';
 import { pathFromText } from '../../core/paths.ts';
 import { needsApplication, type PlanAction, type PlanStep } from '../../core/plan.ts';
 import type { Run } from '../../core/run.ts';
+import { engineOf, placeOf } from '../../sources/engines.ts';
 import { startApplication } from './application.ts';
 import { bringBack } from './bring-back.ts';
 import { checkCommand } from './checks/command.ts';
@@ -165,10 +166,11 @@ function datasetOf(drill: Drill, id: string): string | undefined {
 function restoredTrees({ copies, parts }: Drill): RestoredTree[] {
   return [...copies.values()].flatMap(({ dataset, kind, outside, contents: { facts } }) => {
     const config = parts.system.datasets[dataset];
-    if (kind !== 'files' || config === undefined || !('path' in config)) return [];
+    const place = config === undefined ? undefined : placeOf(config);
+    if (place === undefined || !('path' in place) || engineOf(kind).holds !== 'files') return [];
     const recorded = typeof facts.path === 'string' ? [pathFromText(facts.path)] : [];
     const real = typeof facts.realPath === 'string' ? [facts.realPath] : [];
-    return [{ dataset, copy: pathFromText(outside), homes: [pathFromText(config.path), ...recorded, ...real] }];
+    return [{ dataset, copy: pathFromText(outside), homes: [pathFromText(place.path), ...recorded, ...real] }];
   });
 }
 

@@ -1,14 +1,8 @@
-import {
-  type DatasetConfig,
-  type DestinationConfig,
-  pathsOf,
-  type S3Destination,
-  type SftpDestination,
-  type System,
-} from '../../config/system.ts';
+import type { DatasetConfig, DestinationConfig, S3Destination, SftpDestination, System } from '../../config/system.ts';
 import { accountOfKey, bucketProvider, hostOf, serverProvider } from '../../core/providers.ts';
 import { type CopyFacts, type Immutability, thisMachine } from '../../core/three-two-one.ts';
 import type { Destination } from '../../destinations/destination.ts';
+import { pathsOf, placeOf } from '../../sources/engines.ts';
 import { type Storage, storageOf } from './disks.ts';
 import { machineOf } from './machines.ts';
 
@@ -32,10 +26,8 @@ async function productionFacts(datasets: readonly DatasetConfig[]): Promise<Copy
   const storages: Storage[] = [];
   const hosts = new Set<string>();
   for (const dataset of datasets) {
-    if (dataset.type === 'postgres') {
-      hosts.add(await machineOf(databaseHost(dataset.url.shown)));
-      continue;
-    }
+    const place = placeOf(dataset);
+    if ('url' in place) hosts.add(await machineOf(databaseHost(place.url.shown)));
     for (const path of pathsOf(dataset)) {
       const storage = storageOf(path);
       if (storage !== undefined) storages.push(storage);

@@ -150,15 +150,6 @@ export const queryFailed = defineError({
   hint: () => 'Mend what the server names, then run the command again.',
 });
 
-export const targetNotEmpty = defineError({
-  code: 'postgres-target-not-empty',
-  about: 'person',
-  exit: 2,
-  say: (fact: { database: string; what: string }) =>
-    `Database ${fact.database} exists and holds ${fact.what}. It was not touched.`,
-  hint: () => 'Restore beside it with --into and another database name, or replace it with --force.',
-});
-
 export const extensionMissing = defineError({
   code: 'postgres-extension-missing',
   about: 'place',

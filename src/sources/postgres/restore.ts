@@ -3,6 +3,7 @@ import type { NotCompared } from '../../core/expectations.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import { toolFailed } from '../../process/errors.ts';
+import { targetNotEmpty } from '../errors.ts';
 import type { Contents, Restored, RestoreTarget } from '../source.ts';
 import { type Connection, connect, quoteName } from './connection.ts';
 import {
@@ -15,7 +16,7 @@ import {
   relaxDatabase,
   swapIn,
 } from './databases.ts';
-import { databaseMissing, restoreFailed, targetNotEmpty } from './errors.ts';
+import { databaseMissing, restoreFailed } from './errors.ts';
 import { type DatabaseFacts, databaseFacts, excludedReason, serverVersionOf } from './facts.ts';
 import { type Loaded, type LoadOptions, loadDump } from './load.ts';
 import { lost, type MadeAgain } from './make-again.ts';
@@ -45,7 +46,7 @@ export async function restorePostgres(
   const work = { address, admin, version, facts, contents, options, run, mayRunCode };
   if (target.only.length > 0) return await restoreTables(work, target, state);
   if (state.holds !== undefined && !target.force) {
-    throw targetNotEmpty({ database: address.database, what: state.holds });
+    throw targetNotEmpty({ target: `Database ${address.database}`, holds: state.holds });
   }
   const { database, ...restored } = await restoreBeside(work, async (name) => {
     const mark = await markOf(admin, name);

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { temporaryFolder } from '../../test/support/temp.ts';
+import { temporaryFolder } from '../../../test/support/temp.ts';
 import { preloadSettings } from './preload.ts';
 
 test('pg-09: a drill’s server loads what production’s had and this one has; words of a backup become nothing else', async () => {

@@ -3,13 +3,13 @@ import { chown, link, mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { sentenceOf } from '../core/errors.ts';
-import { findTools, postgresFolders, type Tool } from '../process/find-tool.ts';
-import type { Agent } from './agent-client.ts';
-import { sandboxFailed, sandboxServerMissing } from './errors.ts';
+import { sentenceOf } from '../../core/errors.ts';
+import { findTools, postgresFolders, type Tool } from '../../process/find-tool.ts';
+import type { Agent } from '../../sandbox/agent-client.ts';
+import { sandboxFailed, sandboxServerMissing } from '../../sandbox/errors.ts';
+import type { Door, User } from '../../sandbox/protocol.ts';
+import { type Sandbox, serverProcess } from '../../sandbox/sandbox.ts';
 import { preloadSettings } from './preload.ts';
-import type { Door, User } from './protocol.ts';
-import { type Sandbox, serverProcess } from './sandbox.ts';
 
 /** A private PostgreSQL server in a cell of its own. It goes with the sandbox. */
 export interface SandboxPostgres {
@@ -138,7 +138,12 @@ async function chooseServer(major: number, signal: AbortSignal): Promise<Tool> {
   const oldest = Math.min(...fitting.map((tool) => tool.major));
   const best = fitting.find((tool) => tool.major === oldest);
   if (best !== undefined) return best;
-  throw sandboxServerMissing({ needs: major, found: found.map((tool) => tool.version).join(', ') || 'none' });
+  throw sandboxServerMissing({
+    server: 'PostgreSQL',
+    needs: String(major),
+    debianPackage: `postgresql-${major}`,
+    found: found.map((tool) => tool.version).join(', ') || 'none',
+  });
 }
 
 interface Order {

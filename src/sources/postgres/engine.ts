@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { reason, text } from '../../core/notations.ts';
+import { defineEngine } from '../engine.ts';
+import { addressKeys, addressOnce, buildAddress } from './address.ts';
+
+export const postgresEngine = defineEngine({
+  kind: 'postgres',
+  holds: 'tables',
+  keys: {
+    ...addressKeys,
+    exclude: z.record(text, reason).default({}),
+    expectations: z.enum(['checksums', 'rows']).default('checksums'),
+  },
+  refine: addressOnce,
+  build: ({ exclude, expectations, ...address }, context) => ({
+    url: buildAddress(address, context),
+    /** Tables whose rows are left out; their definition is kept. `schema.table`. */
+    exclude: Object.entries(exclude).map(([table, reason]) => ({ table, reason })),
+    /** What is recorded for drills to compare: counts and checksums of all rows, or counts only. */
+    expectations,
+  }),
+  placeOf: ({ url }) => ({ url }),
+  rulesOf: ({ exclude }) => exclude.map(({ table, reason }) => ({ rule: table, by: 'exclude', reason })),
+  async open(name, { url, exclude, expectations }) {
+    const { postgresSource } = await import('./postgres.ts');
+    const how = expectations === 'rows' ? 'counts' : 'checksums';
+    return postgresSource({ name, url: await url.expand(), exclude, expectations: how });
+  },
+  // Indexes, and while it is loaded a log.
+  roomFactor: 2.5,
+  async rehearse({ url }, back, run) {
+    const { rehearsePostgres } = await import('./rehearse.ts');
+    return rehearsePostgres(url, back, run);
+  },
+  async *query(copy, query, options) {
+    const { queryPostgres } = await import('./query.ts');
+    yield* queryPostgres(copy, query, options);
+  },
+  async watchOpening({ outside }) {
+    const { watchServer } = await import('./watch-opening.ts');
+    return watchServer(outside);
+  },
+  isOutage: (error) =>
+    'code' in error && /^(?:53|57P0|58|08)[0-9A-Z]+$/.test(String(error.code)) && String(error.code).length === 5,
+});
