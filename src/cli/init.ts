@@ -3,9 +3,8 @@ import { existsSync } from 'node:fs';
 import { appendFile, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Discovery, discover } from '../config/discover.ts';
+import { type Discovery, discover, localServers } from '../config/discover.ts';
 import { loadSystem } from '../config/load.ts';
-import { findLocalPostgres } from '../config/local-postgres.ts';
 import { realPath } from '../config/nesting.ts';
 import { type StarterRecipient, starterConfig } from '../config/starter.ts';
 import { whyOf } from '../core/errors.ts';
@@ -34,7 +33,7 @@ interface Initiated {
 }
 
 export const init = defineCommand({
-  description: `Finds SQLite databases, upload folders, DATABASE_URL in .env, compose services and PostgreSQL on this host, in
+  description: `Finds SQLite databases, upload folders, DATABASE_URL in .env, compose services and database servers of this host, in
 the current folder and below. Writes a commented lifeboat.yaml without secrets, and two key pairs.`,
   options: {
     dryRun: flag('print the configuration, write nothing'),
@@ -46,7 +45,7 @@ the current folder and below. Writes a commented lifeboat.yaml without secrets, 
     const schema = fileURLToPath(new URL('../../schema/lifeboat.schema.json', import.meta.url));
     if (existsSync(file) && !options.force && !options.dryRun) throw configExists({ file: common.config });
 
-    const found = discover(folder, await findLocalPostgres());
+    const found = discover(folder, await localServers());
     if (options.dryRun) {
       const text = starterConfig(found, [{ recipient: '(two, made by lifeboat init)' }], schema);
       out.answer<Initiated>({ written: false, config: file, keys: [], found, text }, (document) => document.text);

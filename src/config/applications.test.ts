@@ -101,7 +101,7 @@ test('Redmine with its database, files, /etc and a sign-in takes at most 30 line
   put('etc/nginx/secret', home);
   chmodSync(join(root, 'etc/nginx/secret'), 0);
 
-  const found = discover(home, undefined, join(root, 'etc'));
+  const found = discover(home, [], join(root, 'etc'));
   const recipients = keys.map((recipient) => ({ recipient, purpose: 'a key' }));
   const proposed = starterConfig(found, recipients, 's');
   expect(proposed).not.toContain('in-clear');

@@ -1,13 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import type { Engine } from '../sources/engine.ts';
+import { engines } from '../sources/registry.ts';
 
 export interface ComposeService {
   /** The compose file's name. */
   readonly file: string;
   readonly name: string;
-  /** The engine that its image is known to be; absent for anything else. */
-  readonly kind?: string;
+  /** The engine of its image. */
+  readonly engine?: Engine;
+  /** What its image is known to be, and no engine is for; absent for anything else. */
+  readonly other?: string;
   /** On the host. */
   readonly publishedPort?: number;
   /** Named volumes. */
@@ -15,7 +19,6 @@ export interface ComposeService {
 }
 
 const images: ReadonlyArray<readonly [RegExp, string]> = [
-  [/postgres|postgis|timescale|pgvector/, 'postgres'],
   [/mysql|mariadb|percona/, 'MySQL or MariaDB'],
   [/mongo/, 'MongoDB'],
   [/redis|valkey|keydb|dragonfly/, 'Redis or Valkey'],
@@ -42,13 +45,15 @@ export function readCompose(folder: string): ComposeService[] {
     const image = String(service.image ?? '')
       .replace(/^.*\//, '')
       .replace(/[:@].*$/, '');
-    const kind = images.find(([pattern]) => pattern.test(image))?.[1];
+    const engine = engines.find(({ server }) => server?.image.test(image));
+    const other = engine === undefined ? images.find(([pattern]) => pattern.test(image))?.[1] : undefined;
     const publishedPort = publishedOf(service.ports);
     return {
       file,
       name,
       volumes: namedVolumes(service.volumes),
-      ...(kind !== undefined && { kind }),
+      ...(engine !== undefined && { engine }),
+      ...(other !== undefined && { other }),
       ...(publishedPort !== undefined && { publishedPort }),
     };
   });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { placeOf } from '../sources/engines.ts';
+import { engineOf, placeOf } from '../sources/engines.ts';
 import { discover } from './discover.ts';
 import { parseEnvFile } from './env-file.ts';
 import { jsonSchema, schemaFile } from './json-schema.ts';
@@ -51,22 +51,22 @@ describe('what init finds', () => {
   app: { build: ., volumes: ["appdata:/data", "./x:/y"] }
 `,
     );
-    const found = discover(folder, '/var/run/postgresql');
+    const found = discover(folder, [{ engine: engineOf('postgres'), at: '/var/run/postgresql' }]);
     expect(found).toMatchObject({ system: 'harbor-app', envFile: './.env', app: { start: 'npm start' } });
     expect(found.datasets.map(({ why: _, ...dataset }) => dataset)).toEqual([
-      { name: 'app-db', type: 'postgres', address: { url: '${DATABASE_URL}' } },
-      { name: 'looks-like-nothing', type: 'sqlite', path: './data/looks-like-nothing' },
-      { name: 'prod-1', type: 'sqlite', path: './storage/prod[1].sqlite3' },
+      { name: 'app-db', type: 'postgres', keys: { url: '${DATABASE_URL}' } },
+      { name: 'looks-like-nothing', type: 'sqlite', keys: { path: './data/looks-like-nothing' } },
+      { name: 'prod-1', type: 'sqlite', keys: { path: './storage/prod[1].sqlite3' } },
       {
         name: 'storage',
         type: 'files',
-        path: './storage',
+        keys: { path: './storage' },
         exclude: Object.fromEntries(
           ['', '-wal', '-shm', '-journal'].map((end) => [`/prod\\[1\\].sqlite3${end}`, 'protected as prod-1']),
         ),
       },
-      { name: 'uploads', type: 'files', path: './public/uploads', exclude: {} },
-      { name: 'settings', type: 'files', path: './.env', exclude: {} },
+      { name: 'uploads', type: 'files', keys: { path: './public/uploads' }, exclude: {} },
+      { name: 'settings', type: 'files', keys: { path: './.env' } },
     ]);
     expect(found.unprotected.map(({ what }) => what)).toEqual([
       'Redis or Valkey (REDIS_URL in .env)',
@@ -103,7 +103,7 @@ describe('what init finds', () => {
     expect(found.datasets).toMatchObject([
       {
         name: 'pg',
-        address: {
+        keys: {
           host: '127.0.0.1',
           port: '5499',
           user: '${POSTGRES_USER:-postgres}',
@@ -116,7 +116,7 @@ describe('what init finds', () => {
   });
 
   test('an empty folder, and a server on this host of which nothing is known', () => {
-    const found = discover(folder, '127.0.0.1:5432');
+    const found = discover(folder, [{ engine: engineOf('postgres'), at: '127.0.0.1:5432' }]);
     expect(found.datasets).toEqual([]);
     expect(found.unprotected).toMatchObject([{ what: 'PostgreSQL on this host (127.0.0.1:5432)' }]);
     expect(starterConfig(found, recipients, 's')).toContain('Nothing was found');
@@ -146,8 +146,8 @@ test.each(['lifeboat.yaml', 'lifeboat.postgres.yaml'])("Harbor's %s is valid", (
 
 describe('init-misses: what frameworks and other names hold', () => {
   const urls = () =>
-    discover(folder).datasets.flatMap((one) => (one.type === 'postgres' ? [Object.values(one.address).join(' ')] : []));
-  const paths = () => discover(folder).datasets.flatMap((one) => (one.type === 'files' ? [one.path] : []));
+    discover(folder).datasets.flatMap((one) => (one.type === 'postgres' ? [Object.values(one.keys).join(' ')] : []));
+  const paths = () => discover(folder).datasets.flatMap((one) => (one.type === 'files' ? [one.keys.path] : []));
 
   test('a database by its parts in .env, as Directus, Laravel and the client of PostgreSQL name them', () => {
     const parts = 'DB_HOST=10.0.0.2\nDB_PORT=5433\nDB_DATABASE=cms\nDB_PASSWORD=x\n';
@@ -174,8 +174,8 @@ describe('init-misses: what frameworks and other names hold', () => {
     expect(urls()).toEqual(['db shop ${SHOP_PASSWORD} shop']);
     put('config/database.yml', rails('in-clear'));
     const found = discover(folder);
-    expect(found.datasets).toMatchObject([{ name: 'settings', path: './config/database.yml' }]);
-    const proposal = { type: 'postgres', address: { host: 'db', password: '${DB_PASSWORD}' } };
+    expect(found.datasets).toMatchObject([{ name: 'settings', keys: { path: './config/database.yml' } }]);
+    const proposal = { type: 'postgres', keys: { host: 'db', password: '${DB_PASSWORD}' } };
     expect(found.unprotected).toMatchObject([{ what: 'PostgreSQL (config/database.yml)', proposal }]);
     expect(JSON.stringify(found)).not.toContain('in-clear');
   });

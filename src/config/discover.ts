@@ -1,6 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references are written
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import type { Engine } from '../sources/engine.ts';
+import { engineOf } from '../sources/engines.ts';
+import { engines } from '../sources/registry.ts';
 import { type ComposeService, readCompose } from './compose.ts';
 import {
   type Address,
@@ -9,6 +12,7 @@ import {
   type EnvFile,
   envFilesIn,
   type NamedDatabase,
+  schemeOf,
 } from './env-databases.ts';
 import { scanTree } from './scan-tree.ts';
 import { hostSettings, settingsIn } from './settings-files.ts';
@@ -33,16 +37,29 @@ export interface ProposedApp {
   readonly databaseUrl?: string;
 }
 
-/** Paths are relative to the folder and begin with `./`. */
-export type Proposal = { readonly name: string; readonly why: string } & (
-  | { readonly type: 'sqlite'; readonly path: string }
-  | {
-      readonly type: 'files';
-      readonly path: string | readonly string[];
-      readonly exclude: Readonly<Record<string, string>>;
-    }
-  | { readonly type: 'postgres'; readonly address: Address }
-);
+/** A dataset that could be. Paths are relative to the folder and begin with `./`. */
+export interface Proposal {
+  readonly name: string;
+  readonly why: string;
+  readonly type: string;
+  /** The keys that its engine wants, with references. */
+  readonly keys: Readonly<Record<string, string | readonly string[]>>;
+  readonly exclude?: Readonly<Record<string, string>>;
+}
+
+export interface LocalServer {
+  readonly engine: Engine;
+  readonly at: string;
+}
+
+/** Servers of this host, at their usual places. */
+export async function localServers(): Promise<LocalServer[]> {
+  const all = engines.map(async (engine) => {
+    const at = await engine.server?.findLocal();
+    return at === undefined ? [] : [{ engine, at }];
+  });
+  return (await Promise.all(all)).flat();
+}
 
 interface Unprotected {
   readonly what: string;
@@ -51,62 +68,64 @@ interface Unprotected {
   readonly proposal?: Proposal;
 }
 
-const engines: ReadonlyArray<readonly [RegExp, string]> = [
+const others: ReadonlyArray<readonly [RegExp, string]> = [
   [/^(mysql|mariadb)/, 'MySQL or MariaDB'],
   [/^mongodb/, 'MongoDB'],
   [/^(redis|rediss|valkey)/, 'Redis or Valkey'],
   [/^amqps?/, 'RabbitMQ'],
 ];
-const notYet = 'this version protects SQLite, PostgreSQL and files';
+const titles = engines.map(({ title }) => title);
+const notYet = `this version protects ${titles.join(', ').replace(/, ([^,]*)$/, ' and $1')}`;
 
 /**
  * Looks at `folder` and below; reads no more than names, headers, `.env` and its like, package.json, database.yml and compose files,
  * and which files of this host's settings name the folder.
- * @param localPostgres where a server of this host answers, if one does
+ * @param local servers of this host that answer
  */
-export function discover(folder: string, localPostgres?: string, etc = '/etc'): Discovery {
+export function discover(folder: string, local: readonly LocalServer[] = [], etc = '/etc'): Discovery {
   const unprotected: Unprotected[] = [];
   const names = new Set<string>();
   const named = (wish: string) => uniqueName(wish, names);
 
   const envFiles = envFilesIn(folder);
-  const found = envFiles.map((file) => ({ file, postgres: findInEnv(file, unprotected, named) }));
+  const found = envFiles.map((file) => ({ file, servers: findInEnv(file, unprotected, named) }));
   // A configuration has one file for its variables: the first that names a database.
-  const used = found.find(({ postgres }) => postgres.length > 0);
-  const postgres = used?.postgres ?? findInRails(folder, envFiles, unprotected, named);
+  const used = found.find(({ servers }) => servers.length > 0);
+  const servers = used?.servers ?? findInRails(folder, envFiles, unprotected, named);
   const tree = scanTree(folder);
   if (tree.cut) unprotected.push({ what: 'folders beyond the first 50,000 entries', why: 'they were not looked at' });
-  const sqlite: Proposal[] = tree.databases.map((path) => ({
+  const databases: Proposal[] = tree.databases.map(({ path, kind }) => ({
     name: named(tree.databases.length === 1 ? 'app-db' : basename(path).replace(/\.[^.]*$/, '')),
-    why: 'a SQLite database',
-    type: 'sqlite',
-    path,
+    why: `a ${engineOf(kind).title} database`,
+    type: kind,
+    keys: { path },
   }));
   const uploads: Proposal[] = tree.uploads.map((path) => ({
     name: named(basename(path)),
     why: 'an upload folder',
     type: 'files',
-    path,
-    exclude: Object.fromEntries(sqlite.flatMap((one) => (one.type === 'sqlite' ? insideExclusion(one, path) : []))),
+    keys: { path },
+    exclude: Object.fromEntries(databases.flatMap((one) => insideExclusion(one, path))),
   }));
   const ofApp = [...envFiles.map(({ name }) => `./${name}`), ...settingsIn(folder)];
   const settings = filesAt(ofApp, 'settings', 'settings and secrets of the application', named);
   const ofHost = hostSettings(folder, etc).filter((path) => !ofApp.includes(path));
   const host = filesAt(ofHost, 'host', "this host's settings that name the folder", named);
-  const compose = findInCompose(folder, postgres.length > 0, unprotected, named);
+  const compose = findInCompose(folder, servers.length > 0, unprotected, named);
 
-  if (localPostgres !== undefined && postgres.length + compose.length === 0) {
-    const why = 'which of its databases is yours cannot be told: add a dataset of type postgres with its url';
-    unprotected.push({ what: `PostgreSQL on this host (${localPostgres})`, why });
+  for (const { engine, at } of local) {
+    if ([...servers, ...compose].some(({ type }) => type === engine.kind)) continue;
+    const why = `which of its databases is yours cannot be told: add a dataset of type ${engine.kind} with its url`;
+    unprotected.push({ what: `${engine.title} on this host (${at})`, why });
   }
 
   const app = startOf(folder);
   const envFile = used?.file ?? envFiles[0];
   return {
     system: systemName(folder),
-    datasets: [...postgres, ...compose, ...sqlite, ...uploads, ...settings, ...host],
+    datasets: [...servers, ...compose, ...databases, ...uploads, ...settings, ...host],
     unprotected,
-    ...(envFile !== undefined && [...postgres, ...compose].length > 0 && { envFile: `./${envFile.name}` }),
+    ...(envFile !== undefined && [...servers, ...compose].length > 0 && { envFile: `./${envFile.name}` }),
     ...(app !== undefined && { app }),
   };
 }
@@ -117,26 +136,21 @@ type Named = (wish: string) => string;
 function filesAt(paths: readonly string[], wish: string, why: string, named: Named): Proposal[] {
   const [first, ...others] = paths;
   if (first === undefined) return [];
-  return [{ name: named(wish), why, type: 'files', path: others.length === 0 ? first : paths, exclude: {} }];
+  return [{ name: named(wish), why, type: 'files', keys: { path: others.length === 0 ? first : paths } }];
 }
 
 function findInEnv(file: EnvFile, unprotected: Unprotected[], named: Named): Proposal[] {
   const found: Proposal[] = [];
   const seen = new Set<string>();
   for (const [key, value] of Object.entries(file.variables)) {
-    const scheme = /^([a-z][a-z0-9+]*):\/\//.exec(value)?.[1];
+    const scheme = schemeOf(value);
     if (scheme === undefined || seen.has(value)) continue;
     seen.add(value);
-    if (/^(postgres|postgresql|postgis|pgsql|psql)(\+\w+)?$/.test(scheme)) {
-      found.push({
-        name: named('app-db'),
-        why: `PostgreSQL, ${key} in ${file.name}`,
-        type: 'postgres',
-        address: { url: `\${${key}}` },
-      });
-    }
-    const engine = engines.find(([pattern]) => pattern.test(scheme))?.[1];
-    if (engine) unprotected.push({ what: `${engine} (${key} in ${file.name})`, why: notYet });
+    const at = `${key} in ${file.name}`;
+    const engine = engines.find(({ server }) => server?.scheme.test(scheme));
+    const other = engine === undefined ? others.find(([pattern]) => pattern.test(scheme))?.[1] : undefined;
+    if (engine !== undefined) found.push(atServer(named('app-db'), engine, at, { url: `\${${key}}` }));
+    if (other !== undefined) unprotected.push({ what: `${other} (${at})`, why: notYet });
   }
   if (found.length === 0) found.push(...proposed(databaseByParts(file), unprotected, named));
   return found;
@@ -153,11 +167,11 @@ function findInRails(
 
 function proposed(database: NamedDatabase | undefined, unprotected: Unprotected[], named: Named): Proposal[] {
   if (database === undefined) return [];
-  const { engine, at, address, missing } = database;
-  const what = `${engine} (${at})`;
-  if (address === undefined) unprotected.push({ what, why: notYet });
+  const { engine, title, at, address, missing } = database;
+  const what = `${title} (${at})`;
+  if (engine === undefined || address === undefined) unprotected.push({ what, why: notYet });
   else {
-    const proposal: Proposal = { name: named('app-db'), why: `${engine}, ${at}`, type: 'postgres', address };
+    const proposal = atServer(named('app-db'), engine, at, address);
     if (missing === undefined) return [proposal];
     const why = `its password is in that file alone: put it into .env as ${missing}, and say envFile: ./.env`;
     unprotected.push({ what, why, proposal });
@@ -165,56 +179,43 @@ function proposed(database: NamedDatabase | undefined, unprotected: Unprotected[
   return [];
 }
 
-function findInCompose(folder: string, hasPostgres: boolean, unprotected: Unprotected[], named: Named): Proposal[] {
+function atServer(name: string, { kind, title }: Engine, at: string, address: Address): Proposal {
+  return { name, why: `${title}, ${at}`, type: kind, keys: address };
+}
+
+function findInCompose(folder: string, hasServer: boolean, unprotected: Unprotected[], named: Named): Proposal[] {
   const found: Proposal[] = [];
   for (const service of readCompose(folder)) {
-    if (service.kind === 'postgres') {
+    const { engine, other, name, file } = service;
+    const at = `service ${name} in ${file}`;
+    if (engine !== undefined) {
       const address = composeAddress(service);
-      if (hasPostgres) continue;
-      if (address)
-        found.push({
-          name: named(service.name),
-          why: `PostgreSQL, service ${service.name} in ${service.file}`,
-          type: 'postgres',
-          address,
-        });
-      else
-        unprotected.push({
-          what: `PostgreSQL (service ${service.name} in ${service.file})`,
-          why: 'it publishes no port to reach it by',
-        });
-    } else if (service.kind !== undefined) {
-      unprotected.push({ what: `${service.kind} (service ${service.name} in ${service.file})`, why: notYet });
+      if (hasServer) continue;
+      if (address !== undefined) found.push(atServer(named(name), engine, at, address));
+      else unprotected.push({ what: `${engine.title} (${at})`, why: 'it publishes no port to reach it by' });
+    } else if (other !== undefined) {
+      unprotected.push({ what: `${other} (${at})`, why: notYet });
     } else {
       for (const volume of service.volumes) {
-        unprotected.push({
-          what: `volume ${volume} (service ${service.name} in ${service.file})`,
-          why: 'container volumes are not looked into',
-        });
+        unprotected.push({ what: `volume ${volume} (${at})`, why: 'container volumes are not looked into' });
       }
     }
   }
   return found;
 }
 
-function composeAddress({ publishedPort }: ComposeService): Address | undefined {
-  if (publishedPort === undefined) return undefined;
-  return {
-    host: '127.0.0.1',
-    port: String(publishedPort),
-    user: '${POSTGRES_USER:-postgres}',
-    // It stays where it is: the configuration holds references only.
-    password: '${POSTGRES_PASSWORD}',
-    database: '${POSTGRES_DB:-postgres}',
-  };
+function composeAddress({ engine, publishedPort }: ComposeService): Address | undefined {
+  if (publishedPort === undefined || engine?.server === undefined) return undefined;
+  return { host: '127.0.0.1', port: String(publishedPort), ...engine.server.container };
 }
 
 /** A database that lives in an upload folder is protected as a database: a copy of its file may be torn. */
-function insideExclusion(database: { name: string; path: string }, folder: string): [string, string][] {
-  if (!database.path.startsWith(`${folder}/`)) return [];
-  const inside = database.path.slice(folder.length).replace(/[*?\\[\]]/g, '\\$&');
-  const reason = `protected as ${database.name}`;
-  return ['', '-wal', '-shm', '-journal'].map((suffix) => [inside + suffix, reason]);
+function insideExclusion({ name, type, keys }: Proposal, folder: string): [string, string][] {
+  const path = String(keys.path);
+  if (!path.startsWith(`${folder}/`)) return [];
+  const inside = path.slice(folder.length).replace(/[*?\\[\]]/g, '\\$&');
+  const reason = `protected as ${name}`;
+  return ['', ...(engineOf(type).companions ?? [])].map((suffix) => [inside + suffix, reason]);
 }
 
 /** Of the kinds of programs whose folder alone tells how they start. */

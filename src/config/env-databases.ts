@@ -2,12 +2,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import type { Engine, ServerVariables } from '../sources/engine.ts';
+import { engines } from '../sources/registry.ts';
 import { parseEnvFile } from './env-file.ts';
 
 /** A database that an application's settings name. `address` refers to where its password is; it is absent where this version cannot protect it. */
 export interface NamedDatabase {
-  /** `PostgreSQL`, or what this version does not protect. */
-  readonly engine: string;
+  /** What it is, for people, and its engine: absent where this version does not protect it. */
+  readonly title: string;
+  readonly engine?: Engine;
   /** For people: where it is named. */
   readonly at: string;
   readonly address?: Address;
@@ -15,7 +18,7 @@ export interface NamedDatabase {
   readonly missing?: string;
 }
 
-/** Keys of a dataset of type postgres, with references. */
+/** Keys of a dataset at a server, with references. */
 export type Address = Readonly<Record<string, string>>;
 
 export interface EnvFile {
@@ -34,13 +37,12 @@ export function envFilesIn(folder: string): EnvFile[] {
     .map((name) => ({ name, variables: parseEnvFile(readFileSync(join(folder, name), 'utf8').slice(0, mostBytes)) }));
 }
 
-const postgresNames = /^(pg|pgsql|postgres|postgresql|postgis)$/i;
 const otherNames: ReadonlyArray<readonly [RegExp, string]> = [
   [/^(mysql2?|mariadb)$/i, 'MySQL or MariaDB'],
   [/^mongo(db)?$/i, 'MongoDB'],
 ];
 
-/** Frameworks name a database by parts: which variable holds which. The engine's comes first; null where the names alone tell it. */
+/** Frameworks name a database by parts: which variable holds which. */
 const families = [
   {
     engine: 'DB_CLIENT',
@@ -60,37 +62,33 @@ const families = [
   },
   { engine: 'DB_ADAPTER', host: 'DB_HOST', port: 'DB_PORT', user: 'DB_USER', password: 'DB_PASSWORD', name: 'DB_NAME' },
   { engine: 'DB_TYPE', host: 'DB_HOST', port: 'DB_PORT', user: 'DB_USER', password: 'DB_PASSWORD', name: 'DB_NAME' },
-  {
-    engine: null,
-    host: 'POSTGRES_HOST',
-    port: 'POSTGRES_PORT',
-    user: 'POSTGRES_USER',
-    password: 'POSTGRES_PASSWORD',
-    name: 'POSTGRES_DB',
-  },
-  { engine: null, host: 'PGHOST', port: 'PGPORT', user: 'PGUSER', password: 'PGPASSWORD', name: 'PGDATABASE' },
 ] as const;
 
 /** What `variables` name by parts, as `DB_HOST` and its like do. */
-export function databaseByParts({ name: file, variables }: EnvFile): NamedDatabase | undefined {
-  for (const family of families) {
-    const engine = family.engine === null ? 'postgres' : (variables[family.engine] ?? '');
-    if (variables[family.name] === undefined || engine === '') continue;
-    const at = `${family.name} in ${file}`;
-    const other = otherNames.find(([pattern]) => pattern.test(engine))?.[1];
-    if (other !== undefined) return { engine: other, at };
-    if (!postgresNames.test(engine)) continue;
-    const named = (['host', 'port', 'user', 'password'] as const).filter(
-      (part) => variables[family[part]] !== undefined,
-    );
-    const address = {
-      ...{ host: '127.0.0.1', user: 'postgres' },
-      ...Object.fromEntries(named.map((part) => [part, `\${${family[part]}}`])),
-      database: `\${${family.name}}`,
-    };
-    return { engine: 'PostgreSQL', at, address };
+export function databaseByParts(file: EnvFile): NamedDatabase | undefined {
+  for (const { engine: variable, ...family } of families) {
+    const named = file.variables[variable] ?? '';
+    if (named === '' || file.variables[family.name] === undefined) continue;
+    const engine = engines.find(({ server }) => server?.names.test(named));
+    if (engine !== undefined) return byParts(engine, family, file);
+    const other = otherNames.find(([pattern]) => pattern.test(named))?.[1];
+    if (other !== undefined) return { title: other, at: `${family.name} in ${file.name}` };
+  }
+  for (const engine of engines) {
+    const family = engine.server?.variables.find(({ name }) => file.variables[name] !== undefined);
+    if (family !== undefined) return byParts(engine, family, file);
   }
   return undefined;
+}
+
+function byParts(engine: Engine, family: ServerVariables, { name: file, variables }: EnvFile): NamedDatabase {
+  const named = (['host', 'port', 'user', 'password'] as const).filter((part) => variables[family[part]] !== undefined);
+  const address = {
+    ...{ host: '127.0.0.1', user: engine.server!.user },
+    ...Object.fromEntries(named.map((part) => [part, `\${${family[part]}}`])),
+    database: `\${${family.name}}`,
+  };
+  return { title: engine.title, engine, at: `${family.name} in ${file}`, address };
 }
 
 /**
@@ -103,10 +101,16 @@ export function databaseOfRails(folder: string, envFile?: EnvFile): NamedDatabas
   const at = 'config/database.yml';
   const production = settingsOf(readFileSync(file, 'utf8').slice(0, mostBytes));
   const { adapter = '', url } = production;
-  const other = otherNames.find(([pattern]) => pattern.test(adapter))?.[1];
-  if (other !== undefined) return { engine: other, at };
-  if (!postgresNames.test(adapter) && !/^postgres/.test(url ?? '')) return undefined;
-  if (url?.startsWith('${')) return { engine: 'PostgreSQL', at, address: { url } };
+  const scheme = schemeOf(url ?? '');
+  const engine = engines.find(
+    ({ server }) => server?.names.test(adapter) || (scheme !== undefined && server?.scheme.test(scheme)),
+  );
+  if (engine === undefined) {
+    const other = otherNames.find(([pattern]) => pattern.test(adapter))?.[1];
+    return other === undefined ? undefined : { title: other, at };
+  }
+  const { title } = engine;
+  if (url?.startsWith('${')) return { title, engine, at, address: { url } };
   const { host, port, username, password, database } = production;
   if (database === undefined) return undefined;
   const isReference = password === undefined || password.startsWith('${');
@@ -117,11 +121,14 @@ export function databaseOfRails(folder: string, envFile?: EnvFile): NamedDatabas
     Object.entries(all).flatMap(([part, text]) => (text === undefined ? [] : [[part, text]])),
   );
   return {
-    engine: 'PostgreSQL',
-    at,
-    address,
+    ...{ title, engine, at, address },
     ...(!isReference && same === undefined && { missing: unnamed }),
   };
+}
+
+/** Of a URL, without the driver that some write behind it: `postgresql+psycopg://…`. */
+export function schemeOf(url: string): string | undefined {
+  return /^([a-z][a-z0-9]*)(?:\+\w+)?:\/\//.exec(url)?.[1];
 }
 
 const unnamed = 'DB_PASSWORD';

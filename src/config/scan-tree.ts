@@ -1,9 +1,15 @@
-import { closeSync, type Dirent, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { type Dirent, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { engines } from '../sources/registry.ts';
+
+interface FoundFile {
+  readonly path: string;
+  readonly kind: string;
+}
 
 export interface Tree {
-  /** SQLite databases, told by their first bytes, whatever their name. */
-  readonly databases: readonly string[];
+  /** Files that an engine knows by their first bytes, whatever their name. */
+  readonly databases: readonly FoundFile[];
   readonly uploads: readonly string[];
   /** More entries than were looked at. */
   readonly cut: boolean;
@@ -26,11 +32,10 @@ const code =
 const mostLooked = 200;
 const maxDepth = 5;
 const maxEntries = 50_000;
-const sqliteMagic = 'SQLite format 3\0';
 
 /** Breadth first, so that what lies near the top is seen before a huge folder uses up the look. Links are not followed. */
 export function scanTree(root: string): Tree {
-  const databases: string[] = [];
+  const databases: FoundFile[] = [];
   const uploads: string[] = [];
   let entries = 0;
   let folders: { path: string; inUploads: boolean }[] = [{ path: '.', inUploads: false }];
@@ -44,8 +49,9 @@ export function scanTree(root: string): Tree {
           const holdsUploads = isUploads(root, path, entry.name.toLowerCase());
           if (holdsUploads && !inUploads) uploads.push(path);
           next.push({ path, inUploads: inUploads || holdsUploads });
-        } else if (entry.isFile() && isSqlite(join(root, path))) {
-          databases.push(path);
+        } else if (entry.isFile()) {
+          const engine = engines.find(({ recognises }) => recognises?.(join(root, path)));
+          if (engine !== undefined) databases.push({ path, kind: engine.kind });
         }
       }
     }
@@ -87,23 +93,5 @@ function list(folder: string): Dirent[] {
   } catch {
     // A folder that this user may not enter holds nothing that this user's backup could read.
     return [];
-  }
-}
-
-function isSqlite(file: string): boolean {
-  try {
-    const { size } = statSync(file);
-    // A database is a whole number of pages, and no page is smaller.
-    if (size === 0 || size % 512 !== 0) return false;
-    const descriptor = openSync(file, 'r');
-    try {
-      const head = Buffer.alloc(sqliteMagic.length);
-      readSync(descriptor, head, 0, head.length, 0);
-      return head.toString('latin1') === sqliteMagic;
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch {
-    return false;
   }
 }

@@ -1,6 +1,6 @@
 import { parse } from 'yaml';
+import { engineOf } from '../sources/engines.ts';
 import type { Discovery, Proposal } from './discover.ts';
-import type { Address } from './env-databases.ts';
 
 export interface StarterRecipient {
   /** `age1…` */
@@ -39,30 +39,22 @@ const noDataset = `  # Nothing was found. Uncomment one and correct it:
   # uploads: { type: files, path: ./uploads, rpo: 1h, rto: 30m }
   {}`;
 
-function datasetText(proposal: Proposal): string {
-  const head = `  # ${oneLine(proposal.why)}\n  ${quoted(proposal.name)}:`;
-  switch (proposal.type) {
-    case 'sqlite':
-      return `${head} { type: sqlite, path: ${quoted(proposal.path)}, rpo: 15m, rto: 10m }`;
-    case 'postgres':
-      return `${head} { type: postgres, ${addressText(proposal.address)}, rpo: 15m, rto: 30m }`;
-    case 'files': {
-      const path = [proposal.path].flat().map(quoted).join(', ');
-      const where = typeof proposal.path === 'string' ? path : `[${path}]`;
-      const excluded = Object.entries(proposal.exclude).map(
-        ([pattern, reason]) => `      ${quoted(pattern)}: ${quoted(reason)}`,
-      );
-      if (excluded.length === 0) return `${head} { type: files, path: ${where}, rpo: 1h, rto: 30m }`;
-      const line = `${head}\n    type: files\n    path: ${where}\n    rpo: 1h\n    rto: 30m`;
-      return `${line}\n    exclude:\n${excluded.join('\n')}`;
-    }
-  }
+function datasetText({ name, why, type, keys, exclude = {} }: Proposal): string {
+  const head = `  # ${oneLine(why)}\n  ${quoted(name)}:`;
+  const { rpo, rto } = engineOf(type).usual;
+  const said = [['type', type] as const, ...Object.entries(keys)].map(
+    ([key, value]) => `${key}: ${valueText(key, value)}`,
+  );
+  const all = [...said, `rpo: ${rpo}`, `rto: ${rto}`];
+  const excluded = Object.entries(exclude);
+  if (excluded.length === 0) return `${head} { ${all.join(', ')} }`;
+  const rules = excluded.map(([pattern, reason]) => `      ${quoted(pattern)}: ${quoted(reason)}`);
+  return [head, ...all.map((one) => `    ${one}`), '    exclude:', ...rules].join('\n');
 }
 
-function addressText(address: Address): string {
-  return Object.entries(address)
-    .map(([part, text]) => `${part}: ${part === 'port' && /^\d+$/.test(text) ? text : quoted(text)}`)
-    .join(', ');
+function valueText(key: string, value: string | readonly string[]): string {
+  if (typeof value !== 'string') return `[${value.map(quoted).join(', ')}]`;
+  return key === 'port' && /^\d+$/.test(value) ? value : quoted(value);
 }
 
 function unprotectedText(found: Discovery): string {
@@ -77,13 +69,13 @@ function unprotectedText(found: Discovery): string {
 
 function drillText(found: Discovery): string {
   const { start = 'node server.js', env = {}, databaseUrl } = found.app ?? {};
-  const database = found.datasets.find(({ type }) => type !== 'files');
+  const database = found.datasets.find(({ type }) => engineOf(type).query !== undefined);
   const known = Object.entries(env).map(([name, value]) => `  #     ${name}: ${quoted(value)}`);
   const restored = found.datasets
     .filter(({ name }) => name !== 'settings' && name !== 'host')
     .map((dataset) => {
       const variable = variableOf(dataset.name);
-      const name = dataset.type === 'postgres' ? (databaseUrl ?? variable) : variable;
+      const name = engineOf(dataset.type).server !== undefined ? (databaseUrl ?? variable) : variable;
       return `  #     ${name}: "\${RESTORED_${variable}}"`;
     });
   const rows = database

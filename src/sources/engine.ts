@@ -14,6 +14,8 @@ import type { Contents, Restored, Source } from './source.ts';
 export interface Engine {
   /** `type:` of its datasets, and `kind` of their restore points. */
   readonly kind: string;
+  /** For people: `PostgreSQL`. */
+  readonly title: string;
   /** Files that a check finds by their paths, or tables that queries may ask. */
   readonly holds: Holds;
 
@@ -28,6 +30,13 @@ export interface Engine {
   placeOf(dataset: EngineDataset): Place;
   /** What its keys leave out. Absent: it has no such keys. */
   rulesOf?(dataset: EngineDataset): readonly Rule[];
+
+  /** The objectives that `init` writes, until somebody says others. */
+  readonly usual: { readonly rpo: string; readonly rto: string };
+  /** Whether a file of a project is one of this kind, by its first bytes: `init` proposes it. */
+  recognises?(file: string): boolean;
+  /** How a server of this kind is found in what names it. */
+  readonly server?: ServerTraits;
 
   open(name: string, dataset: EngineDataset, surroundings: Surroundings): Promise<Source>;
 
@@ -118,6 +127,30 @@ export type Place =
       readonly parts?: readonly string[];
     }
   | { readonly url: Expandable };
+
+/** What applications, containers and this host call a server of a kind. */
+export interface ServerTraits {
+  /** The scheme of its URLs. */
+  readonly scheme: RegExp;
+  /** The names that frameworks' settings have for it, and images of containers. */
+  readonly names: RegExp;
+  readonly image: RegExp;
+  readonly user: string;
+  /** Variables that name it by parts, where they alone tell that it is one of this kind. */
+  readonly variables: readonly ServerVariables[];
+  /** What its usual image is told. */
+  readonly container: { readonly user: string; readonly password: string; readonly database: string };
+  /** Where one of this host answers, at its usual place. */
+  findLocal(): Promise<string | undefined>;
+}
+
+export interface ServerVariables {
+  readonly host: string;
+  readonly port: string;
+  readonly user: string;
+  readonly password: string;
+  readonly name: string;
+}
 
 export type Rule = Pick<LeftOut, 'rule' | 'by' | 'reason'>;
 

@@ -8,6 +8,7 @@ import { compileExcludes, type ExcludeRule } from './excludes.ts';
 
 export const filesEngine = defineEngine({
   kind: 'files',
+  title: 'files',
   holds: 'files',
   keys: {
     path: paths,
@@ -29,6 +30,7 @@ export const filesEngine = defineEngine({
     );
     return isOn ? [...own, ...standard, cacheRule] : own;
   },
+  usual: { rpo: '1h', rto: '30m' },
   roomFactor: 1.2,
   async open(name, dataset, { elsewhere = [] }) {
     const { filesSource } = await import('./source.ts');

@@ -1,10 +1,13 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references are written
 import { z } from 'zod';
 import { reason, text } from '../../core/notations.ts';
 import { defineEngine } from '../engine.ts';
 import { addressKeys, addressOnce, buildAddress } from './address.ts';
+import { findLocalServer } from './local-server.ts';
 
 export const postgresEngine = defineEngine({
   kind: 'postgres',
+  title: 'PostgreSQL',
   holds: 'tables',
   keys: {
     ...addressKeys,
@@ -21,6 +24,30 @@ export const postgresEngine = defineEngine({
   }),
   placeOf: ({ url }) => ({ url }),
   rulesOf: ({ exclude }) => exclude.map(({ table, reason }) => ({ rule: table, by: 'exclude', reason })),
+  usual: { rpo: '15m', rto: '30m' },
+  server: {
+    scheme: /^(postgres|postgresql|postgis|pgsql|psql)$/,
+    names: /^(pg|pgsql|postgres|postgresql|postgis)$/i,
+    image: /postgres|postgis|timescale|pgvector/,
+    user: 'postgres',
+    variables: [
+      {
+        host: 'POSTGRES_HOST',
+        port: 'POSTGRES_PORT',
+        user: 'POSTGRES_USER',
+        password: 'POSTGRES_PASSWORD',
+        name: 'POSTGRES_DB',
+      },
+      { host: 'PGHOST', port: 'PGPORT', user: 'PGUSER', password: 'PGPASSWORD', name: 'PGDATABASE' },
+    ],
+    container: {
+      user: '${POSTGRES_USER:-postgres}',
+      // It stays where it is: the configuration holds references only.
+      password: '${POSTGRES_PASSWORD}',
+      database: '${POSTGRES_DB:-postgres}',
+    },
+    findLocal: () => findLocalServer(),
+  },
   async open(name, { url, exclude, expectations }) {
     const { postgresSource } = await import('./postgres.ts');
     const how = expectations === 'rows' ? 'counts' : 'checksums';

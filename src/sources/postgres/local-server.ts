@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 
 /** Where a PostgreSQL server of this host answers at its usual port: a socket's folder or an address. */
-export async function findLocalPostgres(waitMs = 300): Promise<string | undefined> {
+export async function findLocalServer(waitMs = 300): Promise<string | undefined> {
   for (const folder of ['/var/run/postgresql', '/tmp']) {
     if (existsSync(`${folder}/.s.PGSQL.5432`)) return folder;
   }
