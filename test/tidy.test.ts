@@ -137,6 +137,22 @@ test('only its registry names an adapter', () => {
   expect(wrong).toEqual([]);
 });
 
+/** Those who mean files of a host, whatever datasets there are: the configuration itself, and folders that `init` finds. */
+const meanFiles = ['src/config/discover.ts', 'src/operations/configuration/keep.ts', 'src/operations/system.ts'];
+
+test('house-M4: no kind of dataset is named outside its folder and the registry', () => {
+  const kinds = adapters.filter((folder) => folder.startsWith('sources/')).map((folder) => basename(folder));
+  const named = new RegExp(`(?:type|kind)(?: [!=]==|:) '(?:${kinds.join('|')})'|case '(?:${kinds.join('|')})'`);
+  const ofTables = new RegExp(`'(?:${kinds.filter((kind) => kind !== 'files').join('|')})'`);
+  const found = product.filter(({ path, text }) => {
+    if (kinds.some((kind) => path.startsWith(`src/sources/${kind}/`))) return false;
+    // Names of programs: whose package is which.
+    const code = withoutComments(text).replace(/\['postgresql', \[.*\]\],/, '');
+    return named.test(code) || ofTables.test(code);
+  });
+  expect(found.map(({ path }) => path).filter((path) => !meanFiles.includes(path))).toEqual([]);
+});
+
 test('docs/adding-a-destination.md names every file that speaks of a type of destination, and no other', async () => {
   const page = await readFile(join(root, 'docs/adding-a-destination.md'), 'utf8');
   const named = [...page.matchAll(/`(src\/[\w/-]+\.ts)`/g)].map(([, path]) => path);

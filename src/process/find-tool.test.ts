@@ -2,7 +2,8 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/support/temp.ts';
-import { compareVersions, findTool, findTools, parseVersion, postgresFolders } from './find-tool.ts';
+import { postgresFolders } from '../sources/postgres/tools.ts';
+import { compareVersions, findTool, findTools, parseVersion } from './find-tool.ts';
 
 test.each([
   ['pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)', '15.18'],

@@ -22,13 +22,6 @@ export interface FindOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Where PostgreSQL's own programs lie, version by version: Debian, Red Hat, Homebrew. */
-export const postgresFolders = [
-  '/usr/lib/postgresql/*/bin',
-  '/usr/pgsql-*/bin',
-  '/opt/homebrew/opt/postgresql@*/bin',
-] as const;
-
 /** The newest version of a program on this host, or `tool-missing`. */
 export async function findTool(name: string, options: FindOptions = {}): Promise<Tool> {
   const fitting = (await findTools(name, options)).find(options.accept ?? (() => true));

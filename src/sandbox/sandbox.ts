@@ -96,7 +96,7 @@ const longestTimerMs = 2 ** 31 - 1;
 
 /** What the server of that name is started as, by its cell's agent. */
 export function serverProcess(name: string): string {
-  return `postgres ${name}`;
+  return `server ${name}`;
 }
 
 /** Room beside the data: logs, a server's own files, the application's changes. */

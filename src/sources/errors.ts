@@ -128,16 +128,6 @@ export const chosenMissing = defineError({
       : 'Write the name as the database has it. Another restore point may hold it: lifeboat list.',
 });
 
-export const dumpRunsCode = defineError({
-  code: 'postgres-dump-runs-code',
-  about: 'person',
-  exit: 2,
-  say: (fact: { database: string; user: string; what: string }) =>
-    `Loading ${fact.database} runs code that whoever could write it may have left there, and ${fact.user} may do anything on this server: ${fact.what}. Nothing was touched.`,
-  hint: (fact) =>
-    `Restore as the database's owner, with its role in the URL of --into (as a superuser: ALTER ROLE … CREATEDB;). Or, if nobody hostile could write ${fact.database}: --trust-code.`,
-});
-
 export const queryTooSlow = defineError({
   code: 'drill-query-too-slow',
   about: 'backup',

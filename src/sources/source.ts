@@ -112,7 +112,8 @@ export interface Restored {
  * are LifeboatErrors with a hint: wrong password, missing rights, missing tool (naming the Debian package), version mismatch.
  */
 export interface Source {
-  readonly kind: 'files' | 'sqlite' | 'postgres';
+  /** That of its engine. */
+  readonly kind: string;
   readonly profile: ChunkProfile;
   /** For people, without secrets: a path, or `postgres://app@db:5432/harbor`. */
   readonly location: string;

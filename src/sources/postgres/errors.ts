@@ -205,3 +205,13 @@ export const tablesReferred = defineError({
     `${fact.tables} cannot be replaced alone: ${fact.by} refer to their rows. Nothing was touched.`,
   hint: () => 'Choose those tables too, or restore beside with --into and a new database name, and copy what you need.',
 });
+
+export const dumpRunsCode = defineError({
+  code: 'postgres-dump-runs-code',
+  about: 'person',
+  exit: 2,
+  say: (fact: { database: string; user: string; what: string }) =>
+    `Loading ${fact.database} runs code that whoever could write it may have left there, and ${fact.user} may do anything on this server: ${fact.what}. Nothing was touched.`,
+  hint: (fact) =>
+    `Restore as the database's owner, with its role in the URL of --into (as a superuser: ALTER ROLE … CREATEDB;). Or, if nobody hostile could write ${fact.database}: --trust-code.`,
+});

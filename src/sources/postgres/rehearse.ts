@@ -2,8 +2,8 @@ import { sentenceOf } from '../../core/errors.ts';
 import type { Expandable } from '../../core/references.ts';
 import type { Run } from '../../core/run.ts';
 import type { Rehearsed, ToRehearse } from '../engine.ts';
-import { dumpRunsCode } from '../errors.ts';
 import type { Restored } from '../source.ts';
+import { dumpRunsCode } from './errors.ts';
 import { queryPostgres } from './query.ts';
 import { startPostgres } from './sandbox-server.ts';
 

@@ -4,12 +4,13 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { sentenceOf } from '../../core/errors.ts';
-import { findTools, postgresFolders, type Tool } from '../../process/find-tool.ts';
+import { findTools, type Tool } from '../../process/find-tool.ts';
 import type { Agent } from '../../sandbox/agent-client.ts';
 import { sandboxFailed, sandboxServerMissing } from '../../sandbox/errors.ts';
 import type { Door, User } from '../../sandbox/protocol.ts';
 import { type Sandbox, serverProcess } from '../../sandbox/sandbox.ts';
 import { preloadSettings } from './preload.ts';
+import { postgresFolders } from './tools.ts';
 
 /** A private PostgreSQL server in a cell of its own. It goes with the sandbox. */
 export interface SandboxPostgres {

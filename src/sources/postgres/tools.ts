@@ -1,6 +1,13 @@
 import { toolMissing } from '../../process/errors.ts';
-import { findTools, postgresFolders, type Tool } from '../../process/find-tool.ts';
+import { findTools, type Tool } from '../../process/find-tool.ts';
 import { clientTooOld, clientUnpatched } from './errors.ts';
+
+/** Where PostgreSQL's own programs lie, version by version: Debian, Red Hat, Homebrew. */
+export const postgresFolders = [
+  '/usr/lib/postgresql/*/bin',
+  '/usr/pgsql-*/bin',
+  '/opt/homebrew/opt/postgresql@*/bin',
+] as const;
 
 export interface ServerVersion {
   /** `15.18` */
