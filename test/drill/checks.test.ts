@@ -179,7 +179,9 @@ describe('http', () => {
 
   type Step = Partial<Omit<HttpStep, 'path' | 'expect'>> & { path: string; expect?: Partial<HttpStep['expect']> };
 
-  async function check(serve: (request: IncomingMessage, response: ServerResponse) => unknown, steps: Step[]) {
+  type Serve = (request: IncomingMessage, response: ServerResponse) => unknown;
+
+  async function check(serve: Serve, steps: Step[], timeoutMs = 60_000) {
     const server = createServer((...both) => void serve(...both));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void server.close());
@@ -201,7 +203,7 @@ describe('http', () => {
       path: plain(step.path),
       expect: { status: [], contains: [], json: [], ...step.expect },
     }));
-    return checkHttp({ type: 'http', id: 'h', timeoutMs: 1200, steps: full } satisfies HttpCheck, drill, signal);
+    return checkHttp({ type: 'http', id: 'h', timeoutMs, steps: full } satisfies HttpCheck, drill, signal);
   }
 
   test('keeps cookies, follows redirects when told to, and carries what it captured to the next request', async () => {
@@ -269,7 +271,7 @@ describe('http', () => {
   });
 
   test('an answer that never comes, breaks off, or leads elsewhere fails in time', async () => {
-    expect((await check(() => {}, [{ path: '/' }])).message).toMatch(/got no answer: no answer within \d+ ms/);
+    expect((await check(() => {}, [{ path: '/' }], 1200)).message).toMatch(/got no answer: no answer within \d+ ms/);
     const breaking = (_: IncomingMessage, answer: ServerResponse) => {
       answer.writeHead(200, { 'content-length': '100' }).write('part', () => answer.destroy());
     };

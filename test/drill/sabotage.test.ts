@@ -43,7 +43,7 @@ function broken(how: string) {
     const { app } = system.drill;
     if (app === undefined) throw new Error('the stage has an application');
     const value = { shown: how, expand: async () => how };
-    const readyTimeoutMs = { 'never-ready': 1500, 'other-port': 8000 }[how] ?? app.readyTimeoutMs;
+    const readyTimeoutMs = { 'never-ready': 20_000, 'other-port': 20_000 }[how] ?? app.readyTimeoutMs;
     return {
       ...system,
       drill: { ...system.drill, app: { ...app, readyTimeoutMs, env: { ...app.env, BROKEN: value } } },

@@ -5,7 +5,7 @@ import type { NotCompared } from '../../core/expectations.ts';
 import type { Problem } from '../../core/run.ts';
 import { toolFailed } from '../../process/errors.ts';
 import type { Tool } from '../../process/find-tool.ts';
-import { type RunningProcess, startProcess } from '../../process/start.ts';
+import { startProcess } from '../../process/start.ts';
 import { analyze } from './analyze.ts';
 import { dumpPath } from './capture.ts';
 import { connect, quoteText } from './connection.ts';
@@ -17,6 +17,7 @@ import { type DumpEntry, DumpUnknown } from './dump-toc.ts';
 import { dumpBroken, dumpRunsCode } from './errors.ts';
 import { closeLoader, handOver, type Loader, makeLoader } from './loader.ts';
 import { areThere, lost, type MadeAgain, makeAgain, type Refused, searchPathOf, withoutChecks } from './make-again.ts';
+import { refusedEntries, saidBytes } from './refused-entries.ts';
 import type { Restoring } from './restore.ts';
 import { findClient } from './tools.ts';
 import { type ServerAddress, toolEnvironment } from './url.ts';
@@ -83,7 +84,7 @@ export async function loadDump(
         tailBytes: saidBytes,
         ...(rows ? { input: dump.stream() } : {}),
       });
-      const failed = await failedEntries(program);
+      const failed = await refusedEntries(program);
       return entries.flatMap((entry) => {
         const why = failed.get(entry.dumpId);
         return why === undefined ? [] : [{ entry, why }];
@@ -121,7 +122,10 @@ export async function loadDump(
       const sizeBytes = await dump.finish();
       if (putOff.size > 0) for (const { entry } of refused) putOff.add(entry.dumpId);
       else if (refused.length > 0) problems.push(...(await loadRefused(work, as, refused, path)));
-      await againOrLater(as, await restore(as, part, [...words, '--section=post-data', jobs]), path);
+      const refusedAtOnce = await restore(as, part, [...words, '--section=post-data', jobs]);
+      // Of several at a time each talks into the other's words: one after the other, each says why itself.
+      const left = new Set(refusedAtOnce.map(({ entry }) => entry.dumpId));
+      await againOrLater(as, await restore(as, left, [...words, '--section=post-data']), path);
       return sizeBytes;
     };
     /** What runs nothing, by the superuser: as the dump says, or not at all. */
@@ -159,26 +163,6 @@ export async function loadDump(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** Room for what pg_restore says of a hundred thousand objects: a failure that is cut off would be taken for none. */
-const saidBytes = 64 << 20;
-
-/**
- * The entries that pg_restore passed over because the server refused them, by number, and why. @throws `tool-failed` where it ended
- * for another reason, with the first error that it named
- */
-async function failedEntries(program: RunningProcess): Promise<ReadonlyMap<number, string>> {
-  const { exitCode, stderrTail } = await program.completed([0, 1]);
-  if (exitCode === 0) return new Map();
-  const said = stderrTail.matchAll(
-    /^pg_restore: from TOC entry (\d+);.*\n(?:pg_restore: )?(?:error: )?(?:could not execute query: )?(.*)/gm,
-  );
-  const failed = new Map([...said].map(([, id, why = '']) => [Number(id), why.replace(/^ERROR: +/, '')]));
-  const isAll = Buffer.byteLength(stderrTail) < saidBytes / 2;
-  if (isAll && /errors ignored on restore: \d+\s*$/.test(stderrTail) && failed.size > 0) return failed;
-  const error = /(?:ERROR|FATAL|error):.*/.exec(stderrTail)?.[0] ?? stderrTail.trim();
-  throw toolFailed({ tool: program.tool, how: `exit code ${exitCode}`, said: error });
 }
 
 /**
