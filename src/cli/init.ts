@@ -14,7 +14,7 @@ import { stateFolderOf } from '../host/state-folder.ts';
 import { inState } from '../host/state-names.ts';
 import type { Vouched } from '../keys/vouched.ts';
 import { generateIdentity } from '../vault/age/identity.ts';
-import { planWriter } from '../vault/writer-keys.ts';
+import { planWriter } from '../vault/writer/keys.ts';
 import { defineCommand, flag } from './command.ts';
 import { configExists, configUnwritable } from './errors.ts';
 import { exitCodes } from './exit.ts';

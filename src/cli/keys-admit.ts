@@ -1,6 +1,6 @@
+import { shortRecipient } from '../core/recipient-print.ts';
 import { countOf } from '../core/size.ts';
 import { type Admission, admit } from '../operations/keys/admit.ts';
-import { shortRecipient } from '../vault/age/recipient-print.ts';
 import { defineCommand, many } from './command.ts';
 import { noteDamage } from './damage-note.ts';
 import { exitCodes } from './exit.ts';

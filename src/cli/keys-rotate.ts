@@ -1,7 +1,7 @@
 import { formatMoment } from '../core/moment.ts';
+import { shortRecipient } from '../core/recipient-print.ts';
 import { countOf, formatSize } from '../core/size.ts';
 import { type LeftByRotation, type Rotation, rotate } from '../operations/keys/rotate.ts';
-import { shortRecipient } from '../vault/age/recipient-print.ts';
 import { defineCommand, flag, many, value } from './command.ts';
 import { usageWrong } from './errors.ts';
 import { exitCodes } from './exit.ts';

@@ -1,5 +1,6 @@
 import { formatDuration, roughDuration } from '../core/duration.ts';
 import { formatMoment } from '../core/moment.ts';
+import { shortRecipient } from '../core/recipient-print.ts';
 import { countOf, formatSize } from '../core/size.ts';
 import { isBond } from '../core/three-two-one.ts';
 import type {
@@ -9,7 +10,6 @@ import type {
   StatusTrouble,
   SystemStatus,
 } from '../operations/status/status.ts';
-import { shortRecipient } from '../vault/age/recipient-print.ts';
 import { type Style, table } from './output.ts';
 
 /** The one answer, its proof, each trouble with the command that mends it, a line per dataset (worst first), and the rest. */

@@ -1,3 +1,4 @@
+import { byteGate } from '../core/byte-gate.ts';
 import { sentenceOf } from '../core/errors.ts';
 import { countOf } from '../core/size.ts';
 import { ulidTime } from '../core/ulid.ts';
@@ -9,7 +10,6 @@ import { ledgerKey } from '../vault/format/keys.ts';
 import { decodeLedgerEntry, type LedgerObject, type LedgerRecord } from '../vault/format/ledger.ts';
 import { sha256Hex } from '../vault/hash.ts';
 import { listHeld } from '../vault/hold/listing.ts';
-import { byteGate } from '../vault/read/byte-gate.ts';
 import type { LedgerCache } from './cache.ts';
 
 /** So many of strangers', and of what nobody can read, are looked at besides: whoever may only add must not bury the true ones. */

@@ -1,9 +1,9 @@
 import { sentenceOf } from '../core/errors.ts';
+import { shortRecipient } from '../core/recipient-print.ts';
 import type { Run } from '../core/run.ts';
 import { formatSize } from '../core/size.ts';
 import { refuseFullState } from '../host/state-folder.ts';
 import { isRecipient, recipientOf, refused } from '../vault/age/identity.ts';
-import { shortRecipient } from '../vault/age/recipient-print.ts';
 import { type Checked, troubled } from './probe/checked.ts';
 import { checkDestinations } from './probe/destinations.ts';
 import type { OpenSystem } from './system.ts';

@@ -17,7 +17,7 @@ import {
 } from '../vault/format/endorsement.ts';
 import { endorsementKey } from '../vault/format/keys.ts';
 import { publicKeyOf, writerId } from '../vault/format/signing.ts';
-import { publicKeyIn } from '../vault/writer-key-file.ts';
+import { publicKeyIn } from '../vault/writer/key-file.ts';
 import { namedByPeople } from './confirmed.ts';
 import type { OpenSystem } from './system.ts';
 

@@ -9,7 +9,7 @@ import { noteState } from '../host/state-folder.ts';
 import { inState } from '../host/state-names.ts';
 import { keysOf, type Trust } from '../vault/trust.ts';
 import type { VaultReader } from '../vault/vault.ts';
-import { publicKeyIn } from '../vault/writer-key-file.ts';
+import { publicKeyIn } from '../vault/writer/key-file.ts';
 import { namedByPeople, wasRestored } from './confirmed.ts';
 import { knownWritersDamaged } from './errors.ts';
 

@@ -1,12 +1,12 @@
 import { hostname, userInfo } from 'node:os';
 import { sentenceOf } from '../core/errors.ts';
+import { printsOf } from '../core/recipient-print.ts';
 import type { Run } from '../core/run.ts';
 import { inState } from '../host/state-names.ts';
 import { type LedgerCache, openLedgerCache } from '../ledger/cache.ts';
 import { appendToLedger, noteBehind } from '../ledger/ledger.ts';
 import { recipientOf } from '../vault/age/identity.ts';
-import { printsOf } from '../vault/age/recipient-print.ts';
-import { fingerprintOf, type WriterKeys, writerKeys } from '../vault/writer-keys.ts';
+import { fingerprintOf, type WriterKeys, writerKeys } from '../vault/writer/keys.ts';
 import { addressed } from './find-vault.ts';
 import { trustOfWriter } from './known-writers.ts';
 import type { OpenSystem } from './system.ts';

@@ -13,7 +13,7 @@ import type { Place } from '../vault/prune/place.ts';
 import { type Pruned, planSweep, pruneVault } from '../vault/prune/prune.ts';
 import type { Swept } from '../vault/prune/sweep.ts';
 import type { RestorePoint, Suspect, VaultReader } from '../vault/vault.ts';
-import { writerKeys } from '../vault/writer-keys.ts';
+import { writerKeys } from '../vault/writer/keys.ts';
 import { keepBeforePrune } from './keep.ts';
 import { trustToRemove } from './known-writers.ts';
 import { noteInLedger } from './note-in-ledger.ts';

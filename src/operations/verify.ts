@@ -12,7 +12,7 @@ import { isOurs } from '../vault/trust.ts';
 import type { VaultReader } from '../vault/vault.ts';
 import { type DamagedObject, type Healers, type Verified, verifyVault } from '../vault/verify/index.ts';
 import { lastRecordOf } from '../vault/write/last-record.ts';
-import { type WriterKeys, writerKeys } from '../vault/writer-keys.ts';
+import { type WriterKeys, writerKeys } from '../vault/writer/keys.ts';
 import { meetWriters } from './known-writers.ts';
 import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';

@@ -14,7 +14,7 @@ import type { DrillOptions, DrillOutcome } from '../../src/operations/drill/part
 import { openSystem } from '../../src/operations/system.ts';
 import type { Contents, Source } from '../../src/sources/source.ts';
 import { generateIdentity } from '../../src/vault/age/identity.ts';
-import { fingerprintOf, writerKeys } from '../../src/vault/writer-keys.ts';
+import { fingerprintOf, writerKeys } from '../../src/vault/writer/keys.ts';
 
 /** A small application with a database and uploads, protected by a real vault: what drills rehearse in these tests. */
 export interface Stage extends AsyncDisposable {

@@ -14,7 +14,7 @@ import { takeStatus } from '../../src/operations/status/take-status.ts';
 import { ledgerKey } from '../../src/vault/format/keys.ts';
 import { encodeLedgerEntry } from '../../src/vault/format/ledger.ts';
 import { writerId } from '../../src/vault/format/signing.ts';
-import { writerKeys } from '../../src/vault/writer-keys.ts';
+import { writerKeys } from '../../src/vault/writer/keys.ts';
 import { lifeboat, project } from '../cli/lifeboat.ts';
 import { systemOver, type TestSystem } from '../support/system.ts';
 import { smallTree } from '../support/trees.ts';

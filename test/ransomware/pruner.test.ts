@@ -12,7 +12,7 @@ import type { SnapshotRecord } from '../../src/vault/format/record.ts';
 import { newSigningKey } from '../../src/vault/format/signing.ts';
 import { openVault } from '../../src/vault/open.ts';
 import type { RestorePoint } from '../../src/vault/vault.ts';
-import { writerKeys } from '../../src/vault/writer-keys.ts';
+import { writerKeys } from '../../src/vault/writer/keys.ts';
 import { type Picture, pictureOf } from '../support/pictures.ts';
 import { systemOver, type TestSystem } from '../support/system.ts';
 import { aSystem, expectSame, noise } from '../support/vault.ts';

@@ -4,11 +4,11 @@ import { dirname, join } from 'node:path';
 import { newUlid } from '../../src/core/ulid.ts';
 import { newHeader } from '../../src/vault/age/header.ts';
 import { generateIdentity, recipientOf } from '../../src/vault/age/identity.ts';
+import { sealSmall } from '../../src/vault/age/small-objects.ts';
 import { sealAll } from '../../src/vault/age/stream.ts';
 import { encodeIndexDelta } from '../../src/vault/format/index-delta.ts';
 import { indexKey, packKey } from '../../src/vault/format/keys.ts';
 import { publicKeyOf, writerId } from '../../src/vault/format/signing.ts';
-import { sealSmall } from '../../src/vault/small-objects.ts';
 import { packPlain } from './build-vault.ts';
 
 export interface Poisoned {

@@ -26,7 +26,7 @@ import type { Destination } from '../../src/destinations/destination.ts';
 import { withFaults } from '../../src/destinations/wrap/fault.ts';
 import { isIncomplete } from '../../src/operations/backup.ts';
 import { usualPackSizes } from '../../src/vault/write/packing.ts';
-import { planWriter } from '../../src/vault/writer-keys.ts';
+import { planWriter } from '../../src/vault/writer/keys.ts';
 import { type Picture, pictureOf } from '../support/pictures.ts';
 import { smallTree } from '../support/trees.ts';
 import { abortWhen, aSystem, clockOff, expectSame, noise, objectsIn } from '../support/vault.ts';

@@ -6,6 +6,7 @@ import { zstdDecompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { canonicalJson } from '../../src/core/canonical-json.ts';
 import { parseIdentityFile } from '../../src/vault/age/identity.ts';
+import { openSmall } from '../../src/vault/age/small-objects.ts';
 import { openAll } from '../../src/vault/age/stream.ts';
 import { openEpochKey } from '../../src/vault/epochs/epoch.ts';
 import { epochsOf } from '../../src/vault/epochs/grants.ts';
@@ -25,7 +26,6 @@ import { isSoundRescue } from '../../src/vault/format/rescue-script.ts';
 import { writerId } from '../../src/vault/format/signing.ts';
 import { decodeToc, encodeToc, findToc, paddingFrame } from '../../src/vault/format/toc.ts';
 import { decodeVaultFile, encodeVaultFile } from '../../src/vault/format/vault-file.ts';
-import { openSmall } from '../../src/vault/small-objects.ts';
 import { listedAt } from '../support/lists.ts';
 import { temporaryFolder } from '../support/temp.ts';
 

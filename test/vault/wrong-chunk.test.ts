@@ -7,7 +7,7 @@ import { auditedVerify } from '../../src/operations/audit/audited.ts';
 import type { VerifyOutcome } from '../../src/operations/verify.ts';
 import type { Needs } from '../../src/vault/hold/needs.ts';
 import { readTreeCache, writeTreeCache } from '../../src/vault/write/tree-cache.ts';
-import { publicKeyIn } from '../../src/vault/writer-key-file.ts';
+import { publicKeyIn } from '../../src/vault/writer/key-file.ts';
 import { lifeboat, project } from '../cli/lifeboat.ts';
 import { pictureOf } from '../support/pictures.ts';
 import { forgetIndex, type PoisonRequest, poison } from '../support/poison.ts';

@@ -4,7 +4,7 @@ import { rememberedNewest } from '../../ledger/ledger.ts';
 import { type VerifiedLedger, verifyEvidence } from '../../ledger/verify.ts';
 import type { Damage } from '../../vault/hold/fetch-sound.ts';
 import { isOurs, isPruner } from '../../vault/trust.ts';
-import { publicKeyIn } from '../../vault/writer-key-file.ts';
+import { publicKeyIn } from '../../vault/writer/key-file.ts';
 import type { OpenSystem } from '../system.ts';
 
 /** The ledger of a system's vault, over all destinations, held against what this host knows of its own chain's end. */

@@ -1,7 +1,7 @@
 import type { DrillEvidence } from '../../core/evidence.ts';
+import { printOf } from '../../core/recipient-print.ts';
 import type { Run } from '../../core/run.ts';
 import { recipientOf } from '../../vault/age/identity.ts';
-import { printOf } from '../../vault/age/recipient-print.ts';
 import { tryKey } from '../../vault/read/opens.ts';
 import type { Found } from './choose.ts';
 import type { DrillParts } from './parts.ts';

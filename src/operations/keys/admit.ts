@@ -1,9 +1,9 @@
 import type { RandomBytes } from '../../core/clock.ts';
 import { sentenceOf } from '../../core/errors.ts';
+import { plainRecipient, printOf } from '../../core/recipient-print.ts';
 import type { Run } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
 import type { Destination } from '../../destinations/destination.ts';
-import { plainRecipient, printOf } from '../../vault/age/recipient-print.ts';
 import { secretOf } from '../../vault/age/secret-bytes.ts';
 import { sealEpochKey, speakingKeyOf } from '../../vault/epochs/epoch.ts';
 import { believedEpochs, type GrantedEpoch, newestOf, openersOf } from '../../vault/epochs/grants.ts';

@@ -1,7 +1,7 @@
 import { sentenceOf } from '../../core/errors.ts';
+import { plainRecipient, printOf } from '../../core/recipient-print.ts';
 import type { Run } from '../../core/run.ts';
 import { recipientOf } from '../../vault/age/identity.ts';
-import { plainRecipient, printOf } from '../../vault/age/recipient-print.ts';
 import { believedEpochs, openersOf } from '../../vault/epochs/grants.ts';
 import type { WithNeeds } from '../../vault/hold/needs.ts';
 import { newestOrNone } from '../../vault/newest.ts';

@@ -1,13 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { printOf } from '../../core/recipient-print.ts';
 import { writeStateFile } from '../../host/state-file.ts';
 import { inState } from '../../host/state-names.ts';
 import { openLedgerCache } from '../../ledger/cache.ts';
 import { drillBodyOf } from '../../ledger/evidence-shape.ts';
 import { newestEntries } from '../../ledger/read.ts';
 import { standingOf } from '../../ledger/standing.ts';
-import { printOf } from '../../vault/age/recipient-print.ts';
 import { isKnownWriter, mayProve } from '../../vault/trust.ts';
 import type { VaultReader } from '../../vault/vault.ts';
 import { hearingOf } from '../hearing.ts';

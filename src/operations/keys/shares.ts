@@ -2,12 +2,12 @@ import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RandomBytes } from '../../core/clock.ts';
 import { defineError, whyOf } from '../../core/errors.ts';
+import { printOf } from '../../core/recipient-print.ts';
 import { splitImpossible } from '../../keys/errors.ts';
 import { parseShare, type Share } from '../../keys/share.ts';
 import { type SheetFacts, sheetHtml, sheetText } from '../../keys/sheet.ts';
 import { combineShares, type NamedShare, type SplitRequest, splitSecret } from '../../keys/split.ts';
 import { isSshIdentity, recipientOf } from '../../vault/age/identity.ts';
-import { printOf } from '../../vault/age/recipient-print.ts';
 import { identityOf, secretOf } from '../../vault/age/secret-bytes.ts';
 
 export const sheetsUnwritten = defineError({

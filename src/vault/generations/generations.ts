@@ -49,3 +49,8 @@ export async function listGenerations(
     },
   };
 }
+
+/** The number of the newest that any of the places holds; 0 where there is none. */
+export function newestNumber(places: ReadonlyArray<{ readonly generations: ReadonlyMap<number, unknown> }>): number {
+  return Math.max(0, ...places.flatMap(({ generations }) => [...generations.keys()]));
+}

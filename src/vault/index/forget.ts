@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { inState } from '../../host/state-names.ts';
 import { lockWriter } from '../lock.ts';
-import type { WriterKeys } from '../writer-keys.ts';
+import type { WriterKeys } from '../writer/keys.ts';
 import { type IndexCache, openIndexCache } from './cache.ts';
 
 type Keys = Pick<WriterKeys, 'vault' | 'writer'>;

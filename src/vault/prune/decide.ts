@@ -3,6 +3,7 @@ import type { LogFloor } from '../format/generation.ts';
 import { createIds, type Ids } from '../format/ids.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { writerId } from '../format/signing.ts';
+import { newestNumber } from '../generations/index.ts';
 import { createIdSet, type IdSet, type SomeIds } from '../hold/id-set.ts';
 import type { Needs } from '../hold/needs.ts';
 import { allRules, graceMs, leastAgeMs, type PruneRules } from '../prune-rules.ts';
@@ -71,10 +72,6 @@ function neededBy(points: Iterable<PrunePoint>, ids: Ids): IdSet {
 /** One count of ids for a whole decision: that of the restore points, which name most of them. */
 function idsIn(points: readonly PrunePoint[]): Ids {
   return points[0]?.needs.packs.ids ?? createIds();
-}
-
-export function newestNumber(places: readonly Place[]): number {
-  return Math.max(0, ...places.flatMap(({ generations }) => [...generations.keys()]));
 }
 
 /**

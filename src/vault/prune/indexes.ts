@@ -1,8 +1,8 @@
 import { failureOfPlace } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Key } from '../../destinations/destination.ts';
+import { openSmall } from '../age/small-objects.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
-import { openSmall } from '../small-objects.ts';
 import type { Place } from './place.ts';
 import { removeWhole } from './remove.ts';
 

@@ -4,6 +4,7 @@ import type { Destination } from '../../destinations/destination.ts';
 import { objectExists } from '../../destinations/errors.ts';
 import { firstSound, traceOf } from '../../destinations/first-version.ts';
 import { announcedAt } from '../announced.ts';
+import { pruneMet, pruneNewer, pruneSuspect, pruneUnwritten } from '../errors.ts';
 import { generationBytes, signGeneration } from '../format/generation.ts';
 import { generationKey, listKey } from '../format/keys.ts';
 import { recordHash } from '../format/record.ts';
@@ -24,7 +25,6 @@ import {
   type PrunePoint,
   type SweepPlan,
 } from './decide.ts';
-import { pruneMet, pruneNewer, pruneSuspect, pruneUnwritten } from './errors.ts';
 import { listPacks, listRest, type Place } from './place.ts';
 import { removeWhole } from './remove.ts';
 import { type Swept, sweep } from './sweep.ts';

@@ -2,13 +2,13 @@ import type { KeyObject } from 'node:crypto';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Key } from '../../destinations/destination.ts';
 import { noIdentityFits } from '../age/errors.ts';
+import { openSmall } from '../age/small-objects.ts';
 import { openEpochKey } from '../epochs/epoch.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
 import type { ParsedKey } from '../format/keys.ts';
 import { decodeManifest } from '../format/manifest.ts';
 import { writerId } from '../format/signing.ts';
 import { soundObject } from '../hold/sound.ts';
-import { openSmall } from '../small-objects.ts';
 import { type Inside, lookInside, tableHash } from './look-inside.ts';
 
 export interface CheckedObject {

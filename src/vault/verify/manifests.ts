@@ -3,13 +3,13 @@ import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { noIdentityFits } from '../age/errors.ts';
+import { openSmall } from '../age/small-objects.ts';
 import { chunkKeyObject } from '../chunking/chunk-id.ts';
 import { manifestKey } from '../format/keys.ts';
 import { decodeManifest, differsFrom } from '../format/manifest.ts';
 import { fetchSound } from '../hold/fetch-sound.ts';
 import type { WithNeeds } from '../hold/needs.ts';
 import { inParallel } from '../in-parallel.ts';
-import { openSmall } from '../small-objects.ts';
 import type { RestorePoint } from '../vault.ts';
 
 const AT_ONCE = 8;

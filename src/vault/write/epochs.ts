@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { RandomBytes } from '../../core/clock.ts';
 import { sentenceOf } from '../../core/errors.ts';
+import { printsOf, shortRecipient } from '../../core/recipient-print.ts';
 import type { Run } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import type { Trace } from '../../destinations/first-version.ts';
 import { writeStateFile } from '../../host/state-file.ts';
 import { inState } from '../../host/state-names.ts';
-import { printsOf, shortRecipient } from '../age/recipient-print.ts';
 import { newEpoch } from '../epochs/epoch.ts';
 import { keysAt, openersOf, readGrants } from '../epochs/grants.ts';
 import { decodeGrant, encodeGrant, type Grant, grantBytes, maxEpochKeyBytes } from '../format/grant.ts';
@@ -17,7 +17,7 @@ import type { SnapshotRecord } from '../format/record.ts';
 import { sha256Hex } from '../hash.ts';
 import { fetchSound } from '../hold/fetch-sound.ts';
 import { putConfirmed } from '../hold/put-confirmed.ts';
-import type { WriterKeys } from '../writer-keys.ts';
+import type { WriterKeys } from '../writer/keys.ts';
 import type { Copies } from './copies.ts';
 
 /** Grants and the key objects that they name, kept here so that every destination can be given them. No secret is among them. */

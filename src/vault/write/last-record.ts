@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { inState } from '../../host/state-names.ts';
 import { recordHash, recordKey, type SnapshotRecord } from '../format/record.ts';
 import type { IndexCache } from '../index/cache.ts';
-import type { WriterKeys } from '../writer-keys.ts';
+import type { WriterKeys } from '../writer/keys.ts';
 
 /** The record that this writer wrote last: the next one names it, so that nobody takes one away unseen. */
 export interface LastRecord {

@@ -1,12 +1,12 @@
 import type { Clock, RandomBytes } from '../../core/clock.ts';
 import { newUlid } from '../../core/ulid.ts';
+import { sealSmall } from '../age/small-objects.ts';
 import { logPieceInvalid } from '../errors.ts';
 import { type CoveredPiece, encodeCover, mostPieces, spanOf } from '../format/cover.ts';
 import { isPosition, logKey } from '../format/keys.ts';
 import { publicKeyOf, writerId } from '../format/signing.ts';
 import { sha256Hex } from '../hash.ts';
 import { newestCovers } from '../logs/covers.ts';
-import { sealSmall } from '../small-objects.ts';
 import type { Copies } from './copies.ts';
 import type { SealingEpochs } from './epochs.ts';
 

@@ -3,7 +3,7 @@ import type { Run } from '../../core/run.ts';
 import { newUlid, ulidTime } from '../../core/ulid.ts';
 import { clockAhead } from '../errors.ts';
 import { aheadToleranceMs } from '../trust.ts';
-import { readWriterKeys } from '../writer-key-file.ts';
+import { readWriterKeys } from '../writer/key-file.ts';
 import type { Copies } from './copies.ts';
 import type { WriterOptions } from './session.ts';
 

@@ -6,6 +6,7 @@ import type { Problem, Run } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
 import { inState } from '../../host/state-names.ts';
 import type { Capture, CaptureFacts } from '../../sources/source.ts';
+import { sealSmall } from '../age/small-objects.ts';
 import { decodeIndexDelta, encodeIndexDelta, type IndexedPack } from '../format/index-delta.ts';
 import { indexKey, listKey, manifestKey, packKey } from '../format/keys.ts';
 import { countByCode, encodeManifest } from '../format/manifest.ts';
@@ -21,7 +22,6 @@ import { type GenerationView, mayReuse, withdrawnOf } from '../generations/index
 import { sha256Hex } from '../hash.ts';
 import type { Needs } from '../hold/needs.ts';
 import { keepUse } from '../prune/sparse.ts';
-import { sealSmall } from '../small-objects.ts';
 import { announceRecord, noteRecord, readLast } from './last-record.ts';
 import { cutIntoLists, listSalt, storeLists } from './list-packs.ts';
 import type { SealedPack } from './pool.ts';

@@ -5,6 +5,7 @@ import type { Destination } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
 import { refuseFullState } from '../../host/state-folder.ts';
 import { inState } from '../../host/state-names.ts';
+import { openSmall } from '../age/small-objects.ts';
 import { type AnnouncedWhat, announcedAt } from '../announced.ts';
 import { noDestination, vaultReplaced, vaultsDiffer } from '../errors.ts';
 import { formatNewer } from '../format/errors.ts';
@@ -20,10 +21,10 @@ import { distrust } from '../index/forget.ts';
 import { lockWriter } from '../lock.ts';
 import { pointsOf } from '../of-system.ts';
 import { openVault, vaultIn } from '../open.ts';
-import { openSmall } from '../small-objects.ts';
 import { storeWorker, threadShelf } from '../threads.ts';
 import type { Trust } from '../trust.ts';
-import { vaultOfKeys, type WriterKeys, writerKeys } from '../writer-keys.ts';
+import { writerIn } from '../writer/key-file.ts';
+import { type WriterKeys, writerKeys } from '../writer/keys.ts';
 import { catchUp } from './catch-up.ts';
 import { countBuffersApart } from './collector.ts';
 import { type Copies, copiesTo } from './copies.ts';
@@ -81,7 +82,7 @@ export async function openWriter(options: WriterOptions, run: Run): Promise<Writ
   const found = await findVaults(copies, run);
   const keyFile = inState(options.stateDir, 'writerKeys');
   // A first backup that was interrupted left keys and no vault; a destination that was lost is filled with the same vault.
-  const planned = vaultOfKeys(keyFile);
+  const planned = writerIn(keyFile)?.vault;
   const vault = found.vault ?? (await idOfNewVault(keyFile, options, copies, run));
   const keys = await writerKeys(keyFile, vault, options.random);
   if (planned !== undefined && planned !== vault) {

@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto';
-import type { RandomBytes } from '../core/clock.ts';
-import { writeStateFile } from '../host/state-file.ts';
-import { generateIdentity, recipientOf } from './age/identity.ts';
-import { writerKeysDamaged } from './errors.ts';
-import { newSigningKey, publicKeyOf, writerId } from './format/signing.ts';
-import { readWriterKeys, type StoredWriterKeys } from './writer-key-file.ts';
+import type { RandomBytes } from '../../core/clock.ts';
+import { writeStateFile } from '../../host/state-file.ts';
+import { generateIdentity, recipientOf } from '../age/identity.ts';
+import { writerKeysDamaged } from '../errors.ts';
+import { newSigningKey, publicKeyOf, writerId } from '../format/signing.ts';
+import { readWriterKeys, type StoredWriterKeys } from './key-file.ts';
 
 /**
  * The secrets of a writing host. They sign its records, name its chunks and read its own index: never the data. Losing them
@@ -45,11 +45,6 @@ export async function writerKeys(file: string, vault: string, random: RandomByte
  */
 export function fingerprintOf({ chunkKey }: Pick<WriterKeys, 'chunkKey'>, text: string): string {
   return createHmac('sha256', chunkKey).update('lifeboat-fingerprint\0').update(text).digest('hex');
-}
-
-/** The vault that the keys in `file` belong to; undefined when there are none. */
-export function vaultOfKeys(file: string): string | undefined {
-  return readWriterKeys(file)?.vault;
 }
 
 /**

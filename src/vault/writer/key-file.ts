@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
-import { sentenceOf } from '../core/errors.ts';
-import { writerKeysDamaged } from './errors.ts';
-import { publicKeyOf } from './format/signing.ts';
+import { sentenceOf } from '../../core/errors.ts';
+import { writerKeysDamaged } from '../errors.ts';
+import { publicKeyOf } from '../format/signing.ts';
 
 /** What a writing host keeps of its keys. Read without age's ciphers, which take longer to load than `status` may take. */
 const shape = z.strictObject({
@@ -34,8 +34,14 @@ export function readWriterKeys(file: string): StoredWriterKeys | undefined {
   }
 }
 
+/** The vault that this host writes to and the public key that it signs with there. @throws `writer-keys-damaged` */
+export function writerIn(file: string): { readonly vault: string; readonly publicKey: string } | undefined {
+  const stored = readWriterKeys(file);
+  return stored && { vault: stored.vault, publicKey: publicKeyOf(stored.signingKey) };
+}
+
 /** The public key that this host signs with in `vault`; undefined when it has none there. @throws `writer-keys-damaged` */
 export function publicKeyIn(file: string, vault: string): string | undefined {
-  const stored = readWriterKeys(file);
-  return stored?.vault === vault ? publicKeyOf(stored.signingKey) : undefined;
+  const writer = writerIn(file);
+  return writer?.vault === vault ? writer.publicKey : undefined;
 }

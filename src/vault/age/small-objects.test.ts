@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { newHeader } from './age/header.ts';
-import { generateIdentity } from './age/identity.ts';
-import { sealAll } from './age/stream.ts';
-import { paddingFrame } from './format/toc.ts';
+import { paddingFrame } from '../format/toc.ts';
+import { compress } from '../zstd.ts';
+import { newHeader } from './header.ts';
+import { generateIdentity } from './identity.ts';
 import { openSmall, sealSmall } from './small-objects.ts';
-import { compress } from './zstd.ts';
+import { sealAll } from './stream.ts';
 
 test('4.11: sealed objects of many lengths have few sizes, and read back', async () => {
   const { identity, recipient } = generateIdentity();

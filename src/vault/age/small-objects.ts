@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { newHeader } from './age/header.ts';
-import { NONCE_SIZE, openAll, sealAll } from './age/stream.ts';
-import { contentDamaged } from './errors.ts';
-import { gapProblem, paddingFrame, paddingSize } from './format/toc.ts';
-import { frameEnds } from './format/zstd-frame.ts';
-import { compress, decompress } from './zstd.ts';
+import { contentDamaged } from '../errors.ts';
+import { gapProblem, paddingFrame, paddingSize } from '../format/toc.ts';
+import { frameEnds } from '../format/zstd-frame.ts';
+import { compress, decompress } from '../zstd.ts';
+import { newHeader } from './header.ts';
+import { NONCE_SIZE, openAll, sealAll } from './stream.ts';
 
 /** Index deltas and manifests grow with the data; past this something is wrong. */
 const MAX_SMALL_OBJECT_BYTES = 512 * 1024 * 1024;
