@@ -3,7 +3,7 @@ import { inState } from '../host/state-names.ts';
 import { inWords } from '../ledger/words.ts';
 import { type AuditLog, readAuditLog } from '../operations/audit/audit-log.ts';
 import { ledgerKinds } from '../operations/note-in-ledger.ts';
-import { publicKeyIn } from '../vault/writer/key-file.ts';
+import { publicKeyIn } from '../vault/writer/index.ts';
 import { defineCommand, many, value } from './command.ts';
 import { noteDamage } from './damage-note.ts';
 import { usageWrong } from './errors.ts';

@@ -2,7 +2,7 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { whyOf } from '../core/errors.ts';
 import { type Vouched, vouchedLine } from '../keys/vouched.ts';
-import type { KeyPair } from '../vault/age/identity.ts';
+import type { KeyPair } from '../vault/age/index.ts';
 import { identityGivenItself, keyFileExists, keyFileUnwritable } from './errors.ts';
 import { holdsPrivateKey } from './private-keys.ts';
 

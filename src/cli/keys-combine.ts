@@ -1,5 +1,5 @@
 import { identityOfShares } from '../operations/keys/shares.ts';
-import { recipientOf } from '../vault/age/identity.ts';
+import { recipientOf } from '../vault/age/index.ts';
 import { defineCommand, value } from './command.ts';
 import { usageWrong } from './errors.ts';
 import { exitCodes } from './exit.ts';

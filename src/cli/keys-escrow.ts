@@ -1,4 +1,4 @@
-import { generateIdentity } from '../vault/age/identity.ts';
+import { generateIdentity } from '../vault/age/index.ts';
 import { defineCommand } from './command.ts';
 import { exitCodes } from './exit.ts';
 import { makeSheets, sharesText, splitOptions } from './share-sheets.ts';

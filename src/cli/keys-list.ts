@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { vouchedLine } from '../keys/vouched.ts';
 import { vouchedHere } from '../operations/keys/vouched-here.ts';
-import { recipientOf } from '../vault/age/identity.ts';
+import { recipientOf } from '../vault/age/index.ts';
 import { defineCommand } from './command.ts';
 import { exitCodes } from './exit.ts';
 import { dailyKey, keysFolder, offlineKey } from './identities.ts';

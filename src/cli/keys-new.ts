@@ -1,5 +1,5 @@
 import { vouchedHere } from '../operations/keys/vouched-here.ts';
-import { generateIdentity } from '../vault/age/identity.ts';
+import { generateIdentity } from '../vault/age/index.ts';
 import { defineCommand } from './command.ts';
 import { exitCodes } from './exit.ts';
 import { writeKeyFile } from './key-files.ts';

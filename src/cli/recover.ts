@@ -8,7 +8,7 @@ import { knowWriters } from '../operations/bootstrap/know-writers.ts';
 import type { Recovered, RecoverOutcome } from '../operations/bootstrap/recover.ts';
 import { addressed } from '../operations/find-vault.ts';
 import { openSystem } from '../operations/system.ts';
-import { passedOverWords } from '../vault/newest.ts';
+import { passedOverWords } from '../vault/index.ts';
 import { addressOptions, openedAddress } from './address-options.ts';
 import { askAt } from './ask.ts';
 import { defineCommand, flag, many, value } from './command.ts';

@@ -4,7 +4,7 @@ import { sentenceOf } from '../core/errors.ts';
 import { inState } from '../host/state-names.ts';
 import { takeStatus } from '../operations/status/take-status.ts';
 import type { OpenSystem } from '../operations/system.ts';
-import { tellPassedOver } from '../vault/newest.ts';
+import { tellPassedOver } from '../vault/index.ts';
 import { defineCommand } from './command.ts';
 import { exitCodes } from './exit.ts';
 import { statusText } from './status-text.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Destination } from '../destinations/destination.ts';
-import type { LedgerRecord } from '../vault/format/ledger.ts';
-import { mayProve } from '../vault/trust.ts';
+import type { LedgerRecord } from '../vault/format/index.ts';
+import { mayProve } from '../vault/index.ts';
 import { openLedgerCache } from './cache.ts';
 import { newestEntries } from './read.ts';
 import { type Hearing, standingOf } from './standing.ts';

@@ -1,12 +1,18 @@
 import { dayMs } from '../core/duration.ts';
 import type { Run } from '../core/run.ts';
 import { countOf } from '../core/size.ts';
-import { type CheckpointedChain, checkpointsIn, isUnder, mostKept, rangeOf } from '../vault/format/checkpoint.ts';
-import { hashOfEntry, type LedgerObject, type LedgerRecord } from '../vault/format/ledger.ts';
-import type { Place } from '../vault/prune/place.ts';
-import { removeWhole } from '../vault/prune/remove.ts';
-import { graceMs } from '../vault/prune-rules.ts';
-import { isOurs, isPruner, type Trust } from '../vault/trust.ts';
+import {
+  type CheckpointedChain,
+  checkpointsIn,
+  hashOfEntry,
+  isUnder,
+  type LedgerObject,
+  type LedgerRecord,
+  mostKept,
+  rangeOf,
+} from '../vault/format/index.ts';
+import { graceMs, isOurs, isPruner, type Trust } from '../vault/index.ts';
+import { type Place, removeWhole } from '../vault/prune/index.ts';
 import { readable } from './read.ts';
 
 export interface CheckpointLimits {

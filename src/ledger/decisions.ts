@@ -1,11 +1,14 @@
 import { z } from 'zod';
 import { systemClock } from '../core/clock.ts';
-import { ledgerKey } from '../vault/format/keys.ts';
-import { type LedgerObject, type LedgerRecord, verifyLedger } from '../vault/format/ledger.ts';
-import { recordHash } from '../vault/format/record.ts';
-import { writerId } from '../vault/format/signing.ts';
-import { isKnownWriter, isOurs, isPruner, mayPrune, type Trust } from '../vault/trust.ts';
-import type { RestorePoint } from '../vault/vault.ts';
+import {
+  type LedgerObject,
+  type LedgerRecord,
+  ledgerKey,
+  recordHash,
+  verifyLedger,
+  writerId,
+} from '../vault/format/index.ts';
+import { isKnownWriter, isOurs, isPruner, mayPrune, type RestorePoint, type Trust } from '../vault/index.ts';
 import { dataLost, foldAcceptances } from './acceptances.ts';
 import { foldPins, type PinEntry, type PinsFound, pinBodyOf } from './pins.ts';
 import { readable } from './read.ts';

@@ -1,5 +1,5 @@
-import { openSmall } from '../vault/age/small-objects.ts';
-import type { LedgerRecord } from '../vault/format/ledger.ts';
+import { openSmall } from '../vault/age/index.ts';
+import type { LedgerRecord } from '../vault/format/index.ts';
 
 /** The sealed part of an entry; undefined when there is none. @throws what age says when no identity fits */
 export async function openDetails(record: LedgerRecord, identities: readonly string[]): Promise<unknown> {

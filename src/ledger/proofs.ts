@@ -1,6 +1,6 @@
 import { type DrillEvidence, newestSelected } from '../core/evidence.ts';
 import type { Destination } from '../destinations/destination.ts';
-import { mayProve } from '../vault/trust.ts';
+import { mayProve } from '../vault/index.ts';
 import { openLedgerCache } from './cache.ts';
 import { drillBodyOf } from './evidence-shape.ts';
 import { byTime, newestEntries } from './read.ts';

@@ -5,11 +5,15 @@ import { ulidTime } from '../core/ulid.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { objectDamaged, objectMissing } from '../destinations/errors.ts';
 import { firstSound, type Trace } from '../destinations/first-version.ts';
-import { ledgerDamaged } from '../vault/format/errors.ts';
-import { ledgerKey } from '../vault/format/keys.ts';
-import { decodeLedgerEntry, type LedgerObject, type LedgerRecord } from '../vault/format/ledger.ts';
-import { sha256Hex } from '../vault/hash.ts';
-import { listHeld } from '../vault/hold/listing.ts';
+import {
+  decodeLedgerEntry,
+  type LedgerObject,
+  type LedgerRecord,
+  ledgerDamaged,
+  ledgerKey,
+} from '../vault/format/index.ts';
+import { listHeld } from '../vault/hold/index.ts';
+import { sha256Hex } from '../vault/index.ts';
 import type { LedgerCache } from './cache.ts';
 
 /** So many of strangers', and of what nobody can read, are looked at besides: whoever may only add must not bury the true ones. */

@@ -1,6 +1,6 @@
 import { ulidTime } from '../core/ulid.ts';
-import type { LedgerRecord } from '../vault/format/ledger.ts';
-import { aheadToleranceMs, isKnownWriter, mayProve, type Trust } from '../vault/trust.ts';
+import type { LedgerRecord } from '../vault/format/index.ts';
+import { aheadToleranceMs, isKnownWriter, mayProve, type Trust } from '../vault/index.ts';
 
 /** `stranger`: signed by nobody whose word counts for that. `ahead`: dated after now, or after every store's clock had it. */
 export type Standing = 'believed' | 'stranger' | 'ahead';

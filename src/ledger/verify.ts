@@ -3,8 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sentenceOf, whyOf } from '../core/errors.ts';
 import type { Destination } from '../destinations/destination.ts';
-import { parseKey } from '../vault/format/keys.ts';
-import { type LedgerObject, type LedgerVerdict, verifyLedger } from '../vault/format/ledger.ts';
+import { type LedgerObject, type LedgerVerdict, parseKey, verifyLedger } from '../vault/format/index.ts';
 import { noLedgerThere } from './errors.ts';
 import { readLedger } from './read.ts';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { isSha256 } from '../vault/format/keys.ts';
-import { isKnownWriter, mayProve, mayPrune, type Trust } from '../vault/trust.ts';
+import { isSha256 } from '../vault/format/index.ts';
+import { isKnownWriter, mayProve, mayPrune, type Trust } from '../vault/index.ts';
 
 /** An entry names no more; whoever found more writes several. */
 export const mostNamed = 1000;

@@ -6,9 +6,14 @@ import { isUnread } from '../core/gaps.ts';
 import { type LeftOut, leftOutIn } from '../core/left-out.ts';
 import type { Problem, Run } from '../core/run.ts';
 import { noteState } from '../host/state-folder.ts';
-import { openVault } from '../vault/open.ts';
-import { packWithdrawn, type WrittenRestorePoint, writeRestorePoint } from '../vault/write/restore-point.ts';
-import { openWriter, type WriterSession } from '../vault/write/session.ts';
+import { openVault } from '../vault/index.ts';
+import {
+  openWriter,
+  packWithdrawn,
+  type WriterSession,
+  type WrittenRestorePoint,
+  writeRestorePoint,
+} from '../vault/write/index.ts';
 import { readCounts } from './anomalies/known-counts.ts';
 import { weighTaken } from './anomalies/weigh-taken.ts';
 import { keepConfiguration } from './configuration/keep.ts';

@@ -3,7 +3,7 @@ import { shortRecipient } from '../core/recipient-print.ts';
 import type { Run } from '../core/run.ts';
 import { formatSize } from '../core/size.ts';
 import { refuseFullState } from '../host/state-folder.ts';
-import { isRecipient, recipientOf, refused } from '../vault/age/identity.ts';
+import { isRecipient, recipientOf, refused } from '../vault/age/index.ts';
 import { type Checked, troubled } from './probe/checked.ts';
 import { checkDestinations } from './probe/destinations.ts';
 import type { OpenSystem } from './system.ts';

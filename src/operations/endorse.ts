@@ -7,17 +7,18 @@ import { newUlid } from '../core/ulid.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { writeStateFile } from '../host/state-file.ts';
 import { inState } from '../host/state-names.ts';
-import { endorsingKey } from '../vault/age/endorsing-key.ts';
-import { newestEndorsement } from '../vault/endorsements.ts';
+import { endorsingKey } from '../vault/age/index.ts';
 import {
   type EndorsedWriter,
   endorsementBytes,
+  endorsementKey,
   maxEndorsedWriters,
+  publicKeyOf,
   signEndorsement,
-} from '../vault/format/endorsement.ts';
-import { endorsementKey } from '../vault/format/keys.ts';
-import { publicKeyOf, writerId } from '../vault/format/signing.ts';
-import { publicKeyIn } from '../vault/writer/key-file.ts';
+  writerId,
+} from '../vault/format/index.ts';
+import { newestEndorsement } from '../vault/index.ts';
+import { publicKeyIn } from '../vault/writer/index.ts';
 import { namedByPeople } from './confirmed.ts';
 import type { OpenSystem } from './system.ts';
 

@@ -6,12 +6,9 @@ import { sentenceOf, whyOf } from '../core/errors.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { destinationUnreachable } from '../destinations/errors.ts';
 import { openDestination } from '../destinations/registry.ts';
-import { vaultMissing } from '../vault/errors.ts';
-import { VAULT_KEY } from '../vault/format/keys.ts';
-import type { Damage } from '../vault/hold/fetch-sound.ts';
-import { openVault } from '../vault/open.ts';
-import type { Trust } from '../vault/trust.ts';
-import type { VaultReader } from '../vault/vault.ts';
+import { VAULT_KEY } from '../vault/format/index.ts';
+import type { Damage } from '../vault/hold/index.ts';
+import { openVault, type Trust, type VaultReader, vaultMissing } from '../vault/index.ts';
 import { destinationOptions } from './destination-options.ts';
 import { noVaultThere } from './errors.ts';
 

@@ -1,6 +1,5 @@
 import type { Hearing } from '../ledger/standing.ts';
-import { keysOf } from '../vault/trust.ts';
-import type { VaultReader } from '../vault/vault.ts';
+import { keysOf, type VaultReader } from '../vault/index.ts';
 import { ownKey } from './known-writers.ts';
 import type { OpenSystem } from './system.ts';
 

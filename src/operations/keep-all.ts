@@ -10,15 +10,19 @@ import { inState } from '../host/state-names.ts';
 import { foldLedger } from '../ledger/decisions.ts';
 import { readLedger } from '../ledger/read.ts';
 import { planFor } from '../retention/index.ts';
-import { type LogSpan, parseKey } from '../vault/format/keys.ts';
-import { baseOf } from '../vault/format/record.ts';
-import { allAt } from '../vault/hold/listing.ts';
-import type { WithNeeds } from '../vault/hold/needs.ts';
+import { baseOf, type LogSpan, parseKey } from '../vault/format/index.ts';
+import { allAt, type WithNeeds } from '../vault/hold/index.ts';
+import {
+  isDoubtful,
+  isKnownWriter,
+  isOurs,
+  knownById,
+  openVault,
+  type RestorePoint,
+  type VaultReader,
+} from '../vault/index.ts';
 import { isKeptSmall, type KeptLocks, type KeptRestorePoint, keepLocks, lockNeeds } from '../vault/keep/index.ts';
-import { openVault } from '../vault/open.ts';
-import { unreadLists } from '../vault/prune/prune.ts';
-import { isDoubtful, isKnownWriter, isOurs, knownById } from '../vault/trust.ts';
-import type { RestorePoint, VaultReader } from '../vault/vault.ts';
+import { unreadLists } from '../vault/prune/index.ts';
 import { trustOf, trustToRemove } from './known-writers.ts';
 import { noteInLedger } from './note-in-ledger.ts';
 import type { OpenSystem } from './system.ts';

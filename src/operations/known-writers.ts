@@ -7,9 +7,8 @@ import type { KnownWriter } from '../core/known-writer.ts';
 import { writeStateFile } from '../host/state-file.ts';
 import { noteState } from '../host/state-folder.ts';
 import { inState } from '../host/state-names.ts';
-import { keysOf, type Trust } from '../vault/trust.ts';
-import type { VaultReader } from '../vault/vault.ts';
-import { publicKeyIn } from '../vault/writer/key-file.ts';
+import { keysOf, type Trust, type VaultReader } from '../vault/index.ts';
+import { publicKeyIn } from '../vault/writer/index.ts';
 import { namedByPeople, wasRestored } from './confirmed.ts';
 import { knownWritersDamaged } from './errors.ts';
 

@@ -1,5 +1,5 @@
 import type { System } from '../config/system.ts';
-import type { OpenVaultOptions } from '../vault/open.ts';
+import type { OpenVaultOptions } from '../vault/index.ts';
 import { addressed } from './find-vault.ts';
 import { isKnownVault } from './known-writers.ts';
 

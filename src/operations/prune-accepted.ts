@@ -1,8 +1,8 @@
 import type { Run } from '../core/run.ts';
 import { countOf } from '../core/size.ts';
 import type { PruneLedger } from '../ledger/decisions.ts';
-import { gapsIn, type PruneFacts } from '../vault/prune/decide.ts';
-import type { Suspect } from '../vault/vault.ts';
+import type { Suspect } from '../vault/index.ts';
+import { gapsIn, type PruneFacts } from '../vault/prune/index.ts';
 
 /** So many keys fit into one entry of the ledger with room to spare; what is over waits for the next prune that accepts. */
 const mostJunk = 50_000;

@@ -1,13 +1,9 @@
 import { isRetiredWriter, type PruneLedger } from '../ledger/decisions.ts';
 import type { RetentionPlan } from '../retention/index.ts';
-import { writerId } from '../vault/format/signing.ts';
-import { namedByRecord, type WithNeeds } from '../vault/hold/needs.ts';
-import type { PruneFacts } from '../vault/prune/decide.ts';
-import type { LogFacts } from '../vault/prune/logs.ts';
-import type { Place } from '../vault/prune/place.ts';
-import { prunePointOf } from '../vault/prune/prune.ts';
-import { knownById, type Trust } from '../vault/trust.ts';
-import type { RestorePoint } from '../vault/vault.ts';
+import { writerId } from '../vault/format/index.ts';
+import { namedByRecord, type WithNeeds } from '../vault/hold/index.ts';
+import { knownById, type RestorePoint, type Trust } from '../vault/index.ts';
+import { type LogFacts, type Place, type PruneFacts, prunePointOf } from '../vault/prune/index.ts';
 
 interface FactParts {
   readonly places: readonly Place[];

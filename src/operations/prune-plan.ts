@@ -6,14 +6,17 @@ import type { Destination } from '../destinations/destination.ts';
 import { foldLedger, type PruneLedger } from '../ledger/decisions.ts';
 import { readLedger } from '../ledger/read.ts';
 import { floodIn, lastPruneMs, planFor, type RetentionPlan, tooLarge } from '../retention/index.ts';
-import { pruneUnwritten } from '../vault/errors.ts';
-import type { LedgerObject } from '../vault/format/ledger.ts';
-import { openVault } from '../vault/open.ts';
-import type { PruneFacts } from '../vault/prune/decide.ts';
-import { type PrunePlan, type PruneSurvey, planPrune, refuseNewer, surveyVault } from '../vault/prune/prune.ts';
-import { sparsePacks } from '../vault/prune/sparse.ts';
-import { isOurs, isStrange } from '../vault/trust.ts';
-import type { Suspect, VaultReader } from '../vault/vault.ts';
+import type { LedgerObject } from '../vault/format/index.ts';
+import { isOurs, isStrange, openVault, pruneUnwritten, type Suspect, type VaultReader } from '../vault/index.ts';
+import {
+  type PruneFacts,
+  type PrunePlan,
+  type PruneSurvey,
+  planPrune,
+  refuseNewer,
+  sparsePacks,
+  surveyVault,
+} from '../vault/prune/index.ts';
 import { meetWriters, trustOf, trustToRemove } from './known-writers.ts';
 import { type Accepted, acceptedOf, notAccepted, nothingAccepted } from './prune-accepted.ts';
 import { factsOf, firstStoredMs, wholeAt } from './prune-facts.ts';

@@ -1,10 +1,8 @@
 import { countOf, formatSize } from '../core/size.ts';
-import { createIds } from '../vault/format/ids.ts';
-import { createIdSet } from '../vault/hold/id-set.ts';
-import type { WithNeeds } from '../vault/hold/needs.ts';
-import type { Place } from '../vault/prune/place.ts';
-import { isStrange } from '../vault/trust.ts';
-import type { RestorePoint } from '../vault/vault.ts';
+import { createIds } from '../vault/format/index.ts';
+import { createIdSet, type WithNeeds } from '../vault/hold/index.ts';
+import { isStrange, type RestorePoint } from '../vault/index.ts';
+import type { Place } from '../vault/prune/index.ts';
 
 /** What strangers' records hold up: they are kept, with what they alone name, until a person says whose they are. */
 export interface Strangers {

@@ -4,16 +4,22 @@ import type { Run } from '../core/run.ts';
 import { inState } from '../host/state-names.ts';
 import { nextCheckpoint, passedEntries, removeEntries, usualCheckpoints } from '../ledger/checkpoint.ts';
 import { freedBy, pruneFlood, type RetentionPlan } from '../retention/index.ts';
-import type { LedgerObject } from '../vault/format/ledger.ts';
-import type { SomeIds } from '../vault/hold/id-set.ts';
-import type { PruneFacts, SweepPlan } from '../vault/prune/decide.ts';
-import { removeDeadIndexes } from '../vault/prune/indexes.ts';
-import { type LockedNow, lockedNow } from '../vault/prune/locked.ts';
-import type { Place } from '../vault/prune/place.ts';
-import { type Pruned, planSweep, pruneVault } from '../vault/prune/prune.ts';
-import type { Swept } from '../vault/prune/sweep.ts';
-import type { RestorePoint, Suspect, VaultReader } from '../vault/vault.ts';
-import { writerKeys } from '../vault/writer/keys.ts';
+import type { LedgerObject } from '../vault/format/index.ts';
+import type { SomeIds } from '../vault/hold/index.ts';
+import type { RestorePoint, Suspect, VaultReader } from '../vault/index.ts';
+import {
+  type LockedNow,
+  lockedNow,
+  type Place,
+  type Pruned,
+  type PruneFacts,
+  planSweep,
+  pruneVault,
+  removeDeadIndexes,
+  type SweepPlan,
+  type Swept,
+} from '../vault/prune/index.ts';
+import { writerKeys } from '../vault/writer/index.ts';
 import { keepBeforePrune } from './keep.ts';
 import { trustToRemove } from './known-writers.ts';
 import { noteInLedger } from './note-in-ledger.ts';

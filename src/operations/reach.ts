@@ -1,9 +1,7 @@
 import { LifeboatError, sentenceOf } from '../core/errors.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { destinationUnreachable } from '../destinations/errors.ts';
-import { vaultMissing } from '../vault/errors.ts';
-import { openVault } from '../vault/open.ts';
-import type { VaultReader } from '../vault/vault.ts';
+import { openVault, type VaultReader, vaultMissing } from '../vault/index.ts';
 import { trustOf } from './known-writers.ts';
 import { oursAmong } from './our-vault.ts';
 import type { OpenSystem } from './system.ts';

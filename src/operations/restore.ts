@@ -1,10 +1,18 @@
 import type { Run } from '../core/run.ts';
 import type { Restored } from '../sources/source.ts';
-import { restorePointMissing, writerUnknown } from '../vault/errors.ts';
-import type { Damage } from '../vault/hold/fetch-sound.ts';
-import { type Choice, chooseNewest, type PassedOver, tellPassedOver } from '../vault/newest.ts';
-import { isStrange, keysOf } from '../vault/trust.ts';
-import type { RestorePoint, VaultReader } from '../vault/vault.ts';
+import type { Damage } from '../vault/hold/index.ts';
+import {
+  type Choice,
+  chooseNewest,
+  isStrange,
+  keysOf,
+  type PassedOver,
+  type RestorePoint,
+  restorePointMissing,
+  tellPassedOver,
+  type VaultReader,
+  writerUnknown,
+} from '../vault/index.ts';
 import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';
 

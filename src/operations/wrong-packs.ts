@@ -3,7 +3,7 @@ import type { Destination } from '../destinations/destination.ts';
 import { openLedgerCache } from '../ledger/cache.ts';
 import { newestEntries } from '../ledger/read.ts';
 import { mayCallWrong, mostNamed, wrongPacksOf } from '../ledger/wrong-packs.ts';
-import type { Trust } from '../vault/trust.ts';
+import type { Trust } from '../vault/index.ts';
 import type { WrongPack } from '../vault/verify/index.ts';
 import { noteIfPossible } from './note-in-ledger.ts';
 import type { OpenSystem } from './system.ts';

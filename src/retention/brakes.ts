@@ -4,10 +4,8 @@ import type { LifeboatError } from '../core/errors.ts';
 import { intervalFor } from '../core/objectives.ts';
 import { defaultRetention, keepSet } from '../core/retention.ts';
 import { newestNumber } from '../vault/generations/index.ts';
-import { pointsOf } from '../vault/of-system.ts';
-import type { Marks, PruneFacts } from '../vault/prune/decide.ts';
-import type { Place } from '../vault/prune/place.ts';
-import type { RestorePoint } from '../vault/vault.ts';
+import { pointsOf, type RestorePoint } from '../vault/index.ts';
+import type { Marks, Place, PruneFacts } from '../vault/prune/index.ts';
 import { largeText, pruneFlood, pruneTooLarge } from './errors.ts';
 
 /** What may go in one run without being asked for. */

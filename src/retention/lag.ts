@@ -1,9 +1,8 @@
 import type { DestinationConfig } from '../config/system.ts';
 import type { PruneLedger } from '../ledger/decisions.ts';
-import { recordHash } from '../vault/format/record.ts';
-import { createIdSet } from '../vault/hold/id-set.ts';
-import type { NeedsReader } from '../vault/hold/needs.ts';
-import type { RestorePoint } from '../vault/vault.ts';
+import { recordHash } from '../vault/format/index.ts';
+import { createIdSet, type NeedsReader } from '../vault/hold/index.ts';
+import type { RestorePoint } from '../vault/index.ts';
 
 /** The destinations without which no restore point is protected. */
 export function requiredNames(destinations: Readonly<Record<string, DestinationConfig>>): string[] {

@@ -6,13 +6,9 @@ import { largestOf } from '../core/extremes.ts';
 import { intervalFor } from '../core/objectives.ts';
 import { defaultRetention, type Retention } from '../core/retention.ts';
 import { emptyLedger, isRetiredWriter, type PruneLedger, settledKey } from '../ledger/decisions.ts';
-import { createIds } from '../vault/format/ids.ts';
-import { writerId } from '../vault/format/signing.ts';
-import { createIdSet } from '../vault/hold/id-set.ts';
-import type { WithNeeds } from '../vault/hold/needs.ts';
-import { pointsOf } from '../vault/of-system.ts';
-import { isDoubtful, isStrange } from '../vault/trust.ts';
-import type { RestorePoint, RestorePoints } from '../vault/vault.ts';
+import { createIds, writerId } from '../vault/format/index.ts';
+import { createIdSet, type WithNeeds } from '../vault/hold/index.ts';
+import { isDoubtful, isStrange, pointsOf, type RestorePoint, type RestorePoints } from '../vault/index.ts';
 import { type Keepable, keptPoints, type Reason } from './kept-points.ts';
 import { allowanceOf, measuredPoints } from './weigh.ts';
 

@@ -3,10 +3,8 @@ import { type Allowance, type Measured, rowsOf, samplesOf, type Weighed, weigh }
 import type { Expectations } from '../core/expectations.ts';
 import { type Acceptance, dataLost } from '../ledger/acceptances.ts';
 import { engineOf } from '../sources/engines.ts';
-import type { SnapshotRecord } from '../vault/format/record.ts';
-import { pointsOf } from '../vault/of-system.ts';
-import { isDoubtful } from '../vault/trust.ts';
-import type { RestorePoint } from '../vault/vault.ts';
+import type { SnapshotRecord } from '../vault/format/index.ts';
+import { isDoubtful, pointsOf, type RestorePoint } from '../vault/index.ts';
 
 /** What the rule needs to know of one dataset, besides its restore points. */
 export interface Settled {

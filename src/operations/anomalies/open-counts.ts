@@ -1,5 +1,5 @@
 import { type Measured, rowsOf, samplesOf } from '../../core/anomalies.ts';
-import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
+import type { RestorePoint, VaultReader } from '../../vault/index.ts';
 
 /** Manifests that are opened: the first, the newest, and the largest by what the vault shows. */
 const mostOpened = 12;

@@ -1,7 +1,7 @@
 import { type Acceptance, readAcceptances } from '../../ledger/acceptances.ts';
 import { type Proofs, readProofs } from '../../ledger/proofs.ts';
 import type { Settled } from '../../retention/index.ts';
-import type { VaultReader } from '../../vault/vault.ts';
+import type { VaultReader } from '../../vault/index.ts';
 import { hearingOf } from '../hearing.ts';
 import type { OpenSystem } from '../system.ts';
 

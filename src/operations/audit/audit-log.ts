@@ -2,8 +2,8 @@ import type { Destination } from '../../destinations/destination.ts';
 import { openLedgerCache } from '../../ledger/cache.ts';
 import { openDetails } from '../../ledger/details.ts';
 import { newestEntries } from '../../ledger/read.ts';
-import type { LedgerRecord } from '../../vault/format/ledger.ts';
-import { isOurs, type Trust } from '../../vault/trust.ts';
+import type { LedgerRecord } from '../../vault/format/index.ts';
+import { isOurs, type Trust } from '../../vault/index.ts';
 import type { Who } from '../note-in-ledger.ts';
 
 export interface AuditRequest {

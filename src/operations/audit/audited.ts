@@ -1,8 +1,8 @@
 import { LifeboatError } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { BackupBody, KeyBody, RestoreBody, RestoredBody } from '../../ledger/bodies.ts';
-import { padme } from '../../vault/format/toc.ts';
-import { passedOverEvidence } from '../../vault/newest.ts';
+import { padme } from '../../vault/format/index.ts';
+import { passedOverEvidence } from '../../vault/index.ts';
 import { type BackupOutcome, type BackupRequest, backUp } from '../backup.ts';
 import { type RecoverOutcome, type RecoverRequest, recover } from '../bootstrap/recover.ts';
 import { confirmConfiguration } from '../confirmed.ts';

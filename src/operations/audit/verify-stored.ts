@@ -2,9 +2,9 @@ import { inState } from '../../host/state-names.ts';
 import { openLedgerCache } from '../../ledger/cache.ts';
 import { rememberedNewest } from '../../ledger/ledger.ts';
 import { type VerifiedLedger, verifyEvidence } from '../../ledger/verify.ts';
-import type { Damage } from '../../vault/hold/fetch-sound.ts';
-import { isOurs, isPruner } from '../../vault/trust.ts';
-import { publicKeyIn } from '../../vault/writer/key-file.ts';
+import type { Damage } from '../../vault/hold/index.ts';
+import { isOurs, isPruner } from '../../vault/index.ts';
+import { publicKeyIn } from '../../vault/writer/index.ts';
 import type { OpenSystem } from '../system.ts';
 
 /** The ledger of a system's vault, over all destinations, held against what this host knows of its own chain's end. */

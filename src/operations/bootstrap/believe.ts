@@ -1,9 +1,8 @@
 import type { Vouched } from '../../keys/vouched.ts';
-import { endorsingKey } from '../../vault/age/endorsing-key.ts';
-import { newestEndorsement } from '../../vault/endorsements.ts';
-import { publicKeyOf } from '../../vault/format/signing.ts';
-import type { Damage } from '../../vault/hold/fetch-sound.ts';
-import type { VaultReader } from '../../vault/vault.ts';
+import { endorsingKey } from '../../vault/age/index.ts';
+import { publicKeyOf } from '../../vault/format/index.ts';
+import type { Damage } from '../../vault/hold/index.ts';
+import { newestEndorsement, type VaultReader } from '../../vault/index.ts';
 import { keyOfAnotherVault, writersUnclear } from './errors.ts';
 import type { SurveyedSystem, SurveyedWriter } from './survey.ts';
 

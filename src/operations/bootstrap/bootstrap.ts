@@ -7,11 +7,16 @@ import { configurationDataset } from '../../core/configuration-dataset.ts';
 import type { Run } from '../../core/run.ts';
 import { ownStateFolder } from '../../host/state-folder.ts';
 import type { KeyBody } from '../../ledger/bodies.ts';
-import { recipientOf } from '../../vault/age/identity.ts';
-import type { Damage } from '../../vault/hold/fetch-sound.ts';
-import { type Choice, chooseNewest, tellPassedOver } from '../../vault/newest.ts';
-import { keysOf } from '../../vault/trust.ts';
-import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
+import { recipientOf } from '../../vault/age/index.ts';
+import type { Damage } from '../../vault/hold/index.ts';
+import {
+  type Choice,
+  chooseNewest,
+  keysOf,
+  type RestorePoint,
+  tellPassedOver,
+  type VaultReader,
+} from '../../vault/index.ts';
 import { readConfiguration } from '../configuration/read-back.ts';
 import { confirmConfiguration, noteRestored } from '../confirmed.ts';
 import { endorseWriters } from '../endorse.ts';

@@ -1,6 +1,6 @@
 import { maskPasswords } from '../../config/errors.ts';
 import { type ChangedLine, changedLines } from '../../core/line-diff.ts';
-import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
+import type { RestorePoint, VaultReader } from '../../vault/index.ts';
 import { readConfiguration, type StoredConfiguration } from '../configuration/read-back.ts';
 
 /** How a configuration differs from the one that was kept before it. */

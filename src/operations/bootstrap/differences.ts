@@ -5,8 +5,7 @@ import type { DatasetConfig, DestinationConfig, System } from '../../config/syst
 import { sentenceOf } from '../../core/errors.ts';
 import { openDestination } from '../../destinations/registry.ts';
 import { pathsOf, placeOf } from '../../sources/engines.ts';
-import { VAULT_KEY } from '../../vault/format/keys.ts';
-import { decodeVaultFile } from '../../vault/format/vault-file.ts';
+import { decodeVaultFile, VAULT_KEY } from '../../vault/format/index.ts';
 import { destinationOptions } from '../destination-options.ts';
 import type { PlacePlan } from './bring-back.ts';
 

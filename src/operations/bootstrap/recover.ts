@@ -4,9 +4,16 @@ import { type PlanStep, recoveryPlan } from '../../core/plan.ts';
 import type { Run } from '../../core/run.ts';
 import { targetNotEmpty } from '../../sources/errors.ts';
 import type { Contents, Restored, Source } from '../../sources/source.ts';
-import type { Damage } from '../../vault/hold/fetch-sound.ts';
-import { choiceOrNone, chooseNewest, type PassedOver, tellPassedOver } from '../../vault/newest.ts';
-import type { RestorePoint, RestorePoints, VaultReader } from '../../vault/vault.ts';
+import type { Damage } from '../../vault/hold/index.ts';
+import {
+  choiceOrNone,
+  chooseNewest,
+  type PassedOver,
+  type RestorePoint,
+  type RestorePoints,
+  tellPassedOver,
+  type VaultReader,
+} from '../../vault/index.ts';
 import { noSuchDataset } from '../errors.ts';
 import { recorded } from '../record-run.ts';
 import type { OpenSystem } from '../system.ts';

@@ -1,10 +1,8 @@
 import { configurationDataset } from '../../core/configuration-dataset.ts';
 import { freedBy } from '../../retention/index.ts';
-import { writerId } from '../../vault/format/signing.ts';
-import type { WithNeeds } from '../../vault/hold/needs.ts';
-import { newestOrNone } from '../../vault/newest.ts';
-import { pointsOf } from '../../vault/of-system.ts';
-import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
+import { writerId } from '../../vault/format/index.ts';
+import type { WithNeeds } from '../../vault/hold/index.ts';
+import { newestOrNone, pointsOf, type RestorePoint, type VaultReader } from '../../vault/index.ts';
 
 /** What a vault tells without any key. */
 export interface Survey {

@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import type { System } from '../../config/system.ts';
 import { canonicalJson } from '../../core/canonical-json.ts';
 import { comparePaths, pathFromText } from '../../core/paths.ts';
-import { sshPublicLine } from '../../vault/age/ssh/public-key.ts';
+import { sshPublicLine } from '../../vault/age/index.ts';
 import { storedPath } from './layout.ts';
 
 /** One file of the configuration, as it goes into a restore point. */

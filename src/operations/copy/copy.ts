@@ -12,6 +12,7 @@ import {
   type CopyPlan,
   completeVault,
   copyMissing,
+  lockCopier,
   planCopy,
   type SpreadRule,
   spreadRule,
@@ -20,14 +21,9 @@ import {
   wantedBy,
   withdrawnAt,
 } from '../../vault/copy/index.ts';
-import { vaultReplaced, vaultsDiffer } from '../../vault/errors.ts';
-import { VAULT_KEY } from '../../vault/format/keys.ts';
-import { decodeVaultFile } from '../../vault/format/vault-file.ts';
-import { type Sizes, sizesAt } from '../../vault/hold/listing.ts';
-import { lockCopier } from '../../vault/lock.ts';
-import { openVault } from '../../vault/open.ts';
-import { isOurs } from '../../vault/trust.ts';
-import type { VaultReader } from '../../vault/vault.ts';
+import { decodeVaultFile, VAULT_KEY } from '../../vault/format/index.ts';
+import { type Sizes, sizesAt } from '../../vault/hold/index.ts';
+import { isOurs, openVault, type VaultReader, vaultReplaced, vaultsDiffer } from '../../vault/index.ts';
 import { trustOf } from '../known-writers.ts';
 import { noteIfPossible } from '../note-in-ledger.ts';
 import { recorded } from '../record-run.ts';

@@ -5,7 +5,7 @@ import {
   destinationReadOnly,
   destinationUnreachable,
 } from '../../destinations/errors.ts';
-import { noDestination } from '../../vault/errors.ts';
+import { noDestination } from '../../vault/index.ts';
 import type { OpenSystem } from '../system.ts';
 
 /**

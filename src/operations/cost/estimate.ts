@@ -1,7 +1,7 @@
 import { dayMs } from '../../core/duration.ts';
 import { storageClass } from '../../core/storage-classes.ts';
-import type { WithNeeds } from '../../vault/hold/needs.ts';
-import type { RestorePoint } from '../../vault/vault.ts';
+import type { WithNeeds } from '../../vault/hold/index.ts';
+import type { RestorePoint } from '../../vault/index.ts';
 import type { Prices } from './prices.ts';
 import { type Amount, amountOf, objectsOf, type StoredObject } from './sizes.ts';
 

@@ -1,7 +1,6 @@
-import { listKey, manifestKey, packKey } from '../../vault/format/keys.ts';
-import { listBytesOf } from '../../vault/format/pack-list.ts';
-import type { WithNeeds } from '../../vault/hold/needs.ts';
-import type { RestorePoint } from '../../vault/vault.ts';
+import { listBytesOf, listKey, manifestKey, packKey } from '../../vault/format/index.ts';
+import type { WithNeeds } from '../../vault/hold/index.ts';
+import type { RestorePoint } from '../../vault/index.ts';
 
 export interface StoredObject {
   readonly isPack: boolean;

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import type { Run } from '../../core/run.ts';
 import { sandboxNotIsolated } from '../../sandbox/errors.ts';
 import { engineOf, placeOf } from '../../sources/engines.ts';
-import type { RestorePoint } from '../../vault/vault.ts';
+import type { RestorePoint } from '../../vault/index.ts';
 import type { Copy, Drill } from './parts.ts';
 
 /** Restores one dataset into the sandbox. Whatever its source throws rises unchanged. */

@@ -1,8 +1,14 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
-import { restorePointDoubtful, restorePointMissing } from '../../vault/errors.ts';
-import { chooseNewest, type PassedOver, tellPassedOver } from '../../vault/newest.ts';
-import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
+import {
+  chooseNewest,
+  type PassedOver,
+  type RestorePoint,
+  restorePointDoubtful,
+  restorePointMissing,
+  tellPassedOver,
+  type VaultReader,
+} from '../../vault/index.ts';
 import { noSuchDataset } from '../errors.ts';
 import type { DrillOptions, DrillParts } from './parts.ts';
 

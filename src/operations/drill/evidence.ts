@@ -6,9 +6,7 @@ import { openDetails } from '../../ledger/details.ts';
 import { drillBodyOf, restoreBodyOf } from '../../ledger/evidence-shape.ts';
 import { byTime, newestEntries } from '../../ledger/read.ts';
 import { type Hearing, type Standing, standingOf } from '../../ledger/standing.ts';
-import { ledgerDamaged } from '../../vault/format/errors.ts';
-import { ledgerKey } from '../../vault/format/keys.ts';
-import { decodeLedgerEntry, type LedgerRecord } from '../../vault/format/ledger.ts';
+import { decodeLedgerEntry, type LedgerRecord, ledgerDamaged, ledgerKey } from '../../vault/format/index.ts';
 import { noSuchEvidence } from './errors.ts';
 
 interface EvidenceLine {

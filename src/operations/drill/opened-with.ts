@@ -1,8 +1,8 @@
 import type { DrillEvidence } from '../../core/evidence.ts';
 import { printOf } from '../../core/recipient-print.ts';
 import type { Run } from '../../core/run.ts';
-import { recipientOf } from '../../vault/age/identity.ts';
-import { tryKey } from '../../vault/read/opens.ts';
+import { recipientOf } from '../../vault/age/index.ts';
+import { tryKey } from '../../vault/read/index.ts';
 import type { Found } from './choose.ts';
 import type { DrillParts } from './parts.ts';
 

@@ -6,7 +6,7 @@ import type { RecoveryPlan } from '../../core/plan.ts';
 import type { Isolation, Sandbox } from '../../sandbox/sandbox.ts';
 import type { Rehearsed } from '../../sources/engine.ts';
 import type { Contents, Measurement, Source } from '../../sources/source.ts';
-import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
+import type { RestorePoint, VaultReader } from '../../vault/index.ts';
 import type { Scope } from './choose.ts';
 
 /** What a drill works with. */

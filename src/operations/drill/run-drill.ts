@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Run } from '../../core/run.ts';
 import { inState } from '../../host/state-names.ts';
 import type { Source } from '../../sources/source.ts';
-import { fingerprintOf, writerKeys } from '../../vault/writer/keys.ts';
+import { fingerprintOf, writerKeys } from '../../vault/writer/index.ts';
 import { endorseWriters } from '../endorse.ts';
 import { noteInLedger } from '../note-in-ledger.ts';
 import { recorded } from '../record-run.ts';

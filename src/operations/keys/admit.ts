@@ -4,16 +4,19 @@ import { plainRecipient, printOf } from '../../core/recipient-print.ts';
 import type { Run } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
 import type { Destination } from '../../destinations/destination.ts';
-import { secretOf } from '../../vault/age/secret-bytes.ts';
-import { sealEpochKey, speakingKeyOf } from '../../vault/epochs/epoch.ts';
-import { believedEpochs, type GrantedEpoch, newestOf, openersOf } from '../../vault/epochs/grants.ts';
-import { openEpochs } from '../../vault/epochs/open.ts';
-import { encodeGrant } from '../../vault/format/grant.ts';
-import { epochKeyKey, grantKey } from '../../vault/format/keys.ts';
-import { sha256Hex } from '../../vault/hash.ts';
-import { putConfirmed } from '../../vault/hold/put-confirmed.ts';
-import { isKnownWriter } from '../../vault/trust.ts';
-import type { VaultReader } from '../../vault/vault.ts';
+import { secretOf } from '../../vault/age/index.ts';
+import {
+  believedEpochs,
+  type GrantedEpoch,
+  newestOf,
+  openEpochs,
+  openersOf,
+  sealEpochKey,
+  speakingKeyOf,
+} from '../../vault/epochs/index.ts';
+import { encodeGrant, epochKeyKey, grantKey } from '../../vault/format/index.ts';
+import { putConfirmed } from '../../vault/hold/index.ts';
+import { isKnownWriter, sha256Hex, type VaultReader } from '../../vault/index.ts';
 import { noteIfPossible } from '../note-in-ledger.ts';
 import type { OpenSystem } from '../system.ts';
 

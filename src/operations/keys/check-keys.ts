@@ -1,13 +1,11 @@
 import { sentenceOf } from '../../core/errors.ts';
 import { plainRecipient, printOf } from '../../core/recipient-print.ts';
 import type { Run } from '../../core/run.ts';
-import { recipientOf } from '../../vault/age/identity.ts';
-import { believedEpochs, openersOf } from '../../vault/epochs/grants.ts';
-import type { WithNeeds } from '../../vault/hold/needs.ts';
-import { newestOrNone } from '../../vault/newest.ts';
-import { tryKey } from '../../vault/read/opens.ts';
-import { isDoubtful } from '../../vault/trust.ts';
-import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
+import { recipientOf } from '../../vault/age/index.ts';
+import { believedEpochs, openersOf } from '../../vault/epochs/index.ts';
+import type { WithNeeds } from '../../vault/hold/index.ts';
+import { isDoubtful, newestOrNone, type RestorePoint, type VaultReader } from '../../vault/index.ts';
+import { tryKey } from '../../vault/read/index.ts';
 import { endorseWriters } from '../endorse.ts';
 import type { OpenSystem } from '../system.ts';
 

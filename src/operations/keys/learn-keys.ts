@@ -8,8 +8,7 @@ import { openLedgerCache } from '../../ledger/cache.ts';
 import { drillBodyOf } from '../../ledger/evidence-shape.ts';
 import { newestEntries } from '../../ledger/read.ts';
 import { standingOf } from '../../ledger/standing.ts';
-import { isKnownWriter, mayProve } from '../../vault/trust.ts';
-import type { VaultReader } from '../../vault/vault.ts';
+import { isKnownWriter, mayProve, type VaultReader } from '../../vault/index.ts';
 import { hearingOf } from '../hearing.ts';
 import type { OpenSystem } from '../system.ts';
 

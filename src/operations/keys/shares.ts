@@ -7,8 +7,7 @@ import { splitImpossible } from '../../keys/errors.ts';
 import { parseShare, type Share } from '../../keys/share.ts';
 import { type SheetFacts, sheetHtml, sheetText } from '../../keys/sheet.ts';
 import { combineShares, type NamedShare, type SplitRequest, splitSecret } from '../../keys/split.ts';
-import { isSshIdentity, recipientOf } from '../../vault/age/identity.ts';
-import { identityOf, secretOf } from '../../vault/age/secret-bytes.ts';
+import { identityOf, isSshIdentity, recipientOf, secretOf } from '../../vault/age/index.ts';
 
 export const sheetsUnwritten = defineError({
   code: 'sheets-unwritten',

@@ -1,7 +1,7 @@
 import type { System } from '../../config/system.ts';
 import { inState } from '../../host/state-names.ts';
 import type { Vouched } from '../../keys/vouched.ts';
-import { writerIn } from '../../vault/writer/key-file.ts';
+import { writerIn } from '../../vault/writer/index.ts';
 import { namedByPeople } from '../confirmed.ts';
 
 /**

@@ -13,10 +13,16 @@ import { type Acceptance, dataLost } from '../../ledger/acceptances.ts';
 import type { Proofs } from '../../ledger/proofs.ts';
 import type { Lag } from '../../retention/index.ts';
 import { missingFor } from '../../retention/index.ts';
-import { spoiledCodes } from '../../vault/hold/fetch-sound.ts';
-import { choiceOrNone, countsAgainst, newestOrNone, type PassedOver, passedOverWords } from '../../vault/newest.ts';
-import { isStrange } from '../../vault/trust.ts';
-import type { RestorePoint } from '../../vault/vault.ts';
+import { spoiledCodes } from '../../vault/hold/index.ts';
+import {
+  choiceOrNone,
+  countsAgainst,
+  isStrange,
+  newestOrNone,
+  type PassedOver,
+  passedOverWords,
+  type RestorePoint,
+} from '../../vault/index.ts';
 import { lossHelp, lossSentence, nothingToCompare } from '../anomalies/words.ts';
 import { destinationNew, type Trouble } from '../reach.ts';
 import { assessDestinations, copyTroubles, since } from './copies.ts';

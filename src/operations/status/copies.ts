@@ -5,7 +5,7 @@ import { roughDuration } from '../../core/duration.ts';
 import { formatMoment } from '../../core/moment.ts';
 import { countOf, formatSize } from '../../core/size.ts';
 import type { Lag } from '../../retention/index.ts';
-import type { RestorePoint } from '../../vault/vault.ts';
+import type { RestorePoint } from '../../vault/index.ts';
 import { copiesLagging } from '../copy/errors.ts';
 import type { DestinationStatus, StatusTrouble } from './status.ts';
 

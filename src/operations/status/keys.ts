@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { recipientLabels } from '../../config/recipient-labels.ts';
 import { dayMs, roughDuration } from '../../core/duration.ts';
 import { printOf, shortRecipient } from '../../core/recipient-print.ts';
-import type { VaultReader } from '../../vault/vault.ts';
+import type { VaultReader } from '../../vault/index.ts';
 import { type KeyFact, learnKeys } from '../keys/learn-keys.ts';
 import type { OpenSystem } from '../system.ts';
 import type { KeyStatus, StatusTrouble, SystemStatus } from './status.ts';

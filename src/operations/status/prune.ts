@@ -8,13 +8,17 @@ import { openLedgerCache } from '../../ledger/cache.ts';
 import { foldLedger, isRetiredWriter, type PruneLedger } from '../../ledger/decisions.ts';
 import { newestEntries } from '../../ledger/read.ts';
 import { freedBy, planFor, pruneFlood, pruneTooLarge } from '../../retention/index.ts';
-import { pruneMet, pruneSuspect } from '../../vault/errors.ts';
-import type { LedgerObject } from '../../vault/format/ledger.ts';
-import { writerId } from '../../vault/format/signing.ts';
+import { type LedgerObject, writerId } from '../../vault/format/index.ts';
 import type { Generations } from '../../vault/generations/index.ts';
-import { graceMs } from '../../vault/prune-rules.ts';
-import { isOurs, isStrange } from '../../vault/trust.ts';
-import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
+import {
+  graceMs,
+  isOurs,
+  isStrange,
+  pruneMet,
+  pruneSuspect,
+  type RestorePoint,
+  type VaultReader,
+} from '../../vault/index.ts';
 import { since } from './copies.ts';
 import type { PruneStatus, PruneWait, StatusTrouble, SystemStatus } from './status.ts';
 

@@ -3,7 +3,7 @@ import type { Weighed } from '../../core/anomalies.ts';
 import type { Problem } from '../../core/run.ts';
 import type { ThreeTwoOne } from '../../core/three-two-one.ts';
 import type { Acceptance } from '../../ledger/acceptances.ts';
-import type { PassedOver } from '../../vault/newest.ts';
+import type { PassedOver } from '../../vault/index.ts';
 
 /** How things stand. The document of `lifeboat status --json`: fields are added, never renamed. */
 export interface SystemStatus {

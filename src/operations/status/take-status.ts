@@ -6,10 +6,14 @@ import { emptyLedger, type PruneLedger } from '../../ledger/decisions.ts';
 import { type Proofs, readProofs } from '../../ledger/proofs.ts';
 import { isLagging, type Lag, lagsOf, measuredPoints, planFor, weighPoints } from '../../retention/index.ts';
 import { listGenerations } from '../../vault/generations/index.ts';
-import { newestOrNone } from '../../vault/newest.ts';
-import { pointsOf } from '../../vault/of-system.ts';
-import { isKnownWriter, type Trust } from '../../vault/trust.ts';
-import type { RestorePoint, VaultReader } from '../../vault/vault.ts';
+import {
+  isKnownWriter,
+  newestOrNone,
+  pointsOf,
+  type RestorePoint,
+  type Trust,
+  type VaultReader,
+} from '../../vault/index.ts';
 import { readCounts } from '../anomalies/known-counts.ts';
 import { provedPoint } from '../anomalies/settled.ts';
 import { hearingOf } from '../hearing.ts';

@@ -1,8 +1,6 @@
 import { countOf } from '../../core/size.ts';
-import { clockDisputes } from '../../vault/clocks.ts';
-import { spoiledCodes } from '../../vault/hold/fetch-sound.ts';
-import type { Doubt } from '../../vault/trust.ts';
-import type { RestorePoint } from '../../vault/vault.ts';
+import { spoiledCodes } from '../../vault/hold/index.ts';
+import { clockDisputes, type Doubt, type RestorePoint } from '../../vault/index.ts';
 import type { Trouble } from '../reach.ts';
 import type { StatusTrouble } from './status.ts';
 

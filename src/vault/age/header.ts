@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { plainRecipient } from '../../core/recipient-print.ts';
 import { headerDamaged, noIdentityFits } from './errors.ts';
 import { identityFor, recipientFor } from './identity.ts';
-import { plainRecipient } from '../../core/recipient-print.ts';
 import { bytesOfUnpadded, derivedKey, FILE_KEY_SIZE, type Identity, type Stanza, unpadded } from './stanza.ts';
 
 /** No header of ours comes near: about 100 bytes a recipient, for a long RSA key up to 3000. */

@@ -1,8 +1,7 @@
 import { sentenceOf } from '../../core/errors.ts';
 import { identityInvalid, passphraseWrong } from './errors.ts';
 import { parseIdentityFile, sshIdentityText } from './identity.ts';
-import { isAgeFile, openProtected } from './passphrase.ts';
-import { type AskPassphrase, readPrivateKey, WrongPassphrase } from './ssh/private-key.ts';
+import type { AskPassphrase } from './ssh/private-key.ts';
 
 export interface OpenedIdentityFile {
   readonly identities: readonly string[];
@@ -16,6 +15,7 @@ export interface OpenedIdentityFile {
  * @throws `identity-invalid`, `passphrase-wrong`, `header-damaged`, `stream-damaged`
  */
 export async function openIdentityFile(file: Uint8Array, of: string, ask: AskPassphrase): Promise<OpenedIdentityFile> {
+  const { isAgeFile, openProtected } = await import('./passphrase.ts');
   const plain = isAgeFile(file) ? await openProtected(file, await ask(), of) : file;
   const text = Buffer.from(plain).toString('utf8');
   const isSsh = /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text);
@@ -23,6 +23,7 @@ export async function openIdentityFile(file: Uint8Array, of: string, ask: AskPas
 }
 
 async function readSsh(pem: string, of: string, ask: AskPassphrase): Promise<string> {
+  const { readPrivateKey, WrongPassphrase } = await import('./ssh/private-key.ts');
   try {
     return sshIdentityText(await readPrivateKey(pem, ask));
   } catch (error) {

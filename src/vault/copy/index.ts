@@ -1,4 +1,5 @@
 /** Filling a place from others: what it lacks, what may go there, and bringing it. */
+export { lockCopier } from '../lock.ts';
 export { completeVault } from './complete-vault.ts';
 export { type Copied, copyMissing } from './copy-missing.ts';
 export { type CopyPlan, planCopy, type Wanted } from './plan.ts';

@@ -4,7 +4,7 @@ import { sentenceOf } from '../../core/errors.ts';
 import { writerKeysDamaged } from '../errors.ts';
 import { publicKeyOf } from '../format/signing.ts';
 
-/** What a writing host keeps of its keys. Read without age's ciphers, which take longer to load than `status` may take. */
+/** What a writing host keeps of its keys. */
 const shape = z.strictObject({
   format: z.literal(1),
   vault: z.string(),

@@ -1,6 +1,5 @@
 import { hourMs, minuteMs, roughDuration } from '../../../core/duration.ts';
-import { countsAgainst, type PassedOver, passedOverWords } from '../../../vault/newest.ts';
-import type { RestorePoint } from '../../../vault/vault.ts';
+import { countsAgainst, type PassedOver, passedOverWords, type RestorePoint } from '../../../vault/index.ts';
 import { timeOf } from '../choose.ts';
 import type { Finding } from '../parts.ts';
 

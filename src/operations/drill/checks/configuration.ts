@@ -2,7 +2,7 @@ import { parseSystem } from '../../../config/load.ts';
 import { configurationDataset } from '../../../core/configuration-dataset.ts';
 import type { Run } from '../../../core/run.ts';
 import { countOf } from '../../../core/size.ts';
-import { newestOrNone } from '../../../vault/newest.ts';
+import { newestOrNone } from '../../../vault/index.ts';
 import { readConfiguration } from '../../configuration/read-back.ts';
 import type { Drill, Rehearsal } from '../parts.ts';
 import { conductCheck } from '../results.ts';

@@ -1,6 +1,6 @@
 import type { FreshnessCheck } from '../../../config/system.ts';
 import { roughDuration } from '../../../core/duration.ts';
-import { aheadToleranceMs } from '../../../vault/trust.ts';
+import { aheadToleranceMs } from '../../../vault/index.ts';
 import { timeOf } from '../choose.ts';
 import type { Copy, Finding } from '../parts.ts';
 import { firstRow } from '../query.ts';

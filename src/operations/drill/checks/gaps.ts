@@ -1,5 +1,5 @@
 import { gapsIn, gapWords, isUnread } from '../../../core/gaps.ts';
-import type { RestorePoint } from '../../../vault/vault.ts';
+import type { RestorePoint } from '../../../vault/index.ts';
 import type { Finding } from '../parts.ts';
 
 /**

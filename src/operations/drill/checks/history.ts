@@ -3,7 +3,7 @@ import { type Expectations, notComparedIn } from '../../../core/expectations.ts'
 import type { Run } from '../../../core/run.ts';
 import { measuredPoints, settledOf, weighPoints } from '../../../retention/index.ts';
 import type { Contents } from '../../../sources/source.ts';
-import type { RestorePoint } from '../../../vault/vault.ts';
+import type { RestorePoint } from '../../../vault/index.ts';
 import { noteCounts, readCounts } from '../../anomalies/known-counts.ts';
 import { openCounts, withCounts } from '../../anomalies/open-counts.ts';
 import { readSettled, type SettledPoints } from '../../anomalies/settled.ts';

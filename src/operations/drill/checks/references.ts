@@ -4,7 +4,7 @@ import { type BytePath, pathFromText } from '../../../core/paths.ts';
 import { countOf, formatCount } from '../../../core/size.ts';
 import { fillTemplate } from '../../../core/template.ts';
 import { queryTooSlow } from '../../../sources/errors.ts';
-import { startThread } from '../../../vault/threads.ts';
+import { startThread } from '../../../vault/index.ts';
 import type { Copy, Finding } from '../parts.ts';
 import { queryCopy } from '../query.ts';
 import type { Reference } from './inspect-file.ts';

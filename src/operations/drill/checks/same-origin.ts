@@ -1,5 +1,5 @@
 import type { Run } from '../../../core/run.ts';
-import type { RestorePoint } from '../../../vault/vault.ts';
+import type { RestorePoint } from '../../../vault/index.ts';
 import { movedWords, originOf } from '../../anomalies/origin.ts';
 import type { Copy, Drill } from '../parts.ts';
 import type { History } from './history.ts';

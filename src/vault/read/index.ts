@@ -1,0 +1,2 @@
+/** Whether a key opens what it should. */
+export { tryKey } from './opens.ts';
