@@ -74,6 +74,24 @@ describe('cost', () => {
     ]);
   });
 
+  test('the keys of epochs count: who reads a restore point back needs them too', async () => {
+    const { vault } = await harbor();
+    const points = await vault.withNeeds((await vault.pointsOfAll()).points);
+    const keyed = points.map((point) => ({
+      ...point,
+      needs: { ...point.needs, keys: [['e'.repeat(64), '1'.repeat(64), 600]] as const },
+    }));
+    const [uploads, database] = datasetSizes(keyed);
+    expect([uploads?.sharedBytes, database?.sharedBytes]).toEqual([unit + 600, unit + 600]);
+    const prices = {
+      className: 'STANDARD',
+      packs: pricesOf('AWS', 'STANDARD', {})!,
+      rest: pricesOf('AWS', 'STANDARD', {})!,
+    };
+    const [bare, whole] = [points, keyed].map((some) => restoreCost(some, 'STANDARD', prices));
+    expect([whole!.objects - bare!.objects, whole!.bytes - bare!.bytes]).toEqual([1, 600]);
+  });
+
   test('a month before and after a prune, by the price of the configuration or of the table, and nothing where neither knows', async () => {
     const { system, vault } = await harbor();
     const { destinations, total, totalAfterPrune } = await costOf(system, vault, {});

@@ -1,5 +1,5 @@
-import { listBytesOf, listKey, manifestKey, packKey } from '../../vault/format/index.ts';
-import type { WithNeeds } from '../../vault/hold/index.ts';
+import { folders } from '../../vault/format/index.ts';
+import { neededTogether, type WithNeeds } from '../../vault/hold/index.ts';
 import type { RestorePoint } from '../../vault/index.ts';
 
 export interface StoredObject {
@@ -7,15 +7,13 @@ export interface StoredObject {
   readonly sizeBytes: number;
 }
 
-/** What restore points keep stored, from what needs no key: packs, manifests and lists, by key. */
+/** What restore points keep stored, by key: from records and lists, which need no key to be read. */
 export function objectsOf(points: ReadonlyArray<WithNeeds<RestorePoint>>): Map<string, StoredObject> {
-  const objects = new Map<string, StoredObject>();
-  for (const { manifest, lists, packs } of points.map(({ needs }) => needs)) {
-    objects.set(manifestKey(manifest[0]), { isPack: false, sizeBytes: manifest[1] });
-    for (const [id, count] of lists) objects.set(listKey(id), { isPack: false, sizeBytes: listBytesOf(count) });
-    for (const [id, sizeBytes] of packs) objects.set(packKey(id), { isPack: true, sizeBytes });
-  }
-  return objects;
+  const sized = neededTogether(points).map(([key, sizeBytes]): [string, StoredObject] => [
+    key,
+    { isPack: key.startsWith(folders.pack), sizeBytes },
+  ]);
+  return new Map(sized);
 }
 
 export interface DatasetSize {

@@ -5,7 +5,7 @@ import { objectDamaged, objectExists, objectMissing } from '../../destinations/e
 import { firstSound, traceOf } from '../../destinations/first-version.ts';
 import { believedEpochs } from '../epochs/grants.ts';
 import { type Cover, spanOf } from '../format/cover.ts';
-import { grantKey, listKey, logKey, type ParsedKey, packKey } from '../format/keys.ts';
+import { grantKey, logKey, type ParsedKey } from '../format/keys.ts';
 import { sha256Hex } from '../hash.ts';
 import type { Sizes } from '../hold/listing.ts';
 import { allNeeded, type Needs, type NeedsReader } from '../hold/needs.ts';
@@ -173,11 +173,10 @@ async function mayGo(
   if (cover !== undefined) return hasPieces(to, cover, plan.floors) ? 'goes' : 'waits';
   if (record === undefined) return 'goes';
   const [known] = await withNeeds([{ record }], signal);
-  const { manifest, lists, packs } = known!.needs;
-  const leaves = (id: string, keyOf: (id: string) => Key) => plan.withdrawn.has(id) && !to.sizes.has(keyOf(id));
-  if (plan.withdrawn.has(manifest[0]) || lists.some(([id]) => leaves(id, listKey))) return 'leaves';
-  for (const [id] of packs) if (leaves(id, packKey)) return 'leaves';
-  return hasAll(to, known!.needs) ? 'goes' : 'waits';
+  const { needs } = known!;
+  if (plan.withdrawn.has(needs.manifest[0])) return 'leaves';
+  for (const [key, , id] of allNeeded(needs)) if (plan.withdrawn.has(id) && !to.sizes.has(key)) return 'leaves';
+  return hasAll(to, needs) ? 'goes' : 'waits';
 }
 
 /** Those of writers that are known, and of who opens their epochs; looked for where there is one to copy. */

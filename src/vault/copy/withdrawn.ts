@@ -2,7 +2,7 @@ import { parseKey } from '../format/keys.ts';
 import { baseOf, type LogBase } from '../format/record.ts';
 import { readView, withdraws } from '../generations/index.ts';
 import type { Sizes } from '../hold/listing.ts';
-import type { WithNeeds } from '../hold/needs.ts';
+import { type Needs, neededTogether, type WithNeeds } from '../hold/needs.ts';
 import { type Floors, keptFor } from '../logs/floors.ts';
 import { isKnownWriter, type Trust } from '../trust.ts';
 import type { RestorePoint } from '../vault.ts';
@@ -40,13 +40,13 @@ export async function withdrawnAt(
   if ((tombstones.size === 0 && floors.size === 0) || points === undefined) return { number, ids: tombstones, floors };
   const ids = new Set(tombstones);
   const bases: LogBase[] = [];
+  const staying: { readonly needs: Needs }[] = [];
   for (const { record, needs } of await points()) {
     if (!isKnownWriter(trust, record.writer, record.system) || withdraws(view, record, trust, removed)) continue;
     const base = baseOf(record);
     if (base !== undefined) bases.push(base);
-    ids.delete(needs.manifest[0]);
-    for (const [list] of needs.lists) ids.delete(list);
-    for (const [pack] of needs.packs) ids.delete(pack);
+    staying.push({ needs });
   }
+  for (const [, , id] of neededTogether(staying)) ids.delete(id);
   return { number, ids, floors: keptFor(bases, floors) };
 }

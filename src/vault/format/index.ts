@@ -7,14 +7,12 @@ export { createIds } from './ids.ts';
 export {
   endorsementKey,
   epochKeyKey,
+  folders,
   grantKey,
   isHashed,
   isSha256,
   type LogSpan,
   ledgerKey,
-  listKey,
-  manifestKey,
-  packKey,
   parseKey,
   VAULT_KEY,
 } from './keys.ts';
@@ -27,7 +25,6 @@ export {
   type LedgerVerdict,
   verifyLedger,
 } from './ledger.ts';
-export { listBytesOf } from './pack-list.ts';
 export { baseOf, recordHash, type SnapshotRecord } from './record.ts';
 export { rescueObject } from './rescue-script.ts';
 export { publicKeyOf, writerId } from './signing.ts';

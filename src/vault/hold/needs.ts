@@ -5,6 +5,7 @@ import { decodePackList, type ListName, listBytesOf, type PackList } from '../fo
 import type { SnapshotRecord } from '../format/record.ts';
 import { inParallel } from '../in-parallel.ts';
 import { type Damage, damageOf, fetchSound } from './fetch-sound.ts';
+import { createIdSet } from './id-set.ts';
 import { listHeld } from './listing.ts';
 
 /** What a restore point needs besides its record: objects that are named by their SHA-256. */
@@ -31,6 +32,30 @@ export function* namedByRecord({ manifest, lists, keys }: Needs): Generator<Need
 export function* allNeeded(needs: Needs): Generator<Needed> {
   yield* namedByRecord(needs);
   for (const [id, sizeBytes] of needs.packs) yield [packKey(id), sizeBytes, id];
+}
+
+/**
+ * What restore points need together, each object once. A list that many of them name is walked once: thousands may share a million
+ * packs.
+ */
+export function* neededTogether(points: ReadonlyArray<{ readonly needs: Needs }>): Generator<Needed> {
+  const [first] = points;
+  if (first === undefined) return;
+  const told = createIdSet(first.needs.packs.ids);
+  const walked = new Set<PackList>();
+  const isNew = (id: string) => {
+    const size = told.size;
+    told.add(id);
+    return told.size > size;
+  };
+  for (const { needs } of points) {
+    for (const needed of namedByRecord(needs)) if (isNew(needed[2])) yield needed;
+    for (const part of needs.packs.parts) {
+      if (walked.has(part)) continue;
+      walked.add(part);
+      for (const [id, sizeBytes] of packsOf(needs.packs.ids, [part])) if (isNew(id)) yield [packKey(id), sizeBytes, id];
+    }
+  }
 }
 
 /** The packs that lists name, counted: restore points share most of them, and there may be a million. */

@@ -1,10 +1,9 @@
 import type { Key } from '../../destinations/destination.ts';
 import type { Ids } from '../format/ids.ts';
-import { isNamedByHash, type LogSpan, packKey, parseKey } from '../format/keys.ts';
+import { isNamedByHash, type LogSpan, parseKey } from '../format/keys.ts';
 import type { PackList } from '../format/pack-list.ts';
 import { baseOf } from '../format/record.ts';
-import { createIdSet } from '../hold/id-set.ts';
-import { namedByRecord, type WithNeeds } from '../hold/needs.ts';
+import { namedByRecord, neededTogether, type WithNeeds } from '../hold/needs.ts';
 import { historyName, historyOfSpan } from '../logs/floors.ts';
 import type { RestorePoint } from '../vault.ts';
 
@@ -32,20 +31,7 @@ export function neededObjects(
   }
 
   function* objects(): Generator<readonly [Key, number]> {
-    const told = createIdSet(ids);
-    const isNew = (id: string) => {
-      if (told.has(id)) return false;
-      told.add(id);
-      return true;
-    };
-    for (const { needs } of points)
-      for (const [key, sizeBytes, id] of namedByRecord(needs)) if (isNew(id)) yield [key, sizeBytes];
-    for (const { numbers, sizes } of byPart.keys()) {
-      for (const [at, number] of numbers.entries()) {
-        const id = ids.idOf(number);
-        if (isNew(id)) yield [packKey(id), sizes[at]!];
-      }
-    }
+    for (const [key, sizeBytes] of neededTogether(points)) yield [key, sizeBytes];
     yield* pieces;
   }
 
