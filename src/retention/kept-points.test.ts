@@ -63,7 +63,7 @@ describe('what is kept', () => {
   });
 
   test('every point has an end, but one that is pinned without', () => {
-    const points = [point('new', 1), point('pinned', 9, { pin: { reason: 'audit' } })];
+    const points = [point('pinned', 9, { pin: { reason: 'audit' } }), point('new', 1)];
     const ends = keptPoints(points, { ...last, daily: 7, monthly: 12 }, options).map(({ goesMs }) => goesMs);
     expect(ends).toEqual([Date.UTC(2027, 10, 1), undefined]);
   });

@@ -91,23 +91,21 @@ export function keptPoints<Point extends Keepable>(
     apply(there);
   }
   apply(ruled.filter((point) => point.places.length === 0));
-  return [...points]
-    .sort((a, b) => b.timeMs - a.timeMs)
-    .map((point) => {
-      const own = point.erased === true ? [] : ownReasons(point, nowMs);
-      const ruling = [...[...(rules.get(point) ?? [])].map((rule) => ruleReason(rule, policy)), ...own];
-      const must: Reason[] = point.must === undefined ? [] : [{ by: 'must', why: point.must }];
-      const all = ruling.length === 0 ? must : ruling;
-      const goesMs = goes(point, all, policy, intervalMs);
-      const staysMs = stays(point, all, policy, nowMs);
-      return {
-        point,
-        keep: all.length > 0,
-        reasons: all,
-        ...(goesMs !== undefined && { goesMs }),
-        ...(staysMs !== undefined && { staysMs }),
-      };
-    });
+  return [...points].reverse().map((point) => {
+    const own = point.erased === true ? [] : ownReasons(point, nowMs);
+    const ruling = [...[...(rules.get(point) ?? [])].map((rule) => ruleReason(rule, policy)), ...own];
+    const must: Reason[] = point.must === undefined ? [] : [{ by: 'must', why: point.must }];
+    const all = ruling.length === 0 ? must : ruling;
+    const goesMs = goes(point, all, policy, intervalMs);
+    const staysMs = stays(point, all, policy, nowMs);
+    return {
+      point,
+      keep: all.length > 0,
+      reasons: all,
+      ...(goesMs !== undefined && { goesMs }),
+      ...(staysMs !== undefined && { staysMs }),
+    };
+  });
 }
 
 function ruleReason(rule: Rule, { last }: Retention): Reason {

@@ -96,6 +96,24 @@ describe('the clocks of the stores', () => {
     expect(judge(vault, all, {}).map(({ record }) => record.id)).toEqual([first!.id, ahead.id, after.id]);
   });
 
+  test('files-02: what was stored after a clock was set back is newer than what was stored before, and none is doubtful', () => {
+    const histories = fc.array(fc.integer({ min: -20 * hourMs, max: 10 * minuteMs }), { minLength: 2, maxLength: 8 });
+    fc.assert(
+      fc.property(histories, (offsets) => {
+        const records: SnapshotRecord[] = [];
+        const all = offsets.map((offMs, at) => {
+          const storedMs = madeMs + 2 * dayMs + at * 5 * minuteMs;
+          records.push(made({ timeMs: storedMs + offMs, previous: records.at(-1) ?? null }));
+          return found(records.at(-1)!, s3(storedMs));
+        });
+        const points = judge(vault, [...all].reverse(), { writers: knowing([host.publicKey]) });
+        expect(points.filter(isDoubtful)).toEqual([]);
+        expect(points.map(({ record }) => record.id)).toEqual(records.map(({ id }) => id));
+        expect(newestPoint(points, 'db').record.id).toBe(records.at(-1)!.id);
+      }),
+    );
+  });
+
   test('two clocks that differ a little make no doubt', () => {
     const [record] = chain(1);
     expect(codesOf([found(record!, s3(Date.parse(record!.time) - 14 * minuteMs))], record!)).toEqual([]);

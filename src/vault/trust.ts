@@ -121,7 +121,7 @@ export function judge(
   const timed = found.map((one) => ({ ...one, ...timesOf(vault, one, nowMs) }));
   const isKnown = ({ record }: TimedRecord) => isKnownWriter(trust, record.writer, record.system);
   const chain = chainOf(timed.filter(isKnown));
-  const points = timed.map((one): RestorePoint & { orderMs: number } => {
+  const points = timed.map((one): Ordered => {
     const { record, key, destinations, storedMs, clockMs, earlyAt } = one;
     const doubts: Doubt[] = [];
     const odd = isKnown(one) ? chain.oddities(record) : noOddities;
@@ -143,8 +143,33 @@ export function judge(
     const orderMs = isAhead ? storedMs : Date.parse(record.time);
     return { record, key, destinations, storedMs, doubts, earlyAt: isAhead ? [] : earlyAt, orderMs };
   });
-  points.sort((a, b) => a.orderMs - b.orderMs || (a.record.id < b.record.id ? -1 : 1));
-  return points.map(({ orderMs: _, ...point }) => point);
+  return inOrder(points).map(({ orderMs: _, ...point }) => point);
+}
+
+type Ordered = RestorePoint & { readonly orderMs: number };
+
+/**
+ * Oldest first. Where a writer's clock was set back, or ran behind for a while, what it counted later is newer all the same: by the
+ * times alone the state before would be taken for the newest, and neither is doubtful.
+ */
+function inOrder(points: readonly Ordered[]): readonly Ordered[] {
+  const histories = Map.groupBy(points, ({ record }) => `${record.writer} ${record.system} ${record.dataset}`);
+  const ordered = [...histories.values()].flatMap((history) => {
+    let atMostMs = Number.POSITIVE_INFINITY;
+    return history
+      .sort((a, b) => b.record.sequence - a.record.sequence)
+      .map((point): Ordered => {
+        const orderMs = Math.min(point.orderMs, atMostMs);
+        if (!isDoubtful(point)) atMostMs = orderMs;
+        return { ...point, orderMs };
+      });
+  });
+  return ordered.sort((a, b) => a.orderMs - b.orderMs || orderOfTwo(a.record, b.record));
+}
+
+function orderOfTwo(a: SnapshotRecord, b: SnapshotRecord): number {
+  if (a.writer === b.writer && a.sequence !== b.sequence) return a.sequence - b.sequence;
+  return a.id < b.id ? -1 : 1;
 }
 
 function whyUnknown(trust: Trust, { writer, system }: SnapshotRecord): string {

@@ -302,7 +302,7 @@ describe('status', () => {
 describe('the retention plan', () => {
   test('says what would go and what that would free: only what nothing kept needs', async () => {
     const { vault, system, config } = await harbor();
-    const points = [0, 1, 25, 49].map((hours) =>
+    const points = [49, 25, 1, 0].map((hours) =>
       vault.point({
         dataset: 'uploads',
         timeMs: now - hours * hourMs,
@@ -318,10 +318,10 @@ describe('the retention plan', () => {
     const plan = planFor(config, found, { nowMs: now });
     const uploads = plan.datasets.find(({ dataset }) => dataset === 'uploads');
     expect(uploads?.points.map(({ point, reasons }) => [point.record.id, reasons.map(reasonText)])).toEqual([
-      [points[0]?.id, ['last 1', 'daily']],
-      [points[1]?.id, []],
-      [points[2]?.id, ['daily']],
-      [points[3]?.id, []],
+      [points[3]?.id, ['last 1', 'daily']],
+      [points[2]?.id, []],
+      [points[1]?.id, ['daily']],
+      [points[0]?.id, []],
     ]);
     expect(plan.suspect).toEqual([]);
     // Pack 'only-1', two manifests and two lists; 'only-49' is needed by a dataset that no policy speaks about.
