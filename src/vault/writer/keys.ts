@@ -1,7 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { RandomBytes } from '../../core/clock.ts';
 import { writeStateFile } from '../../host/state-file.ts';
-import { generateIdentity, recipientOf } from '../age/identity.ts';
 import { writerKeysDamaged } from '../errors.ts';
 import { newSigningKey, publicKeyOf, writerId } from '../format/signing.ts';
 import { readWriterKeys, type StoredWriterKeys } from './key-file.ts';
@@ -35,7 +34,7 @@ export async function writerKeys(file: string, vault: string, random: RandomByte
     publicKey,
     chunkKey: new Uint8Array(Buffer.from(stored.chunkKey, 'hex')),
     indexIdentity: stored.indexIdentity,
-    indexRecipient: recipientOf(stored.indexIdentity),
+    indexRecipient: (await identities()).recipientOf(stored.indexIdentity),
   };
 }
 
@@ -79,6 +78,11 @@ async function newKeys(vault: string, random: RandomBytes): Promise<StoredWriter
     vault,
     signingKey: newSigningKey().privateKey,
     chunkKey: Buffer.from(random(32)).toString('hex'),
-    indexIdentity: generateIdentity().identity,
+    indexIdentity: (await identities()).generateIdentity().identity,
   };
+}
+
+/** Loaded by whoever needs them: `status` asks for the public key alone. */
+function identities() {
+  return import('../age/identity.ts');
 }
