@@ -6,6 +6,7 @@ import { localeMissing } from './errors.ts';
 import type { DatabaseFacts } from './facts.ts';
 import { setClause } from './globals.ts';
 import { loaderPattern } from './loader.ts';
+import { masterPattern } from './local-master.ts';
 import type { ServerVersion } from './tools.ts';
 
 /**
@@ -166,9 +167,10 @@ export async function leftovers(admin: Connection, database: string): Promise<re
     'SELECT datname AS name FROM pg_database WHERE starts_with(datname::text, $1) ORDER BY 1',
     [prefix],
   );
-  const loaders = await admin.query<{ name: string }>('SELECT rolname AS name FROM pg_roles WHERE rolname ~ $1', [
-    loaderPattern,
-  ]);
+  const loaders = await admin.query<{ name: string }>(
+    'SELECT rolname AS name FROM pg_roles WHERE rolname ~ ANY($1) AND rolname <> session_user',
+    [[loaderPattern, masterPattern]],
+  );
   const left = (what: string, { name }: { readonly name: string }) => {
     const message = `${what} ${name} was left by a restore that did not end. If none is running: DROP ${what.toUpperCase()} ${quoteName(name)};`;
     return { code: 'restore-left-over', message };

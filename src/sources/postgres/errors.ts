@@ -173,9 +173,10 @@ export const restoreRightsMissing = defineError({
   code: 'postgres-restore-rights-missing',
   about: 'person',
   exit: 2,
-  say: (fact: { user: string; what: string }) => `${fact.user} may not ${fact.what} on this server.`,
+  /** `what` ends the sentence; `sql`: what gives the role that right. */
+  say: (fact: { user: string; what: string; sql: string }) => `${fact.user} may not ${fact.what.replace(/\.$/, '')}.`,
   hint: (fact) =>
-    `Restore with a superuser's URL in --into, or as a superuser: ALTER ROLE ${fact.user} CREATEDB CREATEROLE;`,
+    `As a superuser (su postgres -c psql): ${fact.sql} A password is that of the URL. Or restore as root on the server's own host, where Lifeboat does that itself, or with a superuser's URL in --into.`,
 });
 
 export const restoreFailed = defineError({

@@ -103,9 +103,10 @@ export function createRoles({ roles, memberships, settings }: GlobalFacts): stri
   if (roles.length === 0) return '';
   const body = [
     ...roles.map(createRole),
-    ...memberships.map((membership) => ifCreated(membership.member, grantMembership(membership))),
+    // Where either of the two is new: who made the roles by hand before is a member of what is his as he was.
+    ...memberships.map((membership) => ifCreated([membership.member, membership.role], grantMembership(membership))),
     ...settings.map(({ role, name, value }) =>
-      ifCreated(role, `ALTER ROLE ${quoteName(role)} SET ${setClause(name, value)};`),
+      ifCreated([role], `ALTER ROLE ${quoteName(role)} SET ${setClause(name, value)};`),
     ),
   ].join('\n');
   return doBlock(`DECLARE created name[] := '{}';\nBEGIN\n${body}\nEND`);
@@ -172,8 +173,8 @@ function grantMembership({ role, member, admin, inherit, set }: Membership): str
   return `GRANT ${quoteName(role)} TO ${quoteName(member)}${options};`;
 }
 
-function ifCreated(role: string, statement: string): string {
-  return `IF ${quoteText(role)}::name = ANY(created) THEN ${statement} END IF;`;
+function ifCreated(roles: readonly string[], statement: string): string {
+  return `IF created && ARRAY[${roles.map(quoteText).join(', ')}]::name[] THEN ${statement} END IF;`;
 }
 
 /** Settings whose value is a list of names: each must be quoted alone. PostgreSQL's dump tools have the same list. */

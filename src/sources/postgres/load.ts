@@ -117,7 +117,12 @@ export async function loadDump(
         /^(ACL|COMMENT|SECURITY LABEL)$/.test(kind) && !dependsOn.some((id) => ids.has(id));
       const aside = undefinedYet.filter(isAside);
       for (const { entry } of aside) ids.delete(entry.dumpId);
-      await againOrLater(as, [...aside, ...(await restore(as, ids, [...words, '--section=pre-data']))]);
+      const refusedAgain = await restore(as, ids, [...words, '--section=pre-data']);
+      // It was made, and only giving it to its owner failed: that it is there now is not why.
+      const firstly = new Map(undefinedYet.map(({ entry, why }) => [entry.dumpId, why]));
+      const whyOf = ({ entry, why }: Refused) =>
+        (/ already exists$/.test(why) ? firstly.get(entry.dumpId) : why) ?? why;
+      await againOrLater(as, [...aside, ...refusedAgain.map((one) => ({ ...one, why: whyOf(one) }))]);
       const refused = await restore(as, part, [...words, '--section=data'], true);
       const sizeBytes = await dump.finish();
       if (putOff.size > 0) for (const { entry } of refused) putOff.add(entry.dumpId);

@@ -152,7 +152,7 @@ async function runAll(connection: Connection, statements: readonly string[]): Pr
 }
 
 /** So that the server sees no password, and writes none into its log. */
-function scramVerifier(password: string): string {
+export function scramVerifier(password: string): string {
   const salt = randomBytes(16);
   const rounds = 4096;
   const salted = pbkdf2Sync(password, salt, rounds, 32, 'sha256');

@@ -16,10 +16,11 @@ import {
   relaxDatabase,
   swapIn,
 } from './databases.ts';
-import { databaseMissing, restoreFailed } from './errors.ts';
+import { restoreFailed } from './errors.ts';
 import { type DatabaseFacts, databaseFacts, excludedReason, serverVersionOf } from './facts.ts';
 import { type Loaded, type LoadOptions, loadDump } from './load.ts';
 import { lost, type MadeAgain } from './make-again.ts';
+import { connectBeside, giveOwnPassword, openServer } from './open-server.ts';
 import type { PostgresOptions } from './postgres.ts';
 import { restoreTables } from './restore-tables.ts';
 import { checkTarget, createMissingRoles, dropRoles, isMaster, withoutUnknownSettings } from './target.ts';
@@ -38,8 +39,9 @@ export async function restorePostgres(
   run: Run,
 ): Promise<Restored> {
   const facts = databaseFacts.parse(contents.facts);
-  const address = target.into === undefined ? source : parseUrl(target.into);
-  await using admin = await connectBeside(address, run.signal);
+  const wanted = target.into === undefined ? source : parseUrl(target.into);
+  await using server = await openServer(wanted, target.only.length === 0 ? facts : undefined, run.signal);
+  const { admin, address } = server;
   const version = await serverVersionOf(admin);
   const state = await stateOf(admin, address, run.signal);
   const mayRunCode = target.trustCode === true || !(await isMaster(admin));
@@ -49,23 +51,24 @@ export async function restorePostgres(
     throw targetNotEmpty({ target: `Database ${address.database}`, holds: state.holds });
   }
   const { database, ...restored } = await restoreBeside(work, async (name) => {
+    if (server.isMaster) await giveOwnPassword(admin, wanted, facts);
     const mark = await markOf(admin, name);
     if (mark !== undefined) target.beforePlacing?.(mark);
     return await swapIn(admin, { newDatabase: name, database: address.database, exists: state.exists, run });
   });
-  return { where: showAddress(withDatabase(address, database)), files: 0, ...restored };
+  return { where: showAddress(withDatabase(wanted, database)), files: 0, ...restored };
 }
 
 /** See `wasPlaced` of source.ts. The rename is one transaction, so there is nothing to put right. */
 export async function wasPlaced(address: ServerAddress, mark: string, run: Run): Promise<boolean> {
-  await using admin = await connectBeside(address, run.signal);
-  return (await markOf(admin, address.database)) === mark;
+  await using server = await openServer(address, undefined, run.signal);
+  return (await markOf(server.admin, address.database)) === mark;
 }
 
 /** Whether the server has no such database. */
 export async function isAbsent(address: ServerAddress, run: Run): Promise<boolean> {
-  await using admin = await connectBeside(address, run.signal);
-  return !(await hasDatabase(admin, address.database));
+  await using server = await openServer(address, undefined, run.signal);
+  return !(await hasDatabase(server.admin, address.database));
 }
 
 /** One restore: where to, from what. */
@@ -166,21 +169,6 @@ async function removeAgain(work: Restoring, name: string | undefined, roles: rea
     ];
     return `Left behind, for you to drop: ${things.join(', ')} (${sentenceOf(error)}).`;
   }
-}
-
-/** A session on the server that is not in the database itself: that could be neither renamed nor dropped. */
-async function connectBeside(address: ServerAddress, signal?: AbortSignal): Promise<Connection> {
-  const others = ['postgres', 'template1', 'defaultdb'].filter((name) => name !== address.database);
-  let failure: unknown;
-  for (const name of others) {
-    try {
-      return await connect(withDatabase(address, name), signal);
-    } catch (error) {
-      if (!databaseMissing.is(error)) throw error;
-      failure ??= error;
-    }
-  }
-  throw failure;
 }
 
 export interface TargetState {

@@ -19,7 +19,10 @@ export async function checkTarget({
   const [role] = await admin.query<{ may: boolean; isSuper: boolean }>(
     'SELECT rolsuper OR rolcreatedb AS may, rolsuper AS "isSuper" FROM pg_roles WHERE rolname = current_user',
   );
-  if (role?.may !== true) throw restoreRightsMissing({ user: address.user, what: 'create databases' });
+  if (role?.may !== true) {
+    const sql = `ALTER ROLE ${quoteName(address.user)} CREATEDB;`;
+    throw restoreRightsMissing({ user: address.user, what: 'create databases', sql });
+  }
 
   const available = await admin.query<{ name: string; version: string }>(
     'SELECT name, default_version AS version FROM pg_available_extensions',
@@ -113,8 +116,9 @@ export async function createMissingRoles(
     await admin.query(createRoles(facts));
   } catch (error) {
     if (sqlState(error) !== '42501') throw error;
+    const { user } = admin.address;
     const what = `create the roles that the backup needs (${missing.join(', ')}): ${sentenceOf(error)}`;
-    throw restoreRightsMissing({ user: admin.address.user, what }, { cause: error });
+    throw restoreRightsMissing({ user, what, sql: `ALTER ROLE ${quoteName(user)} CREATEROLE;` }, { cause: error });
   }
   if (statements.length === 0) return { roles: missing, problems: [] };
   const message = `New roles came back without the rights that would make them masters of this server. Give them only if they are right: ${statements.join(' ')}`;
