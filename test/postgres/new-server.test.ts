@@ -6,6 +6,7 @@ import { postgresSource } from '../../src/sources/postgres/postgres.ts';
 import type { Contents } from '../../src/sources/source.ts';
 import { contentsOf } from '../support/contents.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
+import { until } from '../support/until.ts';
 
 let server: Postgres;
 let contents: Contents;
@@ -117,4 +118,18 @@ test('pg-restore-rights: from afar each refusal names the SQL that mends it, and
     { name: 'citext', owner: 'shop_app' },
     { name: 'orders', owner: 'shop_app' },
   ]);
+});
+
+test.skipIf(process.getuid?.() !== 0)('whoever is interrupted takes the superuser away', async () => {
+  const masters = async () => (await roles()).filter((name) => name.startsWith('lifeboat_master_'));
+  for (let round = 0; round < 4; round++) {
+    const stop = new AbortController();
+    const restoring = bySocket().restore(contents, everywhere, startRun({ clock: systemClock, signal: stop.signal }));
+    const ended = restoring.catch(() => {});
+    await until(async () => (await masters()).length > 0);
+    stop.abort(new Error('stopped'));
+    await ended;
+    expect(await masters()).toEqual([]);
+    await server.script('DROP DATABASE IF EXISTS shop WITH (FORCE)');
+  }
 });

@@ -50,9 +50,9 @@ SELECT format(${quoteText(`ALTER ROLE ${who} SET role = %L`)}, current_user) \\g
   try {
     await say(make, signal);
   } catch (error) {
-    signal?.throwIfAborted();
-    // It may be the second word that failed. Who is not let in has left nothing.
+    // It may be the second word that failed, or the answer that did not come. Who is not let in has left nothing.
     await remove().catch(() => {});
+    signal?.throwIfAborted();
     if (error instanceof LifeboatError) return undefined;
     throw error;
   }
@@ -63,10 +63,11 @@ SELECT format(${quoteText(`ALTER ROLE ${who} SET role = %L`)}, current_user) \\g
       await using _ = await connect({ ...mine, database: 'postgres' }, signal);
       return { address: mine, [Symbol.asyncDispose]: remove };
     } catch {
-      signal?.throwIfAborted();
+      if (signal?.aborted) break;
     }
   }
   await remove();
+  signal?.throwIfAborted();
   return undefined;
 }
 

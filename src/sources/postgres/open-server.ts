@@ -38,9 +38,14 @@ export async function openServer(
     const master = await localMaster(address, signal);
     if (master !== undefined) {
       await own?.close();
-      const admin = await connectBeside(master.address, signal);
       const end = async () => await master[Symbol.asyncDispose]();
-      return opened(admin, { address: master.address, isMaster: true }, end);
+      try {
+        const admin = await connectBeside(master.address, signal);
+        return opened(admin, { address: master.address, isMaster: true }, end);
+      } catch (error) {
+        await end();
+        throw error;
+      }
     }
     if (own === undefined) {
       const what = `log in to restore: ${sentenceOf(refused)}`;
@@ -63,8 +68,11 @@ function opened(
     admin,
     ...server,
     async [Symbol.asyncDispose]() {
-      await admin.close();
-      await end();
+      try {
+        await admin.close();
+      } finally {
+        await end();
+      }
     },
   };
 }
