@@ -15,7 +15,7 @@ export function lossSentence(weighed: Lost): string {
 /** What to do about it, one line each: whoever did not mean it first. */
 export function lossHelp(dataset: string, point: string, fullest: string): string[] {
   return [
-    `If nobody meant that, what was there is safe: lifeboat restore ${dataset} --at ${fullest} --into FOLDER`,
+    `If nobody meant that, what was there is safe: lifeboat restore ${dataset} --at ${fullest} --into ELSEWHERE`,
     `If it was meant: lifeboat accept ${dataset} --point ${point} --reason '…'`,
   ];
 }
