@@ -91,7 +91,7 @@ export function keptPoints<Point extends Keepable>(
     apply(there);
   }
   apply(ruled.filter((point) => point.places.length === 0));
-  return [...points].reverse().map((point) => {
+  return points.toReversed().map((point) => {
     const own = point.erased === true ? [] : ownReasons(point, nowMs);
     const ruling = [...[...(rules.get(point) ?? [])].map((rule) => ruleReason(rule, policy)), ...own];
     const must: Reason[] = point.must === undefined ? [] : [{ by: 'must', why: point.must }];

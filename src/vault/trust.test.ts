@@ -114,6 +114,32 @@ describe('the clocks of the stores', () => {
     );
   });
 
+  test('files-02: the order is one, whichever way the records are given, also where two writers write at one moment', () => {
+    const other = newSigningKey();
+    const minutes = fc.array(fc.nat(2), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(minutes, minutes, fc.infiniteStream(fc.nat()), (ours, theirs, luck) => {
+        const historyOf = (key: string, history: readonly number[]) => {
+          const records: SnapshotRecord[] = [];
+          for (const at of history)
+            records.push(made({ timeMs: madeMs + at * minuteMs, previous: records.at(-1) ?? null, key }));
+          return records;
+        };
+        const histories = [historyOf(host.privateKey, ours), historyOf(other.privateKey, theirs)];
+        const all = histories.flat().map((record) => found(record, s3(madeMs + dayMs / 2)));
+        const trust = { writers: knowing([host.publicKey, other.publicKey]) };
+        const idsOf = (some: readonly FoundRecord[]) => judge(vault, some, trust).map(({ record }) => record.id);
+        const ids = idsOf(all);
+        const lots = new Map(all.map((one) => [one, luck.next().value]));
+        expect(idsOf(all.toSorted((a, b) => lots.get(a)! - lots.get(b)!))).toEqual(ids);
+        for (const history of histories) {
+          const own = history.map(({ id }) => id);
+          expect(ids.filter((id) => own.includes(id))).toEqual(own);
+        }
+      }),
+    );
+  });
+
   test('two clocks that differ a little make no doubt', () => {
     const [record] = chain(1);
     expect(codesOf([found(record!, s3(Date.parse(record!.time) - 14 * minuteMs))], record!)).toEqual([]);

@@ -141,12 +141,23 @@ export function judge(
       });
     }
     const orderMs = isAhead ? storedMs : Date.parse(record.time);
-    return { record, key, destinations, storedMs, doubts, earlyAt: isAhead ? [] : earlyAt, orderMs };
+    return {
+      record,
+      key,
+      destinations,
+      storedMs,
+      doubts,
+      earlyAt: isAhead ? [] : earlyAt,
+      rank: { ms: orderMs, id: record.id },
+    };
   });
-  return inOrder(points).map(({ orderMs: _, ...point }) => point);
+  return inOrder(points).map(({ rank: _, ...point }) => point);
 }
 
-type Ordered = RestorePoint & { readonly orderMs: number };
+interface Ordered extends RestorePoint {
+  /** Among all: by the time, then by the id. */
+  readonly rank: { readonly ms: number; readonly id: string };
+}
 
 /**
  * Oldest first. Where a writer's clock was set back, or ran behind for a while, what it counted later is newer all the same: by the
@@ -155,20 +166,22 @@ type Ordered = RestorePoint & { readonly orderMs: number };
 function inOrder(points: readonly Ordered[]): readonly Ordered[] {
   const histories = Map.groupBy(points, ({ record }) => `${record.writer} ${record.system} ${record.dataset}`);
   const ordered = [...histories.values()].flatMap((history) => {
-    let atMostMs = Number.POSITIVE_INFINITY;
+    let next: Ordered | undefined;
     return history
       .sort((a, b) => b.record.sequence - a.record.sequence)
       .map((point): Ordered => {
-        const orderMs = Math.min(point.orderMs, atMostMs);
-        if (!isDoubtful(point)) atMostMs = orderMs;
-        return { ...point, orderMs };
+        const placed = next !== undefined && byRank(point, next) > 0 ? { ...point, rank: next.rank } : point;
+        if (!isDoubtful(point)) next = placed;
+        return placed;
       });
   });
-  return ordered.sort((a, b) => a.orderMs - b.orderMs || orderOfTwo(a.record, b.record));
+  // Who shares a rank has it from the later one of the same writer.
+  return ordered.sort((a, b) => byRank(a, b) || a.record.sequence - b.record.sequence);
 }
 
-function orderOfTwo(a: SnapshotRecord, b: SnapshotRecord): number {
-  if (a.writer === b.writer && a.sequence !== b.sequence) return a.sequence - b.sequence;
+function byRank({ rank: a }: Ordered, { rank: b }: Ordered): number {
+  if (a.ms !== b.ms) return a.ms - b.ms;
+  if (a.id === b.id) return 0;
   return a.id < b.id ? -1 : 1;
 }
 

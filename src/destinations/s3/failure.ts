@@ -117,7 +117,10 @@ export function failureOf(error: unknown, { name, location, bucket }: Place): un
     return destinationDenied({ ...place, why: `it answered ${status} ${code}`.trim() }, { cause });
   }
   if (error instanceof Error && error.message === 'Region is missing') {
-    return destinationDenied({ ...place, why: 'no region is known: set region in lifeboat.yaml' }, { cause });
+    return destinationDenied(
+      { ...place, why: 'no region is known: set region in lifeboat.yaml, or write ?region=… behind an address' },
+      { cause },
+    );
   }
   const silence = whyNoAnswer(error);
   if (silence !== undefined) return destinationUnreachable({ ...place, why: silence }, { cause });

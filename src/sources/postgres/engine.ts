@@ -67,6 +67,5 @@ export const postgresEngine = defineEngine({
     const { watchServer } = await import('./watch-opening.ts');
     return watchServer(outside);
   },
-  isOutage: (error) =>
-    'code' in error && /^(?:53|57P0|58|08)[0-9A-Z]+$/.test(String(error.code)) && String(error.code).length === 5,
+  isOutage: (error) => 'code' in error && /^(?:(?:08|53|58)[0-9A-Z]{3}|57P0[0-9A-Z])$/.test(String(error.code)),
 });

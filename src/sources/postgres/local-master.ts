@@ -5,6 +5,7 @@ import { isLocalHost } from '../../core/local-host.ts';
 import { runCommand } from '../../process/run.ts';
 import { connect, quoteName, quoteText } from './connection.ts';
 import { scramVerifier } from './loader.ts';
+import { socketFolders } from './local-server.ts';
 import { findClient } from './tools.ts';
 import type { ServerAddress } from './url.ts';
 
@@ -16,9 +17,6 @@ export interface LocalMaster extends AsyncDisposable {
 
 /** Those that other restores use, or left. */
 export const masterPattern = '^lifeboat_master_[0-9a-f]{16}$';
-
-/** Where servers put their sockets when nobody says anything else: Debian's folder, and PostgreSQL's own. */
-const socketFolders = ['/var/run/postgresql', '/tmp'];
 
 /**
  * On a new server the application's role is not there, and none but the server's own system user gets in, through the socket and

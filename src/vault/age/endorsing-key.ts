@@ -1,6 +1,6 @@
-import { hkdfSync } from 'node:crypto';
 import { isSshIdentity, keyOfIdentity } from './identity.ts';
 import { secretOf } from './secret-bytes.ts';
+import { derivedKey } from './stanza.ts';
 
 /**
  * The Ed25519 key (base64 of its seed) with which the holder of an identity vouches for writers: HKDF-SHA-256 of the identity's
@@ -18,7 +18,7 @@ export function speakingKey(secret: Uint8Array): string {
 
 /** @param purpose what the derived key is for, so that no other use of a secret can give the same */
 function derived(secret: Uint8Array, purpose: string): string {
-  return Buffer.from(hkdfSync('sha256', secret, new Uint8Array(0), purpose, 32)).toString('base64');
+  return Buffer.from(derivedKey(secret, new Uint8Array(0), purpose)).toString('base64');
 }
 
 function secretIn(identity: string): Uint8Array {

@@ -1,7 +1,8 @@
-import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
 import { release } from '../release.ts';
 import { streamDamaged } from './errors.ts';
 import { openHeader } from './header.ts';
+import { derivedKey } from './stanza.ts';
 
 /** age's STREAM: chunks of 64 KiB, each sealed with ChaCha20-Poly1305 under its number and whether it is the last. */
 export const CHUNK_SIZE = 65_536;
@@ -19,7 +20,7 @@ const OPTIONS = { authTagLength: TAG_SIZE } as const;
 /** The 32-byte key of one object's payload. `nonce` is 16 random bytes, stored behind the header. */
 export function payloadKey(fileKey: Uint8Array, nonce: Uint8Array): Uint8Array {
   if (nonce.length !== NONCE_SIZE) throw streamDamaged({ why: 'it ends within the nonce' });
-  return new Uint8Array(hkdfSync('sha256', fileKey, nonce, 'payload', 32));
+  return derivedKey(fileKey, nonce, 'payload');
 }
 
 /** Seals chunk number `index` (from 0) into `into` at `at`; returns the bytes written: `plain.length + TAG_SIZE`. */
