@@ -236,7 +236,7 @@ function planOf(options: CellOptions, notes: string): TreePlan {
 }
 
 /** The host's folders that a cell sees, outer ones first. */
-function treesOf({ box, name, footing, namespaces, workFolders, layered }: CellOptions) {
+function treesOf({ box, name, footing, namespaces, workFolders, layered, places }: CellOptions) {
   const links: (readonly [string, string])[] = [];
   const tops: string[] = [];
   for (const entry of readdirSync('/', { withFileTypes: true })) {
@@ -255,6 +255,10 @@ function treesOf({ box, name, footing, namespaces, workFolders, layered }: CellO
     if ([...tops, ...work].some((folder) => isIn(target, folder)) && !isIn(box, target) && existsSync(target))
       paths.add(target);
   }
+  const isOwned = (path: string) => work.some((folder) => path === folder || isIn(path, folder));
+  // On the user footing whoever is inside may pass where its maker may.
+  const ways = footing === 'root' ? closedWays([...work, ...places.map(({ to }) => to)]) : [];
+  const bare = new Set(ways.filter((path) => tops.some((top) => isIn(path, top)) && !isOwned(path)));
   let made = 0;
   const layerFor = (path: string, owned: boolean) => {
     const layer = join(box, 'layers', `${name}-${++made}`);
@@ -266,15 +270,26 @@ function treesOf({ box, name, footing, namespaces, workFolders, layered }: CellO
       chownSync(join(layer, 'changes'), ...(owned ? ([first + uid, first + gid] as const) : ([uid, gid] as const)));
     return layer;
   };
-  const trees = [...paths]
+  const trees = [...new Set([...paths, ...bare])]
     .sort((a, b) => a.length - b.length)
     .map((path): Tree => {
-      const owned = work.some((folder) => path === folder || isIn(path, folder));
+      if (bare.has(path)) return { path, owned: false, bare: true };
+      const owned = isOwned(path);
       const writable = owned || layered.some((folder) => path === folder || isIn(path, folder));
       const real = lstatSync(path).isDirectory();
       return { path, owned, ...(writable && real && { layer: layerFor(path, owned) }) };
     });
   return { trees, links };
+}
+
+/** Folders on the way to one of these that not everybody may pass, a home for one: inside, the application is nobody to them. */
+function closedWays(paths: readonly string[]): string[] {
+  const ways = new Set<string>();
+  for (const path of paths) for (let at = dirname(path); at !== '/'; at = dirname(at)) ways.add(at);
+  return [...ways].filter((path) => {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    return found?.isDirectory() === true && (found.mode & 0o001) === 0;
+  });
 }
 
 function readNotes(file: string): Pick<Cell, 'notes' | 'exposed'> {

@@ -9,6 +9,8 @@ export interface Tree {
   readonly layer?: string;
   /** Owners are seen by their own numbers. Else files are nobody's: only what everyone may read can be read. */
   readonly owned: boolean;
+  /** Only a way to what lies in it, and nothing else of it is there. */
+  readonly bare?: boolean;
 }
 
 /** What a cell's file system is made of. All paths are the host's. */
@@ -201,7 +203,8 @@ sub put {
   return over($from, "$R$to");
 }`;
 
-function treeLine({ path, layer, owned }: Tree): string {
+function treeLine({ path, layer, owned, bare }: Tree): string {
+  if (bare) return `hide(${literal(path)}) or note('tree', ${literal(path)});`;
   const words = [
     owned ? '1' : '0',
     literal(path),

@@ -49,7 +49,7 @@ for (const name of ['sessions', 'log']) writeFileSync('${state}/' + name + '/one
     };
     const without = await drilled();
     expect(without.verdict).toBe('failed');
-    expect(without.message).toMatch(/sessions\/one.* is named in drill\.app\.writes\.$/);
+    expect(without.message).toMatch(/sessions\/one.* is named in drill\.app\.writes; /);
     withApp(`, writes: [${state}/sessions, ${state}/log]`);
     expect(await drilled()).toMatchObject({ verdict: 'proved' });
     expect(existsSync(join(state, 'log/one'))).toBe(false);

@@ -1,9 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { newUlid } from '../../src/core/ulid.ts';
 import { sandboxTooSmall } from '../../src/sandbox/errors.ts';
 import type { Sandbox, SandboxOptions } from '../../src/sandbox/sandbox.ts';
@@ -91,6 +101,24 @@ describe('the sandbox', () => {
     expect(readFileSync(join(app, 'state'), 'utf8')).toBe('live');
     expect(readdirSync(app)).toEqual(['state']);
     expect(existsSync('/usr/lifeboat-was-here')).toBe(false);
+  });
+
+  test('lets the application to what is its own in a home that nobody else may enter, and shows nothing else of it', async () => {
+    // Not below /tmp, of which a sandbox has its own.
+    const home = mkdtempSync('/var/tmp/lifeboat-test-');
+    onTestFinished(() => rmSync(home, { recursive: true }));
+    for (const name of ['app', 'data', 'letters']) mkdirSync(join(home, name));
+    for (const name of ['app/code', 'data/live', 'letters/one']) writeFileSync(join(home, name), name);
+    chmodSync(home, 0o700);
+    const { options } = await place({ workFolders: [join(home, 'app')] });
+    await using box = await openSandbox(options);
+    mkdirSync(join(box.restored, 'data'));
+    writeFileSync(join(box.restored, 'data/restored'), '');
+    await box.application([{ from: join(box.restored, 'data'), to: join(home, 'data'), gone: [] }]);
+    expect(box.isolation.notes).toEqual([]);
+    const { tail } = await sh(box, `cat code; ls ../data; cat ../letters/one && echo seen`, join(home, 'app'));
+    expect(tail).toMatch(/^app\/coderestored\n/);
+    expect(tail).not.toContain('seen');
   });
 
   test('puts the restored copy on the production path, without the old log beside it', async () => {

@@ -81,7 +81,7 @@ async function untilReady(app: AppConfig, ready: string, drill: Drill, run: Run)
 /** Only its own folder, and what it is told here, is seen with the rights that it has in production. */
 function whereItMayWrite(tail: string): string {
   return /permission denied|read-only file system|\bE(ACCES|PERM|ROFS)\b/i.test(tail)
-    ? ' A folder that it writes to, besides its own, is named in drill.app.writes.'
+    ? ' A folder that it writes to, besides its own, is named in drill.app.writes; elsewhere on this host it reads what everybody may.'
     : '';
 }
 
