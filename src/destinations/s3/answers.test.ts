@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
@@ -160,4 +161,36 @@ test('M3: a redirect is not followed', async () => {
   const store = await openS3(at(endpoint));
   await expect(store.get('packs/1')).rejects.toMatchObject({ code: expect.stringMatching(/^destination-/) });
   expect(asked).toBe(0);
+});
+
+test('files-03: a large body that is on its way still is waited for, when nothing else would be', async () => {
+  let sent = 0;
+  const { promise: given, resolve: giveUp } = Promise.withResolvers<void>();
+  const server = createServer((request, response) => {
+    request.resume();
+    request.on('end', () => {
+      response.setHeader('etag', '"x"');
+      if (!request.url?.includes('packs/')) return response.end();
+      sent++;
+      if (Number(request.headers['content-length']) > 1000) return given.then(() => response.end());
+      return request.socket.on('close', giveUp);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const store = await openS3({ ...at(endpoint), silenceMs: 1000 });
+  const put = (size: number) => {
+    const body = Buffer.alloc(size);
+    const sha256 = createHash('sha256').update(body).digest('hex');
+    // Its name says its bytes, so it is sent without a look.
+    return store.put(`packs/${sha256}`, body, { sha256 });
+  };
+  const large = put(1 << 20);
+  while (sent === 0) await new Promise((resolve) => setImmediate(resolve));
+  await expect(put(100)).rejects.toMatchObject(unreachable);
+  expect(await large).toMatchObject({ sizeBytes: 1 << 20 });
 });

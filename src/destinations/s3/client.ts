@@ -13,6 +13,8 @@ export interface ClientOptions extends S3Options {
 
 export interface Client {
   readonly s3: S3Client;
+  /** For large bodies: they are on their way still when all of them were handed over. */
+  readonly patient: S3Client;
   /** Requests by operation since it was opened. */
   readonly requests: Readonly<Record<string, number>>;
   /** The store's time of day, from its last answer. */
@@ -22,11 +24,17 @@ export interface Client {
 /** Enough for every verb that the registry lets run at once, on connections that stay open. */
 const mostSockets = 32;
 
+/**
+ * The system and boxes on the way take in some megabytes of a body at once, and a slow line carries them away afterwards: meanwhile nothing
+ * moves here, and all is well. Eight of them take a line of 128 kbit/s so many times the usual silence.
+ */
+const timesForLarge = 17;
+
 /** Nothing is retried here: that is for whoever knows which verbs may be repeated. */
 export function openClient(options: ClientOptions): Client {
   const { endpoint, credentials, clock, silenceMs } = options;
   const agents = { keepAlive: true, maxSockets: mostSockets };
-  const config: S3ClientConfig = {
+  const configOf = (socketTimeout: number): S3ClientConfig => ({
     maxAttempts: 1,
     // The body's hash is signed, which every store checks; checksums of the SDK's own choice break older stores.
     requestChecksumCalculation: 'WHEN_REQUIRED',
@@ -35,7 +43,7 @@ export function openClient(options: ClientOptions): Client {
     expectContinueHeader: false,
     requestHandler: {
       connectionTimeout: Math.min(silenceMs, 10_000),
-      socketTimeout: silenceMs,
+      socketTimeout,
       httpAgent: new HttpAgent(agents),
       httpsAgent: new HttpsAgent(agents),
     },
@@ -43,35 +51,39 @@ export function openClient(options: ClientOptions): Client {
     ...(endpoint !== undefined && { endpoint }),
     forcePathStyle: options.pathStyle ?? endpoint !== undefined,
     ...(credentials && ('profile' in credentials ? { profile: credentials.profile } : { credentials })),
-  };
-  const s3 = new S3Client(config);
+  });
   const requests: Record<string, number> = {};
   let aheadMs = 0;
-  s3.middlewareStack.add(
-    (next, { commandName = 'Other' }) =>
-      async (args) => {
-        const operation = commandName.replace(/Command$/, '');
-        requests[operation] = (requests[operation] ?? 0) + 1;
-        return next(args);
-      },
-    { step: 'initialize', name: 'lifeboatTally' },
-  );
-  s3.middlewareStack.add(
-    (next, { commandName }) =>
-      async (args) => {
-        const result = await next(args);
-        const { headers = {} } = (result.response ?? {}) as { readonly headers?: Readonly<Record<string, string>> };
-        const storeMs = Date.parse(headers.date ?? '');
-        if (!Number.isNaN(storeMs)) aheadMs = storeMs - clock.now();
-        // A network that asks to sign in first answers everything, and its page would read as an empty list.
-        if (headers['content-type']?.startsWith('text/html') && commandName !== 'GetObjectCommand') throw notAStore();
-        await takeAnswer(result.response as HttpAnswer, commandName === 'GetObjectCommand', silenceMs);
-        return result;
-      },
-    // Nearest to the wire: it sees every answer, also those that are errors.
-    { step: 'deserialize', name: 'lifeboatStoreTime', priority: 'low' },
-  );
-  return { s3, requests, storeNow: () => clock.now() + aheadMs };
+  const open = (socketTimeout: number) => {
+    const s3 = new S3Client(configOf(socketTimeout));
+    s3.middlewareStack.add(
+      (next, { commandName = 'Other' }) =>
+        async (args) => {
+          const operation = commandName.replace(/Command$/, '');
+          requests[operation] = (requests[operation] ?? 0) + 1;
+          return next(args);
+        },
+      { step: 'initialize', name: 'lifeboatTally' },
+    );
+    s3.middlewareStack.add(
+      (next, { commandName }) =>
+        async (args) => {
+          const result = await next(args);
+          const { headers = {} } = (result.response ?? {}) as { readonly headers?: Readonly<Record<string, string>> };
+          const storeMs = Date.parse(headers.date ?? '');
+          if (!Number.isNaN(storeMs)) aheadMs = storeMs - clock.now();
+          // A network that asks to sign in first answers everything, and its page would read as an empty list.
+          if (headers['content-type']?.startsWith('text/html') && commandName !== 'GetObjectCommand') throw notAStore();
+          await takeAnswer(result.response as HttpAnswer, commandName === 'GetObjectCommand', silenceMs);
+          return result;
+        },
+      // Nearest to the wire: it sees every answer, also those that are errors.
+      { step: 'deserialize', name: 'lifeboatStoreTime', priority: 'low' },
+    );
+    return s3;
+  };
+  const [s3, patient] = [open(silenceMs), open(silenceMs * timesForLarge)];
+  return { s3, patient, requests, storeNow: () => clock.now() + aheadMs };
 }
 
 interface HttpAnswer {

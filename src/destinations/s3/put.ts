@@ -10,6 +10,9 @@ import { signHash, tryConditional, tryWrongHash } from './trials.ts';
 
 export type Put = (key: string, body: Uint8Array, options: PutOptions) => Promise<Stored>;
 
+/** From this size on the line decides when all of it is there. */
+const largeBytes = 256 * 1024;
+
 /** Uploads whose answer never came, so that they may have happened; forgotten beyond so many. */
 const mostDoubts = 10_000;
 
@@ -75,7 +78,7 @@ async function send(bucket: Bucket, sending: Sending): Promise<Stored> {
   const { body, signal } = sending;
   const command = putCommand(bucket, sending);
   const answer = await bucket.ask<PutObjectCommandOutput | 'exists' | 'again'>(
-    (s3, abort) => s3.send(command, abort),
+    (s3, abort) => (body.length < largeBytes ? s3 : bucket.client.patient).send(command, abort),
     (error) => {
       if (refusalOf(error).status === 412) return 'exists';
       return adapt(bucket, command, error) ? 'again' : undefined;
