@@ -38,6 +38,8 @@ export interface CellOptions {
   readonly layered: readonly string[];
   readonly places: readonly Placement[];
   readonly masked: readonly string[];
+  /** A file to which the cell notes what of this host is read in it, as far as that can be told. */
+  readonly read?: string;
   /** A network of its own, instead of the sandbox's. */
   readonly ownNetwork: boolean;
   /** The one id inside, on the user footing. */
@@ -68,7 +70,11 @@ const pseudo = new Set([
   'debugfs',
   'autofs',
 ]);
+/** Of the distribution, or settings of the host: whoever sets up another one has them. */
+const programs = new Set(['usr', 'etc', 'bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']);
 const sourceFolder = fileURLToPath(new URL('..', import.meta.url));
+/** Lifeboat's own, wherever it is: an application may run on the Node that came along. */
+export const ourFolder = dirname(sourceFolder);
 
 /**
  * Starts a cell: a short-lived process with our rights puts its file system together, gives the rights up for good, and becomes
@@ -217,6 +223,7 @@ function wrapping({ footing, id, limits, ownNetwork }: CellOptions): string[] {
 function planOf(options: CellOptions, notes: string): TreePlan {
   const { box, footing, namespaces, limits, parts, places, masked } = options;
   const { trees, links } = treesOf(options);
+  const watched = trees.filter(({ path, bare }) => !bare && !programs.has(path.split('/')[1]!)).map(({ path }) => path);
   return {
     footing,
     user: namespaces.user,
@@ -232,6 +239,7 @@ function planOf(options: CellOptions, notes: string): TreePlan {
     places,
     masked,
     notes,
+    ...(options.read !== undefined && { read: { file: options.read, trees: ['/tmp', ...watched] } }),
   };
 }
 
@@ -247,9 +255,7 @@ function treesOf({ box, name, footing, namespaces, workFolders, layered, places 
   const isIn = (path: string, folder: string) => path.startsWith(`${folder}/`);
   const work = [...new Set(workFolders)].filter((folder) => existsSync(folder));
   const seen = layered.filter((folder) => existsSync(folder) && ![...tops, ...work].some((one) => isIn(folder, one)));
-  // Lifeboat's own folder, wherever it is: an application may run on the Node that came along.
-  const ours = dirname(sourceFolder);
-  const paths = new Set([...tops, ...work, ...seen, ...(tops.some((top) => isIn(ours, top)) ? [] : [ours])]);
+  const paths = new Set([...tops, ...work, ...seen, ...(tops.some((top) => isIn(ourFolder, top)) ? [] : [ourFolder])]);
   // An overlay ends where another file system begins; that one gets its own.
   for (const { target } of mounted) {
     if ([...tops, ...work].some((folder) => isIn(target, folder)) && !isIn(box, target) && existsSync(target))

@@ -1,12 +1,15 @@
+import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, statfs, symlink } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isBelow } from '../core/below.ts';
 import { sentenceOf } from '../core/errors.ts';
 import { ourIdentity } from '../host/identity.ts';
 import { makeStateFolder } from '../host/state-folder.ts';
 import { findOnPath } from '../process/programs.ts';
 import { type Agent, agentFile, agentFlags, startAgent } from './agent-client.ts';
-import { type CellOptions, realPath, startCell, tryCell } from './cell.ts';
+import { type CellOptions, ourFolder, realPath, startCell, tryCell } from './cell.ts';
 import { sandboxLimit, sandboxTooSmall } from './errors.ts';
 import { alwaysHidden, hiddenInHomes, ofSystem, usualFolders } from './hidden.ts';
 import { type HeldLimit, type LimitsAsked, makeLimits, tookTooLong } from './limits.ts';
@@ -86,6 +89,8 @@ export interface Sandbox extends AsyncDisposable {
    * could not be.
    */
   application(places: readonly Placement[], doors?: readonly Door[]): Promise<Agent>;
+  /** Files of this host that the application read, programs and settings apart; on the unprivileged footing none is known. */
+  readHere(): Promise<string[]>;
   /** Tries from a cell in which nothing else will run what must not succeed, for a drill that makes no other. */
   tryOut(): Promise<void>;
   /** Looks at what it used. @returns `sandbox-limit` when a limit was ever hit */
@@ -205,7 +210,8 @@ async function openWith(
     .filter((path) => !own.some((one) => one === path || one.startsWith(`${path}/`)))
     .map(realPath);
 
-  type Kind = Pick<CellOptions, 'name' | 'parts' | 'workFolders' | 'layered' | 'places' | 'ownNetwork'>;
+  type Kind = Pick<CellOptions, 'name' | 'parts' | 'workFolders' | 'layered' | 'places' | 'ownNetwork' | 'read'>;
+  const readFile = join(folder, 'cells', 'read');
   const cellOf = (kind: Kind): CellOptions => {
     const self = process.getuid?.() ?? 0;
     const number = kind.name !== 'application' && self === 0 ? 65534 : self;
@@ -266,12 +272,14 @@ async function openWith(
         layered: [...work, ...seen, ...usualFolders],
         places: places.map((place) => ({ ...place, to: realPath(place.to) })),
         ownNetwork: false,
+        read: readFile,
       }).then(async (agent) => {
         for (const door of doors) await agent.call('forward', door);
         return agent;
       });
       return application;
     },
+    readHere: async () => (await noted(readFile, await application, id)).filter(isOfHost),
     tryOut: async () => void (await open(bare)),
     limitHit: () => watch.look(),
     async [Symbol.asyncDispose]() {
@@ -281,6 +289,25 @@ async function openWith(
       await forget(options.stateDir, entry);
     },
   };
+}
+
+/** What the watch of the application's cell has noted by now. It is behind what happens: what it is shown last comes last. */
+async function noted(file: string, agent: Agent | undefined, id: string): Promise<string[]> {
+  const paths = () => readFileSync(file, 'utf8').split('\0');
+  if (agent === undefined || !existsSync(file)) return [];
+  const last = `/tmp/lifeboat-${id}`;
+  const words = ['/bin/sh', '-c', `echo > ${last} && cat ${last}`];
+  await agent.call('run', { name: 'last', words, env: {}, directory: '/', timeoutMs: 10_000 }).catch(() => {});
+  const end = performance.now() + 5000;
+  while (!paths().includes(last) && performance.now() < end) await sleep(10);
+  return paths();
+}
+
+/** What an application made for itself, and what is of Lifeboat, is nothing that a new host lacks. */
+function isOfHost(path: string): boolean {
+  return (
+    path.startsWith('/') && !isBelow(path, ourFolder) && lstatSync(path, { throwIfNoEntry: false })?.isFile() === true
+  );
 }
 
 /** No isolation at all: data can be restored and compared; whether anything of it may run is the caller's to refuse. */
@@ -321,6 +348,7 @@ async function openWithout(options: SandboxOptions, entry: Registered, refused: 
       servers.push(serverProcess(name));
       return agent;
     },
+    readHere: async () => [],
     tryOut: async () => {},
     async application(places) {
       // What runs there may become another user.

@@ -36,15 +36,20 @@ export interface TreePlan {
   readonly temporaryBytes: number;
   /** What could not be done goes here, a line each: `kind` TAB `path` TAB why. */
   readonly notes: string;
+  /** Which files of these trees are read goes to `file`, a path and NUL each. */
+  readonly read?: { readonly file: string; readonly trees: readonly string[] };
 }
 
 /** Where the cell's root is put together, in a mount namespace of its own. */
 export const treeRoot = '/run/root';
 
-/** mount(2), setns(2) and unshare(2), by the machine's numbers. Those that came later have the same one everywhere. */
-const systemCalls: Readonly<Record<string, readonly [number, number, number]>> = {
-  x64: [165, 308, 272],
-  arm64: [40, 268, 97],
+/**
+ * mount(2), setns(2), unshare(2), fanotify_init(2) and fanotify_mark(2), by the machine's numbers. Those that came later have
+ * the same one everywhere.
+ */
+const systemCalls: Readonly<Record<string, readonly number[]>> = {
+  x64: [165, 308, 272, 300, 301],
+  arm64: [40, 268, 97, 262, 263],
 };
 
 /**
@@ -58,13 +63,15 @@ export function treeProgram(plan: TreePlan): string {
   const numbers = systemCalls[process.arch];
   if (numbers === undefined) throw sandboxFailed({ doing: 'be started', why: `nothing is known of ${process.arch}` });
   const lines = [
-    `my ($MOUNT, $SETNS, $UNSHARE) = (${numbers.join(', ')});`,
+    `my ($MOUNT, $SETNS, $UNSHARE, $FAN_INIT, $FAN_MARK) = (${numbers.join(', ')});`,
     `my ($SPACE, $MAPPED, $R) = (${literal(plan.user)}, ${plan.footing === 'root' ? 1 : 0}, ${literal(treeRoot)});`,
     steps,
     `begin(${[plan.notes, ...plan.joined].map(literal).join(', ')});`,
     `tmpfs("$R/tmp", 6, ${literal(`mode=1777,size=${plan.temporaryBytes}`)}) or die "$said\\n";`,
     ...plan.links.map(([name, target]) => `symlink(${literal(target)}, "$R/" . ${literal(name)});`),
     ...plan.trees.map((tree) => treeLine(tree)),
+    // Before anything of the sandbox's own, which lies on a file system of this host, is placed over one of them.
+    ...(plan.read === undefined ? [] : [`watch(${[plan.read.file, ...plan.read.trees].map(literal).join(', ')});`]),
     ...plan.shared.map(([from, to]) => `shared(${literal(from)}, $R . ${literal(to)}) or die "$said\\n";`),
     ...plan.tools.map(
       ([from, to]) => `tree(1, ${literal(from)}, $R . ${literal(to)}, ${lower(from)}) or die "$said\\n";`,
@@ -188,6 +195,41 @@ sub place {
   }
   plain("$R$to") or return;
   hide($_) for $to, @beside;
+}
+
+# Beside the cell, and not in it: a process that is told by the kernel (fanotify(7)) which files of these trees are read. Without the
+# right to that, or without an overlay of its own, a tree is not watched.
+sub watch {
+  my ($file, @trees) = @_;
+  my $told = syscall($FAN_INIT, 0x3, 0x88800);
+  return if $told < 0;
+  my @watched = grep { my $at = "$R$_"; syscall($FAN_MARK, $told, 0x101, 0x1, -100, $at) == 0 } @trees;
+  open(my $out, '>>', $file) or return;
+  my $maker = $$;
+  my $child = @watched ? fork() : undef;
+  if (!defined $child || $child) { POSIX::close($told); return }
+  # Whoever dies as nobody may not signal us (PR_SET_PDEATHSIG): it is looked at (pidfd_open(2)).
+  my $cell = syscall(434, $maker, 0);
+  exit 0 if $cell < 0 || getppid() != $maker;
+  open(STDIN, '<', '/dev/null'); open(STDOUT, '>', '/dev/null'); open(STDERR, '>', '/dev/null');
+  my ($ready, %seen) = ('');
+  vec($ready, $_, 1) = 1 for $told, $cell;
+  for (;;) {
+    select(my $some = $ready, undef, undef, undef);
+    exit 0 if vec($some, $cell, 1);
+    while (my $got = POSIX::read($told, my $events, 65536)) {
+      last if $got <= 0;
+      for (my $at = 0; $at < $got; ) {
+        my ($length, $fd) = (unpack('L', substr($events, $at, 4)), unpack('l', substr($events, $at + 16, 4)));
+        $at += $length;
+        next if $fd < 0;
+        my $path = readlink("/proc/self/fd/$fd");
+        POSIX::close($fd);
+        next if !defined $path || keys %seen >= 100000 || $seen{$path}++;
+        syswrite($out, "$path\0");
+      }
+    }
+  }
 }
 
 sub put {

@@ -173,4 +173,6 @@ export interface Measurement {
     readonly looked: number;
     readonly detail: string;
   }>;
+  /** Where links in it lead in production that no dataset brings back, absolute, as byte strings. */
+  readonly leadsOut?: readonly BytePath[];
 }

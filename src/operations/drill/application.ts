@@ -10,6 +10,7 @@ import { sandboxNotIsolated } from '../../sandbox/errors.ts';
 import type { Door, Placement } from '../../sandbox/protocol.ts';
 import type { Isolation } from '../../sandbox/sandbox.ts';
 import { engineOf, placeOf } from '../../sources/engines.ts';
+import { ledOutSentence } from './led-out.ts';
 import type { Drill, Finding } from './parts.ts';
 
 const processName = 'application';
@@ -22,6 +23,8 @@ export async function startApplication(app: AppConfig, drill: Drill, run: Run): 
   const { variables } = drill;
   const { signal } = run;
   const agent = await applicationCell(drill);
+  const unseen = ledOutSentence(drill);
+  if (unseen !== undefined) drill.notes.push(unseen);
   variables.PORT = String((await agent.call('port', {}, { signal })).port);
   for (const copy of drill.copies.values()) variables[restoredVariable(copy.dataset)] = copy.inside;
   const env = await bareEnvironment(drill);
@@ -159,7 +162,8 @@ function doorsOf({ copies }: Drill): Door[] {
 
 /** Restored files and folders, on their production paths too; what is out of scope is hidden there. */
 function placementsOf(drill: Drill): Placement[] {
-  return Object.values(drill.parts.system.datasets).flatMap((config) => {
+  const ledOut = [...drill.ledOut].map((to): Placement => ({ from: null, to, gone: [] }));
+  const copies = Object.values(drill.parts.system.datasets).flatMap((config) => {
     const place = placeOf(config);
     if (!('path' in place)) return [];
     const { path, parts } = place;
@@ -169,4 +173,5 @@ function placementsOf(drill: Drill): Placement[] {
     if (parts === undefined) return [{ from, to: path, gone }];
     return parts.map((to) => ({ from: from === null ? null : `${from}${to}`, to, gone }));
   });
+  return [...ledOut, ...copies];
 }

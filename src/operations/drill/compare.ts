@@ -4,6 +4,7 @@ import { unlessEmpty } from './checks/history.ts';
 import { checkIntegrity } from './checks/integrity.ts';
 import { unlessRefused } from './checks/restored.ts';
 import { findingOf } from './faults.ts';
+import { noteLedOut } from './led-out.ts';
 import type { Copy, Drill, Rehearsal } from './parts.ts';
 import { conductCheck, record } from './results.ts';
 
@@ -17,6 +18,7 @@ export async function examine(copy: Copy, rehearsal: Rehearsal, drill: Drill, ru
     const recorded = contents.expectations ?? { algorithm: 'none', tables: [] };
     const measured = await source.measure(copy.outside, recorded, run, contents, copy.restored.unset);
     rehearsal.measured.set(dataset, measured);
+    noteLedOut(dataset, measured.leadsOut ?? [], drill);
     const elapsedMs = run.clock.elapsed() - began;
     for (const one of measured.integrity) {
       record(

@@ -37,7 +37,17 @@ export async function rehearse(parts: DrillParts, options: DrillOptions, run: Ru
   try {
     sandbox = await timed(rehearsal, 'prepare', () => prepare(parts, options, rehearsal, found, secrets, run));
     if (sandbox !== undefined) {
-      drill = { parts, options, sandbox, copies: new Map(), newest: new Map(), variables: {}, secrets, notes };
+      drill = {
+        parts,
+        options,
+        sandbox,
+        copies: new Map(),
+        newest: new Map(),
+        variables: {},
+        ledOut: new Set(),
+        secrets,
+        notes,
+      };
       await execute(rehearsal, drill, found, run);
       await timed(rehearsal, 'check', () => checkConfiguration(rehearsal, drill!, run));
       recordIsolation(rehearsal, drill);

@@ -62,6 +62,8 @@ export interface Drill {
   readonly newest: Map<string, number>;
   /** Variables of the application and of templates: PORT, RESTORED_…. */
   readonly variables: Record<string, string>;
+  /** Where links lead that no backup holds, absolute: hidden from the application. */
+  readonly ledOut: Set<string>;
   /** Set once the application answers. */
   application?: { readonly origin: string };
   /** Set when it starts: which databases it did not open since, one sentence each. */

@@ -57,7 +57,8 @@ export async function rehearseSabotage(parts: DrillParts, options: DrillOptions,
   await using sandbox = await prepare(parts, options, rehearsal, found, secrets, run, times);
   if (sandbox !== undefined) {
     const drill: Drill = {
-      ...{ parts, options, sandbox, copies: new Map(), newest: new Map(), variables: {}, secrets, notes: [] },
+      ...{ parts, options, sandbox, copies: new Map(), newest: new Map(), variables: {}, ledOut: new Set(), secrets },
+      notes: [],
     };
     for (const [dataset, point] of found.points) {
       const ended = await run

@@ -20,6 +20,7 @@ import { compareWithRecorded, examine } from './compare.ts';
 import { findingOf } from './faults.ts';
 import { watchOpening } from './opening.ts';
 import type { Copy, Drill, Finding, Rehearsal } from './parts.ts';
+import { readHereSentence } from './read-here.ts';
 import { conductCheck, record, timed } from './results.ts';
 
 const phaseOf: Readonly<Partial<Record<PlanAction, string>>> = {
@@ -43,6 +44,8 @@ export async function execute(rehearsal: Rehearsal, drill: Drill, found: Found, 
   }
   if (drill.application !== undefined && drill.neverOpened !== undefined)
     drill.notes.push(...(await drill.neverOpened()));
+  const readHere = await readHereSentence(drill);
+  if (readHere !== undefined) drill.notes.push(readHere);
 }
 
 async function take(

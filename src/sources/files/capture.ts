@@ -14,7 +14,7 @@ import { compileExcludes } from './excludes.ts';
 import { type CaptureRule, startLeftOut } from './left-out.ts';
 import { expectedMounts, mountPoints } from './mounts.ts';
 import { startNamesChecksum } from './names-checksum.ts';
-import { leadsOut } from './outward-links.ts';
+import { type Link, leadsOut } from './outward-links.ts';
 import { startProblems } from './problems.ts';
 import { settle } from './settled.ts';
 import { type MutableEntry, type WalkEvents, walk } from './walk.ts';
@@ -90,7 +90,7 @@ export async function captureFiles(options: CaptureOptions, run: Run): Promise<C
   };
   const own = places?.map((place) => `/${place}`) ?? [root, pathFromText(path)];
   const homes = [...own, ...options.elsewhere.map(pathFromText)];
-  const noteLink = (link: { path: BytePath; target: BytePath }) => {
+  const noteLink = (link: Link) => {
     const target = leadsOut(root, link, homes);
     if (target === undefined) return;
     const message = `${showPath(link.path)} leads to ${showPath(target)}, which no dataset holds: what is there was not backed up.`;

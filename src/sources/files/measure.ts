@@ -10,10 +10,14 @@ import type { Contents, Measurement } from '../source.ts';
 import { compareEntries } from './compare.ts';
 import { compileExcludes } from './excludes.ts';
 import { startNamesChecksum } from './names-checksum.ts';
+import type { Link } from './outward-links.ts';
 import { placesOf } from './places.ts';
 import { nothingSettled } from './settled.ts';
 import { unrecorded } from './unrecorded.ts';
 import { silent, walk } from './walk.ts';
+
+/** More places than this are not told apart from one another: each is hidden from an application by a mount of its own. */
+const MOST_LED_OUT = 1000;
 
 /**
  * Lists a restored copy as a capture would, and leaves nothing out. With the restore point's contents it also compares every entry,
@@ -25,6 +29,7 @@ export async function measureFiles(
   run: Run,
   contents?: Contents,
   unset?: Unset,
+  outward?: (link: Link) => BytePath | undefined,
 ): Promise<Measurement> {
   const path = pathFromText(where);
   const isFolder = lstatSync(onDisk(path)).isDirectory();
@@ -33,6 +38,7 @@ export async function measureFiles(
   // Among all that a host has, only the places are of this dataset. A copy has nothing else.
   const within = where === '/' && contents !== undefined ? { within: placesOf(contents) } : {};
   const names = startNamesChecksum();
+  const leadsOut = new Set<BytePath>();
   const nothing = {
     excludes: compileExcludes([]),
     cacheFolders: false,
@@ -43,7 +49,11 @@ export async function measureFiles(
   const look = () => walk({ ...place, ...within, ...nothing, events: silent });
   for (const batch of look()) {
     run.signal.throwIfAborted();
-    for (const entry of batch) names.add(isFolder ? entry : { type: 'file', path: '' });
+    for (const entry of batch) {
+      names.add(isFolder ? entry : { type: 'file', path: '' });
+      const target = entry.type === 'symlink' ? outward?.(entry) : undefined;
+      if (target !== undefined && leadsOut.size < MOST_LED_OUT) leadsOut.add(target);
+    }
     // An interruption is heard between two batches.
     await breathe();
   }
@@ -56,5 +66,5 @@ export async function measureFiles(
   const isSame = actual.tables[0]?.checksum === expected.tables[0]?.checksum;
   const more = isSame || !isFolder ? [] : await unrecorded(look(), contents, run.signal);
   const integrity = [await compareEntries({ folder, root: place.root, nameOf, isOthers, more }, contents, run, unset)];
-  return { actual, integrity };
+  return { actual, integrity, leadsOut: [...leadsOut] };
 }

@@ -14,6 +14,7 @@ import { holdsOnly } from './holds-only.ts';
 import type { CaptureRule } from './left-out.ts';
 import { measureFiles } from './measure.ts';
 import { expectedMounts, mountPoints } from './mounts.ts';
+import { type Link, leadsOut } from './outward-links.ts';
 import { anyIsBare, placesHoldOnly, placesOf, placesText, restorePlaces, werePlaced } from './places.ts';
 import { isBare, restoreFiles, wasPlaced } from './restore.ts';
 import { openFilesSaboteur } from './sabotage.ts';
@@ -73,7 +74,13 @@ export function filesSource(options: FilesOptions): Source {
     wasPlaced: (mark, contents, run) =>
       isOfPlaces(contents) ? werePlaced(mark, contents, run) : wasPlaced(mark, contents, homeOf(contents), run),
     isBare: (contents) => (isOfPlaces(contents) ? anyIsBare(contents) : isBare(homeOf(contents))),
-    measure: measureFiles,
+    measure(where, expected, run, contents, unset) {
+      const home = pathFromText(contents === undefined ? path : homeOf(contents));
+      const real = typeof contents?.facts.realPath === 'string' ? [contents.facts.realPath] : [];
+      const homes = [home, ...real, ...paths.map(pathFromText), ...(options.elsewhere ?? []).map(pathFromText)];
+      const outward = (link: Link) => leadsOut(real[0] ?? home, link, homes);
+      return measureFiles(where, expected, run, contents, unset, outward);
+    },
     openSaboteur: openFilesSaboteur,
   };
 }
