@@ -11,7 +11,7 @@ import { signHash, tryConditional, tryWrongHash } from './trials.ts';
 export type Put = (key: string, body: Uint8Array, options: PutOptions) => Promise<Stored>;
 
 /** From this size on the line decides when all of it is there. */
-const largeBytes = 256 * 1024;
+const largeBytes = 1 << 20;
 
 /** Uploads whose answer never came, so that they may have happened; forgotten beyond so many. */
 const mostDoubts = 10_000;
