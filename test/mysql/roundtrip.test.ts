@@ -1,0 +1,114 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { comparePaths } from '../../src/core/paths.ts';
+import { mysqlSource } from '../../src/sources/mysql/source.ts';
+import { everything, newRun } from '../suites/source.suite.ts';
+import { contentsOf, type KeptContents } from '../support/contents.ts';
+import { type Mariadb, startMariadb } from '../support/mariadb.ts';
+
+let server: Mariadb;
+
+beforeAll(async () => {
+  server = await startMariadb(['--log-bin=bin', '--server-id=1', '--max-allowed-packet=64M']);
+  await server.query('CREATE DATABASE torture CHARACTER SET utf8mb4');
+  await server.script(await readFile(new URL('./torture.sql', import.meta.url)), 'torture');
+});
+
+afterAll(async () => {
+  await server?.[Symbol.asyncDispose]();
+});
+
+const captured = async (database: string, user?: string): Promise<KeptContents> =>
+  contentsOf(await mysqlSource({ url: server.urlOf(database, user) }).capture(newRun()));
+
+/** All that the server itself says of a database: every table's checksum, and how everything is made, without the database's name. */
+async function look(database: string) {
+  const names = async (sql: string) =>
+    (await server.query(sql.replaceAll('?', `'${database}'`))).map((row) => row.join(' '));
+  const tables = await names(
+    "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY 1",
+  );
+  const quoted = tables.map((one) => `\`${one.replaceAll('`', '``')}\``);
+  const checksums = await server.query(`CHECKSUM TABLE ${quoted.join(', ')}`, database);
+  const created = await Promise.all(quoted.map((one) => server.query(`SHOW CREATE TABLE ${one}`, database)));
+  const others = await names(
+    `SELECT 'view', TABLE_NAME, VIEW_DEFINITION, DEFINER, SECURITY_TYPE FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ?
+     UNION SELECT ROUTINE_TYPE, ROUTINE_NAME, ROUTINE_DEFINITION, DEFINER, SQL_MODE FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ?
+     UNION SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME, ACTION_STATEMENT, DEFINER, SQL_MODE FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ?
+     UNION SELECT STATUS, EVENT_NAME, EVENT_DEFINITION, DEFINER, SQL_MODE FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ? ORDER BY 1, 2`,
+  );
+  const text = JSON.stringify({ checksums, created, others }).replaceAll(`\`${database}\``, '`?`');
+  return JSON.parse(text.replaceAll(`"${database}.`, '"?.')) as unknown;
+}
+
+test('my1, my2, my3, my4, my5, my26: all that a vendor dump loses comes back equal, as the server itself counts and shows it', async () => {
+  const before = await look('torture');
+  const contents = await captured('torture');
+  const source = mysqlSource({ url: server.urlOf('torture') });
+  const restored = await source.restore(contents, { ...everything, into: server.urlOf('copy') }, newRun());
+  expect(restored.problems).toEqual([]);
+  expect(await look('copy')).toEqual(before);
+  const { actual, integrity } = await source.measure(server.urlOf('copy'), contents.expectations!, newRun());
+  expect(actual).toEqual(contents.expectations);
+  expect(integrity).toMatchObject([{ name: 'check table', ok: true }]);
+  // A default draws from the copy's own sequence.
+  const [made] = await server.query('SHOW CREATE TABLE seqt', 'copy');
+  expect(made?.join(' ')).not.toContain('torture');
+});
+
+test('U4, my13: the server’s own client loads each file, one after another, and nothing of ours is needed', async () => {
+  const before = await look('torture');
+  const contents = await captured('torture');
+  await server.query('CREATE DATABASE byhand CHARACTER SET utf8mb4');
+  for (const { path } of [...contents.stored].sort((a, b) => comparePaths(a.path, b.path))) {
+    const bytes = await Array.fromAsync(contents.read(path));
+    expect(bytes[0]?.subarray(0, 2).toString()).toBe('--');
+    await server.script(Buffer.concat(bytes), 'byhand');
+  }
+  expect(await look('byhand')).toEqual(before);
+});
+
+test('my14: what is not empty is refused and left alone; a restore that fails leaves nothing', async () => {
+  await server.query('CREATE DATABASE taken; CREATE TABLE taken.t (a int); INSERT INTO taken.t VALUES (1)');
+  const contents = await captured('taken');
+  const source = mysqlSource({ url: server.urlOf('taken') });
+  const refused = source.restore(contents, { ...everything, into: server.urlOf('taken') }, newRun());
+  await expect(refused).rejects.toMatchObject({ code: 'target-not-empty' });
+  expect(await server.query('SELECT a FROM taken.t')).toEqual([['1']]);
+  const [table] = contents.expectations!.tables;
+  const other = { ...contents, expectations: { ...contents.expectations!, tables: [{ ...table!, rows: 2 }] } };
+  const failed = source.restore(other, { ...everything, into: server.urlOf('half') }, newRun());
+  await expect(failed).rejects.toMatchObject({ code: 'mysql-restore-refused' });
+  expect(await server.query("SHOW DATABASES LIKE 'half'")).toEqual([]);
+});
+
+test('my6: a definition that changes while it is read waits where the role may hold it, and else nothing is stored', async () => {
+  await server.query(`CREATE DATABASE moving; CREATE TABLE moving.a (x int); CREATE TABLE moving.b (x int);
+    CREATE USER reader@localhost; GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON moving.* TO reader@localhost`);
+  const source = mysqlSource({ url: server.urlOf('moving', 'reader') });
+  await using capture = await source.capture(newRun());
+  const entries = capture.entries[Symbol.asyncIterator]();
+  await entries.next();
+  await server.query('ALTER TABLE moving.b ADD COLUMN y int, ALGORITHM=INSTANT');
+  await expect(contentsOf({ ...capture, entries: { [Symbol.asyncIterator]: () => entries } })).rejects.toMatchObject({
+    code: 'mysql-changed-meanwhile',
+  });
+
+  const held = await mysqlSource({ url: server.urlOf('moving') }).capture(newRun());
+  const altered = server.query('ALTER TABLE moving.b ADD COLUMN z int, ALGORITHM=INSTANT');
+  const contents = await contentsOf(held);
+  await altered;
+  expect(contents.captured.problems).toEqual([]);
+});
+
+test('T2: the position is the snapshot’s own: what is written after it is in the log from there on, and not in the rows', async () => {
+  await server.query('CREATE DATABASE log; CREATE TABLE log.t (a int PRIMARY KEY); INSERT INTO log.t VALUES (1)');
+  await using capture = await mysqlSource({ url: server.urlOf('log') }).capture(newRun());
+  await server.query('INSERT INTO log.t VALUES (2)');
+  const { facts, expectations } = (await contentsOf(capture)).captured;
+  expect(expectations?.tables.find(({ table }) => table === '`t`')?.rows).toBe(1);
+  const { file, position, gtid } = facts.position as Record<string, string>;
+  const events = await server.query(`SHOW BINLOG EVENTS IN '${file}' FROM ${position}`);
+  expect(events.filter(([, , type]) => type === 'Gtid')).toHaveLength(1);
+  expect(gtid).toMatch(/^0-1-\d+$/);
+});
