@@ -9,13 +9,17 @@ export interface Session extends AsyncDisposable {
   ask(sql: string, values?: readonly string[]): Promise<readonly Row[]>;
   /** Runs a statement whose answer nobody wants. */
   run(sql: string): Promise<void>;
-  /** Rows as bytes, as many at a time as the reader takes; null is null. */
-  rows(sql: string): AsyncIterable<ReadonlyArray<Buffer | null>>;
+  /** Rows as bytes, null is null: many at a time, for one at a time costs more than what is in it, and no more than the reader takes. */
+  rows(sql: string): AsyncIterable<readonly BytesRow[]>;
 }
+
+export type BytesRow = ReadonlyArray<Buffer | null>;
 
 export type Row = Readonly<Record<string, string | null>>;
 
 const connectTimeoutMs = 15_000;
+const batchRows = 512;
+const batchBytes = 1 << 20;
 
 /** @throws `mysql-server-unreachable`, `mysql-access-denied`, `mysql-database-missing` */
 export async function connect(
@@ -72,17 +76,54 @@ export async function connect(
     async run(sql) {
       await query({ sql });
     },
-    async *rows(sql) {
-      const stream = connection.query({ sql, rowsAsArray: true }).stream({ highWaterMark: 64 });
-      try {
-        for await (const row of stream) yield row as (Buffer | null)[];
-      } catch (error) {
-        signal.throwIfAborted();
-        throw error;
-      }
-    },
+    rows: (sql) => batchesOf(connection, sql, signal),
     [Symbol.asyncDispose]: close,
   };
+}
+
+async function* batchesOf(
+  connection: mysql.Connection,
+  sql: string,
+  signal: AbortSignal,
+): AsyncGenerator<readonly BytesRow[]> {
+  let batch: BytesRow[] = [];
+  let size = 0;
+  let ended = false;
+  let failure: { readonly error: unknown } | undefined;
+  let wake = () => {};
+  const query = connection.query({ sql, rowsAsArray: true });
+  query.on('result', (row: unknown) => {
+    const values = row as BytesRow;
+    batch.push(values);
+    for (const value of values) size += value?.length ?? 0;
+    if (batch.length < batchRows && size < batchBytes) return;
+    connection.pause();
+    wake();
+  });
+  query.on('error', (error: unknown) => {
+    failure = { error };
+    wake();
+  });
+  query.on('end', () => {
+    ended = true;
+    wake();
+  });
+  for (;;) {
+    if (batch.length < batchRows && size < batchBytes && !ended && failure === undefined)
+      await new Promise<void>((done) => {
+        wake = done;
+      });
+    if (failure !== undefined) {
+      signal.throwIfAborted();
+      throw failure.error;
+    }
+    const full = batch;
+    batch = [];
+    size = 0;
+    if (full.length > 0) yield full;
+    if (ended && batch.length === 0) return;
+    connection.resume();
+  }
 }
 
 /** The number that a server gives its errors. */

@@ -1,6 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
-import { quoted } from './connection.ts';
+import { type BytesRow, quoted } from './connection.ts';
 import type { Column, Table } from './objects.ts';
 
 /** Statements become about so large: two that are alike find each other again when rows came between. */
@@ -25,7 +25,7 @@ export interface RowText {
   /** `INSERT INTO … VALUES`, before the rows. */
   readonly insert: string;
   /** One row between its brackets; each character is a byte. */
-  encode(row: ReadonlyArray<Buffer | null>): string;
+  encode(row: BytesRow): string;
 }
 
 export function rowTextOf(table: Table, isMariadb: boolean): RowText {
@@ -85,20 +85,32 @@ export interface RowSum {
   readonly digest: string;
 }
 
+/** So many sums of 32 bits are exact in a number. */
+const exactRows = 1 << 20;
+
 export function startRowSum(): RowSum {
   let rows = 0;
-  let sum = 0n;
+  // Four digits of 32 bits, the highest first.
+  const sum = [0, 0, 0, 0];
+  const carry = () => {
+    for (let at = 3; at >= 0; at--) {
+      const digit = sum[at] ?? 0;
+      sum[at] = digit % 2 ** 32;
+      if (at > 0) sum[at - 1] = (sum[at - 1] ?? 0) + Math.floor(digit / 2 ** 32);
+    }
+  };
   return {
     add(row) {
-      rows++;
-      const digest = hash('sha256', Buffer.from(row, 'latin1'), 'hex');
-      sum = BigInt.asUintN(128, sum + BigInt(`0x${digest.slice(0, 32)}`));
+      const digest = hash('sha256', Buffer.from(row, 'latin1'), 'buffer');
+      for (let at = 0; at < 4; at++) sum[at] = (sum[at] ?? 0) + digest.readUInt32BE(at * 4);
+      if (++rows % exactRows === 0) carry();
     },
     get rows() {
       return rows;
     },
     get digest() {
-      return sum.toString(16).padStart(32, '0');
+      carry();
+      return sum.map((digit) => digit.toString(16).padStart(8, '0')).join('');
     },
   };
 }
@@ -106,22 +118,24 @@ export function startRowSum(): RowSum {
 /** The statements that bring rows back, one after another; an empty table needs none. */
 export async function* insertsOf(
   text: RowText,
-  rows: AsyncIterable<ReadonlyArray<Buffer | null>>,
+  batches: AsyncIterable<readonly BytesRow[]>,
   sum: RowSum,
 ): AsyncGenerator<Buffer> {
   let parts: string[] = [];
   let size = 0;
   const statement = () => Buffer.from(`${parts.join(',\n')}${endOfStatement}\n`, 'latin1');
-  for await (const row of rows) {
-    const one = text.encode(row);
-    sum.add(one);
-    if (size === 0) yield Buffer.from(text.insert);
-    parts.push(one);
-    size += one.length;
-    if (size < statementBytes) continue;
-    yield statement();
-    parts = [];
-    size = 0;
+  for await (const batch of batches) {
+    for (const row of batch) {
+      const one = text.encode(row);
+      sum.add(one);
+      if (size === 0) yield Buffer.from(text.insert);
+      parts.push(one);
+      size += one.length;
+      if (size < statementBytes) continue;
+      yield statement();
+      parts = [];
+      size = 0;
+    }
   }
   if (size > 0) yield statement();
 }
