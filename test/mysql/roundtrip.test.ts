@@ -112,3 +112,48 @@ test('T2: the position is the snapshot’s own: what is written after it is in t
   expect(events.filter(([, , type]) => type === 'Gtid')).toHaveLength(1);
   expect(gtid).toMatch(/^0-1-\d+$/);
 });
+
+test('my11: a row that the target would not take as a statement is named, with what mends it; then it comes back', async () => {
+  await server.query(
+    'CREATE DATABASE large; CREATE TABLE large.t (a longblob); INSERT INTO large.t VALUES (REPEAT(0xff, 3000000))',
+  );
+  const contents = await captured('large');
+  const source = mysqlSource({ url: server.urlOf('large') });
+  const restore = () => source.restore(contents, { ...everything, into: server.urlOf('larger') }, newRun());
+  await server.query('SET GLOBAL max_allowed_packet = 4194304');
+  await expect(restore()).rejects.toMatchObject({
+    code: 'mysql-packet-too-small',
+    hint: expect.stringContaining('SET GLOBAL'),
+  });
+  expect(await server.query("SHOW DATABASES LIKE 'larger'")).toEqual([]);
+  await server.query('SET GLOBAL max_allowed_packet = 67108864');
+  await restore();
+  expect(await server.query('SELECT SUM(LENGTH(a)) FROM larger.t')).toEqual([['3000000']]);
+});
+
+test('P3: what belongs together is of one moment, while others write', async () => {
+  await server.query('CREATE DATABASE busy');
+  await server.script(
+    `CREATE TABLE a (n int PRIMARY KEY); CREATE TABLE b (n int PRIMARY KEY); CREATE TABLE ended (x int);
+    DELIMITER //
+    CREATE PROCEDURE write_pairs() BEGIN
+      DECLARE n int DEFAULT 0;
+      WHILE NOT EXISTS (SELECT 1 FROM ended) DO
+        SET n = n + 1; START TRANSACTION; INSERT INTO a VALUES (n); INSERT INTO b VALUES (n); COMMIT;
+      END WHILE;
+    END//`,
+    'busy',
+  );
+  const writing = server.query('CALL write_pairs()', 'busy');
+  const countOf = async (table: string) => Number((await server.query(`SELECT COUNT(*) FROM ${table}`))[0]?.[0]);
+  while ((await countOf('busy.a')) === 0);
+  const contents = await captured('busy');
+  const before = await countOf('busy.a');
+  while ((await countOf('busy.a')) === before);
+  await server.query('INSERT INTO busy.ended VALUES (1)');
+  await writing;
+  const into = server.urlOf('calm');
+  await mysqlSource({ url: server.urlOf('busy') }).restore(contents, { ...everything, into }, newRun());
+  const rows = await countOf('calm.a');
+  expect([rows > 0, rows, await countOf('calm.b')]).toEqual([true, rows, rows]);
+});

@@ -1,4 +1,5 @@
 import { defineError } from '../../core/errors.ts';
+import { formatSize } from '../../core/size.ts';
 
 export const urlWrong = defineError({
   code: 'mysql-url-wrong',
@@ -61,4 +62,13 @@ export const rowsLost = defineError({
   say: (fact: { table: string; counted: number; read: number }) =>
     `The server counts ${fact.counted} rows in ${fact.table}, and sent ${fact.read}.`,
   hint: () => 'Nothing was stored. Back up again; where it stays so, CHECK TABLE says what is damaged.',
+});
+
+export const packetTooSmall = defineError({
+  code: 'mysql-packet-too-small',
+  about: 'place',
+  exit: 2,
+  say: (fact: { database: string; what: string; needsBytes: number; mostBytes: number }) =>
+    `${fact.what} of ${fact.database} holds a row of ${formatSize(fact.needsBytes)} as a statement, and the server takes at most ${formatSize(fact.mostBytes)}. Nothing was changed.`,
+  hint: () => 'Raise it as an administrator, at most to 1 GiB: SET GLOBAL max_allowed_packet = 1073741824;',
 });

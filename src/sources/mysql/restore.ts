@@ -5,7 +5,7 @@ import { countOf } from '../../core/size.ts';
 import { targetNotEmpty } from '../errors.ts';
 import type { Contents, Restored, RestoreTarget } from '../source.ts';
 import { connect, literal, quoted, type Session } from './connection.ts';
-import { restoreRefused } from './errors.ts';
+import { packetTooSmall, restoreRefused } from './errors.ts';
 import { measureTables } from './measure.ts';
 import { endOfStatement } from './row-text.ts';
 import { parseUrl, type ServerAddress, urlOf } from './url.ts';
@@ -87,11 +87,15 @@ async function loadFile(
   stream: AsyncIterable<Uint8Array>,
   about: { readonly database: string; readonly what: string },
 ): Promise<number> {
+  const [limit] = await session.ask('SELECT @@max_allowed_packet n');
+  const mostBytes = Number(limit?.n);
   let bytes = 0;
   // A view may want one that comes later: it is made when that is there.
   let waiting: string[] = [];
   for await (const statement of statementsOf(stream)) {
     bytes += statement.length;
+    // The server would close the session in the midst of it (my11).
+    if (statement.length >= mostBytes) throw packetTooSmall({ ...about, mostBytes, needsBytes: statement.length });
     const sql = statement.toString('utf8');
     await session.run(sql).catch((error: unknown) => {
       if (/^CREATE\b[^\n]*\bVIEW\b/.test(sql)) waiting.push(sql);
