@@ -75,6 +75,7 @@ const adapters = [
   'destinations/s3',
   'destinations/sftp',
   'sources/files',
+  'sources/mysql',
   'sources/postgres',
   'sources/sqlite',
 ];

@@ -27,6 +27,8 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: 'libc6-dev', programs: [], files: ['/usr/include/stdio.h'] },
   { name: 'libcap2-bin', programs: ['setcap', 'getcap'] },
   { name: 'locales', programs: [], files: ['/usr/share/i18n/locales/es_AR'] },
+  { name: 'mariadb-client', programs: ['mariadb'] },
+  { name: 'mariadb-server', programs: ['mariadbd', 'mariadb-install-db'] },
   { name: 'mount', programs: ['mount', 'umount'] },
   { name: 'openssl', programs: ['openssl'] },
   { name: 'openssh-client', programs: ['ssh-keygen', 'ssh-agent', 'ssh-add', 'ssh-keyscan'] },
