@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { columnChecksum } from '../../src/sources/postgres/column-checksum.ts';
-import { type RowChecksum, rowChecksum, textChecksum } from '../../src/sources/postgres/row-checksum.ts';
+import { type RowChecksum, rowChecksum, textChecksum } from '../../src/sources/row-checksum.ts';
 import fc from '../support/fast-check.ts';
 import { fieldsChecksum, rowsChecksum, textsChecksum } from './row-text.ts';
 

@@ -3,11 +3,12 @@ import type { Entry } from '../../core/entry.ts';
 import type { TableExpectation } from '../../core/expectations.ts';
 import { pathFromText } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
+import { rowChecksum } from '../row-checksum.ts';
 import type { Capture } from '../source.ts';
 import { connect, literal, numberOf, quoted, type Session } from './connection.ts';
 import { changedMeanwhile, rowsLost } from './errors.ts';
 import { type Defined, listObjects, type Objects, type Table } from './objects.ts';
-import { endOfStatement, insertsOf, rowTextOf, startRowSum } from './row-text.ts';
+import { endOfStatement, insertsOf, rowTextOf } from './row-text.ts';
 import type { ServerAddress } from './url.ts';
 
 export const algorithm = 'mysql-checksum-1';
@@ -184,7 +185,7 @@ async function* tableText(
 /** A table's rows as statements, and then what a restore has to bring back of them: counted and summed in the same snapshot. */
 export function readTable(session: Session, table: Table, isMariadb: boolean) {
   const text = rowTextOf(table, isMariadb);
-  const sum = startRowSum();
+  const sum = rowChecksum(table.columns.map(({ name }) => name));
   async function* inserts() {
     // Of the rows alone: names in statements are UTF-8 (my2).
     await session.run('SET character_set_results = binary');
@@ -197,7 +198,7 @@ export function readTable(session: Session, table: Table, isMariadb: boolean) {
     const [count] = await session.ask(`SELECT COUNT(*) c FROM ${quoted(table.name)}${past}`);
     // Two answers of one snapshot: a stream that lost rows is no dump (my12).
     if (Number(count?.c) !== sum.rows) throw rowsLost({ table: table.name, counted: Number(count?.c), read: sum.rows });
-    return { table: quoted(table.name), rows: sum.rows, checksum: `${row?.Checksum ?? 'none'} ${sum.digest}` };
+    return { table: quoted(table.name), rows: sum.rows, checksum: `${row?.Checksum ?? 'none'} ${sum.checksum()}` };
   }
   return { inserts: inserts(), expectation };
 }

@@ -1,5 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer';
-import { hash } from 'node:crypto';
+import type { RowChecksum } from '../row-checksum.ts';
 import { type BytesRow, quoted } from './connection.ts';
 import type { Column, Table } from './objects.ts';
 
@@ -77,57 +77,23 @@ function textOf(value: Buffer): string {
   return `'${value.toString('latin1').replace(special, (one) => escapes[one] ?? one)}'`;
 }
 
-/** What the rows of a table come to, in whatever order they come. */
-export interface RowSum {
-  add(row: string): void;
-  readonly rows: number;
-  /** Thirty-two digits: a sum over all rows of the first half of each one's SHA-256. */
-  readonly digest: string;
-}
-
-/** So many sums of 32 bits are exact in a number. */
-const exactRows = 1 << 20;
-
-export function startRowSum(): RowSum {
-  let rows = 0;
-  // Four digits of 32 bits, the highest first.
-  const sum = [0, 0, 0, 0];
-  const carry = () => {
-    for (let at = 3; at >= 0; at--) {
-      const digit = sum[at] ?? 0;
-      sum[at] = digit % 2 ** 32;
-      if (at > 0) sum[at - 1] = (sum[at - 1] ?? 0) + Math.floor(digit / 2 ** 32);
-    }
-  };
-  return {
-    add(row) {
-      const digest = hash('sha256', Buffer.from(row, 'latin1'), 'buffer');
-      for (let at = 0; at < 4; at++) sum[at] = (sum[at] ?? 0) + digest.readUInt32BE(at * 4);
-      if (++rows % exactRows === 0) carry();
-    },
-    get rows() {
-      return rows;
-    },
-    get digest() {
-      carry();
-      return sum.map((digit) => digit.toString(16).padStart(8, '0')).join('');
-    },
-  };
-}
-
 /** The statements that bring rows back, one after another; an empty table needs none. */
 export async function* insertsOf(
   text: RowText,
   batches: AsyncIterable<readonly BytesRow[]>,
-  sum: RowSum,
+  sum: RowChecksum,
 ): AsyncGenerator<Buffer> {
   let parts: string[] = [];
   let size = 0;
-  const statement = () => Buffer.from(`${parts.join(',\n')}${endOfStatement}\n`, 'latin1');
+  const statement = () => {
+    // One a line, without what joins them in a statement: where one ends is another matter each time.
+    const lines = Buffer.from(`${parts.join('\n')}\n`, 'latin1');
+    sum.add(lines, new DataView(lines.buffer, lines.byteOffset, lines.length), 0, lines.length);
+    return Buffer.from(`${parts.join(',\n')}${endOfStatement}\n`, 'latin1');
+  };
   for await (const batch of batches) {
     for (const row of batch) {
       const one = text.encode(row);
-      sum.add(one);
       if (size === 0) yield Buffer.from(text.insert);
       parts.push(one);
       size += one.length;

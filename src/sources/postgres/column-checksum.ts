@@ -1,4 +1,4 @@
-import { endMark, finish, hex, newline, type RowChecksum, seedOf, tab } from './row-checksum.ts';
+import { endMark, finish, hex, newline, type RowChecksum, seedOf, tab } from '../row-checksum.ts';
 
 /**
  * The checksum of rows whose columns may come back in another order: an inherited table's, which a restore begins with its

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Expectations, TableExpectation } from '../../core/expectations.ts';
 import { withinRoom } from '../../core/sample.ts';
+import { rowChecksum, textChecksum } from '../row-checksum.ts';
 import { columnChecksum } from './column-checksum.ts';
 import { type Connection, quoteName, showTable } from './connection.ts';
 import { DumpBroken, type DumpReader, dumpReader } from './dump-reader.ts';
 import { columnsOf, type DumpEntry, type DumpHeader } from './dump-toc.ts';
-import { rowChecksum, textChecksum } from './row-checksum.ts';
 import { startRowSample } from './row-sample.ts';
 
 /** A checksum per table over COPY's text of its rows (`row-checksum.ts`), taken from the dump itself as it passes by. */

@@ -1,5 +1,6 @@
 import type { Expectations, TableExpectation } from '../../core/expectations.ts';
 import type { Run } from '../../core/run.ts';
+import { textChecksum } from '../row-checksum.ts';
 import type { Contents, Measurement } from '../source.ts';
 import { type Connection, connect, quoteName, sqlState } from './connection.ts';
 import { compareDefinitions, recordedToc } from './definitions.ts';
@@ -7,7 +8,6 @@ import { dumpStream } from './dump-process.ts';
 import { type DumpContents, expectationsOf, listRelations, readDump, schemaPrefix } from './expectations.ts';
 import { databaseFacts, encodingOf, serverVersionOf } from './facts.ts';
 import type { PostgresOptions } from './postgres.ts';
-import { textChecksum } from './row-checksum.ts';
 import { compareSurroundings } from './surroundings.ts';
 import { findClient } from './tools.ts';
 import type { ServerAddress } from './url.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import fc from '../../../test/support/fast-check.ts';
+import { type RowChecksum, rowChecksum } from '../row-checksum.ts';
 import { columnChecksum } from './column-checksum.ts';
-import { type RowChecksum, rowChecksum } from './row-checksum.ts';
 
 const end = '\\.\n\n\n';
 

@@ -9,7 +9,7 @@ import {
   startSample,
   type TableSample,
 } from '../../core/sample.ts';
-import { newline, tab } from './row-checksum.ts';
+import { newline, tab } from '../row-checksum.ts';
 
 /** A few rows of a table, from COPY's text as it passes by. */
 export interface RowSample {

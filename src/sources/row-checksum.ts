@@ -1,10 +1,10 @@
 /**
- * Counts and checksums the rows of one table as they pass by in COPY's text form, whatever their order: a restore may put them
+ * Counts and checksums the rows of one table as they pass by, one a line, whatever their order: a restore may put them
  * in other places. A row is hashed word by word into two lanes of 32 bits, a table is the sum of its rows. The hash guards
  * against mistakes, not against forgers: the bytes themselves are under the vault's SHA-256.
  *
  * Hashing in the server (`hashtextextended(t::text, 0)`) takes as long as the whole dump again; here it takes a twentieth, and
- * COPY's text is the one form of a row that PostgreSQL keeps stable between versions.
+ * COPY's text is the one form of a row that PostgreSQL keeps stable between versions. Of MySQL it is the text of its INSERTs.
  */
 export interface RowChecksum {
   /** Takes bytes of the table's data, cut anywhere. `view` spans the same memory as `bytes`. */
