@@ -27,8 +27,9 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: 'libc6-dev', programs: [], files: ['/usr/include/stdio.h'] },
   { name: 'libcap2-bin', programs: ['setcap', 'getcap'] },
   { name: 'locales', programs: [], files: ['/usr/share/i18n/locales/es_AR'] },
-  { name: 'mariadb-client', programs: ['mariadb'] },
-  { name: 'mariadb-server', programs: ['mariadbd', 'mariadb-install-db'] },
+  // The programs alone: the other packages would start a server on port 3306.
+  { name: 'mariadb-client-core', programs: ['mariadb'] },
+  { name: 'mariadb-server-core', programs: ['mariadbd', 'mariadb-install-db'] },
   { name: 'mount', programs: ['mount', 'umount'] },
   { name: 'openssl', programs: ['openssl'] },
   { name: 'openssh-client', programs: ['ssh-keygen', 'ssh-agent', 'ssh-add', 'ssh-keyscan'] },
