@@ -19,7 +19,7 @@ export interface ComposeService {
 }
 
 const images: ReadonlyArray<readonly [RegExp, string]> = [
-  [/mysql|mariadb|percona/, 'MySQL or MariaDB'],
+  [/mysql|percona/, 'MySQL'],
   [/mongo/, 'MongoDB'],
   [/redis|valkey|keydb|dragonfly/, 'Redis or Valkey'],
   [/rabbitmq/, 'RabbitMQ'],

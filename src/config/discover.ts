@@ -69,7 +69,6 @@ interface Unprotected {
 }
 
 const others: ReadonlyArray<readonly [RegExp, string]> = [
-  [/^(mysql|mariadb)/, 'MySQL or MariaDB'],
   [/^mongodb/, 'MongoDB'],
   [/^(redis|rediss|valkey)/, 'Redis or Valkey'],
   [/^amqps?/, 'RabbitMQ'],

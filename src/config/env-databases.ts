@@ -38,7 +38,6 @@ export function envFilesIn(folder: string): EnvFile[] {
 }
 
 const otherNames: ReadonlyArray<readonly [RegExp, string]> = [
-  [/^(mysql2?|mariadb)$/i, 'MySQL or MariaDB'],
   [/^mongo(db)?$/i, 'MongoDB'],
 ];
 

@@ -1,65 +1,69 @@
-import { createHash } from 'node:crypto';
 import type { Entry } from '../../core/entry.ts';
 import type { TableExpectation } from '../../core/expectations.ts';
 import { pathFromText } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { rowChecksum } from '../row-checksum.ts';
 import type { Capture } from '../source.ts';
-import { connect, literal, numberOf, quoted, type Session } from './connection.ts';
-import { changedMeanwhile, rowsLost } from './errors.ts';
+import { type AccountFacts, accountsOf, createAccount, grantsOf } from './accounts.ts';
+import { connect, numberOf, type Session } from './connection.ts';
+import { definitionsOf } from './definitions.ts';
+import { changedMeanwhile, databaseMissing, rowsLost } from './errors.ts';
+import { charsetOf, type DatabaseFacts, versionOf } from './facts.ts';
+import { literal, quoted, showName } from './names.ts';
 import { type Defined, listObjects, type Objects, type Table } from './objects.ts';
-import { endOfStatement, insertsOf, rowTextOf } from './row-text.ts';
-import type { ServerAddress } from './url.ts';
+import { demandRights } from './rights.ts';
+import { insertsOf, rowTextOf } from './row-text.ts';
+import { freeDelimiter, headOf } from './statements.ts';
+import { type ServerAddress, showServer } from './url.ts';
 
 export const algorithm = 'mysql-checksum-1';
 
-/** Each file brings its part back by itself: `age -d … | zstd -d | mariadb DATABASE`, in the order of their names. */
-const head = `-- Made by Lifeboat. One after another, in the order of their names: mariadb DATABASE < FILE
-DELIMITER ${endOfStatement}
-SET NAMES utf8mb4, time_zone = '+00:00', foreign_key_checks = 0, unique_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO'${endOfStatement}
-`;
-
-export interface ServerFacts {
-  readonly version: string;
-  readonly isMariadb: boolean;
-}
+/** Files of a restore point begin with the number of what they hold: in this order they are loaded. */
+export const parts = {
+  sequences: '1-sequences.sql',
+  tables: '2-',
+  routines: '3-routines.sql',
+  views: '4-views.sql',
+  triggers: '5-triggers.sql',
+  events: '6-events.sql',
+  accounts: '7-accounts.sql',
+} as const;
 
 /**
  * One session, one snapshot: its rows, counts, checksums and the binlog's position are of one moment, without a lock. Changes of definitions
- * are held back where the role may (RELOAD), and otherwise noticed.
+ * are held back where the account may (RELOAD), and otherwise noticed.
  */
 export async function captureMysql(address: ServerAddress, run: Run): Promise<Capture> {
   const session = await connectReading(address, run.signal);
-  const holder = await holdDefinitions(address, run);
+  let holder: Session | undefined;
   const close = async () => {
     await holder?.[Symbol.asyncDispose]();
     await session[Symbol.asyncDispose]();
   };
   try {
+    const serverVersion = await versionOf(session, address);
+    await demandRights(session, address.database);
+    holder = await holdDefinitions(address, run);
+    const isHeld = holder !== undefined;
     await session.run('START TRANSACTION WITH CONSISTENT SNAPSHOT');
-    const server = await serverOf(session);
     const position = await positionOf(session);
-    const objects = await listObjects(session, address.database);
-    const [made = {}] = await session.ask(
-      'SELECT DEFAULT_CHARACTER_SET_NAME c, DEFAULT_COLLATION_NAME l FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?',
-      [address.database],
-    );
+    const { database } = address;
+    const objects = await listObjects(session, database);
+    const charset = await charsetOf(session, database);
+    if (charset === undefined) throw databaseMissing({ database, server: showServer(address) });
+    const accounts = await accountsOf(session, database, objects);
     const counted: TableExpectation[] = [];
+    const facts = {
+      ...{ database, serverVersion, ...charset, position },
+      ...{ definitions: definitionsOf(objects), accounts: accounts ?? null },
+    } satisfies DatabaseFacts;
     return {
-      entries: entriesOf(session, objects, server, counted, run),
+      entries: entriesOf(session, objects, { database, accounts: accounts ?? [] }, counted, run),
       async finish() {
-        if (holder === undefined) await refuseChanged(session, address, objects);
-        const problems: Problem[] = holder !== undefined ? [] : [unheld(address.database)];
+        if (!isHeld) await refuseChanged(session, address, objects);
         const apart = objects.tables.filter(({ engine }) => !/^innodb$/i.test(engine));
-        if (holder === undefined && apart.length > 0) problems.push(notOfOneMoment(apart));
-        return {
-          facts: {
-            ...{ database: address.database, server: server.version, vendor: server.isMariadb ? 'mariadb' : 'mysql' },
-            ...{ charset: made.c, collation: made.l, position },
-          },
-          expectations: { algorithm, tables: [...counted, ...definitionsOf(objects)] },
-          problems,
-        };
+        const problems: Problem[] = isHeld || apart.length === 0 ? [] : [notOfOneMoment(apart)];
+        return { facts, expectations: { algorithm, tables: counted }, problems };
       },
       [Symbol.asyncDispose]: close,
     };
@@ -69,14 +73,11 @@ export async function captureMysql(address: ServerAddress, run: Run): Promise<Ca
   }
 }
 
-/** In the words of a server whose sessions read without waiting long behind anybody. */
+/** For sessions that read without waiting long behind anybody. */
 export async function connectReading(address: ServerAddress, signal: AbortSignal): Promise<Session> {
   const session = await connect(address, { signal });
   try {
-    await session.run("SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = '', sql_quote_show_create = 1");
-    await session.run(
-      'SET lock_wait_timeout = 5, wait_timeout = 28800, net_write_timeout = 28800, net_read_timeout = 28800',
-    );
+    await session.run('SET lock_wait_timeout = 5');
     await session.run('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
     return session;
   } catch (error) {
@@ -85,31 +86,24 @@ export async function connectReading(address: ServerAddress, signal: AbortSignal
   }
 }
 
-export async function serverOf(session: Session): Promise<ServerFacts> {
-  const [row] = await session.ask('SELECT VERSION() v');
-  const version = row?.v ?? '';
-  return { version, isMariadb: /mariadb/i.test(version) };
-}
-
-/** From BLOCK_DDL on a definition waits to be changed, and nobody waits behind it. Undefined where the role may not. */
+/** From BLOCK_DDL on a definition waits to be changed, and nobody waits behind it. Undefined where it may not. */
 async function holdDefinitions(address: ServerAddress, run: Run): Promise<Session | undefined> {
   const holder = await connect(address, { signal: run.signal });
   try {
-    const { isMariadb } = await serverOf(holder);
-    await holder.run('SET lock_wait_timeout = 5, wait_timeout = 28800');
-    const stages = ['START', 'FLUSH', 'BLOCK_DDL'].map((stage) => `BACKUP STAGE ${stage}`);
-    for (const statement of isMariadb ? stages : ['LOCK INSTANCE FOR BACKUP']) await holder.run(statement);
+    await holder.run('SET lock_wait_timeout = 5');
+    for (const stage of ['START', 'FLUSH', 'BLOCK_DDL']) await holder.run(`BACKUP STAGE ${stage}`);
     return holder;
   } catch (error) {
     await holder[Symbol.asyncDispose]();
     run.signal.throwIfAborted();
+    // It has not the right, or somebody holds a table for longer than a backup may wait.
     if (![1044, 1045, 1227, 1205].includes(numberOf(error) ?? 0)) throw error;
     return undefined;
   }
 }
 
 /** Of exactly the snapshot; null where the server keeps no log. */
-async function positionOf(session: Session): Promise<Readonly<Record<string, string>> | null> {
+async function positionOf(session: Session): Promise<DatabaseFacts['position']> {
   const rows = await session.ask("SHOW STATUS LIKE 'binlog_snapshot%'");
   const of = (name: string) => rows.find((row) => row.Variable_name?.toLowerCase() === name)?.Value ?? '';
   const [file, position] = [of('binlog_snapshot_file'), of('binlog_snapshot_position')];
@@ -121,47 +115,53 @@ async function positionOf(session: Session): Promise<Readonly<Record<string, str
 async function* entriesOf(
   session: Session,
   objects: Objects,
-  server: ServerFacts,
+  { database, accounts }: { readonly database: string; readonly accounts: readonly AccountFacts[] },
   counted: TableExpectation[],
   run: Run,
 ): AsyncGenerator<Entry> {
   const { sequences, tables, routines, views, triggers, events } = objects;
+  const ofAccounts = accounts.flatMap((one) => [createAccount(one), ...grantsOf(one, database)]);
+  const all = [...sequences, ...tables, ...routines, ...views, ...triggers, ...events].map(({ create }) => create);
+  const head = headOf(freeDelimiter([...all, ...ofAccounts, ...tables.map(({ name }) => name)]));
+  const fileOf = (name: string, statements: readonly string[]): Entry => {
+    const bytes = Buffer.from(head.text + statements.map((one) => `${one}${head.delimiter}\n`).join(''));
+    return { type: 'file', path: pathFromText(name), ...metadata, content: { from: 'bytes', bytes } };
+  };
   if (sequences.length > 0) {
     const texts = sequences.flatMap(({ name, create, next }) => [create, `SELECT SETVAL(${quoted(name)}, ${next}, 0)`]);
-    yield textEntry('1-sequences.sql', texts);
-    for (const { name, next } of sequences)
-      counted.push({ table: `sequence ${quoted(name)}`, rows: 1, checksum: next });
+    yield fileOf(parts.sequences, texts);
+    counted.push(...sequences.map(sequenceExpectation));
   }
-  const files = tables.map((table) => ({ table, path: pathFromText(`2-${fileName(table.name)}.sql`) }));
+  const files = tables.map((table) => ({ table, path: pathFromText(tableFile(table.name)) }));
   for (const [at, { table, path }] of files.sort((a, b) => (a.path < b.path ? -1 : 1)).entries()) {
     run.progress({ label: 'tables', doneItems: at, totalItems: files.length });
-    const stream = () => tableText(session, table, server, counted);
+    const stream = () => tableText(session, table, head, counted);
     yield { type: 'file', path, ...metadata, content: { from: 'stream', stream } };
   }
   const after: [string, readonly Defined[]][] = [
-    ['3-routines.sql', routines],
-    ['4-views.sql', views],
-    ['5-triggers.sql', triggers],
-    ['6-events.sql', events],
+    [parts.routines, routines],
+    [parts.views, views],
+    [parts.triggers, triggers],
+    [parts.events, events],
   ];
-  for (const [name, all] of after)
-    if (all.length > 0)
-      yield textEntry(
+  for (const [name, defined] of after)
+    if (defined.length > 0)
+      yield fileOf(
         name,
-        all.flatMap(({ settings, create }) => [settings, create]),
+        defined.flatMap(({ settings, create }) => [settings, create]),
       );
+  if (ofAccounts.length > 0) yield fileOf(parts.accounts, ofAccounts);
+}
+
+export function sequenceExpectation({ name, next }: Objects['sequences'][number]): TableExpectation {
+  return { table: `sequence ${showName(name)}`, rows: 1, checksum: next };
 }
 
 const metadata = { mode: 0o600, uid: 0, gid: 0, mtimeNs: 0n };
 
-function textEntry(name: string, statements: readonly string[]): Entry {
-  const bytes = Buffer.from(head + statements.map((one) => `${one}${endOfStatement}\n`).join(''));
-  return { type: 'file', path: pathFromText(name), ...metadata, content: { from: 'bytes', bytes } };
-}
-
 /** A name of a table may be anything; a file's holds no slash, and nothing that a shell would take for something else. */
-function fileName(table: string): string {
-  return table.replace(/[^\p{L}\p{N}_-]/gu, (one) => encodeURIComponent(one).replace(/^[^%]$/, hexOf));
+export function tableFile(table: string): string {
+  return `${parts.tables}${table.replace(/[^\p{L}\p{N}_-]/gu, (one) => encodeURIComponent(one).replace(/^[^%]$/, hexOf))}.sql`;
 }
 
 function hexOf(one: string): string {
@@ -171,25 +171,25 @@ function hexOf(one: string): string {
 async function* tableText(
   session: Session,
   table: Table,
-  { isMariadb }: ServerFacts,
+  head: ReturnType<typeof headOf>,
   counted: TableExpectation[],
 ): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(head);
-  if (table.versioned) yield Buffer.from(`SET system_versioning_insert_history = 1${endOfStatement}\n`);
-  yield Buffer.from(`${table.create}${endOfStatement}\n`);
-  const { expectation, inserts } = readTable(session, table, isMariadb);
+  yield Buffer.from(head.text);
+  if (table.versioned) yield Buffer.from(`SET system_versioning_insert_history = 1${head.delimiter}\n`);
+  yield Buffer.from(`${table.create}${head.delimiter}\n`);
+  const { expectation, inserts } = readTable(session, table, head.delimiter);
   yield* inserts;
   counted.push(await expectation());
 }
 
 /** A table's rows as statements, and then what a restore has to bring back of them: counted and summed in the same snapshot. */
-export function readTable(session: Session, table: Table, isMariadb: boolean) {
-  const text = rowTextOf(table, isMariadb);
+export function readTable(session: Session, table: Table, delimiter: string) {
+  const text = rowTextOf(table);
   const sum = rowChecksum(table.columns.map(({ name }) => name));
   async function* inserts() {
     // Of the rows alone: names in statements are UTF-8 (my2).
     await session.run('SET character_set_results = binary');
-    yield* insertsOf(text, session.rows(text.select), sum);
+    yield* insertsOf(text, session.rows(text.select), sum, delimiter);
     await session.run('SET character_set_results = utf8mb4');
   }
   async function expectation(): Promise<TableExpectation> {
@@ -198,40 +198,19 @@ export function readTable(session: Session, table: Table, isMariadb: boolean) {
     const [count] = await session.ask(`SELECT COUNT(*) c FROM ${quoted(table.name)}${past}`);
     // Two answers of one snapshot: a stream that lost rows is no dump (my12).
     if (Number(count?.c) !== sum.rows) throw rowsLost({ table: table.name, counted: Number(count?.c), read: sum.rows });
-    return { table: quoted(table.name), rows: sum.rows, checksum: `${row?.Checksum ?? 'none'} ${sum.checksum()}` };
+    return { table: showName(table.name), rows: sum.rows, checksum: `${row?.Checksum ?? 'none'} ${sum.checksum()}` };
   }
   return { inserts: inserts(), expectation };
 }
 
-export function definitionsOf({ tables, routines, views, triggers, events }: Objects): TableExpectation[] {
-  const ofTables = tables.map(({ name, create }) => ({ what: `table ${quoted(name)}`, create, settings: '' }));
-  return [...ofTables, ...routines, ...views, ...triggers, ...events].map(({ what, create, settings }) => ({
-    table: what,
-    rows: 1,
-    checksum: createHash('sha256')
-      .update(`${settings}\n${withoutCounter(create)}`)
-      .digest('hex'),
-  }));
-}
-
-/** The next number that a table gives is what rows made it, and goes up with each that was tried. */
-function withoutCounter(create: string): string {
-  return create.replace(/ AUTO_INCREMENT=\d+/, '');
-}
-
 /** @throws `mysql-changed-meanwhile` */
 async function refuseChanged(session: Session, { database }: ServerAddress, before: Objects): Promise<void> {
-  const was = new Map(definitionsOf(before).map(({ table, checksum }) => [table, checksum]));
-  const now = definitionsOf(await listObjects(session, database));
-  const other =
-    now.find(({ table, checksum }) => was.get(table) !== checksum) ??
-    (now.length < was.size ? { table: 'something' } : undefined);
-  if (other !== undefined) throw changedMeanwhile({ database, what: other.table });
-}
-
-function unheld(database: string): Problem {
-  const message = `Definitions of ${database} could not be held while they were read, only compared afterwards: GRANT RELOAD ON *.* lets the backup hold them.`;
-  return { code: 'mysql-definitions-not-held', message };
+  const [was, is] = [before, await listObjects(session, database)].map(
+    (objects) => new Map(definitionsOf(objects, { counters: false }).map(({ what, hash }) => [what, hash])),
+  );
+  const all = new Set([...was!.keys(), ...is!.keys()]);
+  const other = [...all].find((what) => was!.get(what) !== is!.get(what));
+  if (other !== undefined) throw changedMeanwhile({ database, what: other });
 }
 
 function notOfOneMoment(tables: readonly Table[]): Problem {
@@ -239,6 +218,6 @@ function notOfOneMoment(tables: readonly Table[]): Problem {
     .slice(0, 5)
     .map(({ name }) => name)
     .join(', ');
-  const message = `${names}: kept by an engine without transactions, so their rows may be of another moment than the others'.`;
+  const message = `${names}: kept by an engine without transactions, so their rows may be of another moment than the others'. GRANT RELOAD ON *.* lets the backup hold them.`;
   return { code: 'mysql-not-of-one-moment', message };
 }

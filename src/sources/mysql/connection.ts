@@ -1,16 +1,27 @@
 import mysql from 'mysql2';
 import { sentenceOf } from '../../core/errors.ts';
 import { accessDenied, databaseMissing, serverUnreachable } from './errors.ts';
-import { type ServerAddress, showAddress } from './url.ts';
+import { isLocal, type ServerAddress, showServer, tlsOptions } from './url.ts';
 
 /** One session of a server. Values come as the server's own text, in bytes. */
 export interface Session extends AsyncDisposable {
   /** Rows of an answer whose texts are UTF-8. */
-  ask(sql: string, values?: readonly string[]): Promise<readonly Row[]>;
+  ask(sql: string): Promise<readonly Row[]>;
   /** Runs a statement whose answer nobody wants. */
   run(sql: string): Promise<void>;
+  /** Whether it answers still: a statement may be refused, or the server be gone. */
+  isAlive(): Promise<boolean>;
   /** Rows as bytes, null is null: many at a time, for one at a time costs more than what is in it, and no more than the reader takes. */
   rows(sql: string): AsyncIterable<readonly BytesRow[]>;
+  /** The same with the names of its columns, as text: what is no text is hex. */
+  texts(sql: string): AsyncIterable<Texts>;
+  /** How the server calls it: for KILL. */
+  readonly id: number;
+}
+
+export interface Texts {
+  readonly columns: readonly string[];
+  readonly rows: ReadonlyArray<ReadonlyArray<string | null>>;
 }
 
 export type BytesRow = ReadonlyArray<Buffer | null>;
@@ -21,16 +32,39 @@ const connectTimeoutMs = 15_000;
 const batchRows = 512;
 const batchBytes = 1 << 20;
 
-/** @throws `mysql-server-unreachable`, `mysql-access-denied`, `mysql-database-missing` */
+/**
+ * Opens a session in which texts are UTF-8, times are UTC and nothing is read otherwise than it is written.
+ * @param database where it begins; that of the address when absent, none when empty
+ * @throws `mysql-server-unreachable`, `mysql-access-denied`, `mysql-database-missing`
+ */
 export async function connect(
   address: ServerAddress,
   { signal, database = address.database }: { readonly signal: AbortSignal; readonly database?: string },
 ): Promise<Session> {
   signal.throwIfAborted();
+  const session = await openSession(address, database, address.tls.mode !== 'disabled' && !isLocal(address), signal);
+  try {
+    await session.run("SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = '', sql_quote_show_create = 1");
+    await session.run('SET wait_timeout = 28800, net_write_timeout = 28800, net_read_timeout = 28800');
+    return session;
+  } catch (error) {
+    await session[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** As the vendors' clients: `PREFERRED` goes on without encryption where the server has none. */
+async function openSession(
+  address: ServerAddress,
+  database: string,
+  tls: boolean,
+  signal: AbortSignal,
+): Promise<Session> {
   const connection = mysql.createConnection({
     ...(address.socket === undefined
       ? { host: address.host ?? '', port: address.port }
       : { socketPath: address.socket }),
+    ...(tls && { ssl: tlsOptions(address) }),
     user: address.user,
     password: address.password,
     ...(database !== '' && { database }),
@@ -55,8 +89,10 @@ export async function connect(
       connection.connect((error) => (error === null ? done() : failed(error)));
     });
   } catch (error) {
-    await close();
+    signal.removeEventListener('abort', onAbort);
+    connection.destroy();
     signal.throwIfAborted();
+    if (tls && address.tls.mode === 'preferred' && hasNoTls(error)) return openSession(address, database, false, signal);
     throw named(error, address, database);
   }
   const query = (options: mysql.QueryOptions) =>
@@ -67,8 +103,8 @@ export async function connect(
       throw error;
     });
   return {
-    async ask(sql, values = []) {
-      const answer = (await query({ sql, values: [...values] })) as Record<string, Buffer | null>[];
+    async ask(sql) {
+      const answer = (await query({ sql })) as Record<string, Buffer | null>[];
       return answer.map((row) =>
         Object.fromEntries(Object.entries(row).map(([name, value]) => [name, value === null ? null : String(value)])),
       );
@@ -76,22 +112,55 @@ export async function connect(
     async run(sql) {
       await query({ sql });
     },
-    rows: (sql) => batchesOf(connection, sql, signal),
+    isAlive: () =>
+      query({ sql: 'DO 0' }).then(
+        () => true,
+        () => false,
+      ),
+    rows: async function* (sql) {
+      for await (const { rows } of batchesOf(connection, sql, signal)) yield rows;
+    },
+    texts: async function* (sql) {
+      for await (const { fields, rows } of batchesOf(connection, sql, signal)) {
+        const encode = fields.map((field) => (isBinary(field) ? hexText : plainText));
+        const columns = fields.map(({ name }) => name);
+        yield { columns, rows: rows.map((row) => row.map((value, at) => (value === null ? null : encode[at]!(value)))) };
+      }
+    },
+    id: connection.threadId ?? 0,
     [Symbol.asyncDispose]: close,
   };
+}
+
+const hexText = (value: Buffer) => value.toString('hex');
+const plainText = (value: Buffer) => value.toString('utf8');
+
+/** BIT, and blobs and strings without a character set: numbers and times have none either. */
+function isBinary({ type, characterSet }: Field): boolean {
+  return type === 16 || (characterSet === 63 && type !== undefined && type >= 249 && type <= 255);
+}
+
+interface Field {
+  readonly name: string;
+  readonly type?: number;
+  readonly characterSet?: number;
 }
 
 async function* batchesOf(
   connection: mysql.Connection,
   sql: string,
   signal: AbortSignal,
-): AsyncGenerator<readonly BytesRow[]> {
+): AsyncGenerator<{ readonly fields: readonly Field[]; readonly rows: readonly BytesRow[] }> {
+  let fields: readonly Field[] = [];
   let batch: BytesRow[] = [];
   let size = 0;
   let ended = false;
   let failure: { readonly error: unknown } | undefined;
   let wake = () => {};
   const query = connection.query({ sql, rowsAsArray: true });
+  query.on('fields', (found: unknown) => {
+    if (Array.isArray(found)) fields = found as Field[];
+  });
   query.on('result', (row: unknown) => {
     const values = row as BytesRow;
     batch.push(values);
@@ -120,8 +189,12 @@ async function* batchesOf(
     const full = batch;
     batch = [];
     size = 0;
-    if (full.length > 0) yield full;
-    if (ended && batch.length === 0) return;
+    if (full.length > 0) yield { fields, rows: full };
+    if (ended && batch.length === 0) {
+      // Whoever asks for columns wants them also of no row.
+      yield { fields, rows: [] };
+      return;
+    }
     connection.resume();
   }
 }
@@ -132,21 +205,17 @@ export function numberOf(error: unknown): number | undefined {
   return typeof errno === 'number' ? errno : undefined;
 }
 
+function hasNoTls(error: unknown): boolean {
+  return (error as { code?: unknown }).code === 'HANDSHAKE_NO_SSL_SUPPORT';
+}
+
 function named(error: unknown, address: ServerAddress, database: string): Error {
-  const where = showAddress(address);
-  const why = sentenceOf(error);
+  const server = showServer(address);
+  const { user } = address;
+  const why = hasNoTls(error) ? 'it has no TLS, which the URL demands' : sentenceOf(error);
   const number = numberOf(error);
-  if (number === 1049) return databaseMissing({ database, where }, { cause: error });
-  if (number === 1044 || number === 1045 || number === 1698) return accessDenied({ where, why }, { cause: error });
-  return serverUnreachable({ where, why }, { cause: error });
-}
-
-/** A name as SQL has it. */
-export function quoted(name: string): string {
-  return `\`${name.replaceAll('`', '``')}\``;
-}
-
-/** A text as SQL has it, whatever `sql_mode` says of backslashes. */
-export function literal(text: string): string {
-  return text === '' ? "''" : `_utf8mb4 x'${Buffer.from(text).toString('hex')}'`;
+  if (number === 1049) return databaseMissing({ database, server }, { cause: error });
+  if (number === 1044) return accessDenied({ server, user, why, database }, { cause: error });
+  if (number === 1045 || number === 1698) return accessDenied({ server, user, why }, { cause: error });
+  return serverUnreachable({ server, why }, { cause: error });
 }

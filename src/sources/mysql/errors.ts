@@ -1,5 +1,6 @@
 import { defineError } from '../../core/errors.ts';
 import { formatSize } from '../../core/size.ts';
+import { grantOf } from './names.ts';
 
 export const urlWrong = defineError({
   code: 'mysql-url-wrong',
@@ -14,7 +15,7 @@ export const serverUnreachable = defineError({
   code: 'mysql-server-unreachable',
   about: 'place',
   exit: 2,
-  say: (fact: { where: string; why: string }) => `${fact.where} does not answer: ${fact.why}.`,
+  say: (fact: { server: string; why: string }) => `No MariaDB server answers at ${fact.server}: ${fact.why}.`,
   hint: () => 'Start the server, or correct its address in lifeboat.yaml.',
 });
 
@@ -22,18 +23,51 @@ export const accessDenied = defineError({
   code: 'mysql-access-denied',
   about: 'person',
   exit: 2,
-  say: (fact: { where: string; why: string }) => `${fact.where} refuses: ${fact.why}.`,
-  hint: () =>
-    'Correct user and password. A role for backups: GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON db.* and RELOAD, BINLOG MONITOR ON *.*.',
+  /** `database`: it is let in, and not into that. */
+  say: (fact: { server: string; user: string; why: string; database?: string }) =>
+    fact.database === undefined
+      ? `The server at ${fact.server} does not let ${fact.user} in: ${fact.why}.`
+      : `The server at ${fact.server} does not let ${fact.user} into ${fact.database}, or has no such database: ${fact.why}.`,
+  hint: (fact) =>
+    fact.database === undefined
+      ? 'Correct user and password, or make the account: docs/mariadb.md has the SQL. To restore onto a new server, be root on its host, or take an administrator\'s URL: --into'
+      : `As an administrator: ${grantOf(fact.user, fact.database)}`,
 });
 
 export const databaseMissing = defineError({
   code: 'mysql-database-missing',
-  about: 'backup',
+  about: 'person',
   exit: 2,
-  say: (fact: { database: string; where: string }) =>
-    `${fact.where} has no database ${fact.database}. No restore point is taken of it.`,
+  say: (fact: { server: string; database: string }) => `The server at ${fact.server} has no database ${fact.database}.`,
   hint: () => 'Correct its name in lifeboat.yaml. To bring it back: lifeboat restore DATASET',
+});
+
+export const notMariadb = defineError({
+  code: 'mysql-not-mariadb',
+  about: 'person',
+  exit: 2,
+  say: (fact: { server: string; version: string }) =>
+    `At ${fact.server} runs ${fact.version}. This version of Lifeboat protects MariaDB 10.6 and newer.`,
+  hint: () => 'Back this server up in another way until Lifeboat knows it: nothing was stored.',
+});
+
+export const rightsMissing = defineError({
+  code: 'mysql-rights-missing',
+  about: 'person',
+  exit: 2,
+  say: (fact: { user: string; database: string; what: string; grant: string }) =>
+    `${fact.user} may not read all of ${fact.database}: it lacks ${fact.what}.`,
+  hint: (fact) => `As an administrator: ${fact.grant}`,
+});
+
+export const restoreRightsMissing = defineError({
+  code: 'mysql-restore-rights-missing',
+  about: 'person',
+  exit: 2,
+  say: (fact: { server: string; user: string; why: string }) =>
+    `${fact.user} may not restore onto the server at ${fact.server}: ${fact.why}.`,
+  hint: () =>
+    "Restore as root on the server's own host, where Lifeboat comes in through the socket, or with an administrator's URL in --into.",
 });
 
 export const changedMeanwhile = defineError({
@@ -71,4 +105,21 @@ export const packetTooSmall = defineError({
   say: (fact: { database: string; what: string; needsBytes: number; mostBytes: number }) =>
     `${fact.what} of ${fact.database} holds a row of ${formatSize(fact.needsBytes)} as a statement, and the server takes at most ${formatSize(fact.mostBytes)}. Nothing was changed.`,
   hint: () => 'Raise it as an administrator, at most to 1 GiB: SET GLOBAL max_allowed_packet = 1073741824;',
+});
+
+export const tableUnknown = defineError({
+  code: 'mysql-table-unknown',
+  about: 'person',
+  exit: 64,
+  say: (fact: { table: string; tables: string }) => `The backup has no table ${fact.table}.`,
+  hint: (fact) => `It has: ${fact.tables}`,
+});
+
+export const tablesReferred = defineError({
+  code: 'mysql-tables-referred',
+  about: 'person',
+  exit: 2,
+  say: (fact: { tables: string; by: string }) =>
+    `Rows of ${fact.by} refer to ${fact.tables}, whose rows would be replaced. Nothing was changed.`,
+  hint: (fact) => `Restore those too (${fact.by}), or without --force: the tables then come in a database of their own.`,
 });

@@ -1,4 +1,5 @@
-import { literal, quoted, type Row, type Session } from './connection.ts';
+import type { Row, Session } from './connection.ts';
+import { literal, quoted } from './names.ts';
 
 /** What a database consists of, with what makes each again. */
 export interface Objects {
@@ -29,8 +30,10 @@ export interface Column {
 }
 
 export interface Defined {
-  /** ``view `sales` ``: as expectations name it. */
-  readonly what: string;
+  readonly kind: string;
+  readonly name: string;
+  /** The table of a trigger. */
+  readonly of?: string;
   readonly create: string;
   /** Before it is made, and what it was made under. */
   readonly settings: string;
@@ -41,8 +44,7 @@ const periodOf = /^ROW (START|END)$/i;
 
 export async function listObjects(session: Session, database: string): Promise<Objects> {
   const found = await session.ask(
-    'SELECT TABLE_NAME n, TABLE_TYPE t, ENGINE e FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? ORDER BY TABLE_NAME',
-    [database],
+    `SELECT TABLE_NAME n, TABLE_TYPE t, ENGINE e FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${literal(database)} ORDER BY TABLE_NAME`,
   );
   const columns = await columnsOf(session, database);
   const tables: Table[] = [];
@@ -79,7 +81,7 @@ function inOrder(views: readonly Defined[]): Defined[] {
   const visit = (view: Defined, way: readonly Defined[]) => {
     if (ordered.has(view) || way.includes(view)) return;
     for (const other of views)
-      if (other !== view && view.create.includes(other.what.slice('view '.length))) visit(other, [...way, view]);
+      if (other !== view && view.create.includes(quoted(other.name))) visit(other, [...way, view]);
     ordered.add(view);
   };
   for (const view of views) visit(view, []);
@@ -93,8 +95,7 @@ function withoutDatabase(create: string, database: string): string {
 
 async function columnsOf(session: Session, database: string): Promise<Map<string, Column[]>> {
   const rows = await session.ask(
-    'SELECT TABLE_NAME t, COLUMN_NAME n, DATA_TYPE d, EXTRA x, GENERATION_EXPRESSION g, CHARACTER_SET_NAME c FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? ORDER BY TABLE_NAME, ORDINAL_POSITION',
-    [database],
+    `SELECT TABLE_NAME t, COLUMN_NAME n, DATA_TYPE d, EXTRA x, GENERATION_EXPRESSION g, CHARACTER_SET_NAME c FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ${literal(database)} ORDER BY TABLE_NAME, ORDINAL_POSITION`,
   );
   const all = new Map<string, Column[]>();
   for (const { t, n, d, x, g, c } of rows) {
@@ -115,34 +116,32 @@ async function sequenceOf(session: Session, name: string) {
 
 async function viewOf(session: Session, name: string): Promise<Defined> {
   const [row = {}] = await session.ask(`SHOW CREATE VIEW ${quoted(name)}`);
-  return { what: `view ${quoted(name)}`, create: row['Create View'] ?? '', settings: settingsOf(row) };
+  return { kind: 'view', name, create: row['Create View'] ?? '', settings: settingsOf(row) };
 }
 
 async function routinesOf(session: Session, database: string): Promise<Defined[]> {
   const found = await session.ask(
     // A package's body wants the package.
-    "SELECT ROUTINE_TYPE t, ROUTINE_NAME n FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ? ORDER BY ROUTINE_TYPE = 'PACKAGE BODY', ROUTINE_TYPE, ROUTINE_NAME",
-    [database],
+    `SELECT ROUTINE_TYPE t, ROUTINE_NAME n FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ${literal(database)} ORDER BY ROUTINE_TYPE = 'PACKAGE BODY', ROUTINE_TYPE, ROUTINE_NAME`,
   );
   const all: Defined[] = [];
   for (const { t, n } of found) {
     const [row = {}] = await session.ask(`SHOW CREATE ${t} ${quoted(n ?? '')}`);
     const create = Object.entries(row).find(([key]) => key.startsWith('Create '))?.[1] ?? '';
-    all.push({ what: `${(t ?? '').toLowerCase()} ${quoted(n ?? '')}`, create, settings: settingsOf(row) });
+    all.push({ kind: (t ?? '').toLowerCase(), name: n ?? '', create, settings: settingsOf(row) });
   }
   return all;
 }
 
 async function triggersOf(session: Session, database: string): Promise<Defined[]> {
   const found = await session.ask(
-    'SELECT TRIGGER_NAME n FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ? ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER',
-    [database],
+    `SELECT TRIGGER_NAME n, EVENT_OBJECT_TABLE o FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ${literal(database)} ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER`,
   );
   const all: Defined[] = [];
-  for (const { n } of found) {
+  for (const { n, o } of found) {
     const [row = {}] = await session.ask(`SHOW CREATE TRIGGER ${quoted(n ?? '')}`);
     all.push({
-      what: `trigger ${quoted(n ?? '')}`,
+      ...{ kind: 'trigger', name: n ?? '', of: o ?? '' },
       create: row['SQL Original Statement'] ?? '',
       settings: settingsOf(row),
     });
@@ -152,14 +151,13 @@ async function triggersOf(session: Session, database: string): Promise<Defined[]
 
 async function eventsOf(session: Session, database: string): Promise<Defined[]> {
   const found = await session.ask(
-    'SELECT EVENT_NAME n FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ? ORDER BY EVENT_NAME',
-    [database],
+    `SELECT EVENT_NAME n FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ${literal(database)} ORDER BY EVENT_NAME`,
   );
   const all: Defined[] = [];
   for (const { n } of found) {
     const [row = {}] = await session.ask(`SHOW CREATE EVENT ${quoted(n ?? '')}`);
     const zone = row.time_zone === undefined || row.time_zone === null ? '' : `, time_zone = ${literal(row.time_zone)}`;
-    all.push({ what: `event ${quoted(n ?? '')}`, create: row['Create Event'] ?? '', settings: settingsOf(row) + zone });
+    all.push({ kind: 'event', name: n ?? '', create: row['Create Event'] ?? '', settings: settingsOf(row) + zone });
   }
   return all;
 }

@@ -1,13 +1,11 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import type { RowChecksum } from '../row-checksum.ts';
-import { type BytesRow, quoted } from './connection.ts';
+import type { BytesRow } from './connection.ts';
+import { quoted } from './names.ts';
 import type { Column, Table } from './objects.ts';
 
 /** Statements become about so large: two that are alike find each other again when rows came between. */
 const statementBytes = 1 << 20;
-
-/** Each statement of a dump ends with this at the end of its line: no text within one does. */
-export const endOfStatement = '$$lifeboat';
 
 const numbers = new Set(['tinyint', 'smallint', 'mediumint', 'int', 'bigint', 'decimal', 'float', 'double', 'year']);
 /** Bytes would be taken for their value (my3). */
@@ -28,7 +26,7 @@ export interface RowText {
   encode(row: BytesRow): string;
 }
 
-export function rowTextOf(table: Table, isMariadb: boolean): RowText {
+export function rowTextOf(table: Table): RowText {
   const isPast = table.versioned && !table.columns.some(({ name }) => name === 'row_start');
   // Of a table that keeps its past without saying so, the period has names of its own.
   const period = isPast ? ['row_start', 'row_end'].map((name): Column => ({ name, type: 'timestamp' })) : [];
@@ -36,7 +34,7 @@ export function rowTextOf(table: Table, isMariadb: boolean): RowText {
   const names = columns.map(({ name }) => quoted(name));
   // A FLOAT as text has six digits of its seven to nine (my1).
   const read = columns.map(({ name, type }) => (type === 'float' ? `CAST(${quoted(name)} AS DOUBLE)` : quoted(name)));
-  const encoders = columns.map((column) => encoderOf(column, isMariadb));
+  const encoders = columns.map((column) => encoderOf(column));
   const past = table.versioned ? ' FOR SYSTEM_TIME ALL' : '';
   return {
     select: `SELECT ${read.join(', ')} FROM ${quoted(table.name)}${past}`,
@@ -46,10 +44,9 @@ export function rowTextOf(table: Table, isMariadb: boolean): RowText {
   };
 }
 
-function encoderOf({ type, charset }: Column, isMariadb: boolean): Encode {
+function encoderOf({ type, charset }: Column): Encode {
   if (numbers.has(type)) return (value) => value.toString('latin1');
   if (type === 'bit') return (value) => `b'${[...value].map((byte) => byte.toString(2).padStart(8, '0')).join('')}'`;
-  if (type === 'json' && !isMariadb) return (value) => `_utf8mb4 ${hexOf(value)}`;
   if (charset !== undefined && ofUnicode.has(charset)) return (value) => (isUtf8(value) ? textOf(value) : hexOf(value));
   if (named.has(type) && (charset === undefined || likeAscii.test(charset)))
     return (value) => (isAscii(value) ? textOf(value) : hexOf(value));
@@ -82,6 +79,7 @@ export async function* insertsOf(
   text: RowText,
   batches: AsyncIterable<readonly BytesRow[]>,
   sum: RowChecksum,
+  delimiter: string,
 ): AsyncGenerator<Buffer> {
   let parts: string[] = [];
   let size = 0;
@@ -89,7 +87,7 @@ export async function* insertsOf(
     // One a line, without what joins them in a statement: where one ends is another matter each time.
     const lines = Buffer.from(`${parts.join('\n')}\n`, 'latin1');
     sum.add(lines, new DataView(lines.buffer, lines.byteOffset, lines.length), 0, lines.length);
-    return Buffer.from(`${parts.join(',\n')}${endOfStatement}\n`, 'latin1');
+    return Buffer.from(`${parts.join(',\n')}${delimiter}\n`, 'latin1');
   };
   for await (const batch of batches) {
     for (const row of batch) {

@@ -1,13 +1,12 @@
-import type { Run } from '../../core/run.ts';
-import type { Inspection, Source } from '../source.ts';
-import { captureMysql, serverOf } from './capture.ts';
-import { connect, literal } from './connection.ts';
-import { databaseMissing } from './errors.ts';
-import { measureTables } from './measure.ts';
-import { restoreMysql, stateOf } from './restore.ts';
-import { parseUrl, type ServerAddress, showAddress } from './url.ts';
+import type { Source } from '../source.ts';
+import { captureMysql } from './capture.ts';
+import { inspectMysql } from './inspect.ts';
+import { measureMysql } from './measure.ts';
+import { isBare, restoreMysql, wasPlaced } from './restore.ts';
+import { openMysqlSaboteur } from './sabotage.ts';
+import { parseUrl, showAddress } from './url.ts';
 
-/** One database of a MariaDB or MySQL server. @throws `mysql-url-wrong` */
+/** One database of a MariaDB server. @throws `mysql-url-wrong` */
 export function mysqlSource({ url }: { readonly url: string }): Source {
   const address = parseUrl(url);
   return {
@@ -18,23 +17,9 @@ export function mysqlSource({ url }: { readonly url: string }): Source {
     inspect: (run) => inspectMysql(address, run),
     capture: (run) => captureMysql(address, run),
     restore: (contents, target, run) => restoreMysql(address, contents, target, run),
-    // A database has nothing that tells it from another of its name.
-    wasPlaced: async () => false,
-    async isBare(_, run) {
-      await using admin = await connect(address, { signal: run.signal, database: '' });
-      return (await stateOf(admin, address.database)).holds === undefined;
-    },
-    measure: (where, _, run) => measureTables(parseUrl(where), run),
+    wasPlaced: (mark, contents, run) => wasPlaced(address, mark, contents, run),
+    isBare: (_, run) => isBare(address, run),
+    measure: (where, _, run, contents) => measureMysql(parseUrl(where), run, contents),
+    openSaboteur: (where, run) => openMysqlSaboteur(where, run),
   };
-}
-
-async function inspectMysql(address: ServerAddress, run: Run): Promise<Inspection> {
-  await using session = await connect(address, { signal: run.signal, database: '' });
-  const { exists } = await stateOf(session, address.database);
-  if (!exists) throw databaseMissing({ database: address.database, where: showAddress(address) });
-  const { version } = await serverOf(session);
-  const [row] = await session.ask(
-    `SELECT SUM(DATA_LENGTH) s FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${literal(address.database)}`,
-  );
-  return { versions: { server: version }, ...(row?.s != null && { sizeBytes: Number(row.s) }), problems: [] };
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { reason, text } from '../../core/notations.ts';
 import { defineEngine } from '../engine.ts';
-import { addressKeys, addressOnce, buildAddress } from './address.ts';
+import { type AddressParts, addressKeys, addressOnce, buildAddress, whoOf } from '../server-keys.ts';
 import { findLocalServer } from './local-server.ts';
 
 export const postgresEngine = defineEngine({
@@ -16,7 +16,7 @@ export const postgresEngine = defineEngine({
   },
   refine: addressOnce,
   build: ({ exclude, expectations, ...address }, context) => ({
-    url: buildAddress(address, context),
+    url: buildAddress(address, context, urlOf),
     /** Tables whose rows are left out; their definition is kept. `schema.table`. */
     exclude: Object.entries(exclude).map(([table, reason]) => ({ table, reason })),
     /** What is recorded for drills to compare: counts and checksums of all rows, or counts only. */
@@ -69,3 +69,10 @@ export const postgresEngine = defineEngine({
   },
   isOutage: (error) => 'code' in error && /^(?:(?:08|53|58)[0-9A-Z]{3}|57P0[0-9A-Z])$/.test(String(error.code)),
 });
+
+function urlOf({ host = '', port, database = '', ...who }: AddressParts): string {
+  const isFolder = host.startsWith('/') || host.startsWith('%2F');
+  if (isFolder)
+    return `postgres://${whoOf(who)}/${database}?host=${host}${port === undefined ? '' : `&port=${port}`}`;
+  return `postgres://${whoOf(who)}${host}${port === undefined ? '' : `:${port}`}/${database}`;
+}

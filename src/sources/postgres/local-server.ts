@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { connect } from 'node:net';
+import { answers } from '../local-port.ts';
 
 /** Where servers put their sockets when nobody says anything else: Debian's folder, and PostgreSQL's own. */
 export const socketFolders = ['/var/run/postgresql', '/tmp'];
@@ -10,17 +10,4 @@ export async function findLocalServer(waitMs = 300): Promise<string | undefined>
     if (existsSync(`${folder}/.s.PGSQL.5432`)) return folder;
   }
   return (await answers('127.0.0.1', 5432, waitMs)) ? '127.0.0.1:5432' : undefined;
-}
-
-function answers(host: string, port: number, waitMs: number): Promise<boolean> {
-  return new Promise((done) => {
-    const socket = connect({ host, port, timeout: waitMs });
-    const end = (open: boolean) => {
-      socket.destroy();
-      done(open);
-    };
-    socket.on('connect', () => end(true));
-    socket.on('error', () => end(false));
-    socket.on('timeout', () => end(false));
-  });
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chown, link, mkdir, readFile } from 'node:fs/promises';
+import { chown, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -9,6 +9,7 @@ import type { Agent } from '../../sandbox/agent-client.ts';
 import { sandboxFailed, sandboxServerMissing } from '../../sandbox/errors.ts';
 import type { Door, User } from '../../sandbox/protocol.ts';
 import { type Sandbox, serverProcess } from '../../sandbox/sandbox.ts';
+import { linkSocket, unprivilegedUser } from '../server-cell.ts';
 import { preloadSettings } from './preload.ts';
 import { postgresFolders } from './tools.ts';
 
@@ -51,7 +52,7 @@ export async function startPostgres(sandbox: Sandbox, options: ServerOptions): P
   const tool = await chooseServer(options.major, signal);
   const programs = dirname(tool.path);
   // In a user namespace there is one user only, under whatever number; the files are its own already.
-  const user = sandbox.footing === 'user' ? undefined : await unprivilegedUser();
+  const user = sandbox.footing === 'user' ? undefined : await unprivilegedUser('postgres');
   const folder = join(sandbox.folder, 'servers', name);
   await mkdir(folder, { mode: 0o700 });
   if (user !== undefined) await chown(folder, user.uid, user.gid);
@@ -109,18 +110,6 @@ export function sandboxedDatabase(url: string): { host: string; port: number; us
 function urlOver(folder: string, port: number, database: string, role: string): string {
   const [host, user] = [folder, role].map(encodeURIComponent);
   return `postgres:///${encodeURIComponent(database)}?host=${host}&port=${port}&user=${user}`;
-}
-
-/**
- * Further names of the server's socket, where nothing of its cell can put another socket, or a link to one of this host's. Made
- * before anything restored runs there.
- */
-async function linkSocket(made: string, names: readonly string[]): Promise<void> {
-  for (const name of names) {
-    await link(made, name).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
-  }
 }
 
 async function makeReader(url: string): Promise<string> {
@@ -226,12 +215,4 @@ async function asSuperuser(url: string, statements: readonly string[]): Promise<
   } finally {
     await client.end().catch(() => {});
   }
-}
-
-/** PostgreSQL refuses to run as root. */
-async function unprivilegedUser(): Promise<User | undefined> {
-  if (process.getuid?.() !== 0) return undefined;
-  const users = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
-  const found = users.find(([name]) => name === 'postgres') ?? users.find(([name]) => name === 'nobody');
-  return { uid: Number(found?.[2] ?? 65534), gid: Number(found?.[3] ?? 65534) };
 }

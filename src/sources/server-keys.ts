@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { template } from '../../core/notations.ts';
-import type { Expandable } from '../../core/references.ts';
-import type { BuildContext } from '../engine.ts';
+import { template } from '../core/notations.ts';
+import type { Expandable } from '../core/references.ts';
+import type { BuildContext } from './engine.ts';
 
 /** A server and a database: by a URL, or by their parts. */
 export const addressKeys = {
@@ -17,6 +17,9 @@ type Address = { readonly [key in keyof typeof addressKeys]?: string | undefined
 
 const parts = ['host', 'port', 'user', 'password', 'database'] as const;
 
+/** Parts of an address, each as a URL has it. */
+export type AddressParts = { readonly [part in (typeof parts)[number]]?: string };
+
 /** A server is named by `url`, or by its parts. */
 export function addressOnce(shape: Address, context: z.RefinementCtx): void {
   const refuse = (message: string) => context.addIssue({ code: 'custom', message });
@@ -27,8 +30,15 @@ export function addressOnce(shape: Address, context: z.RefinementCtx): void {
   if (shape.password !== undefined && shape.user === undefined) refuse('has a password for no user');
 }
 
-/** The URL, once looked up: the one that is written, or the one that the parts make. A password among those may hold any character. */
-export function buildAddress({ url, ...address }: Address, { expandable }: BuildContext): Expandable {
+/**
+ * The URL, once looked up: the one that is written, or the one that `join` makes of the parts. A password among those may hold any
+ * character.
+ */
+export function buildAddress(
+  { url, ...address }: Address,
+  { expandable }: BuildContext,
+  join: (parts: AddressParts) => string,
+): Expandable {
   if (url !== undefined) return expandable(url);
   const given = parts.flatMap((name) => {
     const text = address[name];
@@ -36,18 +46,17 @@ export function buildAddress({ url, ...address }: Address, { expandable }: Build
   });
   return {
     // For people, without a password that stands in clear.
-    shown: urlOf(Object.fromEntries(given.map(([name, { shown }]) => [name, shown]))),
+    shown: join(Object.fromEntries(given.map(([name, { shown }]) => [name, shown]))),
     async expand(variables) {
       const expanded: Record<string, string> = {};
       for (const [name, text] of given) expanded[name] = encodeURIComponent(await text.expand(variables));
-      return urlOf(expanded);
+      return join(expanded);
     },
   };
 }
 
-function urlOf({ host = '', port, user, password, database = '' }: Readonly<Record<string, string>>): string {
-  const who = user === undefined ? '' : `${user}${password === undefined ? '' : `:${password}`}@`;
-  const isFolder = host.startsWith('/') || host.startsWith('%2F');
-  if (isFolder) return `postgres://${who}/${database}?host=${host}${port === undefined ? '' : `&port=${port}`}`;
-  return `postgres://${who}${host}${port === undefined ? '' : `:${port}`}/${database}`;
+/** `user:password@`, or nothing. */
+export function whoOf({ user, password }: AddressParts): string {
+  if (user === undefined) return '';
+  return `${user}${password === undefined ? '' : `:${password}`}@`;
 }
