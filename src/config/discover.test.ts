@@ -157,8 +157,13 @@ describe('init-misses: what frameworks and other names hold', () => {
     expect(urls()).toEqual(['${DB_HOST} ${DB_USERNAME} ${DB_PORT} ${DB_PASSWORD} ${DB_DATABASE}']);
     put('.env', 'PGDATABASE=shop\nPGUSER=shop\n');
     expect(urls()).toEqual(['127.0.0.1 ${PGUSER} ${PGDATABASE}']);
-    put('.env', `DB_CONNECTION=mysql\n${parts}`);
-    expect(discover(folder).unprotected).toMatchObject([{ what: 'MySQL or MariaDB (DB_DATABASE in .env)' }]);
+    put('.env', `DB_CONNECTION=mysql\n${parts}DB_USERNAME=cms\n`);
+    expect(discover(folder).datasets[0]).toMatchObject({
+      ...{ type: 'mysql', why: 'MariaDB, DB_DATABASE in .env' },
+      keys: { host: '${DB_HOST}', port: '${DB_PORT}', user: '${DB_USERNAME}', password: '${DB_PASSWORD}' },
+    });
+    put('.env', `DB_CONNECTION=mongodb\n${parts}`);
+    expect(discover(folder).unprotected).toMatchObject([{ what: 'MongoDB (DB_DATABASE in .env)' }]);
   });
 
   test('.env.production, and Rails, whose password may be anywhere', () => {

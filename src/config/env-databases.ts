@@ -37,9 +37,7 @@ export function envFilesIn(folder: string): EnvFile[] {
     .map((name) => ({ name, variables: parseEnvFile(readFileSync(join(folder, name), 'utf8').slice(0, mostBytes)) }));
 }
 
-const otherNames: ReadonlyArray<readonly [RegExp, string]> = [
-  [/^mongo(db)?$/i, 'MongoDB'],
-];
+const otherNames: ReadonlyArray<readonly [RegExp, string]> = [[/^mongo(db)?$/i, 'MongoDB']];
 
 /** Frameworks name a database by parts: which variable holds which. */
 const families = [

@@ -39,7 +39,10 @@ describe('a MariaDB database', () => {
       look: (where) => lookAt(server, databaseOf(where)),
       lookHome: () => lookAt(server, home),
       async change() {
-        await server.query(`INSERT INTO invoice (customer, amount) VALUES (1, 3); UPDATE customer SET name = 'Joan' WHERE id = 1`, home);
+        await server.query(
+          `INSERT INTO invoice (customer, amount) VALUES (1, 3); UPDATE customer SET name = 'Joan' WHERE id = 1`,
+          home,
+        );
       },
       async vanish() {
         await server.query(`DROP DATABASE ${home}`);

@@ -33,7 +33,12 @@ export async function startMariadb(settings: readonly string[] = []): Promise<Ma
   const socket = join(folder, 's');
   const words = [
     ...['--no-defaults', `--datadir=${data}`, `--socket=${socket}`, '--skip-networking', '--skip-log-error'],
-    ...['--innodb-flush-log-at-trx-commit=0', '--innodb-flush-method=nosync', '--innodb-doublewrite=OFF', '--sync-frm=OFF'],
+    ...[
+      '--innodb-flush-log-at-trx-commit=0',
+      '--innodb-flush-method=nosync',
+      '--innodb-doublewrite=OFF',
+      '--sync-frm=OFF',
+    ],
     ...['--innodb-buffer-pool-size=64M', '--innodb-log-file-size=16M', '--event-scheduler=OFF', ...settings],
   ];
   // The shell waits for the end of its input, which comes at the latest when this process dies, however it dies.

@@ -25,7 +25,11 @@ export type AccountFacts = z.infer<typeof accountFacts>;
 const ofTheServer = new Set(['root', 'mariadb.sys', 'mysql', 'PUBLIC', '']);
 
 /** Undefined where the session may not see the server's accounts. */
-export async function accountsOf(session: Session, database: string, objects: Objects): Promise<AccountFacts[] | undefined> {
+export async function accountsOf(
+  session: Session,
+  database: string,
+  objects: Objects,
+): Promise<AccountFacts[] | undefined> {
   for (const table of ['mysql.user', 'mysql.db', 'mysql.tables_priv', 'mysql.procs_priv', 'mysql.roles_mapping'])
     if (!(await mayRead(session, table))) return undefined;
   const known = await session.ask('SELECT User u, Host h, is_role r FROM mysql.user ORDER BY 1, 2');
@@ -41,12 +45,16 @@ export async function accountsOf(session: Session, database: string, objects: Ob
   );
   const [self] = await session.ask('SELECT CURRENT_USER() u');
   const wanted: Account[] = [
-    ...named.filter(({ d }) => matchesDatabase(d ?? '', database)).map(({ u, h }) => ({ user: u ?? '', host: h ?? '' })),
+    ...named
+      .filter(({ d }) => matchesDatabase(d ?? '', database))
+      .map(({ u, h }) => ({ user: u ?? '', host: h ?? '' })),
     ...definersOf(objects),
     accountOf(self?.u ?? ''),
   ];
   const found = new Map<string, AccountFacts>();
-  const mappings = await session.ask('SELECT User u, Host h, Role r, Admin_option a FROM mysql.roles_mapping ORDER BY 1, 2, 3');
+  const mappings = await session.ask(
+    'SELECT User u, Host h, Role r, Admin_option a FROM mysql.roles_mapping ORDER BY 1, 2, 3',
+  );
   for (let next = wanted.shift(); next !== undefined; next = wanted.shift()) {
     const account = there.get(keyOf(next));
     if (account === undefined || found.has(keyOf(account)) || ofTheServer.has(account.user)) continue;
@@ -82,7 +90,9 @@ async function factsOf(
     grants: grants
       .filter((one) => one.database !== '*' && matchesDatabase(one.database, database))
       .map(({ rights, kind, of, options }) => ({ rights, kind, of, options })),
-    global: grants.filter((one) => one.database === '*' && one.rights !== 'USAGE').map(({ rights, options }) => rights + options),
+    global: grants
+      .filter((one) => one.database === '*' && one.rights !== 'USAGE')
+      .map(({ rights, options }) => rights + options),
     ...{ roles, defaultRole },
   };
 }

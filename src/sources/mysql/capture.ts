@@ -168,7 +168,8 @@ function hexOf(one: string): string {
   return `%${one.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
 }
 
-async function* tableText(
+/** A file of a table, as it is read. */
+export async function* tableText(
   session: Session,
   table: Table,
   head: ReturnType<typeof headOf>,

@@ -10,7 +10,7 @@ export interface Session extends AsyncDisposable {
   /** Runs a statement whose answer nobody wants. */
   run(sql: string): Promise<void>;
   /** Whether it answers still: a statement may be refused, or the server be gone. */
-  isAlive(): Promise<boolean>;
+  answers(): Promise<boolean>;
   /** Rows as bytes, null is null: many at a time, for one at a time costs more than what is in it, and no more than the reader takes. */
   rows(sql: string): AsyncIterable<readonly BytesRow[]>;
   /** The same with the names of its columns, as text: what is no text is hex. */
@@ -92,7 +92,8 @@ async function openSession(
     signal.removeEventListener('abort', onAbort);
     connection.destroy();
     signal.throwIfAborted();
-    if (tls && address.tls.mode === 'preferred' && hasNoTls(error)) return openSession(address, database, false, signal);
+    if (tls && address.tls.mode === 'preferred' && hasNoTls(error))
+      return openSession(address, database, false, signal);
     throw named(error, address, database);
   }
   const query = (options: mysql.QueryOptions) =>
@@ -112,7 +113,7 @@ async function openSession(
     async run(sql) {
       await query({ sql });
     },
-    isAlive: () =>
+    answers: () =>
       query({ sql: 'DO 0' }).then(
         () => true,
         () => false,
@@ -124,7 +125,10 @@ async function openSession(
       for await (const { fields, rows } of batchesOf(connection, sql, signal)) {
         const encode = fields.map((field) => (isBinary(field) ? hexText : plainText));
         const columns = fields.map(({ name }) => name);
-        yield { columns, rows: rows.map((row) => row.map((value, at) => (value === null ? null : encode[at]!(value)))) };
+        yield {
+          columns,
+          rows: rows.map((row) => row.map((value, at) => (value === null ? null : encode[at]!(value)))),
+        };
       }
     },
     id: connection.threadId ?? 0,

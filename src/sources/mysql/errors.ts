@@ -30,7 +30,7 @@ export const accessDenied = defineError({
       : `The server at ${fact.server} does not let ${fact.user} into ${fact.database}, or has no such database: ${fact.why}.`,
   hint: (fact) =>
     fact.database === undefined
-      ? 'Correct user and password, or make the account: docs/mariadb.md has the SQL. To restore onto a new server, be root on its host, or take an administrator\'s URL: --into'
+      ? "Correct user and password, or make the account: docs/mariadb.md has the SQL. To restore onto a new server, be root on its host, or take an administrator's URL: --into"
       : `As an administrator: ${grantOf(fact.user, fact.database)}`,
 });
 
@@ -121,5 +121,6 @@ export const tablesReferred = defineError({
   exit: 2,
   say: (fact: { tables: string; by: string }) =>
     `Rows of ${fact.by} refer to ${fact.tables}, whose rows would be replaced. Nothing was changed.`,
-  hint: (fact) => `Restore those too (${fact.by}), or without --force: the tables then come in a database of their own.`,
+  hint: (fact) =>
+    `Restore those too (${fact.by}), or without --force: the tables then come in a database of their own.`,
 });

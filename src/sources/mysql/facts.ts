@@ -4,7 +4,7 @@ import type { Session } from './connection.ts';
 import { definitionFacts } from './definitions.ts';
 import { notMariadb } from './errors.ts';
 import { literal } from './names.ts';
-import { showServer, type ServerAddress } from './url.ts';
+import { type ServerAddress, showServer } from './url.ts';
 
 const name = z.string().regex(/^\w+$/);
 

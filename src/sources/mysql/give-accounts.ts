@@ -2,7 +2,7 @@ import { sentenceOf } from '../../core/errors.ts';
 import type { Problem } from '../../core/run.ts';
 import { type AccountFacts, createAccount, grantsOf, hasAccount } from './accounts.ts';
 import type { Session } from './connection.ts';
-import { accountOf, type Account, literal, showAccount } from './names.ts';
+import { type Account, accountOf, literal, showAccount } from './names.ts';
 
 /**
  * Makes the accounts and roles that the server lacks, and gives those their rights on the database. An account that is there stays as it is:

@@ -94,7 +94,7 @@ async function makeAll(
         if (one.settings !== '') await session.run(one.settings);
         await session.run(one.create);
       } catch (error) {
-        if (!(await session.isAlive())) throw error;
+        if (!(await session.answers())) throw error;
         if (!isThere(error)) left.push({ ...one, why: sentenceOf(error) });
       }
     }
@@ -111,7 +111,9 @@ function isThere(error: unknown): boolean {
 
 function lost({ create, why }: { readonly create: string; readonly why: string }): Problem {
   const [, kind = 'object', name = ''] =
-    /^CREATE\b.*?\b(VIEW|TRIGGER|EVENT|PROCEDURE|FUNCTION|PACKAGE BODY|PACKAGE)\s+(?:IF NOT EXISTS\s+)?((?:`(?:[^`]|``)+`\.?|[\w$]+)+)/is.exec(create) ?? [];
+    /^CREATE\b.*?\b(VIEW|TRIGGER|EVENT|PROCEDURE|FUNCTION|PACKAGE BODY|PACKAGE)\s+(?:IF NOT EXISTS\s+)?((?:`(?:[^`]|``)+`\.?|[\w$]+)+)/is.exec(
+      create,
+    ) ?? [];
   const message = `The server does not take ${kind.toLowerCase()} ${name}: ${why}. All else is back.`;
   return { code: 'mysql-definition-refused', message };
 }

@@ -23,7 +23,10 @@ export async function measureMysql(address: ServerAddress, run: Run, recorded?: 
   const facts = databaseFacts.parse(recorded.facts);
   const was = { definitions: facts.definitions, version: facts.serverVersion };
   const definitions = compareDefinitions(was, { definitions: definitionsOf(objects), version });
-  return { actual, integrity: [...integrity, definitions, await compareSurroundings(session, address, facts, objects)] };
+  return {
+    actual,
+    integrity: [...integrity, definitions, await compareSurroundings(session, address, facts, objects)],
+  };
 }
 
 export async function measureRows(session: Session, objects: Objects, run: Run): Promise<Expectations> {

@@ -107,7 +107,9 @@ async function refuseReferred(session: Session, database: string, leaving: Reado
   );
   const bound = found.filter(({ d, t, r }) => leaving.has(r ?? '') && !(d === database && leaving.has(t ?? '')));
   if (bound.length === 0) return;
-  const by = bound.map(({ d, t }) => (d === database ? showName(t ?? '') : `${showName(d ?? '')}.${showName(t ?? '')}`));
+  const by = bound.map(({ d, t }) =>
+    d === database ? showName(t ?? '') : `${showName(d ?? '')}.${showName(t ?? '')}`,
+  );
   throw tablesReferred({ tables: [...new Set(bound.map(({ r }) => showName(r ?? '')))].join(', '), by: by.join(', ') });
 }
 

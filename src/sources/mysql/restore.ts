@@ -52,7 +52,9 @@ export async function restoreMysql(
     const mark = await markOf(admin, beside);
     if (mark !== undefined) target.beforePlacing?.(mark);
     const clause = charsetClause(facts);
-    await admin.run(state.exists ? `ALTER DATABASE ${quoted(database)}${clause}` : `CREATE DATABASE ${quoted(database)}${clause}`);
+    await admin.run(
+      state.exists ? `ALTER DATABASE ${quoted(database)}${clause}` : `CREATE DATABASE ${quoted(database)}${clause}`,
+    );
     try {
       return await place({ address, admin, beside, run });
     } catch (error) {
@@ -107,7 +109,10 @@ async function fillBeside(
   } catch (error) {
     const left = await remove(address, beside);
     if (left === '' && (run.signal.aborted || error instanceof LifeboatError)) throw error;
-    throw restoreRefused({ database: address.database, what: 'The backup', why: `${sentenceOf(error)}${left}` }, { cause: error });
+    throw restoreRefused(
+      { database: address.database, what: 'The backup', why: `${sentenceOf(error)}${left}` },
+      { cause: error },
+    );
   }
 }
 
@@ -160,13 +165,17 @@ async function restoreTables(
   const chosen = new Set(names.map(tableFile));
   const replaces = target.force && state.holds !== undefined;
   const into = state.holds === undefined && target.into !== undefined;
-  const database = replaces || into ? address.database : await freeName(admin, address.database, `__tables_${run.clock.now().toString(36)}`);
+  const database =
+    replaces || into
+      ? address.database
+      : await freeName(admin, address.database, `__tables_${run.clock.now().toString(36)}`);
   const { files, bytes, problems } = await fillBeside(
     work,
     async (beside) => {
       await bindKeys(work, beside, new Set(names), replaces ? address.database : undefined);
       const only = new Set(replaces ? names : []);
-      if (!replaces && !(into && state.exists)) await admin.run(`CREATE DATABASE ${quoted(database)}${charsetClause(facts)}`);
+      if (!replaces && !(into && state.exists))
+        await admin.run(`CREATE DATABASE ${quoted(database)}${charsetClause(facts)}`);
       return place({ address: withDatabase(address, database), admin, beside, run, ...(replaces && { only }) });
     },
     chosen,
@@ -201,10 +210,18 @@ async function bindKeys(
     await session.run(`ALTER TABLE ${quoted(t ?? '')} DROP FOREIGN KEY ${quoted(k ?? '')}`);
     if (target === undefined) continue;
     const create = tables.find(({ name }) => name === t)?.create ?? '';
-    const line = create.split('\n').find((one) => one.trimStart().startsWith(`CONSTRAINT ${quoted(k ?? '')} FOREIGN KEY`));
-    const key = line?.trim().replace(/,$/, '').replace(/ REFERENCES `/, () => ` REFERENCES ${quoted(target)}.\``);
+    const line = create
+      .split('\n')
+      .find((one) => one.trimStart().startsWith(`CONSTRAINT ${quoted(k ?? '')} FOREIGN KEY`));
+    const key = line
+      ?.trim()
+      .replace(/,$/, '')
+      .replace(/ REFERENCES `/, () => ` REFERENCES ${quoted(target)}.\``);
     await session.run(`ALTER TABLE ${quoted(t ?? '')} ADD ${key}`).catch((error: unknown) => {
-      throw restoreRefused({ database: target, what: `Table ${showName(t ?? '')}`, why: sentenceOf(error) }, { cause: error });
+      throw restoreRefused(
+        { database: target, what: `Table ${showName(t ?? '')}`, why: sentenceOf(error) },
+        { cause: error },
+      );
     });
   }
 }

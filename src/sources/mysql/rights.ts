@@ -1,7 +1,7 @@
 import type { Session } from './connection.ts';
-import { rightsMissing } from './errors.ts';
-import { grantOf, readingRights, showAccount, accountOf } from './names.ts';
 import { numberOf } from './connection.ts';
+import { rightsMissing } from './errors.ts';
+import { accountOf, grantOf, readingRights, showAccount } from './names.ts';
 
 /** One line of SHOW GRANTS. */
 export interface Grant {
@@ -44,7 +44,10 @@ export function matchesDatabase(pattern: string, database: string): boolean {
 }
 
 /** What the session's account may do in all of a database, and on the whole server. */
-export async function rightsIn(session: Session, database: string): Promise<{ readonly all: boolean; readonly rights: ReadonlySet<string> }> {
+export async function rightsIn(
+  session: Session,
+  database: string,
+): Promise<{ readonly all: boolean; readonly rights: ReadonlySet<string> }> {
   const rights = new Set<string>();
   for (const row of await session.ask('SHOW GRANTS')) {
     const grant = parseGrant(Object.values(row)[0] ?? '');

@@ -138,7 +138,12 @@ function settings(folder: string): string[] {
     // Nothing of it reads or writes a file of the host's by SQL.
     ...['--local-infile=OFF', `--secure-file-priv=${folder}/data`],
     // It lives for one drill: a crash costs the drill, not data.
-    ...['--innodb-flush-log-at-trx-commit=0', '--innodb-doublewrite=OFF', '--innodb-flush-method=nosync', '--sync-frm=OFF'],
+    ...[
+      '--innodb-flush-log-at-trx-commit=0',
+      '--innodb-doublewrite=OFF',
+      '--innodb-flush-method=nosync',
+      '--sync-frm=OFF',
+    ],
     ...['--innodb-buffer-pool-size=128M', '--innodb-log-file-size=256M', '--max-allowed-packet=1G'],
     ...['--max-connections=100', '--skip-log-error', '--pid-file=server.pid'],
   ];

@@ -72,7 +72,6 @@ export const postgresEngine = defineEngine({
 
 function urlOf({ host = '', port, database = '', ...who }: AddressParts): string {
   const isFolder = host.startsWith('/') || host.startsWith('%2F');
-  if (isFolder)
-    return `postgres://${whoOf(who)}/${database}?host=${host}${port === undefined ? '' : `&port=${port}`}`;
+  if (isFolder) return `postgres://${whoOf(who)}/${database}?host=${host}${port === undefined ? '' : `&port=${port}`}`;
   return `postgres://${whoOf(who)}${host}${port === undefined ? '' : `:${port}`}/${database}`;
 }
