@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { errorsPage, writeErrorsPage } from './support/errors-doc.ts';
+import { jobSchemas, schemaFolder } from './support/job-schemas.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const isTest = (file: string) => file.endsWith('.test.ts');
@@ -64,7 +65,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   retention: ['core/', 'config/', 'ledger/', 'sources/engines.ts', 'vault/'],
   operations: ['core/', '../package.json', ...parts.map((part) => `${part}/`)],
-  cli: ['core/', '../package.json', ...parts.map((part) => `${part}/`), 'operations/'],
+  jobs: ['core/', ...parts.map((part) => `${part}/`), 'operations/'],
+  cli: ['core/', '../package.json', ...parts.map((part) => `${part}/`), 'operations/', 'jobs/'],
   'main.ts': ['core/', 'cli/'],
 };
 
@@ -302,6 +304,14 @@ test('house-4: no code reads what is written for people, and none knows an error
 test('docs/errors.md lists every error', async () => {
   const page = await readFile(errorsPage, 'utf8').catch(() => '');
   expect(page === (await writeErrorsPage()), 'run: npm run errors').toBe(true);
+});
+
+test('schema/jobs holds what each job is asked and answers', async () => {
+  const wanted = await jobSchemas();
+  const found = await Promise.all(
+    readdirSync(schemaFolder).map(async (name) => [name, await readFile(join(schemaFolder, name), 'utf8')] as const),
+  );
+  expect(Object.fromEntries(found), 'run: npm run schemas').toEqual(Object.fromEntries(wanted));
 });
 
 /**

@@ -1,10 +1,10 @@
 import { lossWords } from '../core/anomalies.ts';
-import { formatMoment, parseMoment } from '../core/moment.ts';
-import { acceptLoss, withdrawAcceptance } from '../operations/anomalies/accept.ts';
+import { formatMoment } from '../core/moment.ts';
+import { acceptJob, withdrawJob } from '../jobs/accept.ts';
 import { defineCommand, flag, value } from './command.ts';
-import { noteDamage } from './damage-note.ts';
 import { usageWrong } from './errors.ts';
 import { exitCodes } from './exit.ts';
+import { momentToCome } from './moment-to-come.ts';
 
 const command = 'lifeboat accept';
 
@@ -18,7 +18,7 @@ loss fails again. A machine that takes no backups needs --identity to know how m
     until: value('<moment>', 'when this ends: 2027-01-31T00:00Z; without it, when it is withdrawn'),
     withdraw: flag('end what was accepted instead'),
   },
-  async run({ words, options, common, system, identities, clock, run, out }) {
+  async run({ words, options, job, clock, out }) {
     const [dataset = ''] = words;
     const { reason, point, until, withdraw } = options;
     const chosen = point === undefined ? {} : { point };
@@ -26,46 +26,26 @@ loss fails again. A machine that takes no backups needs --identity to know how m
       if (reason !== undefined || until !== undefined) {
         throw usageWrong({ what: '--withdraw takes neither --reason nor --until.', command });
       }
-      const open = await system();
-      const ended = await withdrawAcceptance(open, await open.vault(noteDamage(out)), { dataset, ...chosen }, run);
-      out.done(
-        { dataset, withdrawn: ended },
-        (_, style) =>
-          `${style.good('✓')} ${dataset}: what was accepted is withdrawn (${ended.map(({ reason }) => reason).join('; ')})`,
-        true,
-      );
+      const { document } = await job(withdrawJob, { dataset, ...chosen });
+      out.done(document, ({ withdrawn }, style) => {
+        const reasons = withdrawn.map(({ reason }) => reason).join('; ');
+        return `${style.good('✓')} ${dataset}: what was accepted is withdrawn (${reasons})`;
+      });
       return exitCodes.ok;
     }
     if (reason === undefined || reason.trim() === '' || reason.length > 500) {
       throw usageWrong({ what: 'It needs a --reason of at most 500 letters.', command });
     }
-    const moment = until === undefined ? undefined : parseMoment(until, clock.now());
-    if (moment === 'latest' || (moment !== undefined && moment <= clock.now())) {
-      throw usageWrong({ what: `--until ${until} is no moment to come.`, command });
-    }
-    const open = await system();
-    const ending = moment === undefined ? {} : { untilMs: moment };
-    const given = common.identity.length > 0 ? await identities() : [];
-    const request = { dataset, reason, ...chosen, ...ending, identities: given };
-    const { losses, ...accepted } = await acceptLoss(open, await open.vault(noteDamage(out)), request, run);
-    const report = {
-      dataset,
-      reason,
-      until: moment === undefined ? null : new Date(moment).toISOString(),
-      ...accepted,
-      losses,
-    };
-    out.done(
-      report,
-      (_, style) => {
-        const end = moment === undefined ? '' : ` until ${formatMoment(moment, clock.now())}`;
-        return [
-          `${style.good('✓')} ${dataset}: accepted${end}. ${lossWords({ losses, emptied: false })}.`,
-          `Restore point ${accepted.fullest} still holds it. The next drill is held against ${accepted.point}.`,
-        ].join('\n');
-      },
-      true,
-    );
+    const untilMs = momentToCome(until, clock.now(), command);
+    const ending = untilMs === undefined ? {} : { untilMs };
+    const { document } = await job(acceptJob, { dataset, reason, ...chosen, ...ending });
+    out.done(document, ({ losses, fullest, point }, style) => {
+      const end = untilMs === undefined ? '' : ` until ${formatMoment(untilMs, clock.now())}`;
+      return [
+        `${style.good('✓')} ${dataset}: accepted${end}. ${lossWords({ losses, emptied: false })}.`,
+        `Restore point ${fullest} still holds it. The next drill is held against ${point}.`,
+      ].join('\n');
+    });
     return exitCodes.ok;
   },
 });

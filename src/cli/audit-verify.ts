@@ -1,7 +1,6 @@
+import { auditVerifyJob } from '../jobs/audit.ts';
 import { verifyFolder } from '../ledger/verify.ts';
-import { verifyStoredLedger } from '../operations/audit/verify-stored.ts';
 import { defineCommand, many } from './command.ts';
-import { noteDamage } from './damage-note.ts';
 import { exitCodes } from './exit.ts';
 import { ledgerVerdict } from './ledger-verdict.ts';
 
@@ -13,12 +12,12 @@ was copied from it, without any network, key or configuration. Exit code 1 when 
   lifeboat audit verify
   lifeboat audit verify /mnt/auditor/ledger --writer 6Gh2FaEveRgGHt034bw42G3PCL/gbOI2clLE9ra62LU=`,
   options: { writer: many('<public key>', 'a writer that is expected; entries by any other are named') },
-  async run({ words, options, system, out }) {
+  async run({ words, options, job, out }) {
     const [folder] = words;
     const { writer: writers } = options;
     const verified =
       folder === undefined
-        ? await verifyStoredLedger(await system(), writers, noteDamage(out))
+        ? (await job(auditVerifyJob, { writers })).document
         : await verifyFolder(folder, writers.length > 0 ? { writers } : {});
     out.answer(verified, ledgerVerdict);
     return verified.ok ? exitCodes.ok : exitCodes.no;

@@ -1,4 +1,4 @@
-import { checkSystem } from '../operations/check.ts';
+import { checkJob } from '../jobs/check.ts';
 import type { Checked } from '../operations/probe/checked.ts';
 import { defineCommand } from './command.ts';
 import { exitCodes } from './exit.ts';
@@ -11,15 +11,12 @@ and the clocks. A destination is tried with small objects: written, read back, o
 shortened and deleted; what it really protects from is said in words. Exit code 1 when something would stop a backup, or when a
 lock that lifeboat.yaml asks for does not hold.`,
   options: {},
-  async run({ common, system, identities, run, out }) {
-    const given = common.identity.length > 0 ? await identities() : [];
-    const open = await system();
-    const checks = await checkSystem(open, given, run);
-    const good = checks.every((one) => one.result !== 'bad');
-    out.answer({ good, checks, requests: open.requests() }, (document, style) =>
+  async run({ job, out }) {
+    const { document, answer } = await job(checkJob, {});
+    out.answer(document, (document, style) =>
       [...document.checks.map((one) => checkText(one, style)), ...requestLines(document.requests, style)].join('\n'),
     );
-    return good ? exitCodes.ok : exitCodes.no;
+    return exitCodes[answer];
   },
 });
 

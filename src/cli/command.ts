@@ -1,6 +1,8 @@
 import type { System } from '../config/system.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Run } from '../core/run.ts';
+import type { Done, Job } from '../jobs/job.ts';
+import type { Around } from '../jobs/runner.ts';
 import type { OpenSystem } from '../operations/system.ts';
 import type { ExitCode } from './exit.ts';
 import type { GivenKeys } from './identities.ts';
@@ -13,8 +15,8 @@ import type { Output } from './output.ts';
  *    file itself is loaded only when its command is called.
  * 2. One line in `src/cli/commands.ts` names it, with its summary.
  *
- * `run` calls one operation, hands its result to `out.answer` or `out.done`, and returns an exit code. It prints nothing
- * itself and catches nothing: errors are shown, once, by the program.
+ * `run` turns its words into the request of one job (`src/jobs`), hands the document to `out.answer` or `out.done`, and returns the exit
+ * code of the answer. It prints nothing itself and catches nothing: errors are shown, once, by the program.
  */
 interface CommandDefinition<Options extends OptionShapes> {
   /** Positional words as shown in the usage: `<dataset> [path...]`. */
@@ -43,6 +45,12 @@ export interface CommandContext<Options> {
   readonly out: Output;
   /** Announces steps to the terminal; aborted by Ctrl-C. */
   readonly run: Run;
+  /** Asks for a job, with the system of the configuration and the keys of --identity, unless it is given others. */
+  job<Request, Document>(
+    job: Job<Request, Document>,
+    request: Request,
+    instead?: Partial<Around>,
+  ): Promise<Done<Document>>;
   /** The configuration, loaded on first use. */
   config(): Promise<System>;
   /** The system that operations work on; closed when the command ends. */

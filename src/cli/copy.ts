@@ -1,5 +1,5 @@
 import { countOf, formatCount, formatSize } from '../core/size.ts';
-import { type CopyOutcome, copyVault, type Filled } from '../operations/copy/copy.ts';
+import { type CopyDocument, copyJob } from '../jobs/copy.ts';
 import { defineCommand, flag, value } from './command.ts';
 import { usageWrong } from './errors.ts';
 import { exitCodes } from './exit.ts';
@@ -15,19 +15,18 @@ Exit code 1 when a destination is not up to date afterwards.`,
     to: value('<destination>', 'bring this one up to date only'),
     refill: flag('fill a destination anew whose vault is known to be gone'),
   },
-  async run({ options: { from, to, refill }, system, run, out }) {
+  async run({ options: { from, to, refill }, job, out }) {
     if (from !== undefined && from === to) {
       throw usageWrong({ what: `--from and --to both name ${from}.`, command: 'lifeboat copy' });
     }
     const request = { refill, ...(from !== undefined && { from }), ...(to !== undefined && { to: [to] }) };
-    const outcome = await copyVault(await system(), request, run);
-    const whole = outcome.filled.every(({ behind }) => behind === undefined);
-    out.done(outcome, copyText, whole);
-    return whole ? exitCodes.ok : exitCodes.no;
+    const { document, answer } = await job(copyJob, request);
+    out.done(document, copyText, answer === 'ok');
+    return exitCodes[answer];
   },
 });
 
-function copyText({ filled, read }: CopyOutcome, style: Style): string {
+function copyText({ filled, read }: CopyDocument, style: Style): string {
   const lines = filled.map((one) => line(one, style));
   for (const { refused, destination } of filled) {
     const shown = refused.slice(0, 10).map(({ key, why }) => `    ${key}: ${why}`);
@@ -45,9 +44,9 @@ function copyText({ filled, read }: CopyOutcome, style: Style): string {
   return lines.join('\n');
 }
 
-function line({ destination, objects, bytes, records, behind }: Filled, style: Style): string {
+function line({ destination, objects, bytes, records, behind }: CopyDocument['filled'][number], style: Style): string {
   const what = `${countOf(objects, 'object')} copied (${formatSize(bytes)}), ${countOf(records, 'restore point')} of it`;
-  if (behind !== undefined) return `${style.bad('✗')} ${style.bold(destination)} is not up to date: ${behind}`;
+  if (behind !== null) return `${style.bad('✗')} ${style.bold(destination)} is not up to date: ${behind}`;
   if (objects === 0) return `${style.good('✓')} ${style.bold(destination)} was up to date`;
   return `${style.good('✓')} ${style.bold(destination)} is up to date: ${what}`;
 }

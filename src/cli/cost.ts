@@ -1,9 +1,9 @@
 import { countOf, formatCount, formatSize } from '../core/size.ts';
 import { classNames } from '../core/storage-classes.ts';
-import { type CostReport, costOf, type DestinationCost } from '../operations/cost/cost.ts';
+import { costJob } from '../jobs/cost.ts';
+import type { CostReport, DestinationCost } from '../operations/cost/cost.ts';
 import type { Monthly } from '../operations/cost/estimate.ts';
 import { defineCommand, flag, value } from './command.ts';
-import { noteDamage } from './damage-note.ts';
 import { usageWrong } from './errors.ts';
 import { exitCodes } from './exit.ts';
 import { type Style, table } from './output.ts';
@@ -16,11 +16,10 @@ thawed first. From records alone, needs no key. Prices are a small table; 'price
     class: value('<name>', `compare with this storage class: ${classNames.join(', ')}`, parseClass),
     restore: flag('say what reading everything back takes and costs'),
   },
-  async run({ options, system, out }) {
-    const open = await system();
-    const vault = await open.vault(noteDamage(out));
-    const report = await costOf(open, vault, options.class === undefined ? {} : { className: options.class });
-    out.answer(report, (document, style) => costText(document, options.restore, style));
+  async run({ options, job, out }) {
+    const { class: className, restore } = options;
+    const { document } = await job(costJob, className === undefined ? {} : { className });
+    out.answer(document, (document, style) => costText(document, restore, style));
     return exitCodes.ok;
   },
 });

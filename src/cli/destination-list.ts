@@ -1,6 +1,7 @@
 import { countOf } from '../core/size.ts';
 import type { CopyFacts } from '../core/three-two-one.ts';
-import { lookAtPlacement, type Placement } from '../operations/three-two-one/placement.ts';
+import { placementJob } from '../jobs/placement.ts';
+import type { Placement } from '../operations/three-two-one/placement.ts';
 import { defineCommand, flag } from './command.ts';
 import { exitCodes } from './exit.ts';
 import { type Style, table } from './output.ts';
@@ -10,10 +11,10 @@ export const destinationList = defineCommand({
 elsewhere. Derived from paths, addresses and key ids; 'where:' in lifeboat.yaml goes before it. Needs no key.
 With --check the exit code is 1 when the rule is broken.`,
   options: { check: flag('exit with 1 when the copies do not keep the rule') },
-  async run({ options, system, out }) {
-    const placement = await lookAtPlacement(await system());
-    out.answer(placement, placementText);
-    return options.check && !placement.ok ? exitCodes.no : exitCodes.ok;
+  async run({ options, job, out }) {
+    const { document, answer } = await job(placementJob, {});
+    out.answer(document, placementText);
+    return options.check ? exitCodes[answer] : exitCodes.ok;
   },
 });
 

@@ -1,12 +1,14 @@
 import { parseMoment } from '../core/moment.ts';
+import { drillJob } from '../jobs/drill.ts';
+import { sabotageJob } from '../jobs/sabotage.ts';
 import { drillReport } from '../operations/drill/report.ts';
-import { runDrill, runSabotage } from '../operations/drill/run-drill.ts';
 import { sabotageReport } from '../operations/drill/sabotage-report.ts';
 import { identityOfShares } from '../operations/keys/shares.ts';
 import { defineCommand, flag, many, value } from './command.ts';
 import { exitCodes } from './exit.ts';
-import { filesOf, readShares } from './identities.ts';
+import { readShares } from './identities.ts';
 import { identityContext } from './identity-context.ts';
+import { keyRing } from './key-ring.ts';
 import { typeShares } from './typed-shares.ts';
 
 export const drill = defineCommand({
@@ -24,7 +26,7 @@ what came back is broken in every known way, and each time a check must say so. 
     sabotage: flag('break what came back in every known way, to see that the checks tell; leaves no evidence'),
     trigger: value('<word>', 'what the evidence says started it (default: manual)'),
   },
-  async run({ words, options, common, system, identities, env, clock, run, out }) {
+  async run({ words, options, common, job, identities, env, clock, run, out }) {
     const moment = parseMoment(options.at ?? 'latest', clock.now());
     const isEscrow = options.escrow || options.shares.length > 0;
     const sources = [...common.identity, ...options.shares];
@@ -39,20 +41,17 @@ what came back is broken in every known way, and each time a check must say so. 
       datasets: words,
       withoutIsolation: options.withoutIsolation,
       trigger: options.trigger ?? 'manual',
-      identities: isEscrow ? await escrowed() : await identities(),
       identityKind: isEscrow ? ('escrow' as const) : ('daily' as const),
-      identityFiles: filesOf(sources),
       ...(moment !== 'latest' && { atMs: moment }),
     };
+    const keys = keyRing(sources, isEscrow ? escrowed : identities);
     if (options.sabotage) {
-      const outcome = await runSabotage(await system(), request, run);
-      out.done(outcome, sabotageReport, outcome.verdict === 'caught');
-      return { caught: exitCodes.ok, missed: exitCodes.no, inconclusive: exitCodes.failed }[outcome.verdict];
+      const { document, answer } = await job(sabotageJob, request, { keys });
+      out.done(document, sabotageReport, answer === 'ok');
+      return exitCodes[answer];
     }
-    const outcome = await runDrill(await system(), request, run);
-    const proved = outcome.verdict === 'proved' && outcome.objectivesMet && outcome.evidence !== null;
-    out.done(outcome, drillReport, proved);
-    if (outcome.verdict === 'inconclusive') return exitCodes.failed;
-    return proved ? exitCodes.ok : exitCodes.no;
+    const { document, answer } = await job(drillJob, request, { keys });
+    out.done(document, drillReport, answer === 'ok');
+    return exitCodes[answer];
   },
 });

@@ -1,10 +1,9 @@
 import { formatDuration } from '../core/duration.ts';
 import { formatMoment } from '../core/moment.ts';
 import { countOf } from '../core/size.ts';
-import { type EvidenceList, listEvidence } from '../operations/drill/evidence.ts';
-import { hearingOf } from '../operations/hearing.ts';
+import { evidenceListJob } from '../jobs/evidence.ts';
+import type { EvidenceList } from '../operations/drill/evidence.ts';
 import { defineCommand } from './command.ts';
-import { noteDamage } from './damage-note.ts';
 import { exitCodes } from './exit.ts';
 import { firstOf, type Style, table } from './output.ts';
 
@@ -12,12 +11,10 @@ export const evidenceList = defineCommand({
   description: `What proves that backups come back, newest first: every drill with its verdict and every restore, failures too. Needs no
 key. 'lifeboat audit' lists everything else.`,
   options: {},
-  async run({ system, clock, out }) {
-    const open = await system();
-    const vault = await open.vault(noteDamage(out));
-    const list = await listEvidence(vault.destinations, await hearingOf(open, vault), open.config.stateDir);
-    out.answer(list, (document, style) => listText(document, clock.now(), style));
-    return list.troubles.length === 0 ? exitCodes.ok : exitCodes.no;
+  async run({ job, clock, out }) {
+    const { document, answer } = await job(evidenceListJob, {});
+    out.answer(document, (document, style) => listText(document, clock.now(), style));
+    return exitCodes[answer];
   },
 });
 

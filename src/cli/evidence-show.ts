@@ -1,7 +1,7 @@
 import { leftOutWords } from '../core/left-out.ts';
+import { evidenceShowJob } from '../jobs/evidence.ts';
 import { drillBodyOf } from '../ledger/evidence-shape.ts';
-import { type ShownEvidence, showEvidence } from '../operations/drill/evidence.ts';
-import { hearingOf } from '../operations/hearing.ts';
+import type { ShownEvidence } from '../operations/drill/evidence.ts';
 import { defineCommand } from './command.ts';
 import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
@@ -10,14 +10,9 @@ export const evidenceShow = defineCommand({
   words: '[id]',
   description: `One entry of the ledger, the newest by default. With --identity also what is sealed in it: expected and actual values.`,
   options: {},
-  async run({ words, common, system, identities, out }) {
-    const open = await system();
-    const vault = await open.vault(({ destination, key, why }) => out.note(`! ${destination}: ${key} ${why}`));
-    const keys = common.identity.length === 0 ? [] : await identities();
-    out.answer(
-      await showEvidence(vault.destinations, words[0] ?? 'latest', await hearingOf(open, vault), keys),
-      shownText,
-    );
+  async run({ words, job, out }) {
+    const { document } = await job(evidenceShowJob, { id: words[0] ?? 'latest' });
+    out.answer(document, shownText);
     return exitCodes.ok;
   },
 });

@@ -10,6 +10,7 @@ import { toolTimedOut } from '../process/errors.ts';
 import { runCommand } from '../process/run.ts';
 import { identityInvalid, type OpenedIdentityFile, openIdentityFile } from '../vault/age/index.ts';
 import { identityGivenItself, identityMissing, identityNeeded, identityUnreadable, notAShare } from './errors.ts';
+import { commandPrefix } from './key-ring.ts';
 import { readPassphrase } from './passphrase.ts';
 import { holdsPrivateKey } from './private-keys.ts';
 
@@ -21,7 +22,6 @@ export const offlineKey = 'offline.txt';
 const maxBytes = 64 * 1024;
 /** A command may wait for a touch or a login. */
 const commandTimeoutMs = 120_000;
-const commandPrefix = 'command:';
 
 export interface IdentityContext {
   /** Where the command runs. */
@@ -99,11 +99,6 @@ export async function readShares(sources: readonly string[], context: IdentityCo
     texts.push(text);
   }
   return { shares, vouched: vouchedIn(texts.join('\n')) };
-}
-
-/** Those of `sources` that are files: nothing in a drill's sandbox may see them. */
-export function filesOf(sources: readonly string[]): string[] {
-  return sources.filter((source) => !source.startsWith(commandPrefix));
 }
 
 interface ReadSource {

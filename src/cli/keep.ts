@@ -1,28 +1,10 @@
 import { dayMs, formatDuration } from '../core/duration.ts';
 import { formatMoment } from '../core/moment.ts';
 import { countOf, formatCount } from '../core/size.ts';
-import { keep as keepSystem } from '../operations/keep.ts';
-import { isKept, type KeepOutcome } from '../operations/keep-all.ts';
+import { type KeepDocument, keepJob } from '../jobs/keep.ts';
 import { defineCommand, flag } from './command.ts';
 import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
-
-interface KeepReport {
-  readonly dryRun: boolean;
-  readonly destinations: ReadonlyArray<{
-    readonly destination: string;
-    readonly objects: number;
-    readonly extended: number;
-    readonly missing: number;
-    readonly unlocked: number;
-    /** When the first lock ends; null where something that is needed has none. */
-    readonly lockedUntil: string | null;
-    readonly failed: string | null;
-    readonly requests: Readonly<Record<string, number>>;
-  }>;
-  readonly without: KeepOutcome['without'];
-  readonly suspect: KeepOutcome['suspect'];
-}
 
 export const keep = defineCommand({
   description: `Makes the locks of everything that restore points need reach as far as they need it, where a destination has locks. Reads
@@ -31,26 +13,16 @@ credentials permit. Run it at least once in half the time of a lock. Exit code 1
   options: {
     dryRun: flag('say how many locks would be extended; change nothing'),
   },
-  async run({ options, system, clock, run, out }) {
-    const outcome = await keepSystem(await system(), options, run);
-    const report = reportOf(outcome);
-    const text = (document: KeepReport, style: Style) => keepText(document, clock.now(), style);
-    if (options.dryRun) out.answer(report, text);
-    else out.done(report, text, isKept(outcome));
-    return isKept(outcome) ? exitCodes.ok : exitCodes.no;
+  async run({ options, job, clock, out }) {
+    const { document, answer } = await job(keepJob, options);
+    const text = (report: KeepDocument, style: Style) => keepText(report, clock.now(), style);
+    if (options.dryRun) out.answer(document, text);
+    else out.done(document, text, answer === 'ok');
+    return exitCodes[answer];
   },
 });
 
-function reportOf({ dryRun, locks, without, suspect }: KeepOutcome): KeepReport {
-  const destinations = locks.map(({ untilMs, failed, birthMs: _, ...kept }) => ({
-    ...kept,
-    lockedUntil: untilMs === undefined ? null : new Date(untilMs).toISOString(),
-    failed: failed ?? null,
-  }));
-  return { dryRun, destinations, without, suspect };
-}
-
-function keepText({ dryRun, destinations, without, suspect }: KeepReport, nowMs: number, style: Style): string {
+function keepText({ dryRun, destinations, without, suspect }: KeepDocument, nowMs: number, style: Style): string {
   const lines = destinations.flatMap((one) => {
     const { destination, objects, extended, missing, unlocked, lockedUntil, failed, requests } = one;
     const good = failed === null && missing + unlocked === 0;

@@ -1,11 +1,12 @@
 import { shortRecipient } from '../core/recipient-print.ts';
 import { countOf } from '../core/size.ts';
-import { type Admission, admit } from '../operations/keys/admit.ts';
+import { keysAdmitJob } from '../jobs/keys.ts';
+import type { Admission } from '../operations/keys/admit.ts';
 import { defineCommand, many } from './command.ts';
-import { noteDamage } from './damage-note.ts';
 import { exitCodes } from './exit.ts';
 import { readIdentities } from './identities.ts';
 import { identityContext } from './identity-context.ts';
+import { keyRing } from './key-ring.ts';
 import type { Style } from './output.ts';
 
 export const keysAdmit = defineCommand({
@@ -15,13 +16,12 @@ already. Stores one small object for each epoch of the vault; no data is sent ag
   lifeboat keys rotate --add age1… --comment "new laptop"
   lifeboat keys admit --identity offline.txt`,
   options: { shares: many('<file>', 'a share of a split key; repeat for all that are needed') },
-  async run({ options, common, system, env, run, out }) {
-    const open = await system();
-    const given = await readIdentities([...common.identity, ...options.shares], identityContext(env, out, run.signal));
-    const vault = await open.vault(noteDamage(out));
-    const admission = await admit(open, vault, given, run);
-    out.answer(admission, (document, style) => admissionText(document, style));
-    return admission.closed + admission.behind.length === 0 ? exitCodes.ok : exitCodes.no;
+  async run({ options, common, job, env, run, out }) {
+    const sources = [...common.identity, ...options.shares];
+    const keys = keyRing(sources, () => readIdentities(sources, identityContext(env, out, run.signal)));
+    const { document, answer } = await job(keysAdmitJob, {}, { keys });
+    out.answer(document, admissionText);
+    return exitCodes[answer];
   },
 });
 

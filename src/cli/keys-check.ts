@@ -1,12 +1,13 @@
 import { formatMoment } from '../core/moment.ts';
 import { countOf } from '../core/size.ts';
-import { type Coverage, checkKeys, coverage, type KeyCheck } from '../operations/keys/check-keys.ts';
+import { keysCheckJob } from '../jobs/keys.ts';
+import type { Coverage, KeyCheck } from '../operations/keys/check-keys.ts';
 import { defineCommand, many } from './command.ts';
-import { noteDamage } from './damage-note.ts';
 import { identityNeeded } from './errors.ts';
 import { exitCodes } from './exit.ts';
 import { readIdentities } from './identities.ts';
 import { identityContext } from './identity-context.ts';
+import { keyRing } from './key-ring.ts';
 import type { Style } from './output.ts';
 
 export const keysCheck = defineCommand({
@@ -15,23 +16,21 @@ the newest one, and since when? Shares of a split key are put together in memory
 the offline key for it once in a while: a key that was never tried is a hope. Without a key it says whom the newest restore points
 were made for, as far as this host knows.`,
   options: { shares: many('<file>', 'a share of a split key; repeat for all that are needed') },
-  async run({ options, common, system, env, clock, run, out }) {
-    const open = await system();
+  async run({ options, common, job, env, clock, run, out }) {
     const sources = [...common.identity, ...options.shares];
-    const given = sources.length === 0 ? [] : await readIdentities(sources, identityContext(env, out, run.signal));
-    const vault = await open.vault(noteDamage(out));
-    if (given.length === 0) {
-      const recipients = await coverage(open, vault);
+    const keys = keyRing(sources, () => readIdentities(sources, identityContext(env, out, run.signal)));
+    const { document, answer } = await job(keysCheckJob, {}, { keys });
+    if ('recipients' in document) {
+      const { recipients } = document;
       // What another host wrote only a key can tell of.
       if (recipients.every(({ datasets }) => datasets.every((one) => one.madeFor === null))) throw identityNeeded({});
-      const good = recipients.every(({ datasets }) => datasets.every((one) => one.madeFor === true));
-      out.answer({ good, recipients }, (document, style) => coverageText(document.recipients, clock.now(), style));
-      return good ? exitCodes.ok : exitCodes.no;
     }
-    const checks = await checkKeys(open, vault, given, run);
-    const good = checks.every((check) => check.opens.length > 0 && check.opens.every((one) => one.opened));
-    out.answer({ good, keys: checks }, (document, style) => keysText(document.keys, clock.now(), style));
-    return good ? exitCodes.ok : exitCodes.no;
+    out.answer(document, (document, style) =>
+      'recipients' in document
+        ? coverageText(document.recipients, clock.now(), style)
+        : keysText(document.keys, clock.now(), style),
+    );
+    return exitCodes[answer];
   },
 });
 

@@ -1,7 +1,8 @@
 import { formatMoment } from '../core/moment.ts';
 import { shortRecipient } from '../core/recipient-print.ts';
 import { countOf, formatSize } from '../core/size.ts';
-import { type LeftByRotation, type Rotation, rotate } from '../operations/keys/rotate.ts';
+import { keysRotateJob } from '../jobs/keys.ts';
+import type { LeftByRotation, Rotation } from '../operations/keys/rotate.ts';
 import { defineCommand, flag, many, value } from './command.ts';
 import { usageWrong } from './errors.ts';
 import { exitCodes } from './exit.ts';
@@ -19,15 +20,15 @@ goes on opening. This says what that means, for how long, and for whom.
     comment: value('<text>', 'written beside what is added'),
     dryRun: flag('say what would follow, change nothing'),
   },
-  async run({ options, system, clock, run, out }) {
+  async run({ options, job, clock, out }) {
     const { add, remove, comment, dryRun } = options;
     if (add.length + remove.length === 0) {
       throw usageWrong({ what: '--add or --remove names a recipient.', command: 'lifeboat keys rotate' });
     }
     const plain = comment?.replace(/\s+/g, ' ').trim();
     const request = { add, remove, dryRun, ...(plain !== undefined && { comment: plain }) };
-    const rotation = await rotate(await system(), request, run);
-    out.answer(rotation, (document, style) => rotationText(document, clock.now(), style));
+    const { document } = await job(keysRotateJob, request);
+    out.answer(document, (document, style) => rotationText(document, clock.now(), style));
     return exitCodes.ok;
   },
 });

@@ -1,15 +1,11 @@
-import { formatMoment, parseMoment } from '../core/moment.ts';
-import { pin as pinPoint } from '../operations/pins.ts';
+import { formatMoment } from '../core/moment.ts';
+import { pinJob } from '../jobs/pins.ts';
 import { defineCommand, value } from './command.ts';
-import { noteDamage } from './damage-note.ts';
 import { usageWrong } from './errors.ts';
 import { exitCodes } from './exit.ts';
+import { momentToCome } from './moment-to-come.ts';
 
-interface PinReport {
-  readonly point: string;
-  readonly reason: string;
-  readonly until: string | null;
-}
+const command = 'lifeboat pin';
 
 export const pin = defineCommand({
   words: '<point>',
@@ -19,28 +15,18 @@ ids. The reason stands in the vault in clear, so write no secret into it.`,
     reason: value('<text>', 'why it is kept; required'),
     until: value('<moment>', 'when the pin ends: 2027-01-31T00:00Z; without it, when it is taken away'),
   },
-  async run({ words, options, system, clock, run, out }) {
+  async run({ words, options, job, clock, out }) {
     const [point = ''] = words;
     const { reason, until } = options;
     if (reason === undefined || reason.trim() === '' || reason.length > 500) {
-      throw usageWrong({ what: 'A pin needs a --reason of at most 500 letters.', command: 'lifeboat pin' });
+      throw usageWrong({ what: 'A pin needs a --reason of at most 500 letters.', command });
     }
-    const moment = until === undefined ? undefined : parseMoment(until, clock.now());
-    if (moment === 'latest' || (moment !== undefined && moment <= clock.now())) {
-      throw usageWrong({ what: `--until ${until} is no moment to come.`, command: 'lifeboat pin' });
-    }
-    const open = await system();
-    const vault = await open.vault(noteDamage(out));
-    await pinPoint(open, vault, { point, reason, ...(moment !== undefined && { untilMs: moment }) }, run);
-    const report: PinReport = { point, reason, until: moment === undefined ? null : new Date(moment).toISOString() };
-    out.done(
-      report,
-      ({ until }, style) => {
-        const end = until === null ? "until 'lifeboat unpin'" : `until ${formatMoment(Date.parse(until), clock.now())}`;
-        return `${style.good('✓')} ${point} stays ${end}: ${reason}`;
-      },
-      true,
-    );
+    const untilMs = momentToCome(until, clock.now(), command);
+    const { document } = await job(pinJob, { point, reason, ...(untilMs !== undefined && { untilMs }) });
+    out.done(document, ({ until }, style) => {
+      const end = until === null ? "until 'lifeboat unpin'" : `until ${formatMoment(Date.parse(until), clock.now())}`;
+      return `${style.good('✓')} ${point} stays ${end}: ${reason}`;
+    });
     return exitCodes.ok;
   },
 });

@@ -6,6 +6,7 @@ import { type CommandEntry, commands, groups } from './commands.ts';
 import { usageWrong } from './errors.ts';
 import { type ExitCode, exitCodes } from './exit.ts';
 import { failureJson, failureOf, failureText } from './failure.ts';
+import { keyRing } from './key-ring.ts';
 import { loadedOnce } from './loaded.ts';
 import { inLocale } from './locale-signs.ts';
 import { commanderOption, commonOptions, flagName, readCommonOptions, readOptions } from './options.ts';
@@ -140,6 +141,14 @@ async function execute(definition: AnyCommand, command: Command, around: Surroun
   const progress = quiet || json || jsonEvents ? urgentOnly(stderr) : createProgress(stderr, systemClock);
   const out = createOutput({ json, jsonEvents, quiet, color, columns: columnsOf(stdout), stdout, stderr, progress });
   const loaded = loadedOnce(common, env, out, signal);
+  const run = startRun({
+    clock: systemClock,
+    signal,
+    onEvent(event) {
+      if (jsonEvents) stdout.write(eventLine(event));
+      progress.onEvent(event);
+    },
+  });
   try {
     return await definition.run({
       options: readOptions(definition.options, given, env, nameOf(command)),
@@ -148,14 +157,12 @@ async function execute(definition: AnyCommand, command: Command, around: Surroun
       env,
       clock: systemClock,
       out,
-      run: startRun({
-        clock: systemClock,
-        signal,
-        onEvent(event) {
-          if (jsonEvents) stdout.write(eventLine(event));
-          progress.onEvent(event);
-        },
-      }),
+      run,
+      async job(job, request, instead) {
+        const { runJob } = await import('../jobs/runner.ts');
+        const keys = keyRing(common.identity, loaded.identities);
+        return runJob(job, request, { system: loaded.system, keys, run, ...instead });
+      },
       config: loaded.config,
       system: loaded.system,
       identities: loaded.identities,

@@ -1,37 +1,10 @@
 import { formatMoment } from '../core/moment.ts';
 import { countOf, formatCount, formatSize } from '../core/size.ts';
-import type { PlacePrune, PruneOutcome } from '../operations/prune.ts';
-import { recordedPrune } from '../operations/recorded-prune.ts';
-import type { DatasetPlan } from '../retention/index.ts';
-import { reasonText } from '../retention/index.ts';
+import { type PruneDocument, pruneJob } from '../jobs/prune.ts';
+import type { PlacePrune } from '../operations/prune.ts';
 import { defineCommand, flag, many } from './command.ts';
 import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
-
-interface PruneReport {
-  readonly dryRun: boolean;
-  readonly datasets: ReadonlyArray<{
-    readonly dataset: string;
-    /** Newest first. */
-    readonly kept: readonly PointReport[];
-    readonly dropped: readonly PointReport[];
-  }>;
-  readonly destinations: readonly PlacePrune[];
-  readonly outOfReach: readonly string[];
-  readonly freedBytes: number;
-  readonly freedObjects: number;
-  readonly suspect: ReadonlyArray<{ readonly key: string; readonly why: string }>;
-  /** What stops the prune that a dry run is of. */
-  readonly brakes: ReadonlyArray<{ readonly code: string; readonly message: string; readonly hint: string }>;
-}
-
-interface PointReport {
-  readonly id: string;
-  readonly time: string;
-  readonly keptBy: readonly string[];
-  /** About when it goes if backups go on; null when nobody knows. */
-  readonly goes: string | null;
-}
 
 export const prune = defineCommand({
   description: `Drops the restore points that the retention no longer keeps, and frees their space. In two steps: what goes is marked
@@ -44,40 +17,16 @@ their locks end. Needs no key. Stopped at any moment, the next run goes on.`,
     allowMissing: flag('go on although a record or a list of packs is missing, and write down that it is known'),
     retire: many('<writer>', 'the id or key of a host that will never back up again'),
   },
-  async run({ options, system, clock, run, out }) {
-    const outcome = await recordedPrune(await system(), options, run);
-    const report = reportOf(outcome, options.dryRun);
-    const isThrough = outcome.places.every(({ swept }) => swept?.failed === undefined);
-    const isFine = isThrough && outcome.suspect.length === 0 && outcome.brakes.length === 0;
-    const text = (document: PruneReport, style: Style) => reportText(document, clock.now(), style);
-    if (options.dryRun) out.answer(report, text);
-    else out.done(report, text, isFine);
-    return isFine ? exitCodes.ok : exitCodes.no;
+  async run({ options, job, clock, out }) {
+    const { document, answer } = await job(pruneJob, options);
+    const text = (report: PruneDocument, style: Style) => reportText(report, clock.now(), style);
+    if (options.dryRun) out.answer(document, text);
+    else out.done(document, text, answer === 'ok');
+    return exitCodes[answer];
   },
 });
 
-function reportOf({ plan, frees, places, outOfReach, suspect, brakes }: PruneOutcome, dryRun: boolean): PruneReport {
-  return {
-    dryRun,
-    datasets: plan.datasets.map(({ dataset, points }) => ({
-      dataset,
-      kept: points.filter(({ keep }) => keep).map(pointReport),
-      dropped: points.filter(({ keep }) => !keep).map(pointReport),
-    })),
-    destinations: places,
-    outOfReach,
-    ...frees,
-    suspect,
-    brakes: brakes.map(({ code, message, hint }) => ({ code, message, hint })),
-  };
-}
-
-function pointReport({ point: { record }, reasons, goesMs }: DatasetPlan['points'][number]): PointReport {
-  const goes = goesMs === undefined ? null : new Date(goesMs).toISOString();
-  return { id: record.id, time: record.time, keptBy: reasons.map(reasonText), goes };
-}
-
-function reportText(report: PruneReport, nowMs: number, style: Style): string {
+function reportText(report: PruneDocument, nowMs: number, style: Style): string {
   const { datasets, destinations, outOfReach, suspect, dryRun } = report;
   const moment = (text: string) => formatMoment(Date.parse(text), nowMs);
   const lines = datasets.flatMap(({ dataset, kept, dropped }) => [

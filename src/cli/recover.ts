@@ -1,11 +1,9 @@
 import { loadSystem } from '../config/load.ts';
 import { formatDuration } from '../core/duration.ts';
-import { LifeboatError, sentenceOf } from '../core/errors.ts';
 import { formatMoment, parseMoment } from '../core/moment.ts';
 import { countOf, formatSize } from '../core/size.ts';
-import { auditedRecover } from '../operations/audit/audited.ts';
+import { type RecoverDocument, type RecoveredDataset, recoverJob } from '../jobs/recover.ts';
 import { knowWriters } from '../operations/bootstrap/know-writers.ts';
-import type { Recovered, RecoverOutcome } from '../operations/bootstrap/recover.ts';
 import { addressed } from '../operations/find-vault.ts';
 import { openSystem } from '../operations/system.ts';
 import { passedOverWords } from '../vault/index.ts';
@@ -13,37 +11,9 @@ import { addressOptions, openedAddress } from './address-options.ts';
 import { askAt } from './ask.ts';
 import { defineCommand, flag, many, value } from './command.ts';
 import { askWriterAt, confirmUse } from './consent.ts';
-import { type ExitCode, exitCodes } from './exit.ts';
+import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
 import { placesOf } from './places.ts';
-
-interface RecoverReport {
-  /** Everything went to other places than those it came from. */
-  readonly rehearsal: boolean;
-  readonly datasets: readonly RecoveredReport[];
-  /** Newer restore points that were not believed, and why. */
-  readonly passedOver: RecoverOutcome['passedOver'];
-  readonly manual: ReadonlyArray<{ readonly purpose: string; readonly runs: string }>;
-  readonly rtoMs: number;
-  readonly elapsedMs: number;
-}
-
-interface RecoveredReport {
-  readonly dataset: string;
-  readonly state: Recovered['state'];
-  readonly restorePoint?: string;
-  /** Of the restore point. */
-  readonly time?: string;
-  readonly where?: string;
-  readonly files?: number;
-  readonly bytes?: number;
-  readonly elapsedMs?: number;
-  readonly backAfterMs?: number;
-  readonly rtoMs?: number;
-  readonly compared?: { readonly verdict: string; readonly message: string; readonly looked: number };
-  readonly problems?: readonly string[];
-  readonly error?: { readonly code: string; readonly message: string; readonly hint: string };
-}
 
 export const recover = defineCommand({
   words: '[dataset...]',
@@ -75,7 +45,7 @@ passed over because it is not believed; 2 when something did not come back.
     again: flag('bring back again what an earlier run of this command brought back'),
     ...addressOptions,
   },
-  async run({ words, options, common, keys, env, clock, run, out }) {
+  async run({ words, options, common, keys, job, env, clock, run, out }) {
     const given = await keys();
     const moment = parseMoment(options.at ?? 'latest', clock.now());
     const stored = loadSystem(common.config, env);
@@ -86,76 +56,27 @@ passed over because it is not believed; 2 when something did not come back.
     const destinations = from === undefined ? stored.destinations : { [addressed]: from.config, ...others };
     using system = openSystem({ ...stored, destinations }, { clock });
     const into = placesOf(options.into, options.intoFile, words.length > 0 ? words : Object.keys(stored.datasets));
-    const request = {
-      ...(into !== undefined && { into }),
-      datasets: words,
-      identities: given.identities,
-      force: options.force,
-      trustCode: options.trustCode,
-      numericOwners: options.numericOwners,
-      again: options.again,
-      ...(moment !== 'latest' && { atMs: moment }),
-    };
+    const { force, trustCode, numericOwners, again } = options;
     const belief = { ...given, acceptWriters: options.acceptWriter, askWriter: askWriterAt(ask) };
     await knowWriters(system, belief, run);
-    const outcome = await auditedRecover(system, request, run);
-    const exit = exitOf(outcome);
-    for (const { destination, key, why } of outcome.damage) {
+    const { document, answer } = await job(
+      recoverJob,
+      {
+        ...{ datasets: words, force, trustCode, numericOwners, again },
+        ...(into !== undefined && { into: Object.fromEntries(into) }),
+        ...(moment !== 'latest' && { atMs: moment }),
+      },
+      { system: async () => system },
+    );
+    for (const { destination, key, why } of document.damage) {
       out.note(`${out.style.warn('!')} ${destination}${key === '' ? '' : ` ${key}`}: ${why}`);
     }
-    out.done(
-      { ...reportOf(outcome), rehearsal: into !== undefined },
-      (report, style) => recoverText(report, clock.now(), style),
-      exit === exitCodes.ok,
-    );
-    return exit;
+    out.done(document, (report, style) => recoverText(report, clock.now(), style), answer === 'ok');
+    return exitCodes[answer];
   },
 });
 
-function exitOf({ datasets, passedOver }: RecoverOutcome): ExitCode {
-  if (datasets.some(({ state }) => state === 'failed')) return exitCodes.failed;
-  const differs = datasets.some((one) => one.state === 'back' && one.compared.verdict === 'different');
-  return differs || passedOver.length > 0 ? exitCodes.no : exitCodes.ok;
-}
-
-function reportOf({
-  datasets,
-  passedOver,
-  manual,
-  rtoMs,
-  elapsedMs,
-}: RecoverOutcome): Omit<RecoverReport, 'rehearsal'> {
-  return {
-    datasets: datasets.map(reportedDataset),
-    passedOver,
-    manual: manual.map(({ purpose, runs }) => ({ purpose, runs })),
-    rtoMs: Math.round(rtoMs),
-    elapsedMs: Math.round(elapsedMs),
-  };
-}
-
-function reportedDataset(one: Recovered): RecoveredReport {
-  const { dataset, state } = one;
-  if (one.state === 'failed') {
-    const { error } = one;
-    const known = error instanceof LifeboatError ? error : undefined;
-    const told = { code: known?.code ?? 'unexpected', message: sentenceOf(error), hint: known?.hint ?? '' };
-    return { dataset, state, error: told };
-  }
-  const { id: restorePoint, time } = one.point.record;
-  if (one.state === 'was back') return { dataset, state, restorePoint, time };
-  const { where, files, bytes, problems } = one.restored;
-  const times = {
-    elapsedMs: Math.round(one.elapsedMs),
-    backAfterMs: Math.round(one.backAfterMs),
-    rtoMs: one.rtoMs,
-  };
-  const { compared } = one;
-  const messages = problems.map(({ message }) => message);
-  return { dataset, state, restorePoint, time, where, files, bytes, ...times, compared, problems: messages };
-}
-
-function recoverText(report: RecoverReport, nowMs: number, style: Style): string {
+function recoverText(report: RecoverDocument, nowMs: number, style: Style): string {
   const { datasets, passedOver, manual, rtoMs, elapsedMs } = report;
   const failed = datasets.filter(({ state }) => state === 'failed').map(({ dataset }) => dataset);
   const lines = datasets.flatMap((one) => datasetLines(one, nowMs, style));
@@ -175,7 +96,7 @@ function recoverText(report: RecoverReport, nowMs: number, style: Style): string
   return lines.join('\n');
 }
 
-function datasetLines(one: RecoveredReport, nowMs: number, style: Style): string[] {
+function datasetLines(one: RecoveredDataset, nowMs: number, style: Style): string[] {
   const { dataset, state, error, compared, time = '', problems = [] } = one;
   const name = style.bold(dataset);
   if (error !== undefined) {

@@ -1,31 +1,13 @@
 import { formatDuration } from '../core/duration.ts';
 import { formatMoment, parseMoment } from '../core/moment.ts';
-import { entryNotRestored, isNotAsItWas } from '../core/not-as-it-was.ts';
+import { entryNotRestored } from '../core/not-as-it-was.ts';
 import { countOf, formatSize } from '../core/size.ts';
 import { isUlid, ulidTime } from '../core/ulid.ts';
-import { auditedRestore } from '../operations/audit/audited.ts';
-import type { RestoreOutcome } from '../operations/restore.ts';
-import type { OpenSystem } from '../operations/system.ts';
+import { type RestoreDocument, restoreJob } from '../jobs/restore.ts';
 import { defineCommand, flag, many, value } from './command.ts';
 import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
 import { requestLines } from './request-text.ts';
-
-interface RestoreReport {
-  readonly dataset: string;
-  readonly restorePoint: string;
-  readonly time: string;
-  /** Newer restore points that were not believed, and why. */
-  readonly passedOver: RestoreOutcome['passedOver'];
-  readonly where: string;
-  readonly files: number;
-  readonly bytes: number;
-  readonly problems: RestoreOutcome['restored']['problems'];
-  readonly damage: RestoreOutcome['damage'];
-  readonly elapsedMs: number;
-  /** By destination and operation, where a provider counts them. */
-  readonly requests: ReturnType<OpenSystem['requests']>;
-}
 
 export const restore = defineCommand({
   words: '<dataset> [only...]',
@@ -43,27 +25,16 @@ is not empty is refused. Needs --identity.
     numericOwners: flag('give files to the recorded numbers of users and groups, whatever their names are here'),
     acceptWriter: many('<key>', 'believe restore points that this public key signed, for this restore'),
   },
-  async run({ words, options, system, identities, clock, run, out }) {
+  async run({ words, options, job, clock, out }) {
     const [dataset = '', ...only] = words;
-    const { into, force, trustCode, numericOwners } = options;
-    const chosen = pointOf(options.at ?? 'latest', clock.now());
-    const request = {
-      dataset,
-      only,
-      force,
-      trustCode,
-      numericOwners,
-      acceptWriters: options.acceptWriter,
-      ...chosen,
+    const { at, into, force, trustCode, numericOwners, acceptWriter: acceptWriters } = options;
+    const { document, answer } = await job(restoreJob, {
+      ...{ dataset, only, force, trustCode, numericOwners, acceptWriters },
+      ...pointOf(at ?? 'latest', clock.now()),
       ...(into !== undefined && { into }),
-      identities: await identities(),
-    };
-    const open = await system();
-    const outcome = await auditedRestore(open, request, run);
-    out.done({ ...reportOf(dataset, outcome), requests: open.requests() }, (report, style) =>
-      restoreText(report, clock.now(), style),
-    );
-    return outcome.restored.problems.some(isNotAsItWas) ? exitCodes.no : exitCodes.ok;
+    });
+    out.done(document, (report, style) => restoreText(report, clock.now(), style));
+    return exitCodes[answer];
   },
 });
 
@@ -73,16 +44,7 @@ function pointOf(text: string, nowMs: number): { id: string } | { atMs: number }
   return moment === 'latest' ? {} : { atMs: moment };
 }
 
-function reportOf(
-  dataset: string,
-  { point, passedOver, restored, damage, elapsedMs }: RestoreOutcome,
-): Omit<RestoreReport, 'requests'> {
-  const { id, time } = point.record;
-  const { unset: _, ...told } = restored;
-  return { dataset, restorePoint: id, time, passedOver, ...told, damage, elapsedMs: Math.round(elapsedMs) };
-}
-
-function restoreText(report: RestoreReport, nowMs: number, style: Style): string {
+function restoreText(report: RestoreDocument, nowMs: number, style: Style): string {
   const { dataset, time, where, files, bytes, problems, damage, elapsedMs } = report;
   const what = files > 0 ? `${countOf(files, 'file')}, ${formatSize(bytes)}` : formatSize(bytes);
   const missing = problems.some(({ code }) => code === entryNotRestored);

@@ -1,55 +1,11 @@
-import type { LifeboatError } from '../core/errors.ts';
 import { formatMoment } from '../core/moment.ts';
 import { countOf, formatSize } from '../core/size.ts';
-import { auditedVerify } from '../operations/audit/audited.ts';
+import { type VerifyDocument, verifyJob } from '../jobs/verify.ts';
 import { partInvalid } from '../operations/errors.ts';
-import type { VerifyOutcome } from '../operations/verify.ts';
-import { packWrong, pointWrong, type RestorePoint } from '../vault/index.ts';
 import { defineCommand, flag, value } from './command.ts';
 import { usageWrong } from './errors.ts';
 import { exitCodes } from './exit.ts';
 import type { Style } from './output.ts';
-
-interface PointId {
-  readonly dataset: string;
-  readonly id: string;
-  readonly time: string;
-}
-
-/** As errors have it. */
-interface Told {
-  readonly code: string;
-  readonly message: string;
-  readonly hint: string;
-}
-
-interface VerifyReport {
-  readonly sound: boolean;
-  readonly part: VerifyOutcome['part'];
-  readonly objects: number;
-  readonly objectsRead: number;
-  /** Of them, those that none of the given identities opens: only their bytes were compared. */
-  readonly objectsClosed: number;
-  readonly bytesRead: number;
-  readonly findings: ReadonlyArray<{
-    readonly destination: string;
-    readonly key: string;
-    readonly kind: string;
-    readonly why: string;
-    readonly healed: boolean;
-    readonly restorePoints: readonly PointId[];
-  }>;
-  /** Packs that were stored wrong: no copy heals them. */
-  readonly wrong: ReadonlyArray<Told & { readonly pack: string; readonly restorePoints: readonly PointId[] }>;
-  /** Restore points of which something does not come back as it was recorded. */
-  readonly spoiled: ReadonlyArray<Told & { readonly restorePoint: PointId; readonly files: readonly string[] }>;
-  /** Restore points that a prune has withdrawn: what they alone need is not missed. */
-  readonly leaving: number;
-  readonly suspect: VerifyOutcome['suspect'];
-  /** Restore points that are kept and not believed, and objects that strangers signed. */
-  readonly doubtful: VerifyOutcome['doubtful'];
-  readonly unreachable: VerifyOutcome['unreachable'];
-}
 
 export const verify = defineCommand({
   description: `Compares every destination with what the signed records say, reads a part of the data and heals from sound copies.
@@ -61,17 +17,16 @@ know this one. --deep reads everything and every file in it. Exit code 1 when so
     deep: flag('with --identity: read everything, and compare each file'),
     part: value('<n/m>', 'read part n of m', parsePart),
   },
-  async run({ options, common, system, identities, clock, run, out }) {
+  async run({ options, job, clock, out }) {
     const { deep, part } = options;
     const all = options.all || deep;
     if (all && part) {
       const what = `--${deep ? 'deep' : 'all'} and --part exclude each other.`;
       throw usageWrong({ what, command: 'lifeboat verify' });
     }
-    const given = deep || common.identity.length > 0 ? await identities() : [];
-    const outcome = await auditedVerify(await system(), { all, deep, identities: given, ...(part && { part }) }, run);
-    out.done(reportOf(outcome), (report, style) => verifyText(report, clock.now(), style), outcome.sound);
-    return outcome.sound ? exitCodes.ok : exitCodes.no;
+    const { document, answer } = await job(verifyJob, { all, deep, ...(part && { part }) });
+    out.done(document, (report, style) => verifyText(report, clock.now(), style), answer === 'ok');
+    return exitCodes[answer];
   },
 });
 
@@ -82,43 +37,7 @@ function parsePart(text: string): { part: number; parts: number } {
   return { part, parts };
 }
 
-function reportOf(outcome: VerifyOutcome): VerifyReport {
-  const { sound, part, objects, objectsRead, objectsClosed, bytesRead, leaving, suspect, doubtful, unreachable } =
-    outcome;
-  const findings = outcome.findings.map(({ destination, key, kind, why, healed, restorePoints }) => ({
-    destination,
-    key,
-    kind,
-    why,
-    healed,
-    restorePoints: restorePoints.map(idOf),
-  }));
-  const wrong = outcome.wrong.map(({ pack, why, restorePoints }) => ({
-    ...told(packWrong({ pack, why })),
-    pack,
-    restorePoints: restorePoints.map(idOf),
-  }));
-  const spoiled = outcome.spoiled.map(({ point, files, count, why }) => {
-    const [first, ...more] = files;
-    const others = count > 1 ? ` and ${countOf(count - 1, 'other file')}` : '';
-    const what = first === undefined ? 'its list of files' : `${first}${others}`;
-    const { dataset, id } = point.record;
-    const error = pointWrong({ point: `${dataset} ${id}`, what, why });
-    return { ...told(error), restorePoint: idOf(point), files: first === undefined ? [] : [first, ...more] };
-  });
-  const counts = { objects, objectsRead, objectsClosed, bytesRead, leaving };
-  return { sound, part, ...counts, findings, wrong, spoiled, suspect, doubtful, unreachable };
-}
-
-function told({ code, message, hint }: LifeboatError): Told {
-  return { code, message, hint };
-}
-
-function idOf({ record: { dataset, id, time } }: RestorePoint): PointId {
-  return { dataset, id, time };
-}
-
-export function verifyText(report: VerifyReport, nowMs: number, style: Style): string {
+export function verifyText(report: VerifyDocument, nowMs: number, style: Style): string {
   const { sound, part, objects, objectsRead, bytesRead } = report;
   const { findings, wrong, spoiled, suspect, doubtful, unreachable } = report;
   const read = part === 'all' ? 'everything' : `part ${part.part} of ${part.parts}`;
@@ -167,7 +86,7 @@ export function verifyText(report: VerifyReport, nowMs: number, style: Style): s
   return lines.join('\n');
 }
 
-function namesOf(points: readonly PointId[], nowMs: number): string {
+function namesOf(points: VerifyDocument['findings'][number]['restorePoints'], nowMs: number): string {
   const some = points.slice(0, 5).map(({ dataset, time }) => `${dataset} ${formatMoment(Date.parse(time), nowMs)}`);
   const more = points.length - some.length;
   return `${some.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;

@@ -5,8 +5,7 @@ import type { Run } from '../core/run.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { type KeptRestorePoint, keepLocks, lockNeeds, notingLocks } from '../vault/keep/index.ts';
 import { hasOwnCredentials } from './destination-options.ts';
-import { isKept, type KeepOutcome, keepAll, knownBirthMs, rememberedMs } from './keep-all.ts';
-import { recorded } from './record-run.ts';
+import { type KeepOutcome, keepAll, knownBirthMs, rememberedMs } from './keep-all.ts';
 import type { OpenSystem } from './system.ts';
 
 /**
@@ -14,14 +13,12 @@ import type { OpenSystem } from './system.ts';
  * ledger, no pack, and needs no key. @throws `vault-missing`, `no-destination-left`
  */
 export async function keep(system: OpenSystem, request: { readonly dryRun: boolean }, run: Run): Promise<KeepOutcome> {
-  return recorded(system, { operation: 'keep' }, run, async (run) => {
-    using locks = openLocks(system.config.stateDir);
-    const result = await keepAll(system, locks, request.dryRun, run);
-    for (const { destination, failed } of result.locks) {
-      if (failed !== undefined) run.problem({ code: 'keep-failed', message: `${destination}: ${failed}` });
-    }
-    return { result, isNo: !isKept(result) };
-  });
+  using locks = openLocks(system.config.stateDir);
+  const outcome = await keepAll(system, locks, request.dryRun, run);
+  for (const { destination, failed } of outcome.locks) {
+    if (failed !== undefined) run.problem({ code: 'keep-failed', message: `${destination}: ${failed}` });
+  }
+  return outcome;
 }
 
 /** Looks after the locks of what one backup stores. */

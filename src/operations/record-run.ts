@@ -3,7 +3,7 @@ import { LifeboatError, sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import type { OpenSystem } from './system.ts';
 
-interface Recorded {
+export interface Recorded {
   readonly operation: string;
   readonly dataset?: string;
 }

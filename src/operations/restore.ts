@@ -13,7 +13,6 @@ import {
   type VaultReader,
   writerUnknown,
 } from '../vault/index.ts';
-import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';
 
 export interface RestoreRequest {
@@ -51,27 +50,25 @@ export async function restore(system: OpenSystem, request: RestoreRequest, run: 
   const started = system.clock.elapsed();
   const damage: Damage[] = [];
   const source = await system.source(dataset);
-  return recorded(system, { operation: 'restore', dataset }, run, async (run) => {
-    const { id, point, passedOver, contents } = await run.step('find', async (run) => {
-      const { name } = system.config;
-      const vault = accepting(await system.vault((found) => damage.push(found)), request.acceptWriters ?? [], name);
-      const { point, passedOver } = await choose(vault, request, name);
-      for (const { code, why } of point.doubts)
-        run.problem({ code, message: `Restore point ${point.record.id} is doubtful: ${why}.` });
-      tellPassedOver(passedOver, run);
-      return { id: vault.id, point, passedOver, contents: await vault.open(point, request.identities) };
-    });
-    const target = {
-      force: request.force,
-      only: request.only,
-      trustCode: request.trustCode,
-      numericOwners: request.numericOwners ?? false,
-      ...(request.into !== undefined && { into: request.into }),
-    };
-    const restored = await run.step('restore', (run) => source.restore(contents, target, run));
-    const elapsedMs = system.clock.elapsed() - started;
-    return { result: { vault: id, point, passedOver, restored, damage, elapsedMs }, restorePoint: point.record.id };
+  const { id, point, passedOver, contents } = await run.step('find', async (run) => {
+    const { name } = system.config;
+    const vault = accepting(await system.vault((found) => damage.push(found)), request.acceptWriters ?? [], name);
+    const { point, passedOver } = await choose(vault, request, name);
+    for (const { code, why } of point.doubts)
+      run.problem({ code, message: `Restore point ${point.record.id} is doubtful: ${why}.` });
+    tellPassedOver(passedOver, run);
+    return { id: vault.id, point, passedOver, contents: await vault.open(point, request.identities) };
   });
+  const target = {
+    force: request.force,
+    only: request.only,
+    trustCode: request.trustCode,
+    numericOwners: request.numericOwners ?? false,
+    ...(request.into !== undefined && { into: request.into }),
+  };
+  const restored = await run.step('restore', (run) => source.restore(contents, target, run));
+  const elapsedMs = system.clock.elapsed() - started;
+  return { vault: id, point, passedOver, restored, damage, elapsedMs };
 }
 
 /** One that is named by its id is taken although it is doubtful: a person chose it. Not a stranger's. */

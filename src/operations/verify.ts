@@ -12,7 +12,6 @@ import { type DamagedObject, type Healers, type Verified, verifyVault } from '..
 import { lastRecordOf } from '../vault/write/index.ts';
 import { type WriterKeys, writerKeys } from '../vault/writer/index.ts';
 import { meetWriters } from './known-writers.ts';
-import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';
 
 /** Runs of `verify` after which every pack was read once, when nothing else is asked for. */
@@ -40,46 +39,43 @@ export interface VerifyOutcome extends Verified {
 
 /** Compares all destinations with the records, reads a part of the packs, heals what another copy can heal. */
 export async function verify(system: OpenSystem, request: VerifyRequest, run: Run): Promise<VerifyOutcome> {
-  return recorded(system, { operation: 'verify' }, run, async (run) => {
-    const unreachable: Damage[] = [];
-    const vault = await run.step('open', () => system.vault((damage) => unreachable.push(damage)));
-    const catalog = system.catalog();
-    const part = request.part ?? { part: catalog.nextPart(vault.id, DEFAULT_PARTS), parts: DEFAULT_PARTS };
-    const keys = await ownKeys(system, vault.id);
-    const lastRecord = keys && lastRecordOf(system.config.stateDir, keys);
-    const verified = await verifyVault(vault, {
-      depth: request.all ? 'all' : part,
-      files: request.deep ?? false,
-      identities: request.identities,
-      ...(keys && { ownIndex: { writer: keys.writer, identity: keys.indexIdentity } }),
-      ...(lastRecord !== undefined && { lastRecord }),
-      ...(await run.step('prunes', () => prunesOf(vault))),
-      rescue: system.rescue(),
-      healers: () => healersOf(system),
-      run,
-    });
-    await meetWriters(system.config, vault.id, () => vault);
-    const opened = new Set(vault.destinations.map(({ name }) => name));
-    const missing = Object.keys(system.config.destinations).filter((name) => !opened.has(name));
-    const { suspect, wrong, spoiled } = verified;
-    const isRight = suspect.length === 0 && wrong.length === 0 && spoiled.length === 0;
-    const sound = missing.length === 0 && isRight && verified.findings.every(isHarmless);
-    if (keys !== undefined) tellWriter(system, keys, verified, run);
-    for (const done of request.all ? allParts() : [part]) {
-      catalog.verified({ vault: vault.id, ...done, verifiedMs: system.clock.now(), ok: sound });
-    }
-    const result: VerifyOutcome = {
-      ...verified,
-      vault: vault.id,
-      part: request.all ? 'all' : part,
-      unreachable: missing.map((destination) => ({
-        destination,
-        why: unreachable.find((damage) => damage.destination === destination)?.why ?? 'it holds no vault',
-      })),
-      sound,
-    };
-    return { result, isNo: !sound };
+  const unreachable: Damage[] = [];
+  const vault = await run.step('open', () => system.vault((damage) => unreachable.push(damage)));
+  const catalog = system.catalog();
+  const part = request.part ?? { part: catalog.nextPart(vault.id, DEFAULT_PARTS), parts: DEFAULT_PARTS };
+  const keys = await ownKeys(system, vault.id);
+  const lastRecord = keys && lastRecordOf(system.config.stateDir, keys);
+  const verified = await verifyVault(vault, {
+    depth: request.all ? 'all' : part,
+    files: request.deep ?? false,
+    identities: request.identities,
+    ...(keys && { ownIndex: { writer: keys.writer, identity: keys.indexIdentity } }),
+    ...(lastRecord !== undefined && { lastRecord }),
+    ...(await run.step('prunes', () => prunesOf(vault))),
+    rescue: system.rescue(),
+    healers: () => healersOf(system),
+    run,
   });
+  await meetWriters(system.config, vault.id, () => vault);
+  const opened = new Set(vault.destinations.map(({ name }) => name));
+  const missing = Object.keys(system.config.destinations).filter((name) => !opened.has(name));
+  const { suspect, wrong, spoiled } = verified;
+  const isRight = suspect.length === 0 && wrong.length === 0 && spoiled.length === 0;
+  const sound = missing.length === 0 && isRight && verified.findings.every(isHarmless);
+  if (keys !== undefined) tellWriter(system, keys, verified, run);
+  for (const done of request.all ? allParts() : [part]) {
+    catalog.verified({ vault: vault.id, ...done, verifiedMs: system.clock.now(), ok: sound });
+  }
+  return {
+    ...verified,
+    vault: vault.id,
+    part: request.all ? 'all' : part,
+    unreachable: missing.map((destination) => ({
+      destination,
+      why: unreachable.find((damage) => damage.destination === destination)?.why ?? 'it holds no vault',
+    })),
+    sound,
+  };
 }
 
 /** The places that are healed, with the credentials that it takes. Who has none of them only reports. */

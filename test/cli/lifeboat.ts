@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { expectDocument } from '../support/documents.ts';
 import { temporaryFolder } from '../support/temp.ts';
 
 export const bin = new URL('../../bin/lifeboat', import.meta.url).pathname;
@@ -12,8 +13,11 @@ interface Ran {
   readonly stderr: string;
 }
 
-/** Runs the real command as a user would, in `folder`, without this process's own settings; `uid`: as that user. */
-export function lifeboat(
+/**
+ * Runs the real command as a user would, in `folder`, without this process's own settings; `uid`: as that user. What it answers to
+ * `--json` has the published shape, in every test.
+ */
+export async function lifeboat(
   folder: string,
   args: readonly string[],
   env: Record<string, string> = {},
@@ -28,11 +32,13 @@ export function lifeboat(
     ...(uid !== undefined && { uid, gid: uid }),
     env: { PATH, HOME, LIFEBOAT_STATE_DIR: join(folder, 'state'), ...env },
   };
-  return new Promise((done) => {
+  const ran = await new Promise<Ran>((done) => {
     execFile(bin, args, options, (error, stdout, stderr) => {
       done({ code: error ? Number(error.code) : 0, stdout, stderr });
     });
   });
+  await expectDocument(args, ran.stdout);
+  return ran;
 }
 
 /** A folder as a small application has it: a database and an upload. */

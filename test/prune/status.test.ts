@@ -6,9 +6,9 @@ import { dayMs } from '../../src/core/duration.ts';
 import { startRun } from '../../src/core/run.ts';
 import { newUlid } from '../../src/core/ulid.ts';
 import type { Destination } from '../../src/destinations/destination.ts';
+import { pruneJob } from '../../src/jobs/prune.ts';
 import { pin } from '../../src/operations/pins.ts';
 import type { PruneRequest } from '../../src/operations/prune-plan.ts';
-import { recordedPrune } from '../../src/operations/recorded-prune.ts';
 import type { PruneStatus, StatusTrouble } from '../../src/operations/status/status.ts';
 import { takeStatus } from '../../src/operations/status/take-status.ts';
 import { ledgerKey } from '../../src/vault/format/keys.ts';
@@ -16,6 +16,7 @@ import { encodeLedgerEntry } from '../../src/vault/format/ledger.ts';
 import { writerId } from '../../src/vault/format/signing.ts';
 import { writerKeys } from '../../src/vault/writer/keys.ts';
 import { lifeboat, project } from '../cli/lifeboat.ts';
+import { doJob } from '../support/jobs.ts';
 import { systemOver, type TestSystem } from '../support/system.ts';
 import { smallTree } from '../support/trees.ts';
 import { aSystem, clockOff, noise } from '../support/vault.ts';
@@ -25,7 +26,7 @@ const run = () => startRun({ clock: systemClock });
 
 async function prune(system: TestSystem, request: Partial<PruneRequest> = {}, it = run()) {
   using open = system.open();
-  return await recordedPrune(open, { ...plain, ...request }, it);
+  return await doJob(open, pruneJob, { ...plain, ...request }, { run: it });
 }
 
 interface Seen {

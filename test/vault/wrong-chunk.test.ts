@@ -1,14 +1,12 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { systemClock } from '../../src/core/clock.ts';
-import { startRun } from '../../src/core/run.ts';
-import { auditedVerify } from '../../src/operations/audit/audited.ts';
-import type { VerifyOutcome } from '../../src/operations/verify.ts';
+import { type VerifyDocument, verifyJob } from '../../src/jobs/verify.ts';
 import type { Needs } from '../../src/vault/hold/needs.ts';
 import { readTreeCache, writeTreeCache } from '../../src/vault/write/tree-cache.ts';
 import { publicKeyIn } from '../../src/vault/writer/key-file.ts';
 import { lifeboat, project } from '../cli/lifeboat.ts';
+import { doJob } from '../support/jobs.ts';
 import { pictureOf } from '../support/pictures.ts';
 import { forgetIndex, type PoisonRequest, poison } from '../support/poison.ts';
 import { systemOver, type TestSystem } from '../support/system.ts';
@@ -33,10 +31,9 @@ function uses({ packs }: Needs, pack: string): boolean {
   return [...packs].some(([id]) => id === pack);
 }
 
-async function deep(system: TestSystem): Promise<VerifyOutcome> {
+async function deep(system: TestSystem): Promise<VerifyDocument> {
   using open = system.open();
-  const request = { all: true, deep: true, identities: [system.identity] };
-  return await auditedVerify(open, request, startRun({ clock: systemClock }));
+  return (await doJob(open, verifyJob, { all: true, deep: true }, { identities: [system.identity] })).document;
 }
 
 /** The same vault and identity on a machine that never wrote to it. */
@@ -53,9 +50,9 @@ describe('a pack that was stored wrong (3.2)', () => {
       const found = await deep(system);
       expect(found.sound).toBe(false);
       expect(found.findings).toEqual([]);
-      expect(found.wrong).toMatchObject([{ pack, systems: ['harbor'] }]);
-      expect(found.wrong[0]!.restorePoints.map((point) => point.record.id)).toEqual([record.id]);
-      expect(found.spoiled.map(({ point }) => point.record.id)).toEqual([record.id]);
+      expect(found.wrong).toMatchObject([{ pack }]);
+      expect(found.wrong[0]!.restorePoints.map(({ id }) => id)).toEqual([record.id]);
+      expect(found.spoiled.map(({ restorePoint }) => restorePoint.id)).toEqual([record.id]);
 
       const { needs: next } = await system.backUp();
       expect(uses(next, pack)).toBe(false);
@@ -65,7 +62,7 @@ describe('a pack that was stored wrong (3.2)', () => {
       const { needs: last } = await system.backUp({ fresh: true });
       expect(uses(last, pack)).toBe(false);
       // Those before stay as they are, and are told.
-      expect((await deep(system)).spoiled.map(({ point }) => point.record.id)).toEqual([record.id]);
+      expect((await deep(system)).spoiled.map(({ restorePoint }) => restorePoint.id)).toEqual([record.id]);
     },
   );
 
@@ -117,7 +114,7 @@ test('a file that was recorded wrong although its chunks are right is found by -
   changed.keep();
   const { record } = await system.backUp(later);
   const found = await deep(system);
-  expect(found.spoiled).toMatchObject([{ point: { record: { id: record.id } }, files: ['victim'], count: 1 }]);
+  expect(found.spoiled).toMatchObject([{ restorePoint: { id: record.id }, files: ['victim'] }]);
   expect(found.wrong).toHaveLength(1);
   await system.backUp(later);
   expectSame(pictureOf(await system.restore()), pictureOf(system.source()));

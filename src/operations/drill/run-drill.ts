@@ -5,7 +5,6 @@ import type { Source } from '../../sources/source.ts';
 import { fingerprintOf, writerKeys } from '../../vault/writer/index.ts';
 import { endorseWriters } from '../endorse.ts';
 import { noteInLedger } from '../note-in-ledger.ts';
-import { recorded } from '../record-run.ts';
 import type { OpenSystem } from '../system.ts';
 import { scopeOf } from './choose.ts';
 import { rehearse } from './drill.ts';
@@ -23,12 +22,10 @@ export interface DrillRequest extends DrillOptions {
 /** A drill of an opened system: its sources, its vault, its ledger. */
 export async function runDrill(system: OpenSystem, request: DrillRequest, run: Run): Promise<DrillOutcome> {
   scopeOf(system.config, request);
-  return recorded(system, { operation: 'drill' }, run, async (run) => {
-    const parts = await partsOf(system, request, run);
-    const result = await rehearse(parts, request, run);
-    await endorseWriters(system, parts.vault.id, { identities: request.identities }, run);
-    return { result, isNo: result.verdict !== 'proved' || !result.objectivesMet };
-  });
+  const parts = await partsOf(system, request, run);
+  const outcome = await rehearse(parts, request, run);
+  await endorseWriters(system, parts.vault.id, { identities: request.identities }, run);
+  return outcome;
 }
 
 /**
