@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { namedIn, variablesNamed } from '../core/references.ts';
-import { placeOf } from '../sources/engines.ts';
+import { engineOf, placeOf } from '../sources/engines.ts';
 import { locationOf } from './locations.ts';
 import type { ConfigShape } from './schema.ts';
 import type { DestinationConfig, System, Use } from './system.ts';
@@ -33,9 +33,10 @@ export function usesOf(
     if (config.type === 'sftp' && config.knownHosts !== undefined) use('file', at, config.knownHosts);
   }
   for (const [name, dataset] of Object.entries(datasets)) {
+    for (const command of engineOf(dataset.type).runs?.(dataset) ?? []) use('command', `datasets.${name}`, command);
     const place = placeOf(dataset);
     if ('url' in place) use('host', `datasets.${name}`, place.url.shown);
-    else for (const path of place.parts ?? [place.path]) use('folder', `datasets.${name}.path`, path);
+    if ('path' in place) for (const path of place.parts ?? [place.path]) use('folder', `datasets.${name}.path`, path);
   }
   const { app, checks } = shape.drill;
   if (app !== undefined) use('program', 'drill.app.start', app.start);

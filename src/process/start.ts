@@ -275,7 +275,8 @@ function secretsOf({ secretEnv = {}, secretFiles = {}, secrets = [] }: ProcessOp
   return [...secrets, ...Object.values(secretEnv), ...contents, ...contents.flatMap((content) => content.split('\n'))];
 }
 
-async function resolveProgram(program: string, debianPackage: string | undefined): Promise<string> {
+/** The full path of a program that can be run. @throws `tool-missing` */
+export async function resolveProgram(program: string, debianPackage?: string): Promise<string> {
   const path = program.includes('/') ? program : await findOnPath(program);
   if (path !== undefined && (await isExecutable(path))) return path;
   const tool = basename(program);

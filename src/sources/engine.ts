@@ -28,6 +28,8 @@ export interface Engine {
   /** Throws what a backup would throw for the configuration's sake. */
   validate?(dataset: EngineDataset): void;
   placeOf(dataset: EngineDataset): Place;
+  /** Commands of its keys that are run on this host, as a person shall read them before they are. Absent: it runs none. */
+  runs?(dataset: EngineDataset): readonly string[];
   /** What its keys leave out. Absent: it has no such keys. */
   rulesOf?(dataset: EngineDataset): readonly Rule[];
 
@@ -118,7 +120,7 @@ export interface BuildContext {
   expandable(text: string, name?: string): Expandable;
 }
 
-/** Where a dataset is in production: on this host, or at a server. */
+/** Where a dataset is in production: on this host, at a server, or wherever a command has it from. */
 export type Place =
   | {
       /** Absolute: what a restored copy stands for. */
@@ -126,7 +128,9 @@ export type Place =
       /** What of it belongs to the dataset; all when absent. */
       readonly parts?: readonly string[];
     }
-  | { readonly url: Expandable };
+  | { readonly url: Expandable }
+  /** Neither is known: a command brings it out, and perhaps back. */
+  | { readonly command: string };
 
 /** What applications, containers and this host call a server of a kind. */
 export interface ServerTraits {
@@ -166,12 +170,16 @@ type Own<Settings> = { readonly type: string } & Settings;
 
 /** An engine as its own folder sees it: its keys and its settings have types there. */
 interface TypedEngine<Keys extends z.ZodRawShape, Settings extends object>
-  extends Omit<Engine, 'keys' | 'refine' | 'build' | 'validate' | 'placeOf' | 'rulesOf' | 'open' | 'rehearse'> {
+  extends Omit<
+    Engine,
+    'keys' | 'refine' | 'build' | 'validate' | 'placeOf' | 'runs' | 'rulesOf' | 'open' | 'rehearse'
+  > {
   readonly keys: Keys;
   refine?(shape: Shape<Keys>, context: z.RefinementCtx): void;
   build(shape: Shape<Keys>, context: BuildContext): Settings;
   validate?(dataset: Own<Settings>): void;
   placeOf(dataset: Own<Settings>): Place;
+  runs?(dataset: Own<Settings>): readonly string[];
   rulesOf?(dataset: Own<Settings>): readonly Rule[];
   open(name: string, dataset: Own<Settings>, surroundings: Surroundings): Promise<Source>;
   rehearse?(dataset: Own<Settings>, back: ToRehearse, run: Run): Promise<Rehearsed>;

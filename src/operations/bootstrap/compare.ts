@@ -17,11 +17,15 @@ export interface Compared {
 }
 
 /** Where it is now, as `measure` takes it. A path may be a link's; the URL of a database is used as it is. */
-async function whereIs(config: DatasetConfig, into: string | undefined): Promise<string> {
+async function whereIs(config: DatasetConfig, into: string | undefined): Promise<string | undefined> {
   const place = placeOf(config);
-  if ('path' in place) return into === undefined ? place.path : await realPlace(into);
-  return into ?? (await place.url.expand());
+  if ('url' in place) return into ?? (await place.url.expand());
+  if (into !== undefined) return await realPlace(into);
+  return 'path' in place ? place.path : undefined;
 }
+
+/** What took it in may print it otherwise: in another order, under a new number. */
+const throughCommand = 'It went through a command, and only what took it in knows whether all of it is there.';
 
 /** Reads a dataset back from where it is now, as a drill does with its copy: before the application changes it. */
 export async function compare(
@@ -32,6 +36,7 @@ export async function compare(
 ): Promise<Compared> {
   try {
     const where = await whereIs(config, into);
+    if (where === undefined) return { verdict: 'unknown', message: throughCommand, looked: 0 };
     const { expectations, facts } = contents;
     const recorded = expectations ?? { algorithm: 'none', tables: [] };
     const { actual, integrity } = await source.measure(where, recorded, run, contents, restored.unset);
