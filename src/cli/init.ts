@@ -33,8 +33,9 @@ interface Initiated {
 }
 
 export const init = defineCommand({
-  description: `Finds SQLite databases, upload folders, DATABASE_URL in .env, compose services and database servers of this host, in
-the current folder and below. Writes a commented lifeboat.yaml without secrets, and two key pairs.`,
+  description: `Finds SQLite databases, upload folders, what .env and its like name, the settings of Rails, Django, WordPress, MediaWiki and
+Nextcloud, compose services, database servers of this host and its settings that name the folder, in the current folder and below. Writes a
+commented lifeboat.yaml without secrets, and two key pairs.`,
   options: {
     dryRun: flag('print the configuration, write nothing'),
     force: flag('write the configuration anew; its keys are kept, the old file becomes .old'),

@@ -185,6 +185,49 @@ describe('init-misses: what frameworks and other names hold', () => {
     expect(JSON.stringify(found)).not.toContain('in-clear');
   });
 
+  test('WordPress, MediaWiki, Nextcloud and Django, as each writes it; a password that stands there goes nowhere', () => {
+    const named = (file: string, text: string) => {
+      put(file, text);
+      const found = discover(folder);
+      expect(JSON.stringify(found)).not.toContain('in-clear');
+      rmSync(join(folder, file));
+      const [server] = found.datasets.filter(({ type }) => engineOf(type).server !== undefined);
+      const [other] = found.unprotected;
+      return server?.keys ?? other?.proposal?.keys ?? other?.what;
+    };
+    const wordpress = (host: string) =>
+      `<?php\ndefine( 'DB_NAME', 'shop' );\ndefine('DB_USER', "shop");\ndefine('DB_PASSWORD', 'in-clear');\ndefine('DB_HOST', '${host}');\n`;
+    const keys = { user: 'shop', password: '${DB_PASSWORD}', database: 'shop' };
+    expect(named('wp-config.php', wordpress('localhost'))).toEqual({ ...keys, host: 'localhost' });
+    expect(named('wp-config.php', wordpress('db:3307'))).toEqual({ ...keys, host: 'db', port: '3307' });
+    expect(named('wp-config.php', wordpress('localhost:/run/my.sock'))).toEqual({ ...keys, host: '/run/my.sock' });
+    const fromDocker = "define('DB_NAME', getenv_docker('WORDPRESS_DB_NAME', 'wordpress'));";
+    expect(named('wp-config.php', fromDocker)).toEqual({ database: '${WORDPRESS_DB_NAME}' });
+    const wiki =
+      '<?php\n$wgDBtype = "postgres";\n$wgDBserver = "/run/postgresql";\n$wgDBname = "wiki";\n$wgDBuser = "wiki";\n$wgDBpassword = "in-clear";\n';
+    expect(named('LocalSettings.php', wiki)).toMatchObject({ host: '/run/postgresql', user: 'wiki', database: 'wiki' });
+    const cloud =
+      "<?php $CONFIG = array('dbtype' => 'mysql', 'dbname' => 'nc', 'dbhost' => '10.0.0.3', 'dbuser' => 'nc', 'dbpassword' => 'in-clear');";
+    expect(named('config/config.php', cloud)).toMatchObject({ host: '10.0.0.3', user: 'nc', database: 'nc' });
+    put('manage.py');
+    const django = `DATABASES = {
+    'default': {
+        'ENGINE': 'django.db.backends.mysql',
+        'NAME': 'site',
+        'USER': os.environ['SITE_DB_USER'],
+        'PASSWORD': os.environ.get("SITE_DB_PASSWORD"),
+        'HOST': '127.0.0.1',
+    }
+}
+`;
+    expect(named('site/settings.py', django)).toEqual({
+      ...{ host: '127.0.0.1', user: '${SITE_DB_USER}', password: '${SITE_DB_PASSWORD}', database: 'site' },
+    });
+    // What is not written plainly is not guessed at.
+    expect(named('wp-config.php', "define('DB_NAME', $site . '_db');")).toBeUndefined();
+    expect(named('config/config.php', '<?php return [];')).toBeUndefined();
+  });
+
   test('uploads in files/ and images/, and no views of that name', () => {
     put('files/2026/11/a.png', 'x');
     put('images/a/ab/Logo.png', 'x');

@@ -8,13 +8,13 @@ import { type ComposeService, readCompose } from './compose.ts';
 import {
   type Address,
   databaseByParts,
-  databaseOfRails,
   type EnvFile,
   envFilesIn,
   type NamedDatabase,
   schemeOf,
 } from './env-databases.ts';
 import { scanTree } from './scan-tree.ts';
+import { databaseInSettings } from './settings-databases.ts';
 import { hostSettings, settingsIn } from './settings-files.ts';
 
 /** What `lifeboat init` found in a project folder. */
@@ -77,7 +77,7 @@ const titles = engines.map(({ title }) => title);
 const notYet = `this version protects ${titles.join(', ').replace(/, ([^,]*)$/, ' and $1')}`;
 
 /**
- * Looks at `folder` and below; reads no more than names, headers, `.env` and its like, package.json, database.yml and compose files,
+ * Looks at `folder` and below; reads no more than names, headers, `.env` and its like, package.json, the settings of common frameworks and compose files,
  * and which files of this host's settings name the folder.
  * @param local servers of this host that answer
  */
@@ -90,7 +90,7 @@ export function discover(folder: string, local: readonly LocalServer[] = [], etc
   const found = envFiles.map((file) => ({ file, servers: findInEnv(file, unprotected, named) }));
   // A configuration has one file for its variables: the first that names a database.
   const used = found.find(({ servers }) => servers.length > 0);
-  const servers = used?.servers ?? findInRails(folder, envFiles, unprotected, named);
+  const servers = used?.servers ?? proposed(databaseInSettings(folder, envFiles[0]), unprotected, named);
   const tree = scanTree(folder);
   if (tree.cut) unprotected.push({ what: 'folders beyond the first 50,000 entries', why: 'they were not looked at' });
   const databases: Proposal[] = tree.databases.map(({ path, kind }) => ({
@@ -153,15 +153,6 @@ function findInEnv(file: EnvFile, unprotected: Unprotected[], named: Named): Pro
   }
   if (found.length === 0) found.push(...proposed(databaseByParts(file), unprotected, named));
   return found;
-}
-
-function findInRails(
-  folder: string,
-  envFiles: readonly EnvFile[],
-  unprotected: Unprotected[],
-  named: Named,
-): Proposal[] {
-  return proposed(databaseOfRails(folder, envFiles[0]), unprotected, named);
 }
 
 function proposed(database: NamedDatabase | undefined, unprotected: Unprotected[], named: Named): Proposal[] {

@@ -1,7 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references are written
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse } from 'yaml';
 import type { Engine, ServerVariables } from '../sources/engine.ts';
 import { engines } from '../sources/registry.ts';
 import { parseEnvFile } from './env-file.ts';
@@ -37,7 +36,7 @@ export function envFilesIn(folder: string): EnvFile[] {
     .map((name) => ({ name, variables: parseEnvFile(readFileSync(join(folder, name), 'utf8').slice(0, mostBytes)) }));
 }
 
-const otherNames: ReadonlyArray<readonly [RegExp, string]> = [[/^mongo(db)?$/i, 'MongoDB']];
+export const otherNames: ReadonlyArray<readonly [RegExp, string]> = [[/^mongo(db)?$/i, 'MongoDB']];
 
 /** Frameworks name a database by parts: which variable holds which. */
 const families = [
@@ -88,67 +87,7 @@ function byParts(engine: Engine, family: ServerVariables, { name: file, variable
   return { title: engine.title, engine, at: `${family.name} in ${file}`, address };
 }
 
-/**
- * The database of the running system in Rails' `config/database.yml`. Its password stays there: a variable of `envFile` that has the
- * same is referred to.
- */
-export function databaseOfRails(folder: string, envFile?: EnvFile): NamedDatabase | undefined {
-  const file = join(folder, 'config/database.yml');
-  if (!existsSync(file)) return undefined;
-  const at = 'config/database.yml';
-  const production = settingsOf(readFileSync(file, 'utf8').slice(0, mostBytes));
-  const { adapter = '', url } = production;
-  const scheme = schemeOf(url ?? '');
-  const engine = engines.find(
-    ({ server }) => server?.names.test(adapter) || (scheme !== undefined && server?.scheme.test(scheme)),
-  );
-  if (engine === undefined) {
-    const other = otherNames.find(([pattern]) => pattern.test(adapter))?.[1];
-    return other === undefined ? undefined : { title: other, at };
-  }
-  const { title } = engine;
-  if (url?.startsWith('${')) return { title, engine, at, address: { url } };
-  const { host, port, username, password, database } = production;
-  if (database === undefined) return undefined;
-  const isReference = password === undefined || password.startsWith('${');
-  const same = Object.entries(envFile?.variables ?? {}).find(([, value]) => value === password)?.[0];
-  const reference = isReference ? password : `\${${same ?? unnamed}}`;
-  const all = { host, port, user: username, password: username === undefined ? undefined : reference, database };
-  const address = Object.fromEntries(
-    Object.entries(all).flatMap(([part, text]) => (text === undefined ? [] : [[part, text]])),
-  );
-  return {
-    ...{ title, engine, at, address },
-    ...(!isReference && same === undefined && { missing: unnamed }),
-  };
-}
-
 /** Of a URL, without the driver that some write behind it: `postgresql+psycopg://…`. */
 export function schemeOf(url: string): string | undefined {
   return /^([a-z][a-z0-9]*)(?:\+\w+)?:\/\//.exec(url)?.[1];
-}
-
-const unnamed = 'DB_PASSWORD';
-
-/** Of `production`, `<%= ENV["NAME"] %>` as a reference. Empty where it is no such file. */
-function settingsOf(text: string): Readonly<Record<string, string>> {
-  const referring = text
-    .replace(/<%=\s*ENV(?:\.fetch\(|\[)\s*["']([A-Z][A-Z0-9_]*)["'][^%]*%>/g, '${$1}')
-    .replace(/<%.*?%>/g, '');
-  try {
-    const document: unknown = parse(referring, { maxAliasCount: 100, logLevel: 'silent', merge: true });
-    const production = entriesOf(document).production;
-    const known = entriesOf(entriesOf(production).primary ?? production);
-    return Object.fromEntries(
-      Object.entries(known).flatMap(([key, value]) =>
-        typeof value === 'string' || typeof value === 'number' ? [[key, String(value)]] : [],
-      ),
-    );
-  } catch {
-    return {};
-  }
-}
-
-function entriesOf(value: unknown): Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 }
