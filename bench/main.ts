@@ -16,6 +16,7 @@ import { changeDatabase, databaseBytes, databaseTargets, makeDatabase } from './
 import { requirePrograms } from './packages.ts';
 import { rowsOf, showComparison, showConditions } from './report.ts';
 import { measureS3, showS3 } from './s3.ts';
+import { measureScale, showScale } from './scale.ts';
 import { measureStartUp, showStartUp } from './start-up.ts';
 import { changeTree, makeTree, type TreeKind, treeKinds, treeStats, treeTitles, warm } from './trees.ts';
 import { measureVault, showVault } from './vault.ts';
@@ -33,6 +34,7 @@ const usage = `Compares Lifeboat with restic, borg and plain pipes, in one run.
   --work DIR              where everything is made and removed again (default: the temporary folder)
   --start-up              only measure how long help and status take to start
   --vault                 only measure the steps of the vault, each in one thread
+  --scale                 only measure how commands grow with a long history (two million inodes and 8 GB in --work; --only TEXT for some)
   --s3                    only measure Lifeboat on a Ceph RGW of this machine (--size, --runs)
   --apart                 with --s3: a core for the server and one for the commands, as if the server were elsewhere
   --install               install missing Debian packages (as root)
@@ -48,6 +50,7 @@ const { values: flags, positionals } = parseArgs({
     work: { type: 'string', default: tmpdir() },
     'start-up': { type: 'boolean', default: false },
     vault: { type: 'boolean', default: false },
+    scale: { type: 'boolean', default: false },
     s3: { type: 'boolean', default: false },
     apart: { type: 'boolean', default: false },
     install: { type: 'boolean', default: false },
@@ -79,7 +82,10 @@ const say = (line: string) => process.stderr.write(`${line}\n`);
 try {
   if (flags.help) process.stdout.write(usage);
   else if (flags.vault) process.stdout.write(`${showVault(measureVault())}\n`);
-  else process.exitCode = await inWorkFolder(flags['start-up'] ? benchStartUp : flags.s3 ? benchS3 : bench);
+  else
+    process.exitCode = await inWorkFolder(
+      flags['start-up'] ? benchStartUp : flags.scale ? benchScale : flags.s3 ? benchS3 : bench,
+    );
 } catch (error) {
   say(`bench: ${error instanceof Error ? error.message : error}`);
   process.exitCode = 1;
@@ -98,6 +104,13 @@ async function benchStartUp(work: string): Promise<number> {
   const found = await measureStartUp(work);
   process.stdout.write(`${showStartUp(found)}\n`);
   return found.every(({ medianMs, limitMs }) => medianMs <= limitMs) ? 0 : 1;
+}
+
+async function benchScale(work: string): Promise<number> {
+  const conditions = readConditions(work, []);
+  const taken = await measureScale(work, flags.only ?? '', say, signal);
+  process.stdout.write(`\n${showConditions(conditions, 1)}\n\n${showScale(taken)}\n`);
+  return 0;
 }
 
 async function benchS3(work: string): Promise<number> {

@@ -1,92 +1,107 @@
-/**
- * How commands grow with a vault's history: a vault of as many restore points of small datasets as asked for, whose packs are holes of the
- * right size, and what each command that reads no contents takes of it, in time and memory. Twice the history must take about twice.
- * Run: bin/node bench/scale.ts --points 1000,2000,4000
- */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { hourMs, minuteMs } from '../src/core/duration.ts';
-import { manifestKey, packKey } from '../src/vault/format/keys.ts';
-import { sha256Hex } from '../src/vault/hash.ts';
-import { plantVault } from '../test/support/plant-vault.ts';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type History, plantHistory, soundPart, stateOf } from './scale-vault.ts';
+
+/** How commands grow with a vault's history. Those of a tenth come first: ten times the history must take about ten times. */
+const histories: ReadonlyArray<readonly [title: string, History]> = [0.1, 1].flatMap((share) => [
+  [
+    `${share * 10_000} restore points of ${share * 1_000_000} packs`,
+    { points: share * 10_000, datasets: 20, packs: share * 50_000 - share * 2500, fresh: 5, packBytes: 16 << 20 },
+  ] as const,
+  [
+    `${share * 100_000} restore points of small datasets`,
+    { points: share * 100_000, datasets: 20, packs: 20, fresh: 1, packBytes: 40_000 },
+  ] as const,
+]);
 
 const root = resolve(import.meta.dirname, '..');
-const datasets = Array.from({ length: 20 }, (_, at) => `data-${at}`);
-/** Of which each restore point has one that is new. */
-const packsOfEach = 20;
-const packBytes = 40_000;
+const main = join(root, 'src/main.ts');
 
-const tellPeak =
-  'data:text/javascript,process.on("exit",()=>{const r=process.resourceUsage();process.stderr.write("\\nTOOK "+(r.userCPUTime+r.systemCPUTime)+" "+r.maxRSS)})';
+/** Loaded before the command: says at its end what it took, and how much processor time at most passed in which it heard no signal. */
+const tellTaken = `data:text/javascript,
+const cpuMs = () => {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+};
+let [last, longest] = [cpuMs(), 0];
+const look = () => {
+  longest = Math.max(longest, cpuMs() - last);
+  last = cpuMs();
+};
+setInterval(look, 5).unref();
+process.on('exit', () => {
+  look();
+  const used = process.resourceUsage();
+  process.stderr.write('\\nTOOK ' + [used.userCPUTime + used.systemCPUTime, used.maxRSS, Math.round(longest)].join(' '));
+});`.replaceAll('\n', '%0A');
 
-const { values } = parseArgs({ options: { points: { type: 'string', default: '1000,2000,4000' } } });
-
-const commands = [
-  ['list'],
-  ['status'],
-  ['keep', '--dry-run'],
-  ['prune', '--dry-run', '--allow-large', '--allow-flood'],
+/** `keep` asks a place that locks: the same folder, with a lock on everything. */
+const commands: ReadonlyArray<readonly [script: string, ...words: string[]]> = [
+  [main, 'list'],
+  [main, 'status'],
+  [main, 'cost'],
+  [main, 'backup'],
+  [main, 'verify', '--part', `1/${soundPart}`],
+  [join(root, 'bench/scale-keep.ts'), 'keep'],
+  [main, 'prune', '--dry-run', '--allow-large', '--allow-flood'],
 ];
 
-console.log('| restore points | command | processor seconds | MB |\n| --- | --- | --- | --- |');
-for (const count of values.points.split(',').map(Number)) {
-  const folder = mkdtempSync(join(tmpdir(), 'lifeboat-scale-'));
-  try {
-    plant(folder, count);
-    for (const words of commands) {
-      const { seconds, peakBytes } = await measured(folder, words);
-      console.log(`| ${count} | ${words[0]} | ${seconds.toFixed(1)} | ${Math.round(peakBytes / 1e6)} |`);
+export interface Taken {
+  readonly history: string;
+  readonly command: string;
+  readonly seconds: number;
+  readonly peakBytes: number;
+  /** The longest processor time in which it heard no signal. */
+  readonly deafMs: number;
+}
+
+/** @param only the titles that contain it */
+export async function measureScale(work: string, only: string, say: (line: string) => void, signal: AbortSignal) {
+  const taken: Taken[] = [];
+  for (const [history, shape] of histories.filter(([title]) => title.includes(only))) {
+    const folder = join(work, 'scale');
+    mkdirSync(folder);
+    say(`${history}: planting …`);
+    await plantHistory(folder, shape);
+    // The first that is really made: the epoch, and the configuration. What is measured finds nothing changed.
+    await measured(folder, [main, 'backup'], signal);
+    for (const [script, ...words] of commands) {
+      const one = { history, command: words[0]!, ...(await measured(folder, [script, ...words], signal)) };
+      say(rowOf(one));
+      taken.push(one);
     }
-  } finally {
     rmSync(folder, { recursive: true });
   }
+  return taken;
 }
 
-function plant(folder: string, count: number): void {
-  const store = join(folder, 'store');
-  const vault = plantVault('scale', [store]);
-  const startMs = Date.now() - hourMs - (count / datasets.length) * hourMs;
-  const hole = (key: string, sizeBytes: number, timeMs: number) => {
-    const file = join(store, key);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, '');
-    truncateSync(file, sizeBytes);
-    utimesSync(file, timeMs / 1000, timeMs / 1000);
-  };
-  mkdirSync(join(store, '.incoming'), { recursive: true });
-  for (let at = 0; at < count; at++) {
-    const dataset = datasets[at % datasets.length]!;
-    const turn = Math.floor(at / datasets.length);
-    const timeMs = startMs + turn * hourMs + (at % datasets.length) * minuteMs;
-    const names = Array.from({ length: packsOfEach }, (_, back) => `${dataset} ${turn - back}`);
-    const record = vault.point({ dataset, timeMs, packs: names.map((name) => [name, packBytes] as const) });
-    hole(manifestKey(record.manifest[0]), record.manifest[1], timeMs);
-    for (const name of turn === 0 ? names : names.slice(0, 1))
-      hole(packKey(sha256Hex(Buffer.from(name))), packBytes, timeMs);
-  }
-  const lines = datasets.map((name) => `  ${name}: { type: files, path: ${name}, rpo: 1h, rto: 1h }`);
-  writeFileSync(
-    join(folder, 'lifeboat.yaml'),
-    `version: 1\nsystem: scale\nvault: { recipients: [age1${'q'.repeat(58)}, age1${'p'.repeat(58)}] }\ndestinations: { store: { type: local, path: store } }\ndatasets:\n${lines.join('\n')}\n`,
-  );
+export function showScale(taken: readonly Taken[]): string {
+  return [
+    '| history | command | processor seconds | MB | deaf ms |',
+    '| --- | --- | --- | --- | --- |',
+    ...taken.map(rowOf),
+  ].join('\n');
 }
 
-async function measured(folder: string, words: readonly string[]): Promise<{ seconds: number; peakBytes: number }> {
-  const child = spawn(join(root, 'bin/node'), ['--import', tellPeak, join(root, 'src/main.ts'), ...words, '--json'], {
+function rowOf({ history, command, seconds, peakBytes, deafMs }: Taken): string {
+  return `| ${history} | \`${command}\` | ${seconds.toFixed(1)} | ${Math.round(peakBytes / 1e6)} | ${deafMs} |`;
+}
+
+async function measured(folder: string, words: readonly string[], signal: AbortSignal) {
+  const child = spawn(join(root, 'bin/node'), ['--import', tellTaken, ...words, '--json'], {
     cwd: folder,
-    env: { ...process.env, LIFEBOAT_STATE_DIR: join(folder, 'state') },
+    env: { ...process.env, ...stateOf(folder) },
     stdio: ['ignore', 'ignore', 'pipe'],
+    signal,
   });
   let said = '';
   child.stderr.on('data', (bytes) => {
     said = (said + bytes).slice(-2000);
   });
   const [code] = await once(child, 'close');
-  const took = /TOOK (\d+) (\d+)$/.exec(said);
+  const took = /TOOK (\d+) (\d+) (\d+)$/.exec(said);
   if (took === null || code === 2 || code === 64) throw new Error(`${words.join(' ')} ended with ${code}: ${said}`);
-  return { seconds: Number(took[1]) / 1e6, peakBytes: Number(took[2]) * 1024 };
+  return { seconds: Number(took[1]) / 1e6, peakBytes: Number(took[2]) * 1024, deafMs: Number(took[3]) };
 }

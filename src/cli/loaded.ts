@@ -31,7 +31,7 @@ export function loadedOnce(
     const { refuseUnconfirmed } = await import('../operations/confirmed.ts');
     refuseUnconfirmed(loaded);
     const { openSystem } = await import('../operations/system.ts');
-    return openSystem(loaded, { clock: systemClock });
+    return openSystem(loaded, { clock: systemClock, signal });
   };
   const read = async () => {
     // With it come all of age's ciphers.

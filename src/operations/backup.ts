@@ -6,7 +6,7 @@ import { isUnread } from '../core/gaps.ts';
 import { type LeftOut, leftOutIn } from '../core/left-out.ts';
 import type { Problem, Run } from '../core/run.ts';
 import { noteState } from '../host/state-folder.ts';
-import { openVault } from '../vault/index.ts';
+import { openVault, type VaultReader } from '../vault/index.ts';
 import {
   openWriter,
   packWithdrawn,
@@ -118,6 +118,15 @@ async function takeRestorePoints(
   noteUsed(config.stateDir, session.copies.active);
   noteState(config.stateDir, session.vault, placesOf(config.destinations));
 
+  let reader: Promise<VaultReader> | undefined;
+  const taking: Taking = {
+    session,
+    reader: () =>
+      (reader ??= openVault(session.copies.active, {
+        trust: (vault) => trustOfWriter(config, vault),
+        signal: run.signal,
+      })),
+  };
   const backedUp: BackedUp[] = [];
   const failed: { dataset: string; error: unknown }[] = [];
   const attempt = async <T>(dataset: string, work: () => Promise<T>): Promise<T | undefined> => {
@@ -135,40 +144,46 @@ async function takeRestorePoints(
   );
   for (const dataset of datasets) {
     const one = await attempt(dataset, () =>
-      run.step(dataset, (run) => backUpOne(system, session, dataset, request, run)),
+      run.step(dataset, (run) => backUpOne(system, taking, dataset, request, run)),
     );
     if (one !== undefined) backedUp.push(one);
   }
   const taken = configuration === undefined ? backedUp : [configuration, ...backedUp];
   await run.step('keep', (run) => locks.keepTaken(taken, run));
-  await meetWriters(config, session.vault, () => openVault(session.copies.active)).catch((error: unknown) =>
-    run.problem({ code: 'writers-unknown', message: sentenceOf(error) }),
+  await meetWriters(config, session.vault, () => openVault(session.copies.active, { signal: run.signal })).catch(
+    (error: unknown) => run.problem({ code: 'writers-unknown', message: sentenceOf(error) }),
   );
   const failures = [...unopened, ...[...session.copies.dropped].map(([name, error]) => ({ name, error }))];
   const outcome = { vault: session.vault, backedUp, configuration, failed };
   return { outcome, failures, aside: session.copies.aside };
 }
 
+interface Taking {
+  readonly session: WriterSession;
+  /** Of the vault, for all datasets: what was read of it once is not read again. */
+  readonly reader: () => Promise<VaultReader>;
+}
+
 async function backUpOne(
   system: OpenSystem,
-  session: WriterSession,
+  taking: Taking,
   dataset: string,
   request: BackupRequest,
   run: Run,
 ): Promise<BackedUp> {
   try {
-    return await captureOne(system, session, dataset, request, run);
+    return await captureOne(system, taking, dataset, request, run);
   } catch (error) {
     if (!packWithdrawn.is(error)) throw error;
     // A prune came between. What it marked is sent anew; everything else is there already.
     run.problem({ code: packWithdrawn.code, message: `${sentenceOf(error)} ${dataset} is captured once more.` });
-    return await run.step('again', (run) => captureOne(system, session, dataset, request, run));
+    return await run.step('again', (run) => captureOne(system, taking, dataset, request, run));
   }
 }
 
 async function captureOne(
   system: OpenSystem,
-  session: WriterSession,
+  { session, reader }: Taking,
   dataset: string,
   { keepMs, className = 'standard' }: BackupRequest,
   run: Run,
@@ -187,7 +202,7 @@ async function captureOne(
     const request = { dataset, kind, profile, capture, timeMs, versions, retention };
     const written: WrittenRestorePoint = await writeRestorePoint(session, request, run);
     const { record, key, needs, sizes, heldBy, problems, unchangedFiles, facts } = written;
-    const weighed = await run.step('compare', (run) => weighTaken(system, session, written, run));
+    const weighed = await run.step('compare', (run) => weighTaken(system, session, written, reader, run));
     const leftOut = leftOutIn(facts);
     const elapsedMs = system.clock.elapsed() - started;
     return {

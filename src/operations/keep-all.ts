@@ -5,13 +5,13 @@ import { dayMs } from '../core/duration.ts';
 import { failureOfPlace, sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import type { Destination, Key } from '../destinations/destination.ts';
-import { type Trace, traceOf } from '../destinations/first-version.ts';
+import { traceOf } from '../destinations/first-version.ts';
 import { inState } from '../host/state-names.ts';
 import { foldLedger } from '../ledger/decisions.ts';
 import { readLedger } from '../ledger/read.ts';
 import { planFor } from '../retention/index.ts';
 import { baseOf, type LogSpan, parseKey } from '../vault/format/index.ts';
-import { allAt, type WithNeeds } from '../vault/hold/index.ts';
+import { allAt, type Holdings, type WithNeeds } from '../vault/hold/index.ts';
 import {
   isDoubtful,
   isKnownWriter,
@@ -59,6 +59,7 @@ export async function keepAll(system: OpenSystem, locks: Locks, dryRun: boolean,
   if (opened.length === 0 && failed[0] !== undefined) throw failed[0].error;
   const vault = await openVault(opened, {
     trust: (id) => trustOf(system.config, id),
+    signal: run.signal,
     onDamage: ({ destination, key, code, why }) => run.problem({ code, message: `${destination} ${key}: ${why}` }),
   });
   const { kept, suspect } = await run.step('records', (run) => keptPoints(system, vault, run));
@@ -153,10 +154,15 @@ async function keepAt(
   try {
     birthMs ??= await birthAt(destination, kept);
     if (birthMs === undefined) return { why: 'it could lock objects, but does not lock what is stored' };
-    const traces = await allAt(destination, run.signal);
-    for (const { modifiedMs } of traces.values()) nowMs = Math.max(nowMs, modifiedMs);
-    const needs = lockNeeds(kept, traces.keys().filter(isKeptSmall), { nowMs, birthMs }, logsIn(traces, isKnown));
-    done = await keepLocks({ destination, needs, traces, memory: locks, nowMs, rememberedMs, dryRun, run });
+    const holdings = await allAt(destination, kept[0]!.point.needs.packs.ids, run.signal);
+    nowMs = Math.max(nowMs, holdings.newestMs);
+    const needs = lockNeeds(
+      kept,
+      holdings.smallKeys().filter(isKeptSmall),
+      { nowMs, birthMs },
+      logsIn(holdings, isKnown),
+    );
+    done = await keepLocks({ destination, needs, holdings, memory: locks, nowMs, rememberedMs, dryRun, run });
   } catch (error) {
     run.signal.throwIfAborted();
     const none = { objects: 0, extended: 0, missing: 0, unlocked: 0, untilMs: undefined };
@@ -170,8 +176,8 @@ async function keepAt(
   return { ...done, birthMs: birthMs ?? 0 };
 }
 
-function* logsIn(traces: ReadonlyMap<Key, Trace>, isKnown: Keeping['isKnown']): Generator<readonly [Key, LogSpan]> {
-  for (const key of traces.keys()) {
+function* logsIn(holdings: Holdings, isKnown: Keeping['isKnown']): Generator<readonly [Key, LogSpan]> {
+  for (const key of holdings.smallKeys()) {
     const span = parseKey(key);
     if ((span?.type === 'log' || span?.type === 'cover') && isKnown(span.writer, span.system)) yield [key, span];
   }

@@ -87,8 +87,8 @@ async function keepReused(
     const birthMs = knownBirthMs(system.config, name, locks);
     if (birthMs === undefined) continue;
     const needs = lockNeeds(kept, [], { nowMs, birthMs });
-    for (const { key, enoughMs } of [...needs.values()]) {
-      if ((locks.get(name, key)?.untilMs ?? 0) >= enoughMs) needs.delete(key);
+    for (const { key, enoughMs } of needs.all()) {
+      if ((locks.get(name, key)?.untilMs ?? 0) >= enoughMs) needs.take(key);
     }
     if (needs.size === 0) continue;
     const isParted = hasOwnCredentials(system.config.destinations[name]!, 'keeper');

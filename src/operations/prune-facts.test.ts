@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createIds } from '../vault/format/ids.ts';
+import { createHeldPacks } from '../vault/hold/held-packs.ts';
 import { packsOf, type WithNeeds } from '../vault/hold/needs.ts';
-import { createHeldPacks } from '../vault/prune/held.ts';
 import type { Place } from '../vault/prune/place.ts';
 import type { RestorePoint } from '../vault/vault.ts';
 import { wholeAt } from './prune-facts.ts';

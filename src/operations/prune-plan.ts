@@ -58,7 +58,7 @@ export async function planned(system: OpenSystem, request: PruneRequest, run: Ru
   for (const { error } of failed) run.problem(failureOfPlace(error));
   if (opened.length === 0 && failed[0] !== undefined) throw failed[0].error;
   const { config } = system;
-  const vault = await openKnown(config, opened);
+  const vault = await openKnown(config, opened, run.signal);
   const { trust } = vault;
   const { ledger, objects, unread, unlisted } = await run.step('ledger', (run) => ledgerOf(config, vault, opened, run));
   // What only such a place says of pins is not known: it is as good as away.
@@ -109,11 +109,12 @@ function brakesOn(
 }
 
 /** A machine that prunes a vault for the first time remembers whom it met: whoever comes later is a stranger. */
-async function openKnown(config: System, opened: readonly Destination[]): Promise<VaultReader> {
-  const vault = await openVault(opened, { trust: (id) => trustOf(config, id) });
+async function openKnown(config: System, opened: readonly Destination[], signal: AbortSignal): Promise<VaultReader> {
+  const open = () => openVault(opened, { trust: (id) => trustOf(config, id), signal });
+  const vault = await open();
   if (vault.trust.writers !== undefined) return vault;
   await meetWriters(config, vault.id, () => vault);
-  return await openVault(opened, { trust: (id) => trustOf(config, id) });
+  return await open();
 }
 
 /** What the ledger says, and what of it could not be fetched at all: a pin may be among that. */

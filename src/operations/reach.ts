@@ -41,6 +41,7 @@ export async function reach(system: OpenSystem): Promise<Reach> {
     const vault = await openVault(destinations, {
       trust: (id) => trustOf(system.config, id),
       ours: oursAmong(system.config),
+      ...(system.signal && { signal: system.signal }),
       onDamage({ destination, key, code, why }) {
         troubles.push({ destination, key, code, message: why });
       },

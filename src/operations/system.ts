@@ -31,6 +31,8 @@ import { wasUsed } from './used-destinations.ts';
 export interface OpenSystem extends Disposable {
   readonly config: System;
   readonly clock: Clock;
+  /** Aborted when the user interrupts: what is only read ends with it. */
+  readonly signal?: AbortSignal;
   readonly random: RandomBytes;
   readonly packSizes: PackSizes;
   /** Name and version of this program. */
@@ -67,13 +69,14 @@ interface OpenedDestinations {
 
 export interface SystemParts {
   readonly clock: Clock;
+  readonly signal?: AbortSignal;
   readonly random?: RandomBytes;
   /** How large packs become; tests make small ones. */
   readonly packSizes?: PackSizes;
 }
 
 export function openSystem(config: System, parts: SystemParts): OpenSystem {
-  const { clock, random = randomBytes, packSizes = usualPackSizes } = parts;
+  const { clock, signal, random = randomBytes, packSizes = usualPackSizes } = parts;
   let catalog: Catalog | undefined;
   const workFolder = inState(config.stateDir, 'work');
 
@@ -108,6 +111,7 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
   return {
     config,
     clock,
+    ...(signal && { signal }),
     random,
     packSizes,
     tool: `lifeboat ${packageFile.version}`,
@@ -132,7 +136,8 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
         onDamage({ destination: name, key: '', code, why });
       }
       if (opened.length === 0 && failed[0] !== undefined) throw failed[0].error;
-      return openVault(opened, { onDamage, trust: (vault) => trustOf(config, vault), ours: oursAmong(config) });
+      const ours = oursAmong(config);
+      return openVault(opened, { onDamage, trust: (vault) => trustOf(config, vault), ours, ...(signal && { signal }) });
     },
     [Symbol.dispose]: () => catalog?.[Symbol.dispose](),
   };

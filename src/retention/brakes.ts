@@ -65,11 +65,11 @@ export function tooLarge(
   const tooMany = dropped > Math.max(Math.ceil(points.length * mostShare), added);
   for (const { packs } of facts.places) {
     let [total, freed, fresh] = [0, 0, 0];
-    for (const [id, { sizeBytes, modifiedMs }] of packs) {
+    for (const { sizeBytes, modifiedMs } of packs.values()) {
       total += sizeBytes;
-      if (isNew(id)) freed += sizeBytes;
       if (sinceMs !== 0 && modifiedMs > sinceMs) fresh += sizeBytes;
     }
+    for (const id of marks.tombstones) if (isNew(id)) freed += packs.get(id)?.sizeBytes ?? 0;
     // Of a first prune the restore points tell: their bytes follow.
     if (!tooMany && (isFirst || freed <= Math.max(total * mostShare, fresh))) continue;
     return pruneTooLarge({ what: largeText(dropped, points.length, freed, total) });

@@ -76,12 +76,10 @@ async function lackingFor(missing: readonly RestorePoint[], held: readonly Resto
   const there = createIdSet(wanted[0]!.needs.packs.ids);
   for (const { needs } of await withNeeds(held)) there.addNeeds(needs);
   let [objects, bytes] = [0, 0];
-  for (const { needs } of wanted) {
-    for (const [id, sizeBytes] of there.beyond(needs)) {
-      there.add(id);
-      objects++;
-      bytes += sizeBytes;
-    }
+  for (const [id, sizeBytes] of there.beyond(wanted.map(({ needs }) => needs))) {
+    there.add(id);
+    objects++;
+    bytes += sizeBytes;
   }
   return { objects, bytes };
 }

@@ -187,13 +187,11 @@ export function freedBy(
   for (const { key, needs } of points) if (kept.has(key)) needed.addNeeds(needs);
   const before = needed.size;
   let freedBytes = 0;
-  for (const { key, needs } of points) {
-    if (kept.has(key)) continue;
-    for (const [id, sizeBytes] of needed.beyond(needs)) {
-      freedBytes += sizeBytes;
-      // Counted once, whoever else needed it.
-      needed.add(id);
-    }
+  const going = points.filter(({ key }) => !kept.has(key)).map(({ needs }) => needs);
+  for (const [id, sizeBytes] of needed.beyond(going)) {
+    freedBytes += sizeBytes;
+    // Counted once, whoever else needed it.
+    needed.add(id);
   }
   return { freedBytes, freedObjects: needed.size - before };
 }

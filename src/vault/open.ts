@@ -23,6 +23,8 @@ export interface OpenVaultOptions {
   readonly trust?: (vault: string) => Trust | Promise<Trust>;
   /** Where destinations hold different vaults: the one that is meant, or undefined when nobody knows. */
   readonly ours?: (claims: ReadonlyArray<{ readonly name: string; readonly vault: string }>) => string | undefined;
+  /** Ends the reading of records and of what they need: of a long history that takes minutes. */
+  readonly signal?: AbortSignal;
   /** By this machine's clock, milliseconds since 1970 UTC: what is dated later is doubtful. */
   readonly nowMs?: number;
 }
@@ -54,8 +56,8 @@ export async function openVault(
   }
   const holders = told.filter(({ vault }) => vault === id).map(({ destination }) => destination);
   const ids = createIds();
-  const readRecords = recordReader(id, holders, onDamage);
-  const withNeeds = needsReader(holders, ids, onDamage);
+  const readRecords = recordReader(id, holders, onDamage, options.signal);
+  const withNeeds = needsReader(holders, ids, onDamage, options.signal);
   const pointsOfAll = async (trust: Trust): Promise<RestorePoints> => {
     // All of them, always: a record is judged by its writer's whole chain, which runs through every dataset.
     const { found, suspect, strange } = await readRecords(trust);

@@ -4,9 +4,8 @@ import { leftOutIn } from '../../core/left-out.ts';
 import type { Run } from '../../core/run.ts';
 import { allowanceOf, measuredOf, measuredPoints, settledOf } from '../../retention/index.ts';
 import type { SnapshotRecord } from '../../vault/format/index.ts';
-import { openVault } from '../../vault/index.ts';
+import type { VaultReader } from '../../vault/index.ts';
 import type { WriterSession, WrittenRestorePoint } from '../../vault/write/index.ts';
-import { trustOfWriter } from '../known-writers.ts';
 import type { OpenSystem } from '../system.ts';
 import { noteCounts, readCounts } from './known-counts.ts';
 import { movedWords, originOf } from './origin.ts';
@@ -20,6 +19,7 @@ export async function weighTaken(
   system: OpenSystem,
   session: WriterSession,
   { record, expectations, facts }: Pick<WrittenRestorePoint, 'record' | 'expectations' | 'facts'>,
+  reader: () => Promise<VaultReader>,
   run: Run,
 ): Promise<Weighed> {
   const { stateDir, datasets } = system.config;
@@ -44,7 +44,7 @@ export async function weighTaken(
   if (known.points.length === 0 || weighed.state === 'lost') {
     try {
       const all = { points: [...known.points, taken] };
-      ({ weighed, settled } = await askVault(system, session, record, all));
+      ({ weighed, settled } = await askVault(system, await reader(), record, all));
     } catch (error) {
       run.signal.throwIfAborted();
       run.problem({
@@ -59,12 +59,11 @@ export async function weighTaken(
 
 async function askVault(
   system: OpenSystem,
-  session: WriterSession,
+  vault: VaultReader,
   { id, dataset }: SnapshotRecord,
   known: ReturnType<typeof readCounts>,
 ): Promise<{ weighed: Weighed; settled: string | undefined }> {
   const { config } = system;
-  const vault = await openVault(session.copies.active, { trust: (of) => trustOfWriter(config, of) });
   const { points } = await vault.of(config.name).restorePoints();
   const last = points.find(({ record }) => record.id === id);
   if (last === undefined) throw new Error(`${id} is not there`);

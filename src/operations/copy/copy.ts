@@ -155,7 +155,7 @@ interface KnownVault {
 }
 
 async function readVault(system: OpenSystem, sources: readonly Destination[], run: Run): Promise<KnownVault> {
-  const vault = await openVault(sources, { trust: (id) => trustOf(system.config, id) });
+  const vault = await openVault(sources, { trust: (id) => trustOf(system.config, id), signal: run.signal });
   const holders = new Set(vault.destinations.map(({ name }) => name));
   const spreads = await spreadRule(vault);
   const { points } = await vault.pointsOfAll();

@@ -4,12 +4,12 @@ import { bucketProvider, serverProvider } from '../../core/providers.ts';
 import { foldLedger } from '../../ledger/decisions.ts';
 import { readLedger } from '../../ledger/read.ts';
 import { planFor } from '../../retention/index.ts';
-import type { WithNeeds } from '../../vault/hold/index.ts';
+import { countedTogether, type WithNeeds } from '../../vault/hold/index.ts';
 import { isOurs, newestOrNone, type RestorePoint, type VaultReader } from '../../vault/index.ts';
 import type { OpenSystem } from '../system.ts';
 import { type Monthly, monthlyCost, type PriceList, type RestoreCost, restoreCost } from './estimate.ts';
 import { pricesFrom, pricesOf } from './prices.ts';
-import { type Amount, amountOf, type DatasetSize, datasetSizes, objectsOf } from './sizes.ts';
+import { type Amount, amountOf, type DatasetSize, datasetSizes } from './sizes.ts';
 
 export interface CostReport {
   /** From where and when the built-in prices are. */
@@ -93,10 +93,10 @@ function destinationCost(
     location: locationOf(config),
     provider: provider ?? null,
     storageClass: used,
-    ...amountOf(objectsOf(held).values()),
+    ...amountOf(countedTogether(held)),
     datasets: datasetSizes(held),
     monthly: monthly(held, prices),
-    afterPrune: { ...amountOf(objectsOf(staying).values()), monthly: monthly(staying, prices) },
+    afterPrune: { ...amountOf(countedTogether(staying)), monthly: monthly(staying, prices) },
     otherwise: className === undefined ? null : { storageClass: className, monthly: monthly(held, other) },
     restore: restoreCost(newestOfEach(held), used, prices),
   };

@@ -1,9 +1,10 @@
 import { dayMs } from '../../core/duration.ts';
 import { storageClass } from '../../core/storage-classes.ts';
-import type { WithNeeds } from '../../vault/hold/index.ts';
+import { createIds, folders } from '../../vault/format/index.ts';
+import { type Counted, countedTogether, createIdSet, neededTogether, type WithNeeds } from '../../vault/hold/index.ts';
 import type { RestorePoint } from '../../vault/index.ts';
 import type { Prices } from './prices.ts';
-import { type Amount, amountOf, objectsOf, type StoredObject } from './sizes.ts';
+import { type Amount, amountOf } from './sizes.ts';
 
 /** What packs cost in their class, and everything else in the usual one. In US dollars. */
 export interface PriceList {
@@ -26,19 +27,21 @@ const smallObjectsPerPoint = 3;
 
 /** What keeping `points` costs a month, and adding to them as in the 30 days before `nowMs`. */
 export function monthlyCost(points: ReadonlyArray<WithNeeds<RestorePoint>>, prices: PriceList, nowMs: number): Monthly {
-  const storage = [...objectsOf(points).values()].reduce((sum, object) => sum + storageOf(object, prices), 0);
+  let storage = 0;
+  for (const object of countedTogether(points)) storage += storageOf(object, prices);
   const isNew = ({ record }: RestorePoint) => Date.parse(record.time) > nowMs - monthMs;
-  const before = objectsOf(points.filter((point) => !isNew(point)));
+  const before = createIdSet(points[0]?.needs.packs.ids ?? createIds());
+  for (const { number } of countedTogether(points.filter((point) => !isNew(point)))) before.addNumber(number);
   const fresh = points.filter(isNew);
   let requests = (fresh.length * smallObjectsPerPoint * prices.rest.requests) / 1000;
-  for (const [key, { isPack }] of objectsOf(fresh)) {
-    if (!before.has(key)) requests += (isPack ? prices.packs : prices.rest).requests / 1000;
+  for (const { number, named } of countedTogether(fresh)) {
+    if (!before.hasNumber(number)) requests += (named === undefined ? prices.packs : prices.rest).requests / 1000;
   }
   return { storage, requests, total: storage + requests };
 }
 
-function storageOf({ isPack, sizeBytes }: StoredObject, { className, packs, rest }: PriceList): number {
-  if (!isPack) return (sizeBytes / GB) * rest.storage;
+function storageOf({ named, sizeBytes }: Counted, { className, packs, rest }: PriceList): number {
+  if (named !== undefined) return (sizeBytes / GB) * rest.storage;
   return (Math.max(sizeBytes, storageClass(className)?.leastBytes ?? 0) / GB) * packs.storage;
 }
 
@@ -58,11 +61,9 @@ export function restoreCost(
   className: string,
   prices: PriceList | undefined,
 ): RestoreCost {
-  const objects = objectsOf(points);
-  const packs = [...objects].filter(([, { isPack }]) => isPack);
   const hours = storageClass(className)?.thawHours;
-  const all = amountOf(objects.values());
-  const thaw = amountOf(packs.map(([, object]) => object));
+  const all = amountOf(countedTogether(points));
+  const thaw = amountOf(countedTogether(points).filter(({ named }) => named === undefined));
   const packCost = prices === undefined ? 0 : (thaw.bytes / GB) * prices.packs.retrieval;
   const restCost = prices === undefined ? 0 : ((all.bytes - thaw.bytes) / GB) * prices.rest.retrieval;
   const thawCost = hours === undefined || prices === undefined ? 0 : (thaw.objects / 1000) * (prices.packs.thaw ?? 0);
@@ -70,7 +71,14 @@ export function restoreCost(
     ...all,
     cost: prices === undefined ? null : packCost + restCost + thawCost,
     ...(hours && {
-      thaw: { ...thaw, usualHours: hours.usual, cheapHours: hours.cheap, keys: packs.map(([key]) => key).sort() },
+      thaw: { ...thaw, usualHours: hours.usual, cheapHours: hours.cheap, keys: packKeysOf(points) },
     }),
   };
+}
+
+function packKeysOf(points: ReadonlyArray<WithNeeds<RestorePoint>>): string[] {
+  return neededTogether(points)
+    .flatMap(([key]) => (key.startsWith(folders.pack) ? [key] : []))
+    .toArray()
+    .sort();
 }

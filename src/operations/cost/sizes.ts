@@ -1,20 +1,6 @@
-import { folders } from '../../vault/format/index.ts';
-import { neededTogether, type WithNeeds } from '../../vault/hold/index.ts';
+import { createIds } from '../../vault/format/index.ts';
+import { type Counted, countedTogether, createIdSet, type WithNeeds } from '../../vault/hold/index.ts';
 import type { RestorePoint } from '../../vault/index.ts';
-
-export interface StoredObject {
-  readonly isPack: boolean;
-  readonly sizeBytes: number;
-}
-
-/** What restore points keep stored, by key: from records and lists, which need no key to be read. */
-export function objectsOf(points: ReadonlyArray<WithNeeds<RestorePoint>>): Map<string, StoredObject> {
-  const sized = neededTogether(points).map(([key, sizeBytes]): [string, StoredObject] => [
-    key,
-    { isPack: key.startsWith(folders.pack), sizeBytes },
-  ]);
-  return new Map(sized);
-}
 
 export interface DatasetSize {
   readonly dataset: string;
@@ -27,18 +13,20 @@ export interface DatasetSize {
 
 /** By dataset, the largest first. */
 export function datasetSizes(points: ReadonlyArray<WithNeeds<RestorePoint>>): DatasetSize[] {
-  const byDataset = Map.groupBy(points, ({ record }) => record.dataset);
-  const objects = new Map([...byDataset].map(([dataset, own]) => [dataset, objectsOf(own)]));
-  const uses = new Map<string, number>();
-  for (const own of objects.values()) for (const key of own.keys()) uses.set(key, (uses.get(key) ?? 0) + 1);
-  return [...objects]
+  const byDataset = [...Map.groupBy(points, ({ record }) => record.dataset)];
+  const ids = points[0]?.needs.packs.ids ?? createIds();
+  const [needed, shared] = [createIdSet(ids), createIdSet(ids)];
+  for (const [, own] of byDataset) {
+    for (const { number } of countedTogether(own)) if (!needed.addNumber(number)) shared.addNumber(number);
+  }
+  return byDataset
     .map(([dataset, own]) => {
       let [ownBytes, sharedBytes] = [0, 0];
-      for (const [key, { sizeBytes }] of own) {
-        if (uses.get(key) === 1) ownBytes += sizeBytes;
-        else sharedBytes += sizeBytes;
+      for (const { number, sizeBytes } of countedTogether(own)) {
+        if (shared.hasNumber(number)) sharedBytes += sizeBytes;
+        else ownBytes += sizeBytes;
       }
-      return { dataset, restorePoints: byDataset.get(dataset)?.length ?? 0, ownBytes, sharedBytes };
+      return { dataset, restorePoints: own.length, ownBytes, sharedBytes };
     })
     .sort((a, b) => b.ownBytes + b.sharedBytes - (a.ownBytes + a.sharedBytes));
 }
@@ -48,7 +36,8 @@ export interface Amount {
   readonly bytes: number;
 }
 
-export function amountOf(objects: Iterable<StoredObject>): Amount {
+/** Of what restore points keep stored: from records and lists, which need no key to be read. */
+export function amountOf(objects: Iterable<Pick<Counted, 'sizeBytes'>>): Amount {
   let [count, bytes] = [0, 0];
   for (const { sizeBytes } of objects) {
     count++;

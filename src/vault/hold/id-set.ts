@@ -1,5 +1,5 @@
 import type { Ids } from '../format/ids.ts';
-import { listBytesOf } from '../format/pack-list.ts';
+import { listBytesOf, type PackList } from '../format/pack-list.ts';
 import type { Needs } from './needs.ts';
 
 /** Ids of objects, whichever way they are held: a Set of texts is one. */
@@ -8,21 +8,30 @@ export interface SomeIds extends Iterable<string> {
   has(id: string): boolean;
 }
 
-/** A bit for each id. */
+/**
+ * A bit for each id. Restore points name the same lists, each of a thousand packs, over and over: whatever is done with the needs of many
+ * walks a list once, or it would take as many steps as there are restore points times packs.
+ */
 export interface IdSet extends SomeIds {
   add(id: string): void;
+  /** By number of the id. */
+  hasNumber(number: number): boolean;
+  /** Whether it is new. */
+  addNumber(number: number): boolean;
   addNeeds(needs: Needs): void;
-  /** What of these needs is not in the set, `[id, size in bytes]`. */
-  beyond(needs: Needs): Iterable<readonly [string, number]>;
+  /** What of all these needs is not in the set, `[id, size in bytes]`: who adds it as it comes gets each once. */
+  beyond(all: Iterable<Needs>): Iterable<readonly [string, number]>;
 }
 
 export function createIdSet(ids: Ids, from: Iterable<string> = []): IdSet {
   let bits = new Uint32Array(Math.ceil((ids.size + 1) / 32));
   let size = 0;
+  /** All of them is in the set. */
+  const walked = new Set<PackList>();
 
   const hasNumber = (number: number) => ((bits[number >>> 5] ?? 0) & (1 << (number & 31))) !== 0;
-  function addNumber(number: number): void {
-    if (hasNumber(number)) return;
+  function addNumber(number: number): boolean {
+    if (hasNumber(number)) return false;
     if (number >>> 5 >= bits.length) {
       const wider = new Uint32Array(Math.max(bits.length * 2, (number >>> 5) + 1));
       wider.set(bits);
@@ -30,6 +39,20 @@ export function createIdSet(ids: Ids, from: Iterable<string> = []): IdSet {
     }
     bits[number >>> 5]! |= 1 << (number & 31);
     size++;
+    return true;
+  }
+
+  function* packsBeyond({ packs }: Needs, known: Set<PackList>): Generator<readonly [string, number]> {
+    if (packs.ids !== ids) {
+      for (const pack of packs) if (!set.has(pack[0])) yield pack;
+      return;
+    }
+    for (const part of packs.parts) {
+      if (walked.has(part) || known.has(part)) continue;
+      known.add(part);
+      const { numbers, sizes } = part;
+      for (const [at, number] of numbers.entries()) if (!hasNumber(number)) yield [ids.idOf(number), sizes[at]!];
+    }
   }
 
   const set: IdSet = {
@@ -40,22 +63,28 @@ export function createIdSet(ids: Ids, from: Iterable<string> = []): IdSet {
       const number = ids.find(id);
       return number !== undefined && hasNumber(number);
     },
-    add: (id) => addNumber(ids.add(id)),
+    add: (id) => void addNumber(ids.add(id)),
+    hasNumber,
+    addNumber,
     addNeeds({ manifest, lists, packs }) {
       set.add(manifest[0]);
       for (const [id] of lists) set.add(id);
-      if (packs.ids !== ids) for (const [id] of packs) set.add(id);
-      else for (const { numbers } of packs.parts) for (const number of numbers) addNumber(number);
-    },
-    *beyond({ manifest, lists, packs }) {
-      if (!set.has(manifest[0])) yield manifest;
-      for (const [id, count] of lists) if (!set.has(id)) yield [id, listBytesOf(count)];
       if (packs.ids !== ids) {
-        for (const pack of packs) if (!set.has(pack[0])) yield pack;
+        for (const [id] of packs) set.add(id);
         return;
       }
-      for (const { numbers, sizes } of packs.parts) {
-        for (const [at, number] of numbers.entries()) if (!hasNumber(number)) yield [ids.idOf(number), sizes[at]!];
+      for (const part of packs.parts) {
+        if (walked.has(part)) continue;
+        walked.add(part);
+        for (const number of part.numbers) addNumber(number);
+      }
+    },
+    *beyond(all) {
+      const known = new Set<PackList>();
+      for (const needs of all) {
+        if (!set.has(needs.manifest[0])) yield needs.manifest;
+        for (const [id, count] of needs.lists) if (!set.has(id)) yield [id, listBytesOf(count)];
+        yield* packsBeyond(needs, known);
       }
     },
     *[Symbol.iterator]() {

@@ -30,16 +30,6 @@ export async function* listHeld<Of extends Type>(
   }
 }
 
-/** Everything that a destination holds, by key, also what is no object of a vault. @throws what concerns the destination */
-export async function allAt(destination: Destination, signal: AbortSignal): Promise<Map<Key, Trace>> {
-  const held = new Map<Key, Trace>();
-  for await (const trace of tracesUnder(destination, '')) {
-    signal.throwIfAborted();
-    held.set(trace.key, trace);
-  }
-  return held;
-}
-
 /** What a destination was found to hold, in bytes by key. Grows with what is copied to it. */
 export interface Sizes {
   readonly destination: Destination;

@@ -39,21 +39,51 @@ export function* allNeeded(needs: Needs): Generator<Needed> {
  * packs.
  */
 export function* neededTogether(points: ReadonlyArray<{ readonly needs: Needs }>): Generator<Needed> {
-  const [first] = points;
-  if (first === undefined) return;
-  const told = createIdSet(first.needs.packs.ids);
-  const walked = new Set<PackList>();
-  const isNew = (id: string) => {
-    const size = told.size;
-    told.add(id);
-    return told.size > size;
-  };
+  const ids = points[0]?.needs.packs.ids;
+  if (ids === undefined) return;
+  for (const { number, sizeBytes, named } of countedTogether(points)) {
+    const id = ids.idOf(number);
+    yield named ?? [packKey(id), sizeBytes, id];
+  }
+}
+
+/** Its number is that of its id in the `Ids` of the first restore point. */
+export interface Counted {
+  readonly number: number;
+  readonly sizeBytes: number;
+  /** Absent: it is a pack. */
+  readonly named?: Needed;
+}
+
+/** The same for who only counts: the keys of a million packs take longer to make than everything that is done with them. */
+export function* countedTogether(points: ReadonlyArray<{ readonly needs: Needs }>): Generator<Counted> {
+  const ids = points[0]?.needs.packs.ids;
+  if (ids === undefined) return;
+  const told = createIdSet(ids);
   for (const { needs } of points) {
-    for (const needed of namedByRecord(needs)) if (isNew(needed[2])) yield needed;
-    for (const part of needs.packs.parts) {
+    for (const named of namedByRecord(needs)) {
+      const number = ids.add(named[2]);
+      if (told.addNumber(number)) yield { number, sizeBytes: named[1], named };
+    }
+  }
+  for (const [{ numbers, sizes }] of partsTogether(points, ids)) {
+    for (const [at, number] of numbers.entries()) if (told.addNumber(number)) yield { number, sizeBytes: sizes[at]! };
+  }
+}
+
+/** The lists that restore points name, each once, with the first that does; their packs counted in `ids`. */
+export function* partsTogether<Point extends { readonly needs: Needs }>(
+  points: readonly Point[],
+  ids: Ids,
+): Generator<readonly [PackList, Point]> {
+  const walked = new Set<PackList>();
+  for (const point of points) {
+    const { ids: own, parts } = point.needs.packs;
+    for (const part of parts) {
       if (walked.has(part)) continue;
       walked.add(part);
-      for (const [id, sizeBytes] of packsOf(needs.packs.ids, [part])) if (isNew(id)) yield [packKey(id), sizeBytes, id];
+      const numbers = own === ids ? part.numbers : part.numbers.map((number) => ids.add(own.idOf(number)));
+      yield [{ ...part, numbers }, point];
     }
   }
 }
@@ -102,6 +132,7 @@ export function needsReader(
   destinations: readonly Destination[],
   ids: Ids,
   onDamage: (damage: Damage) => void,
+  usual = new AbortController().signal,
 ): NeedsReader {
   /** By id; null: no copy is sound. */
   const known = new Map<string, PackList | null>();
@@ -130,7 +161,7 @@ export function needsReader(
     return { manifest, lists, packs: packsOf(ids, parts, unread), keys };
   }
 
-  return async (points, signal = new AbortController().signal) => {
+  return async (points, signal = usual) => {
     const missing = new Map<string, ListName>();
     for (const { record } of points)
       for (const list of record.lists) if (!known.has(list[0])) missing.set(list[0], list);

@@ -1,9 +1,11 @@
 import { dayMs } from '../../core/duration.ts';
+import { largestOf } from '../../core/extremes.ts';
 import type { Key } from '../../destinations/destination.ts';
 import type { Trace } from '../../destinations/first-version.ts';
-import { isHashed, type LogSpan, parseKey } from '../format/keys.ts';
+import { createIds } from '../format/ids.ts';
+import { isHashed, type LogSpan, packKey, parseKey } from '../format/keys.ts';
 import type { LogBase } from '../format/record.ts';
-import { allNeeded, type WithNeeds } from '../hold/needs.ts';
+import { namedByRecord, partsTogether, type WithNeeds } from '../hold/needs.ts';
 import { historyName, historyOfSpan } from '../logs/floors.ts';
 import type { RestorePoint } from '../vault.ts';
 
@@ -39,6 +41,15 @@ const stepMs = 7 * dayMs;
 /** No lock is made longer at once: a mistake, or a forged retention, must not cost years. */
 const longestMs = 400 * dayMs;
 
+/** What shall be locked, by key. A vault may have a million packs: of those two numbers are held, not an object with a key. */
+export interface LockNeeds {
+  readonly size: number;
+  get(key: Key): LockNeed | undefined;
+  /** The same, and from then on it is not among them. */
+  take(key: Key): LockNeed | undefined;
+  all(): Iterable<LockNeed>;
+}
+
 /**
  * What shall be locked, and how long. Everything that a kept restore point needs is locked, from now on, for as long as if it had
  * been stored now, and up to the time when the restore point surely goes; small objects as long as the longest of them; pieces of logs,
@@ -49,34 +60,109 @@ export function lockNeeds(
   smallObjects: Iterable<Key>,
   clock: LockClock,
   logs: Iterable<readonly [Key, LogSpan]> = [],
-): Map<Key, LockNeed> {
-  const needs = new Map<Key, LockNeed>();
-  const need = (key: Key, sizeBytes: number | undefined, staysMs: number) => {
-    const known = needs.get(key);
-    const next = needOf(key, sizeBytes, staysMs, clock);
-    if (known === undefined || known.untilMs < next.untilMs || known.enoughMs < next.enoughMs) {
-      const [untilMs, enoughMs] = [
-        Math.max(known?.untilMs ?? 0, next.untilMs),
-        Math.max(known?.enoughMs ?? 0, next.enoughMs),
-      ];
-      needs.set(key, { ...next, untilMs, enoughMs });
-    }
-  };
-  let longest = 0;
-  for (const { point, staysMs = 0 } of kept) {
-    longest = Math.max(longest, staysMs);
-    need(point.key, undefined, staysMs);
-    for (const [key, sizeBytes] of allNeeded(point.needs)) need(key, sizeBytes, staysMs);
-  }
+): LockNeeds {
+  const needs = createLockNeeds(kept, clock);
   if (kept.length === 0) return needs;
+  const longest = largestOf(kept, ({ staysMs = 0 }) => staysMs, 0);
   // The index saves an upload and no restore point: it need not outlive the newest of them.
-  for (const key of smallObjects) need(key, undefined, parseKey(key)?.type === 'index' ? 0 : longest);
-  const based = kept.flatMap(({ base, staysMs = 0 }) => (base === undefined ? [] : [{ base, staysMs }]));
+  for (const key of smallObjects) needs.add(key, parseKey(key)?.type === 'index' ? 0 : longest);
+  const staysFor = staysOfLogs(kept);
   for (const [key, span] of logs) {
-    const needing = based.filter(({ base }) => historyName(base) === historyOfSpan(span) && base.log < span.end);
-    if (needing.length > 0) need(key, undefined, Math.max(...needing.map(({ staysMs }) => staysMs)));
+    const staysMs = staysFor(span);
+    if (staysMs !== undefined) needs.add(key, staysMs);
   }
   return needs;
+}
+
+interface LockNeedsDraft extends LockNeeds {
+  add(key: Key, staysMs: number): void;
+}
+
+/** With what these restore points need. How long a pack is needed follows from its lists, each of which is walked once. */
+function createLockNeeds(kept: readonly KeptRestorePoint[], clock: LockClock): LockNeedsDraft {
+  const small = new Map<Key, { readonly staysMs: number; readonly sizeBytes: number | undefined }>();
+  const ids = kept[0]?.point.needs.packs.ids ?? createIds();
+  // Who stays longest comes first, and says of each of its objects what holds.
+  const points = kept
+    .map(({ point: { key, needs }, staysMs = 0 }) => ({ key, needs, staysMs }))
+    .sort((a, b) => b.staysMs - a.staysMs);
+  const parts = [...partsTogether(points, ids)];
+  /** By number of the pack; a size of 0 is none. */
+  const [sizes, stays] = [new Uint32Array(ids.size), new Float64Array(ids.size)];
+  let packs = 0;
+
+  function add(key: Key, staysMs: number, sizeBytes?: number): void {
+    if (staysMs > (small.get(key)?.staysMs ?? -1)) small.set(key, { staysMs, sizeBytes });
+  }
+
+  function addPack(number: number, staysMs: number, sizeBytes: number): void {
+    if (sizes[number] !== 0) return;
+    packs++;
+    sizes[number] = sizeBytes;
+    stays[number] = staysMs;
+  }
+
+  for (const { key, needs, staysMs } of points) {
+    add(key, staysMs);
+    for (const [named, sizeBytes] of namedByRecord(needs)) add(named, staysMs, sizeBytes);
+  }
+  for (const [part, { staysMs }] of parts) {
+    for (const [at, number] of part.numbers.entries()) addPack(number, staysMs, part.sizes[at]!);
+  }
+
+  const numberOf = (key: Key) => {
+    const parsed = parseKey(key);
+    const number = parsed?.type === 'pack' ? ids.find(parsed.id) : undefined;
+    return number !== undefined && (sizes[number] ?? 0) > 0 ? number : undefined;
+  };
+  const needOfPack = (key: Key, number: number) => needOf(key, sizes[number], stays[number]!, clock);
+  const get = (key: Key) => {
+    const known = small.get(key);
+    if (known !== undefined) return needOf(key, known.sizeBytes, known.staysMs, clock);
+    const number = numberOf(key);
+    return number === undefined ? undefined : needOfPack(key, number);
+  };
+  return {
+    get size() {
+      return small.size + packs;
+    },
+    add,
+    get,
+    take(key) {
+      const need = get(key);
+      if (need === undefined || small.delete(key)) return need;
+      packs--;
+      sizes[numberOf(key)!] = 0;
+      return need;
+    },
+    *all() {
+      for (const [key, { staysMs, sizeBytes }] of small) yield needOf(key, sizeBytes, staysMs, clock);
+      for (const [number, sizeBytes] of sizes.entries()) {
+        if (sizeBytes > 0) yield needOfPack(packKey(ids.idOf(number)), number);
+      }
+    },
+  };
+}
+
+/** How long a piece of a log is needed, or a cover; undefined: not at all. There may be thousands of pieces, and of bases. */
+function staysOfLogs(kept: readonly KeptRestorePoint[]): (span: LogSpan) => number | undefined {
+  const based = kept.flatMap(({ base, staysMs = 0 }) => (base === undefined ? [] : [{ base, staysMs }]));
+  const histories = Map.groupBy(based, ({ base }) => historyName(base));
+  for (const own of histories.values()) {
+    own.sort((a, b) => (a.base.log < b.base.log ? -1 : 1));
+    // Of those up to there, the longest.
+    for (const [at, one] of own.entries()) one.staysMs = Math.max(one.staysMs, own[at - 1]?.staysMs ?? 0);
+  }
+  return (span) => {
+    const own = histories.get(historyOfSpan(span)) ?? [];
+    let [from, to] = [0, own.length];
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if (own[middle]!.base.log < span.end) from = middle + 1;
+      else to = middle;
+    }
+    return own[from - 1]?.staysMs;
+  };
 }
 
 function needOf(key: Key, sizeBytes: number | undefined, staysMs: number, { nowMs, birthMs }: LockClock): LockNeed {

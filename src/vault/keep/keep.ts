@@ -2,8 +2,10 @@ import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Destination, Key, Lock } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
-import { type Trace, traceOf } from '../../destinations/first-version.ts';
-import { type LockNeed, versionsToLock } from './decide.ts';
+import { traceOf } from '../../destinations/first-version.ts';
+import type { Holdings } from '../hold/holdings.ts';
+import { unhurried } from '../unhurried.ts';
+import { type LockNeed, type LockNeeds, versionsToLock } from './decide.ts';
 
 /** What is known of locks without asking again. A lock never becomes shorter, so what was seen once holds. */
 export interface LockMemory {
@@ -36,9 +38,9 @@ export interface KeptLocks {
 
 export interface KeepRequest {
   readonly destination: Destination;
-  readonly needs: ReadonlyMap<Key, LockNeed>;
+  readonly needs: Pick<LockNeeds, 'size' | 'all'>;
   /** What a listing showed; what is not in it is looked up when its lock has to be extended. */
-  readonly traces?: ReadonlyMap<Key, Trace>;
+  readonly holdings?: Pick<Holdings, 'get'>;
   readonly memory: LockMemory;
   /** By the store's clock. */
   readonly nowMs: number;
@@ -58,11 +60,11 @@ const atOnce = 8;
 export async function keepLocks(request: KeepRequest): Promise<KeptLocks> {
   const { destination, needs, run } = request;
   const tally = { extended: 0, missing: 0, unlocked: 0, untilMs: Number.POSITIVE_INFINITY, done: 0 };
-  const queue = [...needs.values()][Symbol.iterator]();
+  const queue = unhurried(needs.all(), run.signal);
   let failed: string | undefined;
 
   const line = async () => {
-    for (const need of queue) {
+    for await (const need of queue) {
       if (failed !== undefined) return;
       run.signal.throwIfAborted();
       const { untilMs, extended } = await keepOne(request, need);
@@ -102,12 +104,12 @@ interface KeptOne {
 }
 
 async function keepOne(request: KeepRequest, need: LockNeed): Promise<KeptOne> {
-  const { destination, memory, nowMs, rememberedMs, dryRun, traces } = request;
+  const { destination, memory, nowMs, rememberedMs, dryRun, holdings } = request;
   const known = memory.get(destination.name, need.key);
   const isFresh = known !== undefined && nowMs - known.seenMs < rememberedMs;
   if (known !== undefined && isFresh && known.untilMs >= need.enoughMs) return { untilMs: known.untilMs, extended: 0 };
 
-  const trace = traces === undefined ? await traceOf(destination, need.key) : traces.get(need.key);
+  const trace = holdings === undefined ? await traceOf(destination, need.key) : holdings.get(need.key);
   const versions = trace === undefined ? [] : versionsToLock(trace, need);
   let untilMs: number | undefined;
   let extended = 0;

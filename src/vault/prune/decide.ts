@@ -4,10 +4,10 @@ import { createIds, type Ids } from '../format/ids.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { writerId } from '../format/signing.ts';
 import { newestNumber } from '../generations/index.ts';
+import type { Held } from '../hold/held-packs.ts';
 import { createIdSet, type IdSet, type SomeIds } from '../hold/id-set.ts';
 import type { Needs } from '../hold/needs.ts';
 import { allRules, graceMs, leastAgeMs, type PruneRules } from '../prune-rules.ts';
-import type { Held } from './held.ts';
 import { decideFloors, floorsOfOthers, floorsSince, type LogFacts, logsToGo, mergedFloors } from './logs.ts';
 import type { Place } from './place.ts';
 
@@ -98,7 +98,7 @@ export function decideMarks(facts: PruneFacts, rules: PruneRules = allRules): Ma
   // A forged record can name the manifest of a restore point that is kept: to withdraw it would withdraw both.
   const withdrawn = ours.filter(({ key, needs }) => !kept.has(key) && !needed.has(needs.manifest[0]));
   const tombstones = createIdSet(ids);
-  for (const { needs } of withdrawn) for (const [id] of needed.beyond(needs)) tombstones.add(id);
+  for (const [id] of needed.beyond(withdrawn.map(({ needs }) => needs))) tombstones.add(id);
   for (const { packs, manifests, lists, nowMs } of places) {
     const markOld = ([id, { modifiedMs }]: [string, Held]) => {
       if (!needed.has(id) && !isTheirs(id) && nowMs - modifiedMs >= leastAgeMs) tombstones.add(id);

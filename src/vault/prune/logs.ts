@@ -2,11 +2,11 @@ import type { Key } from '../../destinations/destination.ts';
 import { floorName, type LogFloor } from '../format/generation.ts';
 import { historyOf, type LogSpan } from '../format/keys.ts';
 import { baseOf, type LogBase } from '../format/record.ts';
+import type { Held } from '../hold/held-packs.ts';
 import type { FoundCover } from '../logs/covers.ts';
 import { type Floors, floorOf, historyName, historyOfSpan, inAll, isLetGo, keptFor, systemOf } from '../logs/floors.ts';
 import type { PruneRules } from '../prune-rules.ts';
 import type { PruneFacts, PrunePoint } from './decide.ts';
-import type { Held } from './held.ts';
 import type { HeldGeneration, Place } from './place.ts';
 
 /** A piece of a log, or a cover. */

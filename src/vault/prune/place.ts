@@ -6,12 +6,12 @@ import { withinBounds } from '../ahead.ts';
 import { formatNewer } from '../format/errors.ts';
 import type { Ids } from '../format/ids.ts';
 import { Foreign, type Listed, plausible, readBelieved } from '../generations/index.ts';
+import { createHeldPacks, type Held, type HeldPacks } from '../hold/held-packs.ts';
 import { createIdSet, type SomeIds } from '../hold/id-set.ts';
 import { listHeld } from '../hold/listing.ts';
 import { type Floors, floorsOf } from '../logs/floors.ts';
 import { mayPrune, type Trust } from '../trust.ts';
 import type { Suspect } from '../vault.ts';
-import { createHeldPacks, type Held, type HeldPacks } from './held.ts';
 import type { HeldLog } from './logs.ts';
 
 /** Of generations: strangers may have put any number there. */

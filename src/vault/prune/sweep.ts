@@ -3,10 +3,10 @@ import type { Run } from '../../core/run.ts';
 import type { Key } from '../../destinations/destination.ts';
 import { createIds } from '../format/ids.ts';
 import { listKey, manifestKey, packKey } from '../format/keys.ts';
+import type { Held } from '../hold/held-packs.ts';
 import { createIdSet } from '../hold/id-set.ts';
 import { allRules, type PruneRules } from '../prune-rules.ts';
 import type { SweepPlan } from './decide.ts';
-import type { Held } from './held.ts';
 import type { Place } from './place.ts';
 import { removeWhole } from './remove.ts';
 

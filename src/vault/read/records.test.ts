@@ -69,3 +69,27 @@ test('what strangers signed for later programs is no suspect, and what nobody ca
   expect(strange).toEqual([keys[0]]);
   expect(suspect).toMatchObject([{ key: keys[1], isJunk: true }]);
 });
+
+test('house-10: a long history is not read to its end once a person asks to stop', async () => {
+  const { privateKey } = newSigningKey();
+  const disk = openMemory({ name: 'disk' });
+  for (let at = 0; at < 100; at++) {
+    const one = { ...unsigned, id: newUlid(at, randomBytes) };
+    await disk.put(recordKey(one), encodeRecord(one, privateKey));
+  }
+  const stop = new AbortController();
+  let gets = 0;
+  const counted: typeof disk = {
+    ...disk,
+    get(...asked) {
+      if (++gets === 20) stop.abort(new Error('enough'));
+      return disk.get(...asked);
+    },
+  };
+  const told: string[] = [];
+  const read = recordReader(vault, [counted], ({ key }) => void told.push(key), stop.signal);
+  await expect(read()).rejects.toThrow('enough');
+  // Those that were read side by side with the last.
+  expect(gets).toBeLessThan(40);
+  expect(told).toEqual([]);
+});

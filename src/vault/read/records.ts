@@ -48,7 +48,12 @@ interface Newer {
  * Reads all records of a vault, from every destination that holds one: the first version, where versions are kept. What was
  * read once is not read again as long as a listing shows it unchanged.
  */
-export function recordReader(vault: string, destinations: readonly Destination[], onDamage: (damage: Damage) => void) {
+export function recordReader(
+  vault: string,
+  destinations: readonly Destination[],
+  onDamage: (damage: Damage) => void,
+  signal?: AbortSignal,
+) {
   const known = new Map<string, { readonly state: string; readonly outcome: Outcome }>();
 
   async function list(): Promise<Map<string, Copy[]>> {
@@ -56,6 +61,7 @@ export function recordReader(vault: string, destinations: readonly Destination[]
     for (const destination of destinations) {
       try {
         for await (const trace of tracesUnder(destination, 'snapshots/')) {
+          signal?.throwIfAborted();
           if (parseRecordKey(trace.key) === undefined) {
             if (trace.instead !== undefined) {
               const error = standsInstead(destination, trace.key, trace.instead);
@@ -66,6 +72,7 @@ export function recordReader(vault: string, destinations: readonly Destination[]
           copies.set(trace.key, [...(copies.get(trace.key) ?? []), { destination, trace }]);
         }
       } catch (error) {
+        signal?.throwIfAborted();
         onDamage(damageOf(destination.name, 'snapshots/', error));
       }
     }
@@ -77,6 +84,7 @@ export function recordReader(vault: string, destinations: readonly Destination[]
     const before = known.get(key);
     if (before?.state === state) return before.outcome;
     const outcome = await readRecord(vault, key, copies);
+    signal?.throwIfAborted();
     known.set(key, { state, outcome });
     return outcome;
   }

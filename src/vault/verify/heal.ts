@@ -3,11 +3,12 @@ import type { Destination, Key } from '../../destinations/destination.ts';
 import { firstSound, type Trace, traceOf } from '../../destinations/first-version.ts';
 import { type ParsedKey, parseKey } from '../format/keys.ts';
 import { vaultFileOf } from '../format/vault-file.ts';
+import type { Holdings } from '../hold/holdings.ts';
 import { isOurs } from '../trust.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
 import { checkObject } from './check-object.ts';
 import type { NeededObjects } from './needed.ts';
-import type { Finding, Holdings } from './survey.ts';
+import type { Finding } from './survey.ts';
 
 export interface DamagedObject extends Finding {
   /** What cannot be restored from this destination because of it. */

@@ -5,9 +5,11 @@ import { isOfTheDestination, objectMissing } from '../../destinations/errors.ts'
 import { firstSound, type Trace } from '../../destinations/first-version.ts';
 import { isHashed, type ParsedKey, parseKey } from '../format/keys.ts';
 import { verifyLedger } from '../format/ledger.ts';
+import type { Holdings } from '../hold/holdings.ts';
+import { unhurried } from '../unhurried.ts';
 import { type CheckedObject, checkObject, type ObjectKeys } from './check-object.ts';
 import type { Inside } from './look-inside.ts';
-import type { Finding, Holdings } from './survey.ts';
+import type { Finding } from './survey.ts';
 
 /** Which packs are read: none but what structure needs, those of part `part` of `parts`, or all. */
 export type Depth = 'structure' | 'all' | { readonly part: number; readonly parts: number };
@@ -60,7 +62,10 @@ export async function readObjects(
       .map(({ key }) => key),
   );
   const ledger: { key: Key; bytes: Uint8Array }[] = [];
-  const traces = [...holdings.values()].filter((trace) => !damaged.has(trace.key) && isWanted(trace, depth));
+  const traces: Trace[] = [];
+  for await (const trace of unhurried(holdings.values(), run.signal)) {
+    if (!damaged.has(trace.key) && isWanted(trace, depth)) traces.push(trace);
+  }
   const totalBytes = traces.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const find = (key: Key, kind: Finding['kind'], why: string) =>
     void findings.push({ destination: destination.name, key, kind, why });

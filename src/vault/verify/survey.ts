@@ -1,9 +1,11 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import type { Trace } from '../../destinations/first-version.ts';
+import type { Ids } from '../format/ids.ts';
 import { parseKey } from '../format/keys.ts';
 import { recordHash } from '../format/record.ts';
-import { allAt } from '../hold/listing.ts';
+import { allAt, type Holdings } from '../hold/holdings.ts';
+import { unhurried } from '../unhurried.ts';
 import type { RestorePoint } from '../vault.ts';
 import type { NeededObjects } from './needed.ts';
 
@@ -19,17 +21,15 @@ export interface Finding {
   readonly why: string;
 }
 
-/** What one destination holds, by key. */
-export type Holdings = ReadonlyMap<Key, Trace>;
-
 /** Lists everything; undefined, and a finding, when the destination cannot be listed. */
 export async function holdingsOf(
   destination: Destination,
+  ids: Ids,
   findings: Finding[],
   signal: AbortSignal,
 ): Promise<Holdings | undefined> {
   try {
-    return await allAt(destination, signal);
+    return await allAt(destination, ids, signal);
   } catch (error) {
     signal.throwIfAborted();
     findings.push({ destination: destination.name, key: '', kind: 'unreachable', why: sentenceOf(error) });
@@ -38,13 +38,14 @@ export async function holdingsOf(
 }
 
 /** Sizes and presence: what is missing, what has another size, what is hidden, what does not belong. */
-export function compareHoldings(
+export async function compareHoldings(
   destination: string,
   holdings: Holdings,
   needed: NeededObjects,
   findings: Finding[],
-): void {
-  for (const [key, sizeBytes] of needed.objects()) {
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const [key, sizeBytes] of unhurried(needed.objects(), signal)) {
     const held = holdings.get(key);
     if (held === undefined) findings.push({ destination, key, kind: 'missing', why: 'it is not there' });
     // Told below, of all of them.
@@ -54,7 +55,7 @@ export function compareHoldings(
       findings.push({ destination, key, kind: 'damaged', why });
     }
   }
-  for (const { key, hidden, instead } of holdings.values()) {
+  for await (const { key, hidden, instead } of unhurried(holdings.values(), signal)) {
     if (instead !== undefined) {
       findings.push({ destination, key, kind: 'damaged', why: `it is ${instead}, which is not followed` });
     } else if (parseKey(key) === undefined) {

@@ -9,11 +9,12 @@ import { epochKeyKey, grantKey, parseKey, RESCUE_KEY, VAULT_KEY } from '../forma
 import { baseOf } from '../format/record.ts';
 import { writerId } from '../format/signing.ts';
 import { type GenerationView, withdraws } from '../generations/index.ts';
-import { createIdSet } from '../hold/id-set.ts';
-import { packsOf, type WithNeeds } from '../hold/needs.ts';
+import type { Holdings } from '../hold/holdings.ts';
+import { countedTogether, type WithNeeds } from '../hold/needs.ts';
 import { believedCovers } from '../logs/covers.ts';
 import { keptFor } from '../logs/floors.ts';
 import { isKnownWriter, isOurs, isPruner, maySign } from '../trust.ts';
+import { unhurried } from '../unhurried.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
 import { checkFiles, type SpoiledPoint } from './check-files.ts';
 import { type DamagedObject, type Healers, heal } from './heal.ts';
@@ -21,7 +22,7 @@ import { judgeLogs, type LogsFound } from './logs.ts';
 import { type OpenedManifests, openManifests } from './manifests.ts';
 import { type NeededObjects, neededObjects } from './needed.ts';
 import { type Depth, isSmall, type ObjectsRead, type ReadRequest, readObjects } from './read-objects.ts';
-import { compareHoldings, type Finding, type Holdings, holdingsOf, missingLinks } from './survey.ts';
+import { compareHoldings, type Finding, holdingsOf, missingLinks } from './survey.ts';
 import { usersOf, type WrongPack, wrongPacks } from './wrong-packs.ts';
 
 export interface VerifyOptions {
@@ -119,7 +120,8 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
   const readable = new Set(
     identities.length > 0 ? ours.map(({ record }) => writerId(record.writer)) : [ownIndex?.writer],
   );
-  for (const [destination, read] of reads) compareIndex(vault, destination, ours, readable, read, findings);
+  for (const [destination, read] of reads)
+    await compareIndex(vault, destination, ours, readable, read, findings, run.signal);
   const made = await run.step('files', (run) =>
     judgeMade(vault, ours, needed, manifests, [...reads.values()], { ...options, run }),
   );
@@ -141,7 +143,7 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
 }
 
 async function listAll(
-  { destinations }: VaultReader,
+  { destinations, ids }: VaultReader,
   needed: NeededObjects,
   findings: Finding[],
   run: Run,
@@ -149,11 +151,11 @@ async function listAll(
   const held = new Map<Destination, Holdings>();
   for (const destination of destinations) {
     const holdings = await run.step(`list ${destination.name}`, ({ signal }) =>
-      holdingsOf(destination, findings, signal),
+      holdingsOf(destination, ids, findings, signal),
     );
     if (holdings === undefined) continue;
     held.set(destination, holdings);
-    compareHoldings(destination.name, holdings, needed, findings);
+    await compareHoldings(destination.name, holdings, needed, findings, run.signal);
   }
   return held;
 }
@@ -288,7 +290,7 @@ function compareSmallObjects(
 ): void {
   const everywhere = new Set<Key>([VAULT_KEY, RESCUE_KEY, ...(lastRecord === undefined ? [] : [lastRecord])]);
   for (const holdings of held.values()) {
-    for (const key of holdings.keys()) if (isSmall(parseKey(key)) && belongs(key)) everywhere.add(key);
+    for (const key of holdings.smallKeys()) if (isSmall(parseKey(key)) && belongs(key)) everywhere.add(key);
   }
   for (const [{ name }, holdings] of held) {
     for (const key of everywhere) {
@@ -298,14 +300,15 @@ function compareSmallObjects(
 }
 
 /** A writer's index names every pack that its records need: what is not named was taken away, with the delta that named it. */
-function compareIndex(
+async function compareIndex(
   vault: VaultReader,
   destination: string,
   points: ReadonlyArray<WithNeeds<RestorePoint>>,
   readable: ReadonlySet<string | undefined>,
   { indexed }: ObjectsRead,
   findings: Finding[],
-): void {
+  signal: AbortSignal,
+): Promise<void> {
   for (const writer of readable) {
     if (writer === undefined) continue;
     const packs = indexed.get(writer) ?? new Map<string, Set<string>>();
@@ -313,11 +316,10 @@ function compareIndex(
     const key = `index/${writer}/`;
     if (findings.some((finding) => finding.destination === destination && finding.key.startsWith(key))) continue;
     const own = points.filter(({ record }) => writerId(record.writer) === writer);
-    const unnamed = createIdSet(vault.ids);
-    for (const part of new Set(own.flatMap(({ needs }) => needs.packs.parts))) {
-      for (const [id] of packsOf(vault.ids, [part])) if (!packs.has(id)) unnamed.add(id);
+    let missing = 0;
+    for await (const { number, named } of unhurried(countedTogether(own), signal)) {
+      if (named === undefined && !packs.has(vault.ids.idOf(number))) missing++;
     }
-    const missing = unnamed.size;
     if (missing === 0) continue;
     const why = `${missing} of the packs that its writer uses are named nowhere in it; they would be sent again`;
     findings.push({ destination, key, kind: 'missing', why });

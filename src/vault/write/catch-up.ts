@@ -88,7 +88,7 @@ interface Belief {
 /** The rules of `lifeboat copy`, asked for where there is something to copy: that reads all records. */
 function beliefOver({ copies, trust = {} }: CatchUpParts, run: Run): () => Promise<Belief> {
   const read = async (): Promise<Belief> => {
-    const vault = await openVault(copies.active, { trust: () => trust });
+    const vault = await openVault(copies.active, { trust: () => trust, signal: run.signal });
     const spreads = await spreadRule(vault);
     const points = await vault.withNeeds((await vault.pointsOfAll()).points, run.signal);
     return { spreads, points, withNeeds: vault.withNeeds, wanted: await wantedBy(vault, spreads, run.signal) };

@@ -234,7 +234,7 @@ async function rebuildIndex(
     }
   }
   if (!isVault) return;
-  const { points } = await (await openVault(copies.active)).pointsOfAll();
+  const { points } = await (await openVault(copies.active, { signal: run.signal })).pointsOfAll();
   const last = newestOf(
     points.map(({ record }) => record),
     keys.publicKey,

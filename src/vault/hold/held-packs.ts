@@ -1,5 +1,6 @@
 import type { Ids } from '../format/ids.ts';
-import type { Packs } from '../hold/needs.ts';
+import type { PackList } from '../format/pack-list.ts';
+import type { Packs } from './needs.ts';
 
 /** The first version of an object, by the store's clock: later ones and delete markers say nothing about it. */
 export interface Held {
@@ -13,6 +14,8 @@ export interface HeldPacks extends Iterable<[string, Held]> {
   has(id: string): boolean;
   get(id: string): Held | undefined;
   keys(): IteratorObject<string>;
+  /** Without their ids, which take longer to write out than to sum up. */
+  values(): IteratorObject<Held>;
   entries(): IteratorObject<[string, Held]>;
   /** Whether all of these are there, as large as their lists say. */
   hasAllOf(packs: Packs): boolean;
@@ -29,11 +32,16 @@ export function createHeldPacks(ids: Ids): HeldPacksDraft {
   let sizes = new Float64Array(16);
   let times = new Float64Array(16);
   let size = 0;
+  /** Of lists that were asked for, whether all of their packs are there: restore points name the same over and over. */
+  const whole = new Map<PackList, boolean>();
 
   const rowOf = (id: string) => rows[ids.find(id) ?? -1] ?? 0;
   const heldIn = (row: number): Held => ({ sizeBytes: sizes[row - 1]!, modifiedMs: times[row - 1]! });
   function* keys() {
     for (let row = 1; row <= size; row++) yield ids.idOf(numbers[row - 1]!);
+  }
+  function* values(): Generator<Held> {
+    for (let row = 1; row <= size; row++) yield heldIn(row);
   }
   function* entries(): Generator<[string, Held]> {
     for (let row = 1; row <= size; row++) yield [ids.idOf(numbers[row - 1]!), heldIn(row)];
@@ -44,6 +52,7 @@ export function createHeldPacks(ids: Ids): HeldPacksDraft {
       return size;
     },
     add(id, { sizeBytes, modifiedMs }) {
+      whole.clear();
       const number = ids.add(id);
       if (number >= rows.length) rows = wider(rows, new Uint32Array(number * 2));
       if (rows[number] === 0) {
@@ -65,6 +74,7 @@ export function createHeldPacks(ids: Ids): HeldPacksDraft {
       return row === 0 ? undefined : heldIn(row);
     },
     keys,
+    values,
     entries,
     [Symbol.iterator]: entries,
     hasAllOf(packs) {
@@ -73,9 +83,14 @@ export function createHeldPacks(ids: Ids): HeldPacksDraft {
         for (const [id, sizeBytes] of packs) if (sizes[rowOf(id) - 1] !== sizeBytes) return false;
         return true;
       }
-      return packs.parts.every((part) =>
-        part.numbers.every((number, at) => sizes[(rows[number] ?? 0) - 1] === part.sizes[at]),
-      );
+      return packs.parts.every((part) => {
+        let hasAll = whole.get(part);
+        if (hasAll === undefined) {
+          hasAll = part.numbers.every((number, at) => sizes[(rows[number] ?? 0) - 1] === part.sizes[at]);
+          whole.set(part, hasAll);
+        }
+        return hasAll;
+      });
     },
   };
 }
