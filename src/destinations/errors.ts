@@ -69,7 +69,7 @@ export const destinationDenied = defineError({
   exit: 2,
   say: (fact: { destination: string; location: string; why: string }) =>
     `Destination ${fact.destination} (${fact.location}) refused: ${fact.why}.`,
-  hint: () => 'Check the owner, the permissions or the credentials of the destination.',
+  hint: () => 'Where it is a matter of rights: check the owner, the permissions or the credentials of the destination.',
 });
 
 export const destinationUnreachable = defineError({

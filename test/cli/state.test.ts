@@ -149,3 +149,17 @@ test('files-17: a home that cannot be used is named, and none is made up', async
   expect(relative.stderr).toContain('LIFEBOAT_STATE_DIR is no absolute path');
   expect(existsSync(join(folder, 'here'))).toBe(false);
 });
+
+test('check says of a folder that the first backup is to make whether it could', async () => {
+  const folder = await project();
+  await lifeboat(folder, ['init']);
+  const file = join(folder, 'lifeboat.yaml');
+  const yaml = readFileSync(file, 'utf8');
+  for (const [above, said] of [
+    ['.', 'The first backup makes it.'],
+    ['/dev/null', 'The first backup could not make it: /dev/null/not cannot be written to'],
+  ]) {
+    writeFileSync(file, yaml.replace('path: ./backups', `path: ${above}/not/yet`));
+    expect((await lifeboat(folder, ['check'])).stdout, above).toContain(said);
+  }
+});

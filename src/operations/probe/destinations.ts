@@ -1,3 +1,5 @@
+import { accessSync, constants } from 'node:fs';
+import { dirname } from 'node:path';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Role } from '../../core/roles.ts';
 import type { Run } from '../../core/run.ts';
@@ -56,11 +58,27 @@ async function openedForTrial(system: OpenSystem): ReturnType<OpenSystem['destin
 
 /** A destination that was never used and whose folder is not there yet is no trouble. */
 function failure({ config }: OpenSystem, name: string, error: unknown): Checked {
-  const makes = config.destinations[name]?.type === 'local';
-  if (!destinationUnreachable.is(error) || wasUsed(config.stateDir, name) || !makes) {
+  const destination = config.destinations[name];
+  if (!destinationUnreachable.is(error) || wasUsed(config.stateDir, name) || destination?.type !== 'local') {
     return troubled('destination', name, error);
   }
-  return { area: 'destination', name, result: 'warning', message: `${sentenceOf(error)} The first backup makes it.` };
+  const about = { area: 'destination', name } as const;
+  const why = whyNotMade(destination.path);
+  if (why === undefined)
+    return { ...about, result: 'warning', message: `${sentenceOf(error)} The first backup makes it.` };
+  return { ...about, result: 'bad', message: `${sentenceOf(error)} The first backup could not make it: ${why}.` };
+}
+
+/** A folder that is to be made needs one above it that can be written to. */
+function whyNotMade(path: string): string | undefined {
+  const above = dirname(path);
+  try {
+    accessSync(above, constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' && above !== path ? whyNotMade(above) : `${above} cannot be written to (${code})`;
+  }
 }
 
 interface OpenedAs {

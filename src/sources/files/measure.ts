@@ -46,7 +46,10 @@ export async function measureFiles(
     mounts: new Set<BytePath>(),
     settledUntil: nothingSettled,
   };
-  const look = () => walk({ ...place, ...within, ...nothing, events: silent });
+  using folder = openBeneath(place.root);
+  // Deep paths were short enough where they come from, and may be too long below the folder of a drill.
+  const root = place.root === '/' ? '/' : `${folder.folder('')}/.`;
+  const look = () => walk({ ...place, root, ...within, ...nothing, events: silent });
   for (const batch of look()) {
     run.signal.throwIfAborted();
     for (const entry of batch) {
@@ -57,9 +60,8 @@ export async function measureFiles(
     // An interruption is heard between two batches.
     await breathe();
   }
-  const actual = names.expectations(path);
+  const actual = names.expectations(isFolder ? root : path);
   if (contents === undefined) return { actual, integrity: [] };
-  using folder = openBeneath(place.root);
   const nameOf = isFolder ? (entry: BytePath) => entry : () => path.slice(split + 1);
   const isOthers = (entry: BytePath) => within.within?.some((one) => one !== entry && isInside(one, entry)) ?? false;
   // Who has as many as were recorded under the same names has none besides.

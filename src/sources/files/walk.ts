@@ -207,9 +207,14 @@ function look(file: BytePath, path: BytePath, events: WalkEvents): fs.BigIntStat
     return fs.lstatSync(onDisk(file), { bigint: true });
   } catch (error) {
     if (isGone(error)) events.vanished();
-    else events.problem('file-unreadable', `${showPath(path)} could not be looked at: ${codeOf(error)}.`);
+    else events.problem('file-unreadable', `${shortened(path)} could not be looked at: ${codeOf(error)}.`);
     return undefined;
   }
+}
+
+/** One that is too long for the system is too long for a sentence. */
+function shortened(path: BytePath): string {
+  return path.length <= 1000 ? showPath(path) : `${showPath(path.slice(0, 200))}… (a path of ${path.length} bytes)`;
 }
 
 function list(folder: BytePath, path: BytePath, options: WalkOptions): BytePath[] | undefined {

@@ -90,7 +90,7 @@ function compare(recorded: readonly TableExpectation[], actual: readonly TableEx
       const change = have.rows < want.rows ? `${formatCount(want.rows - have.rows)} missing` : 'more than recorded';
       differences.push(`${want.table} has ${rowsOf(have)} instead of ${formatCount(want.rows)}: ${change}.`);
     } else if (want.checksum !== undefined && have.checksum !== want.checksum) {
-      differences.push(`${want.table} has the ${rowsOf(want)} that were recorded, but not their contents.`);
+      differences.push(`${want.table} has ${rowsOf(want)}, as many as recorded, and not what was in them.`);
     } else if (want.table !== 'files' && disagree(want.sample, have.sample)) {
       // A file's bytes are compared with those that the vault read, and the sample may have been taken a moment later.
       differences.push(`${want.table} has not the values that its sample was recorded with.`);
