@@ -76,21 +76,30 @@ passed over because it is not believed; 2 when something did not come back.
   },
 });
 
-function recoverText(report: RecoverDocument, nowMs: number, style: Style): string {
+export function recoverText(report: RecoverDocument, nowMs: number, style: Style): string {
   const { datasets, passedOver, manual, rtoMs, elapsedMs } = report;
-  const failed = datasets.filter(({ state }) => state === 'failed').map(({ dataset }) => dataset);
   const lines = datasets.flatMap((one) => datasetLines(one, nowMs, style));
   const all = countOf(datasets.length, 'dataset');
   const took = `${formatDuration(rtoMs)}, and compared after ${formatDuration(elapsedMs)}`;
   lines.push(...passedOverWords(passedOver).map((words) => `${style.warn('!')} ${words}`));
-  lines.push(
-    '',
-    failed.length === 0
-      ? style.good(`All of it is back: ${all} in ${took}.`)
-      : style.bad(`Not back: ${failed.join(', ')}. Mend that, then run the same command again: what is back stays.`),
-  );
+  const namesOf = (which: (one: RecoveredDataset) => boolean) =>
+    datasets
+      .filter(which)
+      .map(({ dataset }) => dataset)
+      .join(', ');
+  const failed = namesOf(({ state }) => state === 'failed');
+  const different = namesOf(({ compared }) => compared?.verdict === 'different');
+  const verdict =
+    failed !== ''
+      ? style.bad(`Not back: ${failed}. Mend that, then run the same command again: what is back stays.`)
+      : different !== ''
+        ? style.bad(`Back, and not as recorded: ${different}. What differs is named above; ${all} in ${took}.`)
+        : passedOver.length > 0
+          ? style.warn(`Back, and not from the newest restore points: why is named above; ${all} in ${took}.`)
+          : style.good(`All of it is back: ${all} in ${took}.`);
+  lines.push('', verdict);
   if (report.rehearsal) lines.push('A rehearsal: nothing was touched where it was.');
-  else if (failed.length === 0 && manual.length > 0) {
+  else if (failed === '' && manual.length > 0) {
     lines.push('', 'What is left to do:', ...manual.map(({ purpose, runs }) => `  ${purpose} ${style.dim(runs)}`));
   }
   return lines.join('\n');

@@ -85,7 +85,7 @@ test.skipIf(process.getuid?.() !== 0)('what fails onto a new server leaves it as
   expect(await server.query("SELECT datname FROM pg_database WHERE datname ~ 'shop'")).toEqual([]);
 });
 
-test('pg-restore-rights: from afar each refusal names the SQL that mends it, and what a superuser alone could do is named', async () => {
+test('pg-restore-rights: from afar each refusal names the SQL that mends it, and with that all is as it was', async () => {
   const refusals: string[] = [];
   let problems: unknown;
   while (problems === undefined && refusals.length < 5) {
@@ -102,11 +102,16 @@ test('pg-restore-rights: from afar each refusal names the SQL that mends it, and
     await server.script(refusals.length === 0 ? sql.replace('CREATEDB CREATEROLE', '') : sql);
     refusals.push(tried.message);
   }
-  // Only a superuser gives away what lies in a schema that the new owner may not write to.
-  const message = expect.stringMatching(
-    /^TABLE public\.orders could not be made again: permission denied for schema public/,
-  );
-  expect(problems).toEqual([{ code: 'object-not-made-again', message }]);
+  // Though the new owner may not create things where it lies.
+  expect(problems).toEqual([]);
+  const mayCreate = "SELECT has_schema_privilege('shop_owner', 'public', 'CREATE') AS may";
+  expect(await server.query(mayCreate, 'shop')).toEqual([{ may: false }]);
+  const rights = "SELECT unnest(relacl)::text AS one FROM pg_class WHERE relname = 'orders' ORDER BY 1";
+  expect((await server.query(rights, 'shop')).map(({ one }) => one)).toEqual([
+    'shop_app=r/shop_owner',
+    'shop_owner=arwdDxt/shop_owner',
+    'shop_reader=r/shop_owner',
+  ]);
   const members = "SELECT pg_has_role('shop_app', 'shop_owner', 'MEMBER') AS is";
   expect(await server.query(members)).toEqual([{ is: true }]);
   // Whoever makes the role without its rights is told of all that lacks at once.
@@ -116,8 +121,31 @@ test('pg-restore-rights: from afar each refusal names the SQL that mends it, and
   ]);
   expect(await owners()).toEqual([
     { name: 'citext', owner: 'shop_app' },
-    { name: 'orders', owner: 'shop_app' },
+    { name: 'orders', owner: 'shop_owner' },
   ]);
+});
+
+test('pg-restore-rights: whose role one may not take is named with the SQL that lets one, and the SQL that check prints suffices', async () => {
+  await server.script(
+    `CREATE ROLE shop_app LOGIN CREATEDB PASSWORD 'a key'; CREATE ROLE shop_owner; CREATE ROLE shop_reader`,
+  );
+  const { problems } = await byTcp().restore(contents, everywhere, run);
+  expect(problems.map(({ code }) => code)).toEqual(['owner-not-given']);
+  expect(problems[0]!.message).toMatch(
+    /^TABLE public\.orders is back and belongs to shop_app, not to shop_owner: must be /,
+  );
+  await server.script(/as a superuser: (GRANT .*;)/.exec(problems[0]!.message)![1]!);
+  expect((await byTcp().restore(contents, { ...everywhere, force: true }, run)).problems).toEqual([]);
+  expect((await owners())[1]).toEqual({ name: 'orders', owner: 'shop_owner' });
+
+  await server.script('ALTER ROLE shop_app NOCREATEDB; REVOKE shop_owner FROM shop_app');
+  const [lacking] = (await byTcp().inspect(run)).problems;
+  expect(lacking?.code).toBe('restore-needs-more-rights');
+  await server.script(lacking!.message.split('as a superuser now: ')[1]!);
+  expect((await byTcp().inspect(run)).problems).toEqual([]);
+  const into = server.tcpUrlOf('again', 'shop_app', 'a key');
+  expect((await byTcp().restore(contents, { ...everywhere, into }, run)).problems).toEqual([]);
+  await server.script('DROP DATABASE again');
 });
 
 test.skipIf(process.getuid?.() !== 0)('whoever is interrupted takes the superuser away', async () => {

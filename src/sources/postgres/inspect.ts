@@ -60,9 +60,19 @@ async function restoreRights(connection: Connection): Promise<Problem[]> {
     'SELECT rolsuper OR rolcreatedb AS may FROM pg_roles WHERE rolname = current_user',
   );
   if (role?.may !== false) return [];
-  const message = `${user} may back up and not restore, which makes a new database: on the bad day take a superuser's URL (lifeboat restore … --into URL), or as a superuser now: ALTER ROLE ${quoteName(user)} CREATEDB;`;
+  const others = await connection.query<{ owner: string }>(othersQuery);
+  const owners = others.map(({ owner }) => quoteName(owner)).join(', ');
+  const grant = owners === '' ? '' : ` GRANT ${owners} TO ${quoteName(user)};`;
+  const message = `${user} may back up and not restore, which makes a new database: on the bad day take a superuser's URL (lifeboat restore … --into URL), or as a superuser now: ALTER ROLE ${quoteName(user)} CREATEDB;${grant}`;
   return [{ code: 'restore-needs-more-rights', message }];
 }
+
+/** Whom something belongs to that a restore gives back, and whose role this one may not take. What is a superuser's only one can give back. */
+const othersQuery = `
+  SELECT rolname AS owner FROM pg_roles WHERE NOT rolsuper AND rolname !~ '^pg_' AND NOT pg_has_role(current_user, oid, 'MEMBER')
+    AND oid IN (SELECT refobjid FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND deptype = 'o'
+      AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database()))
+  ORDER BY 1`;
 
 interface Unreadable {
   readonly name: string;

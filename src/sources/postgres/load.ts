@@ -15,12 +15,15 @@ import { ownersIn, partsOf } from './dump-parts.ts';
 import { DumpBroken, type DumpReader, dumpReader } from './dump-reader.ts';
 import { type DumpEntry, DumpUnknown } from './dump-toc.ts';
 import { dumpBroken, dumpRunsCode } from './errors.ts';
+import { giveAway } from './give-away.ts';
 import { closeLoader, handOver, type Loader, makeLoader } from './loader.ts';
 import { areThere, lost, type MadeAgain, makeAgain, type Refused, searchPathOf, withoutChecks } from './make-again.ts';
 import { refusedEntries, saidBytes } from './refused-entries.ts';
 import type { Restoring } from './restore.ts';
 import { findClient } from './tools.ts';
 import { type ServerAddress, toolEnvironment } from './url.ts';
+
+const isThere = / already exists$/;
 
 /** Picks entries of the dump, by their number. */
 type Choose = (entries: readonly DumpEntry[]) => ReadonlySet<number>;
@@ -98,7 +101,11 @@ export async function loadDump(
         return;
       }
       await using session = await connect(as, run.signal);
-      const made = await makeAgain(session, failed, { encoding: facts.encoding, path });
+      const { encoding } = facts;
+      for (const { entry, why } of failed.filter(({ isOurs }) => isOurs))
+        problems.push(...(await giveAway(session, entry, { why, encoding })));
+      const lacking = failed.filter(({ isOurs }) => !isOurs);
+      const made = await makeAgain(session, lacking, { encoding, path });
       problems.push(...made.problems);
       unfilled.push(...made.unfilled);
     };
@@ -120,9 +127,18 @@ export async function loadDump(
       const refusedAgain = await restore(as, ids, [...words, '--section=pre-data']);
       // It was made, and only giving it to its owner failed: that it is there now is not why.
       const firstly = new Map(undefinedYet.map(({ entry, why }) => [entry.dumpId, why]));
-      const whyOf = ({ entry, why }: Refused) =>
-        (/ already exists$/.test(why) ? firstly.get(entry.dumpId) : why) ?? why;
-      await againOrLater(as, [...aside, ...refusedAgain.map((one) => ({ ...one, why: whyOf(one) }))]);
+      const asItWas = ({ entry, why }: Refused): Refused => {
+        const first = firstly.get(entry.dumpId) ?? why;
+        if (!isThere.test(why)) return { entry, why };
+        return { entry, why: first, isOurs: !isThere.test(first) };
+      };
+      const lacking = refusedAgain.map(asItWas);
+      await againOrLater(as, [...aside, ...lacking]);
+      // Rights that were given while it belonged to another were that one's to give. They are passed over in silence without their object.
+      const given = new Set(lacking.filter(({ isOurs }) => isOurs).map(({ entry }) => entry.dumpId));
+      const rights = entries.filter(({ kind, dependsOn }) => kind === 'ACL' && dependsOn.some((id) => given.has(id)));
+      for (const { dumpId } of rights) given.add(dumpId);
+      await restore(as, given, [...words, '--section=pre-data']);
       const refused = await restore(as, part, [...words, '--section=data'], true);
       const sizeBytes = await dump.finish();
       if (putOff.size > 0) for (const { entry } of refused) putOff.add(entry.dumpId);

@@ -12,6 +12,8 @@ import type { DatabaseFacts } from './facts.ts';
 export interface Refused {
   readonly entry: DumpEntry;
   readonly why: string;
+  /** It was made, and could not be given to its owner. */
+  readonly isOurs?: boolean;
 }
 
 /**
