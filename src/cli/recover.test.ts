@@ -10,8 +10,8 @@ const back = {
   where: 'db',
   compared: undefined,
 } as const;
-const asRecorded = { verdict: 'as recorded', message: 'As recorded: 2 rows.', looked: 1 };
-const different = { verdict: 'different', message: 'TABLE t has another owner.', looked: 1 };
+const asRecorded = { verdict: 'as recorded' as const, message: 'As recorded: 2 rows.', looked: 1 };
+const different = { verdict: 'different' as const, message: 'TABLE t has another owner.', looked: 1 };
 const failed = { dataset: 'files', state: 'failed', error: { code: 'x', message: 'No room.', hint: '' } } as const;
 
 function verdictOf(change: Partial<RecoverDocument>): string | undefined {
