@@ -14,17 +14,15 @@ const asRecorded = { verdict: 'as recorded' as const, message: 'As recorded: 2 r
 const different = { verdict: 'different' as const, message: 'TABLE t has another owner.', looked: 1 };
 const failed = { dataset: 'files', state: 'failed', error: { code: 'x', message: 'No room.', hint: '' } } as const;
 
+const nothing: RecoverDocument = {
+  ...{ rehearsal: false, datasets: [], passedOver: [], damage: [], manual: [] },
+  ...{ rtoMs: 1000, elapsedMs: 2000 },
+};
+
 function verdictOf(change: Partial<RecoverDocument>): string | undefined {
-  const report = {
-    rehearsal: false,
-    datasets: [],
-    passedOver: [],
-    manual: [],
-    rtoMs: 1000,
-    elapsedMs: 2000,
-    ...change,
-  };
-  return recoverText(report, Date.now(), styleOf(false)).split('\n').at(-1);
+  return recoverText({ ...nothing, ...change }, Date.now(), styleOf(false))
+    .split('\n')
+    .at(-1);
 }
 
 test('a recovery has one verdict: whoever reads that all is back finds nothing that differs, is older or is not there', () => {
