@@ -29,7 +29,7 @@ const lockWaitSeconds = 60;
 export async function place({ address, admin, beside, only, run }: Placing): Promise<Problem[]> {
   const { database } = address;
   await using session = await connect(address, { signal: run.signal });
-  await session.run(`SET lock_wait_timeout = ${lockWaitSeconds}`);
+  await session.run(`SET lock_wait_timeout = LEAST(${lockWaitSeconds}, @@global.lock_wait_timeout)`);
   const [was, is] = [await listObjects(session, database), await listIn(address, beside, run)];
   const leaving = namesOf(was).filter((name) => only?.has(name) ?? true);
   await refuseReferred(session, database, new Set(leaving));
