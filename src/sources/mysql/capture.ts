@@ -22,6 +22,7 @@ export const algorithm = 'mysql-checksum-1';
 export const parts = {
   sequences: '1-sequences.sql',
   tables: '2-',
+  elsewhere: '3-elsewhere.sql',
   routines: '3-routines.sql',
   views: '4-views.sql',
   triggers: '5-triggers.sql',
@@ -55,7 +56,7 @@ export async function captureMysql(address: ServerAddress, run: Run): Promise<Ca
     const counted: TableExpectation[] = [];
     const facts = {
       ...{ database, serverVersion, ...charset, position },
-      ...{ definitions: definitionsOf(objects), accounts: accounts ?? null },
+      ...{ definitions: definitionsOf(objects), accounts: accounts ?? null, notCompared: notComparedOf(objects) },
     } satisfies DatabaseFacts;
     return {
       entries: entriesOf(session, objects, { database, accounts: accounts ?? [] }, counted, run),
@@ -71,6 +72,14 @@ export async function captureMysql(address: ServerAddress, run: Run): Promise<Ca
     await close();
     throw error;
   }
+}
+
+function notComparedOf({ elsewhere, broken }: Objects): DatabaseFacts['notCompared'] {
+  const rows = elsewhere.map(({ name }) => ({ table: showName(name), reason: 'its rows are kept elsewhere' }));
+  const views = broken.map((name) => ({
+    ...{ table: `view ${showName(name)}`, reason: 'it asks what is not there, in the source already' },
+  }));
+  return [...rows, ...views];
 }
 
 /** For sessions that read without waiting long behind anybody. */
@@ -119,9 +128,11 @@ async function* entriesOf(
   counted: TableExpectation[],
   run: Run,
 ): AsyncGenerator<Entry> {
-  const { sequences, tables, routines, views, triggers, events } = objects;
+  const { sequences, tables, elsewhere, routines, views, triggers, events } = objects;
   const ofAccounts = accounts.flatMap((one) => [createAccount(one), ...grantsOf(one, database)]);
-  const all = [...sequences, ...tables, ...routines, ...views, ...triggers, ...events].map(({ create }) => create);
+  const all = [...sequences, ...tables, ...elsewhere, ...routines, ...views, ...triggers, ...events].map(
+    ({ create }) => create,
+  );
   const head = headOf(freeDelimiter([...all, ...ofAccounts, ...tables.map(({ name }) => name)]));
   const fileOf = (name: string, statements: readonly string[]): Entry => {
     const bytes = Buffer.from(head.text + statements.map((one) => `${one}${head.delimiter}\n`).join(''));
@@ -139,6 +150,7 @@ async function* entriesOf(
     yield { type: 'file', path, ...metadata, content: { from: 'stream', stream } };
   }
   const after: [string, readonly Defined[]][] = [
+    [parts.elsewhere, elsewhere],
     [parts.routines, routines],
     [parts.views, views],
     [parts.triggers, triggers],

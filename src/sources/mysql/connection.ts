@@ -1,7 +1,7 @@
 import mysql from 'mysql2';
 import { sentenceOf } from '../../core/errors.ts';
 import { accessDenied, databaseMissing, serverUnreachable } from './errors.ts';
-import { isLocal, type ServerAddress, showServer, tlsOptions } from './url.ts';
+import { type ServerAddress, showServer, tlsOptions, wantsTls } from './url.ts';
 
 /** One session of a server. Values come as the server's own text, in bytes. */
 export interface Session extends AsyncDisposable {
@@ -29,6 +29,11 @@ export type BytesRow = ReadonlyArray<Buffer | null>;
 export type Row = Readonly<Record<string, string | null>>;
 
 const connectTimeoutMs = 15_000;
+
+/** No limit of the server's ends a session that takes long, or cuts an answer short. */
+const patient = `SET wait_timeout = 604800, net_write_timeout = 604800, net_read_timeout = 604800, max_statement_time = 0,
+  idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0, idle_write_transaction_timeout = 0,
+  sql_select_limit = 18446744073709551615, sql_safe_updates = 0`;
 const batchRows = 512;
 const batchBytes = 1 << 20;
 
@@ -42,10 +47,10 @@ export async function connect(
   { signal, database = address.database }: { readonly signal: AbortSignal; readonly database?: string },
 ): Promise<Session> {
   signal.throwIfAborted();
-  const session = await openSession(address, database, address.tls.mode !== 'disabled' && !isLocal(address), signal);
+  const session = await openSession(address, database, wantsTls(address), signal);
   try {
     await session.run("SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = '', sql_quote_show_create = 1");
-    await session.run('SET wait_timeout = 28800, net_write_timeout = 28800, net_read_timeout = 28800');
+    await session.run(patient);
     return session;
   } catch (error) {
     await session[Symbol.asyncDispose]();
@@ -74,23 +79,31 @@ async function openSession(
     flags: ['-LOCAL_FILES'],
     typeCast: false,
   });
-  connection.on('error', () => {});
-  const onAbort = () => connection.destroy();
-  signal.addEventListener('abort', onAbort, { once: true });
-  const close = async () => {
-    signal.removeEventListener('abort', onAbort);
-    await new Promise<void>((done) => {
-      connection.end(() => done());
-    }).catch(() => {});
+  // The driver answers no farewell of a connection that is gone, or that is in the midst of rows.
+  let isOver = false;
+  const end = () => {
+    isOver = true;
     connection.destroy();
+  };
+  connection.on('error', end);
+  connection.on('end', end);
+  signal.addEventListener('abort', end, { once: true });
+  const close = async () => {
+    signal.removeEventListener('abort', end);
+    if (!isOver)
+      await new Promise<void>((done) => {
+        connection.once('end', done);
+        connection.end(() => done());
+      });
+    end();
   };
   try {
     await new Promise<void>((done, failed) => {
       connection.connect((error) => (error === null ? done() : failed(error)));
     });
   } catch (error) {
-    signal.removeEventListener('abort', onAbort);
-    connection.destroy();
+    signal.removeEventListener('abort', end);
+    end();
     signal.throwIfAborted();
     if (tls && address.tls.mode === 'preferred' && hasNoTls(error))
       return openSession(address, database, false, signal);
@@ -119,10 +132,10 @@ async function openSession(
         () => false,
       ),
     rows: async function* (sql) {
-      for await (const { rows } of batchesOf(connection, sql, signal)) yield rows;
+      for await (const { rows } of batchesOf(connection, sql, signal, end)) yield rows;
     },
     texts: async function* (sql) {
-      for await (const { fields, rows } of batchesOf(connection, sql, signal)) {
+      for await (const { fields, rows } of batchesOf(connection, sql, signal, end)) {
         const encode = fields.map((field) => (isBinary(field) ? hexText : plainText));
         const columns = fields.map(({ name }) => name);
         yield {
@@ -154,6 +167,7 @@ async function* batchesOf(
   connection: mysql.Connection,
   sql: string,
   signal: AbortSignal,
+  end: () => void,
 ): AsyncGenerator<{ readonly fields: readonly Field[]; readonly rows: readonly BytesRow[] }> {
   let fields: readonly Field[] = [];
   let batch: BytesRow[] = [];
@@ -166,6 +180,8 @@ async function* batchesOf(
     if (Array.isArray(found)) fields = found as Field[];
   });
   query.on('result', (row: unknown) => {
+    // A statement that has no rows says how it ended.
+    if (!Array.isArray(row)) return;
     const values = row as BytesRow;
     batch.push(values);
     for (const value of values) size += value?.length ?? 0;
@@ -173,33 +189,46 @@ async function* batchesOf(
     connection.pause();
     wake();
   });
-  query.on('error', (error: unknown) => {
-    failure = { error };
+  const fail = (error: unknown) => {
+    failure ??= { error };
     wake();
-  });
+  };
+  query.on('error', fail);
   query.on('end', () => {
     ended = true;
     wake();
   });
-  for (;;) {
-    if (batch.length < batchRows && size < batchBytes && !ended && failure === undefined)
-      await new Promise<void>((done) => {
-        wake = done;
-      });
-    if (failure !== undefined) {
+  // The driver tells a query nothing of its connection's end.
+  const lose = () => fail(new Error('the server closed the connection'));
+  const onAbort = () => fail(signal.reason);
+  connection.on('error', fail);
+  connection.on('end', lose);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    for (;;) {
+      if (batch.length < batchRows && size < batchBytes && !ended && failure === undefined)
+        await new Promise<void>((done) => {
+          wake = done;
+        });
       signal.throwIfAborted();
-      throw failure.error;
+      if (failure !== undefined) throw failure.error;
+      const full = batch;
+      batch = [];
+      size = 0;
+      if (full.length > 0) yield { fields, rows: full };
+      if (ended && batch.length === 0) {
+        // Whoever asks for columns wants them also of no row.
+        yield { fields, rows: [] };
+        return;
+      }
+      connection.resume();
     }
-    const full = batch;
-    batch = [];
-    size = 0;
-    if (full.length > 0) yield { fields, rows: full };
-    if (ended && batch.length === 0) {
-      // Whoever asks for columns wants them also of no row.
-      yield { fields, rows: [] };
-      return;
-    }
-    connection.resume();
+  } finally {
+    // Whoever does not want the rest of it wants nothing more of this session.
+    if (!ended) end();
+    connection.off('error', fail);
+    connection.off('end', lose);
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

@@ -18,6 +18,8 @@ export const databaseFacts = z.object({
   /** Of exactly the snapshot: where a replay of the server's log would begin. Null where it keeps none. */
   position: z.object({ file: z.string(), position: z.string(), gtid: z.string() }).nullable(),
   definitions: definitionFacts,
+  /** Tables without their rows, and definitions, that a drill does not compare. */
+  notCompared: z.array(z.object({ table: z.string(), reason: z.string() })),
   /** Null where the backup's account may not see them. */
   accounts: z.array(accountFacts).nullable(),
 });

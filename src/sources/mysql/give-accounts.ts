@@ -1,4 +1,5 @@
 import { sentenceOf } from '../../core/errors.ts';
+import { notMadeAgain } from '../../core/not-as-it-was.ts';
 import type { Problem } from '../../core/run.ts';
 import { type AccountFacts, createAccount, grantsOf, hasAccount } from './accounts.ts';
 import type { Session } from './connection.ts';
@@ -16,7 +17,7 @@ export async function giveAccounts(
   const problems: Problem[] = [];
   const refuse = (account: Account, error: unknown) => {
     const message = `Account ${showAccount(account)} did not come back as it was: ${sentenceOf(error)}.`;
-    problems.push({ code: 'mysql-account-refused', message });
+    problems.push({ code: notMadeAgain, message });
   };
   const missing: AccountFacts[] = [];
   for (const account of accounts) {

@@ -1,10 +1,14 @@
 import { sentenceOf } from '../../core/errors.ts';
+import { notComparedIn } from '../../core/expectations.ts';
+import { notMadeAgain } from '../../core/not-as-it-was.ts';
 import { type BytePath, comparePaths, showPath } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import type { Contents } from '../source.ts';
 import { parts } from './capture.ts';
 import { connect, type Session } from './connection.ts';
 import { packetTooSmall, restoreRefused } from './errors.ts';
+import { showName } from './names.ts';
+import { unquoted } from './rights.ts';
 import { statementsOf } from './statements.ts';
 import type { ServerAddress } from './url.ts';
 
@@ -61,8 +65,9 @@ async function* fitting(session: Session, stream: AsyncIterable<Uint8Array>, abo
  * back. What is there already stays: a restore that was killed is gone on with like this.
  */
 export async function loadDefinitions(address: ServerAddress, contents: Contents, run: Run): Promise<Problem[]> {
-  const later = new Set<string>([parts.routines, parts.views, parts.triggers, parts.events]);
+  const later = new Set<string>([parts.elsewhere, parts.routines, parts.views, parts.triggers, parts.events]);
   const files = (await filesOf(contents)).filter((path) => later.has(showPath(path)));
+  const unable = new Set(notComparedIn(contents.facts).map(({ table }) => table));
   const problems: Problem[] = [];
   for (const path of files) {
     await using session = await connect(address, { signal: run.signal });
@@ -76,7 +81,7 @@ export async function loadDefinitions(address: ServerAddress, contents: Contents
       else if (waiting.length === 0 && settings === '' && sql.startsWith('SET NAMES')) await session.run(sql);
       else settings = sql;
     }
-    problems.push(...(await makeAll(session, waiting)));
+    problems.push(...(await makeAll(session, waiting, unable)));
   }
   return problems;
 }
@@ -85,6 +90,7 @@ export async function loadDefinitions(address: ServerAddress, contents: Contents
 async function makeAll(
   session: Session,
   all: readonly { readonly settings: string; readonly create: string }[],
+  unable: ReadonlySet<string>,
 ): Promise<Problem[]> {
   let waiting = all;
   for (;;) {
@@ -99,7 +105,7 @@ async function makeAll(
       }
     }
     if (left.length === 0) return [];
-    if (left.length === waiting.length) return left.map(lost);
+    if (left.length === waiting.length) return left.map((one) => lost(one, unable));
     waiting = left;
   }
 }
@@ -109,11 +115,20 @@ function isThere(error: unknown): boolean {
   return [1050, 1304, 1359, 1537].includes((error as { errno?: number }).errno ?? 0);
 }
 
-function lost({ create, why }: { readonly create: string; readonly why: string }): Problem {
-  const [, kind = 'object', name = ''] =
-    /^CREATE\b.*?\b(VIEW|TRIGGER|EVENT|PROCEDURE|FUNCTION|PACKAGE BODY|PACKAGE)\s+(?:IF NOT EXISTS\s+)?((?:`(?:[^`]|``)+`\.?|[\w$]+)+)/is.exec(
-      create,
-    ) ?? [];
-  const message = `The server does not take ${kind.toLowerCase()} ${name}: ${why}. All else is back.`;
-  return { code: 'mysql-definition-refused', message };
+function lost(
+  { create, why }: { readonly create: string; readonly why: string },
+  unable: ReadonlySet<string>,
+): Problem {
+  const name = '(`(?:[^`]|``)+`|[\\w$]+)';
+  const [, kind = 'object', first = '', second = first] =
+    new RegExp(
+      `^CREATE\\b.*?\\b(TABLE|VIEW|TRIGGER|EVENT|PROCEDURE|FUNCTION|PACKAGE BODY|PACKAGE)\\s+${name}(?:\\.${name})?`,
+      'is',
+    ).exec(create) ?? [];
+  const what = `${kind.toLowerCase()} ${showName(unquoted(second))}`;
+  if (unable.has(what)) {
+    const message = `${what} asks what is not there, in the source already: it is kept in the backup and not made.`;
+    return { code: 'mysql-view-broken', message };
+  }
+  return { code: notMadeAgain, message: `${what} could not be made again: ${why}. Everything else is back.` };
 }

@@ -21,8 +21,9 @@ export async function measureMysql(address: ServerAddress, run: Run, recorded?: 
   const integrity = [await checkTables(session, objects, run)];
   if (recorded === undefined) return { actual, integrity };
   const facts = databaseFacts.parse(recorded.facts);
+  const left = new Set(facts.notCompared.map(({ table }) => table));
   const was = { definitions: facts.definitions, version: facts.serverVersion };
-  const definitions = compareDefinitions(was, { definitions: definitionsOf(objects), version });
+  const definitions = compareDefinitions(was, { definitions: definitionsOf(objects), version }, left);
   return {
     actual,
     integrity: [...integrity, definitions, await compareSurroundings(session, address, facts, objects)],

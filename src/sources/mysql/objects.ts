@@ -6,6 +6,10 @@ export interface Objects {
   readonly tables: readonly Table[];
   /** Sequences, with the value that comes next. */
   readonly sequences: readonly { readonly name: string; readonly create: string; readonly next: string }[];
+  /** Tables whose rows are kept by another server, or by other tables. */
+  readonly elsewhere: readonly Defined[];
+  /** Views that ask what is not there: they cannot be made again. */
+  readonly broken: readonly string[];
   /** What comes after the rows, in this order; views may want others that come later. */
   readonly routines: readonly Defined[];
   readonly views: readonly Defined[];
@@ -39,6 +43,9 @@ export interface Defined {
   readonly settings: string;
 }
 
+/** To read these is to read elsewhere, and to restore into them would be to write there. */
+const withoutRows = /^(MRG_MyISAM|FEDERATED|CONNECT|SPIDER|BLACKHOLE|S3|OQGRAPH|SPHINX)$/i;
+
 /** Rows of the present alone are in a table; `ROW START` and `ROW END` say since when and until when. */
 const periodOf = /^ROW (START|END)$/i;
 
@@ -50,12 +57,17 @@ export async function listObjects(session: Session, database: string): Promise<O
   const tables: Table[] = [];
   const sequences: { name: string; create: string; next: string }[] = [];
   const views: Defined[] = [];
+  const elsewhere: Defined[] = [];
   for (const row of found) {
     const name = row.n ?? '';
     if (row.t === 'VIEW' || row.t === 'SYSTEM VIEW') views.push(await viewOf(session, name));
     else if (row.t === 'SEQUENCE') sequences.push(await sequenceOf(session, name));
     else {
       const [shown] = await session.ask(`SHOW CREATE TABLE ${quoted(name)}`);
+      if (withoutRows.test(row.e ?? '')) {
+        elsewhere.push({ kind: 'table', name, create: shown?.['Create Table'] ?? '', settings: "SET sql_mode = ''" });
+        continue;
+      }
       const versioned = row.t === 'SYSTEM VERSIONED';
       const own = columns.get(name) ?? [];
       tables.push({
@@ -68,7 +80,8 @@ export async function listObjects(session: Session, database: string): Promise<O
     }
   }
   return {
-    ...{ tables, sequences, views: inOrder(views) },
+    ...{ tables, sequences, elsewhere, views: inOrder(views) },
+    broken: views.filter(({ name }) => !columns.has(name)).map(({ name }) => name),
     routines: await routinesOf(session, database),
     triggers: await triggersOf(session, database),
     events: await eventsOf(session, database),

@@ -78,8 +78,11 @@ function moveOf(name: string, from: string, to: string): string {
 }
 
 /** What has to go before tables can: all that is defined, or the triggers of some tables. */
-function definedOf({ views, routines, triggers, events }: Objects, tables?: ReadonlySet<string>): readonly Defined[] {
-  if (tables === undefined) return [...triggers, ...events, ...views, ...routines];
+function definedOf(
+  { elsewhere, views, routines, triggers, events }: Objects,
+  tables?: ReadonlySet<string>,
+): readonly Defined[] {
+  if (tables === undefined) return [...triggers, ...events, ...views, ...routines, ...elsewhere];
   return triggers.filter(({ of }) => of !== undefined && tables.has(of));
 }
 
@@ -88,7 +91,7 @@ function dropOf({ kind, name }: Defined): string {
 }
 
 async function makeAgain(session: Session, defined: readonly Defined[]): Promise<void> {
-  const order = ['package', 'function', 'procedure', 'package body', 'view', 'trigger', 'event'];
+  const order = ['table', 'package', 'function', 'procedure', 'package body', 'view', 'trigger', 'event'];
   const inOrder = [...defined].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
   for (const { settings, create } of inOrder) {
     await session.run(settings);

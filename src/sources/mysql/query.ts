@@ -30,5 +30,7 @@ export async function* queryMysql(copy: AskedCopy, query: string, options: Query
     signal.throwIfAborted();
     if (isLate) throw queryTooSlow({ dataset: copy.dataset, timeoutMs }, { cause: error });
     throw error;
+  } finally {
+    await rows.return?.();
   }
 }

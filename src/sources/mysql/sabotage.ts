@@ -181,8 +181,8 @@ async function makeTable({ whole, broken }: Place, table: Table): Promise<void> 
 }
 
 /** In an order in which each finds what it wants. */
-function definedIn({ routines, views, triggers, events }: Objects): Defined[] {
-  return [...routines, ...views, ...triggers, ...events];
+function definedIn({ elsewhere, routines, views, triggers, events }: Objects): Defined[] {
+  return [...elsewhere, ...routines, ...views, ...triggers, ...events];
 }
 
 async function makeEach(session: Session, defined: readonly Defined[]): Promise<void> {

@@ -15,13 +15,17 @@ export function freeDelimiter(texts: readonly string[]): string {
   }
 }
 
-/** `age -d … | zstd -d | mariadb DATABASE`, one file after another in the order of their names. */
+/**
+ * `age -d … | zstd -d | mariadb DATABASE`, one file after another in the order of their names. What was in a table is right, whatever
+ * keys, checks and formats would say of it today.
+ */
 export function headOf(delimiter: string): Head {
   return {
     delimiter,
     text: `-- Made by Lifeboat. One after another, in the order of their names: mariadb DATABASE < FILE
 DELIMITER ${delimiter}
 SET NAMES utf8mb4, time_zone = '+00:00', foreign_key_checks = 0, unique_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO'${delimiter}
+SET check_constraint_checks = 0, innodb_strict_mode = 0${delimiter}
 `,
   };
 }

@@ -119,6 +119,12 @@ export function isLocal({ host }: ServerAddress): boolean {
   return host === undefined || isLocalHost(host);
 }
 
+/** What stays on this machine is only encrypted where the URL demands it. */
+export function wantsTls(address: ServerAddress): boolean {
+  const { mode } = address.tls;
+  return mode !== 'disabled' && (mode !== 'preferred' || !isLocal(address));
+}
+
 /** Whether the session shows who answers: a certificate authority is named, or the mode demands one. */
 export function verifiesServer({ tls }: ServerAddress): boolean {
   return tls.mode.startsWith('verify') || (tls.mode === 'required' && tls.ca !== undefined);
