@@ -51,6 +51,7 @@ test('a MariaDB database is found, backed up, restored, drilled, asked, sabotage
     orders: { type: sql, dataset: app-db, query: "select count(*) from orders", expect: ">= 3" }
     bytes: { type: sql, dataset: app-db, query: "select photo from product where id = 1", expect: "= 00ff10" }
     fresh: { type: freshness, dataset: app-db, query: "select unix_timestamp(max(placed)) from orders", within: 5000 days }
+    at the door: { type: command, run: "printf 'insert into setting values (1, 2); select concat(current_user(), count(*)) from orders' | mariadb -h 127.0.0.1 -P 3306 -u sh_op shop | grep sh_op@localhost3" }
     nothing is written: { type: sql, dataset: app-db, query: "select half(4)", expect: "= 2" }
 `,
   );
@@ -75,6 +76,7 @@ test('a MariaDB database is found, backed up, restored, drilled, asked, sabotage
       ['orders', 'pass'],
       ['bytes', 'pass'],
       ['fresh', 'pass'],
+      ['at the door', 'pass'],
       ['app-db/definitions', 'pass'],
       ['app-db/roles and settings', 'pass'],
       ['app-db/integrity', 'pass'],
