@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import fc from '../../../test/support/fast-check.ts';
 import { freeDelimiter, headOf, statementsOf } from './statements.ts';
 
 test('statements come back one by one, wherever their bytes were cut, whatever they hold', async () => {
