@@ -75,16 +75,24 @@ test('my6: a definition that changes while it is read waits where the role may h
   await server.query(`CREATE DATABASE moving; CREATE TABLE moving.a (x int); CREATE TABLE moving.b (x int);
     CREATE USER reader@localhost; GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON moving.* TO reader@localhost; GRANT SELECT ON mysql.proc TO reader@localhost`);
   const source = mysqlSource({ url: server.urlOf('moving', 'reader') });
-  await using capture = await source.capture(newRun());
-  const entries = capture.entries[Symbol.asyncIterator]();
-  await entries.next();
-  await server.query('ALTER TABLE moving.b ADD COLUMN y int, ALGORITHM=INSTANT');
-  await expect(contentsOf({ ...capture, entries: { [Symbol.asyncIterator]: () => entries } })).rejects.toMatchObject({
-    code: 'mysql-changed-meanwhile',
-  });
+  for (const change of [
+    'ALTER TABLE moving.b ADD COLUMN y int, ALGORITHM=INSTANT',
+    'ALTER TABLE moving.b DROP COLUMN y, ALGORITHM=INSTANT',
+    'ALTER TABLE moving.b ENGINE=InnoDB, ADD KEY (x)',
+    'TRUNCATE TABLE moving.b',
+    'DROP TABLE moving.b; CREATE TABLE moving.b (x int)',
+    'RENAME TABLE moving.b TO moving.c',
+  ]) {
+    await using capture = await source.capture(newRun());
+    const entries = capture.entries[Symbol.asyncIterator]();
+    await entries.next();
+    await server.query(change);
+    const rest = contentsOf({ ...capture, entries: { [Symbol.asyncIterator]: () => entries } });
+    await expect(rest, change).rejects.toMatchObject({ code: 'mysql-changed-meanwhile' });
+  }
 
   const held = await mysqlSource({ url: server.urlOf('moving') }).capture(newRun());
-  const altered = server.query('ALTER TABLE moving.b ADD COLUMN z int, ALGORITHM=INSTANT');
+  const altered = server.query('ALTER TABLE moving.c ADD COLUMN z int, ALGORITHM=INSTANT');
   const contents = await contentsOf(held);
   await altered;
   expect(contents.captured.problems).toEqual([]);

@@ -191,8 +191,18 @@ export async function* tableText(
   if (table.versioned) yield Buffer.from(`SET system_versioning_insert_history = 1${head.delimiter}\n`);
   yield Buffer.from(`${table.create}${head.delimiter}\n`);
   const { expectation, inserts } = readTable(session, table, head.delimiter);
-  yield* inserts;
-  counted.push(await expectation());
+  try {
+    yield* inserts;
+    counted.push(await expectation());
+  } catch (error) {
+    if (!isOfAnother(error)) throw error;
+    throw changedMeanwhile({ database: 'the database', what: `table ${showName(table.name)}` }, { cause: error });
+  }
+}
+
+/** The table is another than the snapshot's, or gone: its definition has changed, it does not exist, it has no such column (my6). */
+function isOfAnother(error: unknown): boolean {
+  return [1412, 1146, 1054].includes(numberOf(error) ?? 0);
 }
 
 /** A table's rows as statements, and then what a restore has to bring back of them: counted and summed in the same snapshot. */

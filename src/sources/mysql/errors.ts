@@ -75,7 +75,7 @@ export const changedMeanwhile = defineError({
   about: 'backup',
   exit: 2,
   say: (fact: { database: string; what: string }) =>
-    `Somebody changed the definition of ${fact.what} while ${fact.database} was read. Nothing was stored.`,
+    `Somebody changed ${fact.what} while ${fact.database} was read. Nothing was stored.`,
   hint: () =>
     'Back up again when the migration is through, or give the role RELOAD: the backup then holds such changes back.',
 });
