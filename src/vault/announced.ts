@@ -5,7 +5,7 @@ import { withinBounds } from './ahead.ts';
 import { decodeAnnouncement } from './format/announcement.ts';
 import { announcementDamaged } from './format/errors.ts';
 import { writerId } from './format/signing.ts';
-import { listHeld } from './hold/listing.ts';
+import { listUnder } from './hold/listing.ts';
 import { isKnownKey, type Trust } from './trust.ts';
 import type { Suspect } from './vault.ts';
 
@@ -42,12 +42,13 @@ export async function announcedAt(
   const cut: string[] = [];
   for (const folder of foldersOf(trust)) {
     let names = 0;
-    for await (const [, trace] of listHeld(destination, ['announcement'], { under: folder })) {
+    for await (const [parsed, trace] of listUnder(destination, folder)) {
+      // Of all names: whoever can write there can put any number that are none of ours.
       if (++names > mostForWriters && !deletes) {
         cut.push(folder);
         break;
       }
-      traces.push(trace);
+      if (parsed?.type === 'announcement') traces.push(trace);
     }
   }
   const found: Announced[] = [];

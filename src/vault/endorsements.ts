@@ -1,9 +1,9 @@
 import { sentenceOf } from '../core/errors.ts';
 import type { Destination } from '../destinations/destination.ts';
-import { firstSound, type Trace, tracesUnder } from '../destinations/first-version.ts';
+import { firstSound, type Trace } from '../destinations/first-version.ts';
 import { decodeEndorsement, type EndorsedWriter, type Endorsement, maxEndorsementBytes } from './format/endorsement.ts';
-import { parseKey } from './format/keys.ts';
 import { writerId } from './format/signing.ts';
+import { listUnder } from './hold/listing.ts';
 
 /** Whoever can write to the store may fill a folder: so many names are looked at, and so many of the newest read. */
 const mostNames = 10_000;
@@ -38,9 +38,9 @@ export async function newestEndorsement(
 async function newestTraces(destination: Destination, prefix: string): Promise<Trace[]> {
   const traces: Trace[] = [];
   let names = 0;
-  for await (const trace of tracesUnder(destination, prefix)) {
+  for await (const [parsed, trace] of listUnder(destination, prefix)) {
     if (++names > mostNames) break;
-    if (parseKey(trace.key)?.type === 'endorsement' && trace.sizeBytes <= maxEndorsementBytes) traces.push(trace);
+    if (parsed?.type === 'endorsement' && trace.sizeBytes <= maxEndorsementBytes) traces.push(trace);
   }
   return traces.sort((a, b) => (a.key < b.key ? 1 : -1)).slice(0, mostRead);
 }

@@ -2,7 +2,7 @@ import { systemClock } from '../core/clock.ts';
 import { LifeboatError, sentenceOf } from '../core/errors.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { objectDamaged, objectMissing } from '../destinations/errors.ts';
-import { firstSound, traceOf, tracesUnder } from '../destinations/first-version.ts';
+import { firstSound, traceOf } from '../destinations/first-version.ts';
 import { noDestination, vaultMissing, vaultsDiffer } from './errors.ts';
 import { formatNewer, vaultFileDamaged } from './format/errors.ts';
 import { createIds } from './format/ids.ts';
@@ -10,6 +10,7 @@ import { VAULT_KEY } from './format/keys.ts';
 import { decodeRecord, parseRecordKey } from './format/record.ts';
 import { decodeVaultFile } from './format/vault-file.ts';
 import { type Damage, damageOf, spoiledDamage } from './hold/fetch-sound.ts';
+import { listHeld } from './hold/listing.ts';
 import { needsReader } from './hold/needs.ts';
 import { foundOf } from './of-system.ts';
 import { recordReader } from './read/records.ts';
@@ -165,8 +166,7 @@ async function askRecords(claims: readonly Claim[], onDamage: (damage: Damage) =
 
 /** The vault of the first record that can be read. */
 async function vaultOfRecords(destination: Destination): Promise<string | undefined> {
-  for await (const trace of tracesUnder(destination, 'snapshots/')) {
-    if (parseRecordKey(trace.key) === undefined) continue;
+  for await (const [, trace] of listHeld(destination, ['snapshot'])) {
     try {
       return (await firstSound(destination, trace, decodeRecord)).value.vault;
     } catch {

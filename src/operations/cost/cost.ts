@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { locationOf } from '../../config/locations.ts';
 import type { DestinationConfig } from '../../config/system.ts';
 import { bucketProvider, serverProvider } from '../../core/providers.ts';
@@ -52,12 +53,17 @@ export async function costOf(
   const { kept } = planFor(system.config, { points, suspect }, { ledger });
   const nowMs = system.clock.now();
   const answering = new Set(vault.destinations.map(({ name }) => name));
-  const destinations = Object.entries(system.config.destinations)
-    .filter(([name]) => answering.has(name))
-    .map(([name, config]) => {
-      const held = points.filter((point) => point.destinations.includes(name));
-      return destinationCost(name, config, { held, kept, nowMs, className });
-    });
+  const destinations: DestinationCost[] = [];
+  // Of a million packs each sum takes part of a second: a signal is heard between them.
+  const turn = async () => {
+    await nextTurn();
+    system.signal?.throwIfAborted();
+  };
+  for (const [name, config] of Object.entries(system.config.destinations)) {
+    if (!answering.has(name)) continue;
+    const held = points.filter((point) => point.destinations.includes(name));
+    destinations.push(await destinationCost(name, config, { held, kept, nowMs, className, turn }));
+  }
   const sum = (of: (one: DestinationCost) => Monthly | null) =>
     destinations.reduce((total, one) => total + (of(one)?.total ?? 0), 0);
   return {
@@ -74,31 +80,37 @@ interface HeldPoints {
   readonly kept: ReadonlySet<string>;
   readonly nowMs: number;
   readonly className: string | undefined;
+  readonly turn: () => Promise<void>;
 }
 
-function destinationCost(
+async function destinationCost(
   destination: string,
   config: DestinationConfig,
-  { held, kept, nowMs, className }: HeldPoints,
-): DestinationCost {
+  { held, kept, nowMs, className, turn }: HeldPoints,
+): Promise<DestinationCost> {
   const provider = providerOf(config);
   const used = (config.type === 's3' && config.storageClass) || 'STANDARD';
   const prices = priceList(config, provider, used);
   const other = className === undefined ? undefined : priceList(config, provider, className);
   const staying = held.filter(({ key }) => kept.has(key));
-  const monthly = (points: ReadonlyArray<WithNeeds<RestorePoint>>, list: PriceList | undefined) =>
-    list === undefined ? null : monthlyCost(points, list, nowMs);
+  const summed = async <Sum>(sum: () => Sum): Promise<Sum> => {
+    await turn();
+    return sum();
+  };
+  const amount = (points: ReadonlyArray<WithNeeds<RestorePoint>>) => summed(() => amountOf(countedTogether(points)));
+  const monthly = async (points: ReadonlyArray<WithNeeds<RestorePoint>>, list: PriceList | undefined) =>
+    list === undefined ? null : await summed(() => monthlyCost(points, list, nowMs));
   return {
     destination,
     location: locationOf(config),
     provider: provider ?? null,
     storageClass: used,
-    ...amountOf(countedTogether(held)),
-    datasets: datasetSizes(held),
-    monthly: monthly(held, prices),
-    afterPrune: { ...amountOf(countedTogether(staying)), monthly: monthly(staying, prices) },
-    otherwise: className === undefined ? null : { storageClass: className, monthly: monthly(held, other) },
-    restore: restoreCost(newestOfEach(held), used, prices),
+    ...(await amount(held)),
+    datasets: await summed(() => datasetSizes(held)),
+    monthly: await monthly(held, prices),
+    afterPrune: { ...(await amount(staying)), monthly: await monthly(staying, prices) },
+    otherwise: className === undefined ? null : { storageClass: className, monthly: await monthly(held, other) },
+    restore: await summed(() => restoreCost(newestOfEach(held), used, prices)),
   };
 }
 

@@ -27,15 +27,19 @@ const smallObjectsPerPoint = 3;
 
 /** What keeping `points` costs a month, and adding to them as in the 30 days before `nowMs`. */
 export function monthlyCost(points: ReadonlyArray<WithNeeds<RestorePoint>>, prices: PriceList, nowMs: number): Monthly {
-  let storage = 0;
-  for (const object of countedTogether(points)) storage += storageOf(object, prices);
   const isNew = ({ record }: RestorePoint) => Date.parse(record.time) > nowMs - monthMs;
   const before = createIdSet(points[0]?.needs.packs.ids ?? createIds());
-  for (const { number } of countedTogether(points.filter((point) => !isNew(point)))) before.addNumber(number);
+  let storage = 0;
+  for (const object of countedTogether(points.filter((point) => !isNew(point)))) {
+    before.addNumber(object.number);
+    storage += storageOf(object, prices);
+  }
   const fresh = points.filter(isNew);
   let requests = (fresh.length * smallObjectsPerPoint * prices.rest.requests) / 1000;
-  for (const { number, named } of countedTogether(fresh)) {
-    if (!before.hasNumber(number)) requests += (named === undefined ? prices.packs : prices.rest).requests / 1000;
+  for (const object of countedTogether(fresh)) {
+    if (before.hasNumber(object.number)) continue;
+    storage += storageOf(object, prices);
+    requests += (object.named === undefined ? prices.packs : prices.rest).requests / 1000;
   }
   return { storage, requests, total: storage + requests };
 }

@@ -22,11 +22,21 @@ export async function* listHeld<Of extends Type>(
 ): AsyncGenerator<readonly [Parsed<Of>, Trace]> {
   const isWanted = (parsed: ParsedKey | undefined): parsed is Parsed<Of> => types.some((type) => parsed?.type === type);
   for (const folder of under === undefined ? new Set(types.map((type) => folders[type])) : [under]) {
-    for await (const trace of tracesUnder(destination, folder)) {
-      signal?.throwIfAborted();
-      const parsed = parseKey(trace.key);
+    for await (const [parsed, trace] of listUnder(destination, folder, signal)) {
       if (isWanted(parsed)) yield [parsed, trace];
     }
+  }
+}
+
+/** All that lies below a folder, also what is no object of a vault: for who looks at so many names and no more, or tells what stands there. */
+export async function* listUnder(
+  destination: Destination,
+  folder: string,
+  signal?: AbortSignal,
+): AsyncGenerator<readonly [ParsedKey | undefined, Trace]> {
+  for await (const trace of tracesUnder(destination, folder)) {
+    signal?.throwIfAborted();
+    yield [parseKey(trace.key), trace];
   }
 }
 

@@ -1,12 +1,14 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Destination } from '../../destinations/destination.ts';
 import { objectDamaged, objectMissing } from '../../destinations/errors.ts';
-import { firstSound, standsInstead, type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import { firstSound, standsInstead, type Trace } from '../../destinations/first-version.ts';
 import { formatNewer } from '../format/errors.ts';
-import { decodeRecordAt, parseRecordKey, recordHash } from '../format/record.ts';
+import { folders } from '../format/keys.ts';
+import { decodeRecordAt, recordHash } from '../format/record.ts';
 import { readEnvelope } from '../format/signed-json.ts';
 import { sha256Hex } from '../hash.ts';
 import { type Damage, damageOf, spoiledDamage } from '../hold/fetch-sound.ts';
+import { listUnder } from '../hold/listing.ts';
 import { type FoundRecord, isKnownKey, isKnownWriter, type StoreClock, type Trust } from '../trust.ts';
 import type { Suspect } from '../vault.ts';
 
@@ -60,9 +62,8 @@ export function recordReader(
     const copies = new Map<string, Copy[]>();
     for (const destination of destinations) {
       try {
-        for await (const trace of tracesUnder(destination, 'snapshots/')) {
-          signal?.throwIfAborted();
-          if (parseRecordKey(trace.key) === undefined) {
+        for await (const [parsed, trace] of listUnder(destination, folders.snapshot, signal)) {
+          if (parsed?.type !== 'snapshot') {
             if (trace.instead !== undefined) {
               const error = standsInstead(destination, trace.key, trace.instead);
               onDamage(damageOf(destination.name, trace.key, error));
@@ -73,7 +74,7 @@ export function recordReader(
         }
       } catch (error) {
         signal?.throwIfAborted();
-        onDamage(damageOf(destination.name, 'snapshots/', error));
+        onDamage(damageOf(destination.name, folders.snapshot, error));
       }
     }
     return copies;
