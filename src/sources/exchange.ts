@@ -35,7 +35,7 @@ export const workPrefix = '.lifeboat-restoring-';
 export interface WorkFolder extends AsyncDisposable {
   /** Where to extract to: the way through a descriptor, for this process and its children, until it is disposed of. */
   readonly fresh: BytePath;
-  /** Makes all moves, in this order, or when it throws none. @returns what was replaced and cannot be removed */
+  /** Makes all moves, in this order, or when it throws none. @returns what was replaced, now or by an earlier restore, and cannot be removed */
   exchange(moves: readonly Move[]): Promise<Problem[]>;
 }
 
@@ -80,7 +80,7 @@ interface OpenWork extends Disposable {
  * @throws `restore-running`, `restore-interrupted`, `restore-work-folder-foreign`, `target-forbidden`
  */
 export async function openWorkFolder(folder: BytePath, name: BytePath): Promise<WorkFolder> {
-  await healInterrupted(folder, name);
+  const stay = await healInterrupted(folder, name);
   using stack = new DisposableStack();
   const parent = stack.use(holdFolder(folder));
   const tag = ourTag();
@@ -127,14 +127,16 @@ export async function openWorkFolder(folder: BytePath, name: BytePath): Promise<
       for (const to of new Set(recorded.map((move) => parentBelow(move.to)))) await syncFolder(open.outside.folder(to));
       const stayed = await remove(open, parent);
       removed = true;
-      if (stayed === undefined) return [];
+      if (stayed === undefined) return stay;
       // Nobody works there any more: the next restore tries again to remove it, also one of this process.
-      const aside = `${workNameOf(name)}.left-${tag}`;
+      const beside = new Set(await fs.readdir(onDisk(parent.path), 'latin1'));
+      let aside = `${workNameOf(name)}.left-${tag}`;
+      for (let more = 2; beside.has(aside); more++) aside = `${workNameOf(name)}.left-${tag}-${more}`;
       const now = await fs.rename(onDisk(`${parent.path}/${own}`), onDisk(`${parent.path}/${aside}`)).then(
         () => aside,
         () => own,
       );
-      return [oldStays(`${parentOf(open.path)}/${now}`, stayed)];
+      return [...stay, oldStays(`${parentOf(open.path)}/${now}`, stayed)];
     },
     async [Symbol.asyncDispose]() {
       try {
@@ -147,11 +149,12 @@ export async function openWorkFolder(folder: BytePath, name: BytePath): Promise<
 }
 
 /**
- * Puts right what earlier restores of `name` left in `folder`.
+ * Puts right what earlier restores of `name` left in `folder`. @returns what they replaced and still cannot be removed
  * @throws `restore-running`, `restore-interrupted`, `restore-work-folder-foreign`
  */
-export async function healInterrupted(folder: BytePath, name: BytePath): Promise<void> {
-  if (!(await exists(folder))) return;
+export async function healInterrupted(folder: BytePath, name: BytePath): Promise<Problem[]> {
+  const stay: Problem[] = [];
+  if (!(await exists(folder))) return stay;
   using parent = holdFolder(folder);
   for (const { found, owner } of await workFoldersOf(parent, name)) {
     using open = openOwn(parent, folder, found);
@@ -159,8 +162,10 @@ export async function healInterrupted(folder: BytePath, name: BytePath): Promise
     if (pid !== undefined) throw restoreRunning({ target: showPath(`${folder}/${name}`), pid });
     const journal = await readJournal(open);
     if (journal !== undefined) await rollBack(open, journal);
-    await remove(open, parent);
+    const stayed = await remove(open, parent);
+    if (stayed !== undefined) stay.push(oldStays(open.path, stayed));
   }
+  return stay;
 }
 
 /** Where an interrupted restore of `path` keeps what was there, or undefined. */
@@ -338,7 +343,9 @@ async function remove(open: OpenWork, parent: HeldFolder): ReturnType<typeof rem
 
 function oldStays(work: BytePath, { path, code }: { readonly path: BytePath; readonly code: string }): Problem {
   const place = showPath(`${work}/${path}`);
-  const flags = code === 'EPERM' ? ` Its flags may forbid it: chattr -i -a '${place}', then` : ' Mend that, then';
+  // Those of a folder forbid what is in it to go.
+  const flags =
+    code === 'EPERM' ? ` Flags may forbid it: chattr -R -i -a '${showPath(work)}', then` : ' Mend that, then';
   const message = `The restore is done, but of what was there before ${place} cannot be removed (${code}).${flags} remove ${showPath(work)}.`;
   return { code: 'old-not-removed', message };
 }

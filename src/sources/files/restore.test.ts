@@ -324,9 +324,9 @@ test.runIf(isRoot)(
       // A file system without flags.
       return;
     }
-    onTestFinished(() => void execFileSync('chattr', ['-R', '-i', place], { stdio: 'ignore' }));
+    onTestFinished(() => void execFileSync('chattr', ['-R', '-i', '-a', place], { stdio: 'ignore' }));
     const { problems } = await source.restore(contents, { ...everything, force: true }, newRun());
-    expect(problems).toMatchObject([{ code: 'old-not-removed', message: expect.stringContaining('chattr -i -a') }]);
+    expect(problems).toMatchObject([{ code: 'old-not-removed', message: expect.stringContaining('chattr -R -i -a') }]);
     expect(problems[0]!.message).toContain('a/b/one');
     expect(describeTree(path)).toEqual(before);
     // All else of it is gone.
@@ -334,7 +334,16 @@ test.runIf(isRoot)(
       ['uploads/a/two'],
     );
     const again = await source.restore(contents, { ...everything, force: true }, newRun());
-    expect(again.problems).toEqual([]);
+    expect(again.problems, 'as long as it is there').toEqual(problems);
     expect(describeTree(path)).toEqual(before);
+    // In a folder that only grows nothing may be removed, which no flag of what is in it says.
+    chattr('+a', join(path, 'a'));
+    const grown = await source.restore(contents, { ...everything, force: true }, newRun());
+    expect(grown.problems).toHaveLength(2);
+    for (const { message } of grown.problems)
+      execFileSync('/bin/sh', ['-c', /chattr -R -i -a '[^']*'/.exec(message)![0]], { stdio: 'ignore' });
+    const last = await source.restore(contents, { ...everything, force: true }, newRun());
+    expect(last.problems).toEqual([]);
+    expect(fs.readdirSync(place)).toEqual(['uploads']);
   },
 );
