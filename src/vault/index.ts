@@ -1,4 +1,5 @@
 /** What a vault holds, and whose word counts in it. */
+export { announcedAt } from './announced.ts';
 export { clockDisputes } from './clocks.ts';
 export { newestEndorsement } from './endorsements.ts';
 export {

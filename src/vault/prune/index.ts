@@ -1,5 +1,4 @@
 /** What would go, what goes, and what stops it. */
-export { announcedAt } from '../announced.ts';
 export { gapsIn, type Marks, type PruneFacts, type SweepPlan } from './decide.ts';
 export { removeDeadIndexes } from './indexes.ts';
 export { type LockedNow, lockedNow } from './locked.ts';
