@@ -88,6 +88,7 @@ export async function setStage(folder: string, options: StageOptions = {}): Prom
     [
       'version: 1',
       'system: stage',
+      'accepted: { code-not-backed-up: it is in the tests }',
       `vault: { recipients: [${recipient}] }`,
       'destinations: { local: { type: local, path: ./backups } }',
       'datasets:',
