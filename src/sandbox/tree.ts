@@ -204,13 +204,17 @@ sub watch {
   my $told = syscall($FAN_INIT, 0x3, 0x88800);
   return if $told < 0;
   my @watched = grep { my $at = "$R$_"; syscall($FAN_MARK, $told, 0x101, 0x1, -100, $at) == 0 } @trees;
-  open(my $out, '>>', $file) or return;
-  my $maker = $$;
-  my $child = @watched ? fork() : undef;
-  if (!defined $child || $child) { POSIX::close($told); return }
   # Whoever dies as nobody may not signal us (PR_SET_PDEATHSIG): it is looked at (pidfd_open(2)).
-  my $cell = syscall(434, $maker, 0);
-  exit 0 if $cell < 0 || getppid() != $maker;
+  my $cell = syscall(434, $$ + 0, 0);
+  my $child = @watched && $cell >= 0 && open(my $out, '>>', $file) ? fork() : undef;
+  if (!defined $child || $child) {
+    waitpid($child, 0) if $child;
+    POSIX::close($_) for grep { $_ >= 0 } $told, $cell;
+    return;
+  }
+  # No child of the one that becomes the cell: limits are watched over its only one.
+  my $watcher = fork();
+  POSIX::_exit(0) if !defined $watcher || $watcher;
   open(STDIN, '<', '/dev/null'); open(STDOUT, '>', '/dev/null'); open(STDERR, '>', '/dev/null');
   my ($ready, %seen) = ('');
   vec($ready, $_, 1) = 1 for $told, $cell;
