@@ -109,28 +109,18 @@ function saidByWordPress(text: string): Said {
 
 /** `$wgDBname = "wiki";` */
 function saidByMediaWiki(text: string): Said {
-  const of = (name: string) => valueAfter(text, `^\\s*\\$wgDB${name}\\s*=`);
-  const said = {
-    adapter: of('type'),
-    user: of('user'),
-    password: of('password'),
-    database: of('name'),
-    port: of('port'),
-  };
-  return { ...present(said), ...hostOf(of('server')) };
+  return saidByName((name) => valueAfter(text, `^\\s*\\$wgDB${name}\\s*=`), 'server');
 }
 
 /** `'dbname' => 'nextcloud',` */
 function saidByNextcloud(text: string): Said {
-  const of = (name: string) => valueAfter(text, `['"]db${name}['"]\\s*=>`);
-  const said = {
-    adapter: of('type'),
-    user: of('user'),
-    password: of('password'),
-    database: of('name'),
-    port: of('port'),
-  };
-  return { ...present(said), ...hostOf(of('host')) };
+  return saidByName((name) => valueAfter(text, `['"]db${name}['"]\\s*=>`), 'host');
+}
+
+/** Of settings that call its parts type, name, user, password and port. */
+function saidByName(of: (name: string) => string | undefined, server: string): Said {
+  const [adapter, database, user, password, port] = ['type', 'name', 'user', 'password', 'port'].map(of);
+  return { ...present({ adapter, database, user, password, port }), ...hostOf(of(server)) };
 }
 
 /** `'NAME': os.environ['DB_NAME']`, of the first database that a Django project names. */

@@ -7,8 +7,6 @@ import * as shapes from './shapes.ts';
 const { object, list, names } = shapes;
 
 const point = z.string().exactOptional();
-/** It stands in the vault in clear. */
-const reason = z.string().trim().min(1).max(500);
 
 const loss: z.ZodType<Loss> = object({
   what: z.string().describe("a table, 'files', 'rows', 'entries' or 'bytes'"),
@@ -31,7 +29,7 @@ export const acceptJob = defineJob({
   name: 'accept',
   request: object({
     dataset: z.string(),
-    reason: reason.describe('why it is right; stands in the vault in clear'),
+    reason: shapes.openReason,
     point: point.describe('the restore point that was looked at; the newest when absent'),
     untilMs: shapes.momentMs.exactOptional().describe('when this ends; when it is withdrawn, when absent'),
   }),

@@ -5,7 +5,7 @@ import { readAuditLog } from '../operations/audit/audit-log.ts';
 import { verifyStoredLedger } from '../operations/audit/verify-stored.ts';
 import { ledgerKinds } from '../operations/note-in-ledger.ts';
 import { publicKeyIn } from '../vault/writer/index.ts';
-import { answerOf, defineJob } from './job.ts';
+import { defineJob, okOrNo } from './job.ts';
 import * as shapes from './shapes.ts';
 
 const { object, list, names, count } = shapes;
@@ -58,7 +58,7 @@ export const auditJob = defineJob({
     const { destinations, trust } = vault;
     const log = await readAuditLog({ destinations, stateDir, trust, most: newestEntries, identities, ...request });
     const here = publicKeyIn(inState(stateDir, 'writerKeys'), vault.id) ?? null;
-    return { document: { ...log, here }, answer: answerOf(log.troubles.length === 0) };
+    return { document: { ...log, here }, answer: okOrNo(log.troubles.length === 0) };
   },
 });
 
@@ -90,6 +90,6 @@ export const auditVerifyJob = defineJob({
   document: verified,
   async run({ system, run }, { writers }) {
     const verified = await verifyStoredLedger(system, writers, shapes.damageTo(run));
-    return { document: verified, answer: answerOf(verified.ok) };
+    return { document: verified, answer: okOrNo(verified.ok) };
   },
 });

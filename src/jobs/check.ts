@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { checkSystem } from '../operations/check.ts';
 import type { Checked } from '../operations/probe/checked.ts';
-import { answerOf, defineJob } from './job.ts';
+import { defineJob, okOrNo } from './job.ts';
 import * as shapes from './shapes.ts';
 
 const { object, list } = shapes;
@@ -27,6 +27,6 @@ export const checkJob = defineJob({
   async run({ system, identities, run }) {
     const checks = await checkSystem(system, identities, run);
     const good = checks.every((one) => one.result !== 'bad');
-    return { document: { good, checks, requests: system.requests() }, answer: answerOf(good) };
+    return { document: { good, checks, requests: system.requests() }, answer: okOrNo(good) };
   },
 });

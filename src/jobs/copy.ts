@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { copyVault } from '../operations/copy/copy.ts';
-import { answerOf, defineJob } from './job.ts';
+import { defineJob, okOrNo } from './job.ts';
 import * as shapes from './shapes.ts';
 
 const { object, list, names, count } = shapes;
@@ -48,6 +48,6 @@ export const copyJob = defineJob({
       })),
       read,
     };
-    return { document, answer: answerOf(filled.every(({ behind }) => behind === undefined)) };
+    return { document, answer: okOrNo(filled.every(({ behind }) => behind === undefined)) };
   },
 });

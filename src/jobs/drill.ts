@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { RecoveryPlan } from '../core/plan.ts';
 import type { DrillOutcome } from '../operations/drill/parts.ts';
 import { runDrill } from '../operations/drill/run-drill.ts';
-import { answerOf, defineJob } from './job.ts';
+import { defineJob, okOrNo } from './job.ts';
 import * as shapes from './shapes.ts';
 
 const { object, list, names, count } = shapes;
@@ -111,6 +111,6 @@ export const drillJob = defineJob({
   async run({ system, identities, identityFiles, run }, request) {
     const outcome = await runDrill(system, { ...request, identities, identityFiles }, run);
     const proved = outcome.verdict === 'proved' && outcome.objectivesMet && outcome.evidence !== null;
-    return { document: outcome, answer: outcome.verdict === 'inconclusive' ? 'failed' : answerOf(proved) };
+    return { document: outcome, answer: outcome.verdict === 'inconclusive' ? 'failed' : okOrNo(proved) };
   },
 });

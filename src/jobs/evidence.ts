@@ -3,7 +3,7 @@ import type { DrillDetails } from '../core/evidence.ts';
 import { type EvidenceList, listEvidence, type ShownEvidence, showEvidence } from '../operations/drill/evidence.ts';
 import { hearingOf } from '../operations/hearing.ts';
 import { storedEntry } from './audit.ts';
-import { answerOf, defineJob } from './job.ts';
+import { defineJob, okOrNo } from './job.ts';
 import * as shapes from './shapes.ts';
 
 const { object, list, names, count, time } = shapes;
@@ -39,7 +39,7 @@ export const evidenceListJob = defineJob({
   async run({ system, run }) {
     const vault = await shapes.readableVault(system, run);
     const found = await listEvidence(vault.destinations, await hearingOf(system, vault), system.config.stateDir);
-    return { document: found, answer: answerOf(found.troubles.length === 0) };
+    return { document: found, answer: okOrNo(found.troubles.length === 0) };
   },
 });
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Collected, collectGarbage } from '../sandbox/remove.ts';
-import { answerOf, defineJob } from './job.ts';
+import { defineJob, okOrNo } from './job.ts';
 import * as shapes from './shapes.ts';
 
 const { object, list, names } = shapes;
@@ -18,6 +18,6 @@ export const gcJob = defineJob({
   document,
   async run({ system }, request) {
     const collected = await collectGarbage(system.config.stateDir, request);
-    return { document: collected, answer: answerOf(collected.left.length === 0) };
+    return { document: collected, answer: okOrNo(collected.left.length === 0) };
   },
 });

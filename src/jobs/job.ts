@@ -41,6 +41,6 @@ export function defineJob<Request, Document>(job: Job<Request, Document>): Job<R
   return job;
 }
 
-export function answerOf(isRight: boolean): 'ok' | 'no' {
+export function okOrNo(isRight: boolean): 'ok' | 'no' {
   return isRight ? 'ok' : 'no';
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { keep } from '../operations/keep.ts';
 import { isKept, type KeepOutcome } from '../operations/keep-all.ts';
-import { answerOf, defineJob } from './job.ts';
+import { defineJob, okOrNo } from './job.ts';
 import * as shapes from './shapes.ts';
 
 const { object, list, count } = shapes;
@@ -36,7 +36,7 @@ export const keepJob = defineJob({
   recorded: () => ({ operation: 'keep' }),
   async run({ system, run }, request) {
     const outcome = await keep(system, request, run);
-    return { document: documentOf(outcome), answer: answerOf(isKept(outcome)) };
+    return { document: documentOf(outcome), answer: okOrNo(isKept(outcome)) };
   },
 });
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Admission, admit } from '../operations/keys/admit.ts';
 import { type Coverage, checkKeys, coverage, type KeyCheck } from '../operations/keys/check-keys.ts';
 import { type Rotation, rotate } from '../operations/keys/rotate.ts';
-import { answerOf, defineJob } from './job.ts';
+import { defineJob, okOrNo } from './job.ts';
 import * as shapes from './shapes.ts';
 
 const { object, list, names, count, time } = shapes;
@@ -50,11 +50,11 @@ export const keysCheckJob = defineJob({
     if (identities.length === 0) {
       const recipients = await coverage(system, vault);
       const good = recipients.every(({ datasets }) => datasets.every(({ madeFor }) => madeFor === true));
-      return { document: { good, recipients }, answer: answerOf(good) };
+      return { document: { good, recipients }, answer: okOrNo(good) };
     }
     const checks = await checkKeys(system, vault, identities, run);
     const good = checks.every(({ opens }) => opens.length > 0 && opens.every(({ opened }) => opened));
-    return { document: { good, keys: checks }, answer: answerOf(good) };
+    return { document: { good, keys: checks }, answer: okOrNo(good) };
   },
 });
 
@@ -73,7 +73,7 @@ export const keysAdmitJob = defineJob({
   keys: () => 'needed',
   async run({ system, identities, run }) {
     const admitted = await admit(system, await shapes.readableVault(system, run), identities, run);
-    return { document: admitted, answer: answerOf(admitted.closed + admitted.behind.length === 0) };
+    return { document: admitted, answer: okOrNo(admitted.closed + admitted.behind.length === 0) };
   },
 });
 

@@ -9,7 +9,7 @@ import { readPruneLedger } from '../operations/pins.ts';
 import type { OpenSystem } from '../operations/system.ts';
 import { type DatasetPlan, missingFor, planFor, reasonText } from '../retention/index.ts';
 import { choiceOrNone, foundOf, tellPassedOver, type VaultReader } from '../vault/index.ts';
-import { answerOf, defineJob } from './job.ts';
+import { defineJob, okOrNo } from './job.ts';
 import * as shapes from './shapes.ts';
 
 const { object, list, names, count, time } = shapes;
@@ -76,7 +76,7 @@ export const listJob = defineJob({
       datasets.push({ dataset: one.dataset, passedOver, restorePoints });
     }
     const suspect = plan.suspect.map(({ key, why }) => ({ key, why }));
-    return { document: { datasets, suspect }, answer: answerOf(suspect.length === 0) };
+    return { document: { datasets, suspect }, answer: okOrNo(suspect.length === 0) };
   },
 });
 

@@ -10,7 +10,7 @@ export const pinJob = defineJob({
   name: 'pin',
   request: object({
     point: z.string(),
-    reason: z.string().trim().min(1).max(500).describe('stands in the vault in clear'),
+    reason: shapes.openReason,
     untilMs: shapes.momentMs.exactOptional().describe('when it ends; when it is taken away, when absent'),
   }),
   document: object({ point: z.string(), reason: z.string(), until: shapes.time.nullable() }),

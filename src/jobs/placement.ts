@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { CopyFacts } from '../core/three-two-one.ts';
 import { lookAtPlacement, type Placement } from '../operations/three-two-one/placement.ts';
-import { answerOf, defineJob } from './job.ts';
+import { defineJob, okOrNo } from './job.ts';
 import * as shapes from './shapes.ts';
 import { placementKeys } from './status.ts';
 
@@ -31,6 +31,6 @@ export const placementJob = defineJob({
   document,
   async run({ system }) {
     const placement = await lookAtPlacement(system);
-    return { document: placement, answer: answerOf(placement.ok) };
+    return { document: placement, answer: okOrNo(placement.ok) };
   },
 });

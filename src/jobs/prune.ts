@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type PruneOutcome, prune } from '../operations/prune.ts';
 import { type DatasetPlan, reasonText } from '../retention/index.ts';
-import { answerOf, defineJob } from './job.ts';
+import { defineJob, okOrNo } from './job.ts';
 import * as shapes from './shapes.ts';
 
 const { object, list, names, count } = shapes;
@@ -68,7 +68,7 @@ export const pruneJob = defineJob({
     const outcome = await prune(system, request, run);
     const isThrough = outcome.places.every(({ swept }) => swept?.failed === undefined);
     const isFine = isThrough && outcome.suspect.length + outcome.brakes.length === 0;
-    return { document: documentOf(outcome, request.dryRun), answer: answerOf(isFine) };
+    return { document: documentOf(outcome, request.dryRun), answer: okOrNo(isFine) };
   },
 });
 

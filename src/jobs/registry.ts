@@ -1,10 +1,7 @@
 import type { Job } from './job.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: each job reads its own request
-type AnyJob = Job<any, any>;
-
 /** All that Lifeboat does with a system. Each file is loaded only when somebody asks for its jobs. */
-export const jobs: Readonly<Record<string, () => Promise<AnyJob>>> = {
+export const jobs: Readonly<Record<string, () => Promise<Job<unknown, unknown>>>> = {
   accept: async () => (await import('./accept.ts')).acceptJob,
   audit: async () => (await import('./audit.ts')).auditJob,
   'audit-verify': async () => (await import('./audit.ts')).auditVerifyJob,

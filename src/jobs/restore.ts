@@ -5,7 +5,7 @@ import { endorseWriters } from '../operations/endorse.ts';
 import { keysUsed, noteIfPossible } from '../operations/note-in-ledger.ts';
 import { type RestoreOutcome, restore } from '../operations/restore.ts';
 import { passedOverEvidence } from '../vault/index.ts';
-import { answerOf, defineJob, type JobContext } from './job.ts';
+import { defineJob, type JobContext, okOrNo } from './job.ts';
 import { beginning, publicCounts } from './noted.ts';
 import * as shapes from './shapes.ts';
 
@@ -57,7 +57,7 @@ export const restoreJob = defineJob({
       await endorseWriters(system, outcome.vault, { identities, accepted: request.acceptWriters ?? [] }, run);
       const { restored, point } = outcome;
       const document = { ...documentOf(request.dataset, outcome), requests: system.requests() };
-      return { document, answer: answerOf(!restored.problems.some(isNotAsItWas)), restorePoint: point.record.id };
+      return { document, answer: okOrNo(!restored.problems.some(isNotAsItWas)), restorePoint: point.record.id };
     } catch (error) {
       const vault = run.signal.aborted ? undefined : await system.vault(() => {}).catch(() => undefined);
       const { dataset } = request;

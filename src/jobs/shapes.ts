@@ -99,6 +99,7 @@ export const checkResult: z.ZodType<CheckResult> = object({
 /** A moment as requests have it: milliseconds since 1970 UTC. */
 export const momentMs = z.number().int();
 export const names = list(z.string());
+export const openReason = z.string().trim().min(1).max(500).describe('why; stands in the vault in clear');
 
 /** A copy that cannot be used is a problem of the run, and another one serves. */
 export function damageTo(run: Run): (damage: Damage) => void {

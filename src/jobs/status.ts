@@ -9,7 +9,7 @@ import type { DatasetStatus, SystemStatus } from '../operations/status/status.ts
 import { takeStatus } from '../operations/status/take-status.ts';
 import type { OpenSystem } from '../operations/system.ts';
 import { tellPassedOver } from '../vault/index.ts';
-import { answerOf, defineJob } from './job.ts';
+import { defineJob, okOrNo } from './job.ts';
 import * as shapes from './shapes.ts';
 
 const { object, list, names, count, time } = shapes;
@@ -155,7 +155,7 @@ export const statusJob = defineJob({
   async run({ system, run }) {
     const found = await takeStatus(system, knownCatalog(system, run));
     for (const { passedOver } of found.datasets) tellPassedOver(passedOver, run);
-    return { document: found, answer: answerOf(found.ok) };
+    return { document: found, answer: okOrNo(found.ok) };
   },
 });
 

@@ -6,7 +6,7 @@ import { keysUsed, noteIfPossible } from '../operations/note-in-ledger.ts';
 import { type VerifyOutcome, verify } from '../operations/verify.ts';
 import { noteWrongPacks } from '../operations/wrong-packs.ts';
 import { packWrong, pointWrong } from '../vault/index.ts';
-import { answerOf, defineJob } from './job.ts';
+import { defineJob, okOrNo } from './job.ts';
 import { beginning } from './noted.ts';
 import * as shapes from './shapes.ts';
 
@@ -68,7 +68,7 @@ export const verifyJob = defineJob({
       await noteIfPossible(system, outcome.vault, { kind: 'key', body }, run);
       await endorseWriters(system, outcome.vault, { identities }, run);
     }
-    return { document: documentOf(outcome), answer: answerOf(outcome.sound) };
+    return { document: documentOf(outcome), answer: okOrNo(outcome.sound) };
   },
 });
 

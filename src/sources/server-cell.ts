@@ -1,5 +1,39 @@
 import { link, readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sentenceOf } from '../core/errors.ts';
+import type { Agent } from '../sandbox/agent-client.ts';
+import { sandboxFailed } from '../sandbox/errors.ts';
 import type { User } from '../sandbox/protocol.ts';
+
+interface Starting {
+  readonly agent: Agent;
+  /** As the agent knows it. */
+  readonly process: string;
+  /** For people: `PostgreSQL`. */
+  readonly title: string;
+  /** Asks it for something; throws while it does not answer. */
+  readonly ask: () => Promise<void>;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Waits for a server that was started in a cell. @throws `sandbox-failed`, with its last words, when it ended or took too long */
+export async function untilAnswers({ agent, process, title, ask, timeoutMs, signal }: Starting): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      signal.throwIfAborted();
+      const { running, tail } = await agent.call('look', { name: process }, { signal });
+      if (!running || performance.now() > deadline) {
+        const said = tail.trim().split('\n').slice(-3).join(' · ') || sentenceOf(error) || 'no answer';
+        throw sandboxFailed({ doing: `start a ${title} server`, why: said });
+      }
+      await sleep(30, undefined, { signal });
+    }
+  }
+}
 
 /**
  * Further names of a server's socket, where nothing of its cell can put another socket, or a link to one of this host's. Made

@@ -107,6 +107,11 @@ test('P11: what would not do what its words say is refused when the configuratio
     }
   };
   expect(saying('run: flags export, whole: { json: true }')).toBe('flags');
+  expect(saying("run: 'flags export --format=json --as={a} https://example.com/~x#y', whole: { json: true }")).toBe(
+    'flags',
+  );
+  expect(saying('run: ~/bin/export, whole: { json: true }')).toMatch(/is run without a shell, which '~' would need/);
+  expect(saying('run: TOKEN=x export, whole: { json: true }')).toMatch(/is run without a shell/);
   expect(saying("run: 'export | sort', whole: { json: true }")).toMatch(
     /is run without a shell, which '\|' would need/,
   );

@@ -4,8 +4,8 @@ import { duration, object, path, size, templates, text } from '../../core/notati
 import { type BuildContext, defineEngine } from '../engine.ts';
 import type { Command } from './run.ts';
 
-/** What a shell would take for more than a letter: without one it means nothing, so it was not meant. */
-const forShell = /[|&;<>()$`\\"'*?[\]#~=%!{}\n]/;
+/** What a shell would take for more than letters, also in a word's middle or before all words: without one it was not meant so. */
+const forShell = /[|&;<>()$`\\"'*?[\]\n]|(?<!\S)[~#]|^\s*\w+=/;
 
 const words = z.union([text, z.array(text).min(1, 'needs at least one word')], {
   error: 'must be a command, or a list of its words',
@@ -54,11 +54,12 @@ export const commandEngine = defineEngine({
   },
   build({ run, shell, env, whole, restore, file, timeout }, context) {
     const { minBytes, lastLine, json } = whole;
-    const common = { env: environmentOf(env, context), shell, timeoutMs: timeout, folder: context.root };
+    const how = { env: environmentOf(env, context), timeoutMs: timeout, folder: context.root };
+    const commandOf = (written: string | readonly string[]) => (shell ? inShell(written, how) : plain(written, how));
     return {
-      run: commandOf(run, common),
+      run: commandOf(run),
       whole: { json, ...(minBytes !== undefined && { minBytes }), ...(lastLine !== undefined && { lastLine }) },
-      ...(restore !== undefined && { restore: commandOf(restore, common) }),
+      ...(restore !== undefined && { restore: commandOf(restore) }),
       ...(file !== undefined && { file: resolve(context.root, file) }),
     };
   },
@@ -76,9 +77,15 @@ function environmentOf(env: Readonly<Record<string, string>>, { expandable }: Bu
   return Object.fromEntries(Object.entries(env).map(([name, text]) => [name, expandable(text, name)]));
 }
 
-function commandOf(written: string | readonly string[], how: Omit<Command, 'words' | 'shown'>): Command {
-  const shown = typeof written === 'string' ? written : written.join(' ');
-  if (how.shell) return { ...how, shown, words: ['/bin/sh', '-c', shown] };
+type How = Omit<Command, 'words' | 'shown'>;
+
+function inShell(written: string | readonly string[], how: How): Command {
+  const shown = String(written);
+  return { ...how, shown, words: ['/bin/sh', '-c', shown] };
+}
+
+function plain(written: string | readonly string[], how: How): Command {
   const [program = '', ...args] = typeof written === 'string' ? written.trim().split(/\s+/) : written;
+  const shown = typeof written === 'string' ? written : written.join(' ');
   return { ...how, shown, words: [program.includes('/') ? resolve(how.folder, program) : program, ...args] };
 }

@@ -5,7 +5,6 @@ import { type RunningProcess, startProcess } from '../../process/start.ts';
 export interface Command {
   readonly words: readonly string[];
   readonly shown: string;
-  readonly shell: boolean;
   /** Values are secrets: no result and no error shows them. */
   readonly env: Readonly<Record<string, Expandable>>;
   readonly timeoutMs: number;

@@ -15,7 +15,7 @@ interface Made {
   command(script: string): { words: string[]; shown: string } & typeof how;
 }
 
-const how = { shell: true, env: {}, timeoutMs: 60_000, folder: '/' };
+const how = { env: {}, timeoutMs: 60_000, folder: '/' };
 
 /** A system that two scripts know: one prints its state, one takes it in. */
 async function made(): Promise<Made> {
@@ -31,7 +31,7 @@ async function opened(): Promise<SourceFixture> {
   writeFileSync(program, `#!/bin/sh\nexec cat '${state}'\n`);
   chmodSync(program, 0o700);
   let targets = 0;
-  const run = { ...command('print'), shell: false, words: [program] };
+  const run = { ...command('print'), words: [program] };
   return {
     source: commandSource({ name: 'flags', run, whole: { json: true }, file: state }),
     newTarget: async () => join(folder, `restored-${++targets}`),
@@ -158,6 +158,8 @@ describe('back through a command', () => {
   test('where nothing says where to, a restore asks for a place', async () => {
     const { command } = await made();
     const source = commandSource({ name: 'flags', run: command('echo "[]"'), whole: { json: true } });
+    // Told on a calm day: `check` shows what an inspection finds.
+    expect((await source.inspect(newRun())).problems).toMatchObject([{ code: 'output-has-no-place' }]);
     const contents = await contentsOf(await source.capture(newRun()));
     await expect(source.restore(contents, everything, newRun())).rejects.toMatchObject({ code: 'output-has-no-place' });
   });

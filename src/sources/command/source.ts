@@ -1,11 +1,11 @@
 import { createReadStream } from 'node:fs';
 import { pathFromText } from '../../core/paths.ts';
-import type { Run } from '../../core/run.ts';
+import type { Problem, Run } from '../../core/run.ts';
 import { resolveProgram } from '../../process/start.ts';
 import { exists } from '../file-system.ts';
 import { markOf } from '../mark.ts';
 import type { Capture, Measurement, Source } from '../source.ts';
-import { outputNotWhole } from './errors.ts';
+import { outputHasNoPlace, outputNotWhole } from './errors.ts';
 import { type CommandPlaces, printedNow, restoreOutput } from './restore.ts';
 import { startCommand } from './run.ts';
 import { openOutputSaboteur } from './sabotage.ts';
@@ -14,6 +14,12 @@ import { outputName, sameOutput, type Whole, watchOutput } from './whole.ts';
 export interface CommandOptions extends CommandPlaces {
   readonly name: string;
 }
+
+/** Told while there is time: a recovery would stop at it. */
+const hasNoPlace: Problem = {
+  code: outputHasNoPlace.code,
+  message: "Nothing says where it goes back to, so a recovery stops at it. Give it 'restore' or 'file'.",
+};
 
 export function commandSource(options: CommandOptions): Source {
   const { run: command, whole, file } = options;
@@ -25,7 +31,8 @@ export function commandSource(options: CommandOptions): Source {
     // It may take long, and be felt where it runs: a look does not run it.
     async inspect() {
       await resolveProgram(command.words[0] ?? '');
-      return { versions: {}, problems: [] };
+      const isPlaced = file !== undefined || options.restore !== undefined;
+      return { versions: {}, problems: isPlaced ? [] : [hasNoPlace] };
     },
     capture: (run) => captureOutput(options, run),
     restore: (contents, target, run) => restoreOutput(options, contents, target, run),

@@ -1,15 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { sentenceOf } from '../../core/errors.ts';
 import { compareVersions, findTools, type Tool } from '../../process/find-tool.ts';
 import type { Agent } from '../../sandbox/agent-client.ts';
 import { sandboxFailed, sandboxServerMissing } from '../../sandbox/errors.ts';
 import type { Door, User } from '../../sandbox/protocol.ts';
 import { type Sandbox, serverProcess } from '../../sandbox/sandbox.ts';
-import { linkSocket, unprivilegedUser } from '../server-cell.ts';
-import { connect, type Session } from './connection.ts';
+import { linkSocket, unprivilegedUser, untilAnswers } from '../server-cell.ts';
+import { connect } from './connection.ts';
 import { seriesOf } from './definitions.ts';
 import { parseUrl, urlOverSocket } from './url.ts';
 
@@ -64,12 +62,12 @@ export async function startMariadb(sandbox: Sandbox, options: ServerOptions): Pr
   const socket = `mariadb.${port}`;
   const outside = (database: string, account = 'root') =>
     urlOverSocket(join(sandbox.sockets.ours, socket), account, database);
-  const reach = () =>
-    linkSocket(
-      join(folder, 'socket'),
-      ['ways', 's'].map((one) => join(sandbox.folder, one, socket)),
-    );
-  await untilReady({ agent, process, url: outside('mysql'), reach, timeoutMs: startTimeoutMs, signal });
+  const ways = ['ways', 's'].map((one) => join(sandbox.folder, one, socket));
+  const ask = async () => {
+    await linkSocket(join(folder, 'socket'), ways);
+    await using _ = await connect(parseUrl(outside('mysql')), { signal });
+  };
+  await untilAnswers({ agent, process, title: 'MariaDB', ask, timeoutMs: startTimeoutMs, signal });
   const seen = join(sandbox.sockets.inside, socket);
   return {
     version: tool.version,
@@ -147,36 +145,4 @@ function settings(folder: string): string[] {
     ...['--innodb-buffer-pool-size=128M', '--innodb-log-file-size=256M', '--max-allowed-packet=1G'],
     ...['--max-connections=100', '--skip-log-error', '--pid-file=server.pid'],
   ];
-}
-
-interface Awaited {
-  readonly agent: Agent;
-  readonly process: string;
-  readonly url: string;
-  /** Makes its socket reachable; throws while there is none. */
-  readonly reach: () => Promise<void>;
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-}
-
-async function untilReady({ agent, process, url, reach, timeoutMs, signal }: Awaited): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    let session: Session | undefined;
-    try {
-      await reach();
-      session = await connect(parseUrl(url), { signal });
-      return;
-    } catch (error) {
-      signal.throwIfAborted();
-      const { running, tail } = await agent.call('look', { name: process }, { signal });
-      if (!running || performance.now() > deadline) {
-        const said = tail.trim().split('\n').slice(-3).join(' · ') || sentenceOf(error);
-        throw sandboxFailed({ doing: 'start a MariaDB server', why: said });
-      }
-      await sleep(30, undefined, { signal });
-    } finally {
-      await session?.[Symbol.asyncDispose]();
-    }
-  }
 }

@@ -1,15 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { chown, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { sentenceOf } from '../../core/errors.ts';
 import { findTools, type Tool } from '../../process/find-tool.ts';
 import type { Agent } from '../../sandbox/agent-client.ts';
 import { sandboxFailed, sandboxServerMissing } from '../../sandbox/errors.ts';
 import type { Door, User } from '../../sandbox/protocol.ts';
 import { type Sandbox, serverProcess } from '../../sandbox/sandbox.ts';
-import { linkSocket, unprivilegedUser } from '../server-cell.ts';
+import { linkSocket, unprivilegedUser, untilAnswers } from '../server-cell.ts';
 import { preloadSettings } from './preload.ts';
 import { postgresFolders } from './tools.ts';
 
@@ -71,18 +69,12 @@ export async function startPostgres(sandbox: Sandbox, options: ServerOptions): P
   await agent.call('start', { ...order, name: process, words }, { signal });
   const socket = `.s.PGSQL.${port}`;
   const outside = (database: string, role = superuser) => urlOver(sandbox.sockets.ours, port, database, role);
-  await untilReady({
-    agent,
-    process,
-    url: outside('postgres'),
-    reach: () =>
-      linkSocket(
-        join(folder, 'data', socket),
-        ['ways', 's'].map((one) => join(sandbox.folder, one, socket)),
-      ),
-    timeoutMs: startTimeoutMs,
-    signal,
-  });
+  const ways = ['ways', 's'].map((one) => join(sandbox.folder, one, socket));
+  const ask = async () => {
+    await linkSocket(join(folder, 'data', socket), ways);
+    await asSuperuser(outside('postgres'), ['SELECT 1']);
+  };
+  await untilAnswers({ agent, process, title: 'PostgreSQL', ask, timeoutMs: startTimeoutMs, signal });
   return {
     version: tool.version,
     door: { port, socket: join(sandbox.sockets.inside, socket) },
@@ -175,35 +167,6 @@ function settings(major: number, port: number): string[] {
     // What a restored function does ends with whoever asked for it.
     ...(major >= 14 ? ['client_connection_check_interval=2s'] : []),
   ];
-}
-
-interface Awaited {
-  readonly agent: Agent;
-  readonly process: string;
-  readonly url: string;
-  /** Makes its socket reachable; throws while there is none. */
-  readonly reach: () => Promise<void>;
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-}
-
-async function untilReady({ agent, process, url, reach, timeoutMs, signal }: Awaited): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    const failure = await reach()
-      .then(() => asSuperuser(url, ['SELECT 1']))
-      .then(
-        () => undefined,
-        (error: unknown) => sentenceOf(error) || 'no answer',
-      );
-    if (failure === undefined) return;
-    const { running, tail } = await agent.call('look', { name: process }, { signal });
-    if (!running || performance.now() > deadline) {
-      const said = tail.trim().split('\n').slice(-3).join(' · ') || failure;
-      throw sandboxFailed({ doing: 'start a PostgreSQL server', why: said });
-    }
-    await sleep(30, undefined, { signal });
-  }
 }
 
 async function asSuperuser(url: string, statements: readonly string[]): Promise<void> {
