@@ -27,11 +27,12 @@ export async function startMariadb(settings: readonly string[] = []): Promise<Ma
   const user = await serverUser();
   if (user !== undefined) await chown(folder, user.uid, user.gid);
   const data = join(folder, 'data');
-  const install = ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'];
-  await run(installer!, install, { cwd: '/', ...user });
+  // A server that starts removes all temporary tables from its folder for them: never one that another server has as well.
+  const home = ['--no-defaults', `--datadir=${data}`, `--tmpdir=${folder}`];
+  await run(installer!, [...home, '--auth-root-authentication-method=normal', '--skip-test-db'], { cwd: '/', ...user });
   const socket = join(folder, 's');
   const words = [
-    ...['--no-defaults', `--datadir=${data}`, `--socket=${socket}`, '--skip-networking', '--skip-log-error'],
+    ...[...home, `--socket=${socket}`, '--skip-networking', '--skip-log-error'],
     ...[
       '--innodb-flush-log-at-trx-commit=0',
       '--innodb-flush-method=nosync',
