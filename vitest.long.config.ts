@@ -5,6 +5,7 @@ import { reportSkips } from './test/support/skips.ts';
 const campaigns = [
   ...[
     'drill/saboteurs',
+    'mysql/under-load',
     'postgres/odd-schemas',
     'prune/model',
     'prune/processes',

@@ -17,6 +17,8 @@ export interface Mariadb extends AsyncDisposable {
   query(sql: string, database?: string): Promise<string[][]>;
   /** Runs the client on a script, the first error ends it. */
   script(sql: string | Buffer, database: string): Promise<void>;
+  /** What its log holds from a position of one of its files on, as a script. */
+  logFrom(file: string, position: string): Promise<Buffer>;
 }
 
 const run = promisify(execFile);
@@ -68,6 +70,11 @@ export async function startMariadb(settings: readonly string[] = []): Promise<Ma
     done.child.stdin?.end(sql);
     await done;
   };
+  const logFrom = async (file: string, position: string) => {
+    const words = ['--no-defaults', '-uroot', `--socket=${socket}`, '--read-from-remote-server', '--to-last-log'];
+    const options = { encoding: 'buffer', maxBuffer: 1 << 30 } as const;
+    return (await run('mariadb-binlog', [...words, `--start-position=${position}`, file], options)).stdout;
+  };
   const query = async (sql: string, database = 'mysql') => {
     const { stdout } = await run('mariadb', [...client, '-N', '-B', '-e', sql, database], { maxBuffer: 64 << 20 });
     return stdout
@@ -92,7 +99,7 @@ export async function startMariadb(settings: readonly string[] = []): Promise<Ma
   }
   const urlOf = (database: string, name = 'root', password?: string) =>
     `mysql://${encodeURIComponent(name)}${password === undefined ? '' : `:${encodeURIComponent(password)}`}@/${encodeURIComponent(database)}?socket=${encodeURIComponent(socket)}`;
-  return { socket, urlOf, query, script, [Symbol.asyncDispose]: stop };
+  return { socket, urlOf, query, script, logFrom, [Symbol.asyncDispose]: stop };
 }
 
 /** In memory, where this host has room there: every statement that makes a table waits for a disk. A server takes some 150 MB. */

@@ -28,6 +28,7 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: 'libcap2-bin', programs: ['setcap', 'getcap'] },
   { name: 'locales', programs: [], files: ['/usr/share/i18n/locales/es_AR'] },
   // The programs alone: the other packages would start a server on port 3306.
+  { name: 'mariadb-client', programs: ['mariadb-binlog', 'mariadb-dump'] },
   { name: 'mariadb-client-core', programs: ['mariadb'] },
   { name: 'mariadb-server-core', programs: ['mariadbd', 'mariadb-install-db'] },
   { name: 'mount', programs: ['mount', 'umount'] },

@@ -46,10 +46,13 @@ export async function captureMysql(address: ServerAddress, run: Run): Promise<Ca
     await demandRights(session, address.database);
     holder = await holdDefinitions(address, run);
     const isHeld = holder !== undefined;
+    const { database } = address;
+    // What is changed between the snapshot and the first look at it would be of another moment than the position.
+    const before = isHeld ? undefined : await listUnheld(session, database);
     await session.run('START TRANSACTION WITH CONSISTENT SNAPSHOT');
     const position = await positionOf(session);
-    const { database } = address;
-    const objects = await listObjects(session, database);
+    const objects = await listUnheld(session, database);
+    if (before !== undefined) refuseOthers(database, before, objects);
     const charset = await charsetOf(session, database);
     if (charset === undefined) throw databaseMissing({ database, server: showServer(address) });
     const accounts = await accountsOf(session, database, objects);
@@ -61,7 +64,7 @@ export async function captureMysql(address: ServerAddress, run: Run): Promise<Ca
     return {
       entries: entriesOf(session, objects, { database, accounts: accounts ?? [] }, counted, run),
       async finish() {
-        if (!isHeld) await refuseChanged(session, address, objects);
+        if (!isHeld) refuseOthers(database, objects, await listUnheld(session, database));
         const apart = objects.tables.filter(({ engine }) => !/^innodb$/i.test(engine));
         const problems: Problem[] = isHeld || apart.length === 0 ? [] : [notOfOneMoment(apart)];
         return { facts, expectations: { algorithm, tables: counted }, problems };
@@ -200,9 +203,12 @@ export async function* tableText(
   }
 }
 
-/** The table is another than the snapshot's, or gone: its definition has changed, it does not exist, it has no such column (my6). */
+/**
+ * It is another than the snapshot's, or gone, or held by who changes it: its definition has changed, there is no such table, column,
+ * routine, trigger or event, somebody keeps it locked (my6).
+ */
 function isOfAnother(error: unknown): boolean {
-  return [1412, 1146, 1054].includes(numberOf(error) ?? 0);
+  return [1412, 1146, 1054, 1305, 1360, 1539, 1205].includes(numberOf(error) ?? 0);
 }
 
 /** A table's rows as statements, and then what a restore has to bring back of them: counted and summed in the same snapshot. */
@@ -226,9 +232,19 @@ export function readTable(session: Session, table: Table, delimiter: string) {
   return { inserts: inserts(), expectation };
 }
 
+/** @throws `mysql-changed-meanwhile` where something goes while it is looked at */
+async function listUnheld(session: Session, database: string): Promise<Objects> {
+  try {
+    return await listObjects(session, database);
+  } catch (error) {
+    if (!isOfAnother(error)) throw error;
+    throw changedMeanwhile({ database, what: 'a definition' }, { cause: error });
+  }
+}
+
 /** @throws `mysql-changed-meanwhile` */
-async function refuseChanged(session: Session, { database }: ServerAddress, before: Objects): Promise<void> {
-  const [was, is] = [before, await listObjects(session, database)].map(
+function refuseOthers(database: string, before: Objects, after: Objects): void {
+  const [was, is] = [before, after].map(
     (objects) => new Map(definitionsOf(objects, { counters: false }).map(({ what, hash }) => [what, hash])),
   );
   const all = new Set([...was!.keys(), ...is!.keys()]);
