@@ -43,8 +43,7 @@ export function verify(bytes: Uint8Array, signature: string, publicKey: string):
   const signed = fromBase64(signature, SIGNATURE_SIZE);
   if (key === undefined || signed === undefined) return false;
   try {
-    const imported = createPublicKey({ key: Buffer.concat([PUBLIC_PREFIX, key]), format: 'der', type: 'spki' });
-    return verifyBytes(null, bytes, imported, signed);
+    return verifyBytes(null, bytes, importedOnce(publicKey, key), signed);
   } catch {
     return false; // not a point on the curve
   }
@@ -71,6 +70,21 @@ function importPrivate(privateKey: string): KeyObject {
   const seed = fromBase64(privateKey, KEY_SIZE);
   if (seed === undefined) throw new TypeError('not an Ed25519 private key in base64');
   return createPrivateKey({ key: Buffer.concat([PRIVATE_PREFIX, seed]), format: 'der', type: 'pkcs8' });
+}
+
+/** A vault has a few writers. Strangers can sign with any number of keys. */
+const mostImported = 64;
+/** By public key. To import one takes half as long as to check a signature, and a writer signs thousands of objects. */
+const imported = new Map<string, KeyObject>();
+
+function importedOnce(publicKey: string, bytes: Uint8Array): KeyObject {
+  const known = imported.get(publicKey);
+  if (known !== undefined) return known;
+  const key = createPublicKey({ key: Buffer.concat([PUBLIC_PREFIX, bytes]), format: 'der', type: 'spki' });
+  // Whoever crowds the others out makes nothing wrong, only slower.
+  if (imported.size >= mostImported) imported.delete(imported.keys().next().value!);
+  imported.set(publicKey, key);
+  return key;
 }
 
 function rawPublicKey(key: KeyObject): Buffer {
