@@ -20,7 +20,7 @@ const plain = { versions: [], hidden: false, markers: [] } as const;
 /** The keys that start with `prefix`, also those that a plain listing no longer shows. As many requests as a listing. */
 export async function* tracesUnder(destination: Destination, prefix: string): AsyncGenerator<Trace> {
   if (destination.history === undefined) {
-    for await (const listed of destination.list(prefix)) yield { ...listed, ...plain };
+    yield* plainlyUnder(destination, prefix);
     return;
   }
   let versions: Version[] = [];
@@ -34,6 +34,11 @@ export async function* tracesUnder(destination: Destination, prefix: string): As
   }
   const last = traceFrom(versions);
   if (last !== undefined) yield last;
+}
+
+/** The same as a plain `get` finds it: to list versions takes a permission that not everybody has. */
+export async function* plainlyUnder(destination: Destination, prefix: string): AsyncGenerator<Trace> {
+  for await (const listed of destination.list(prefix)) yield { ...listed, ...plain };
 }
 
 /** Undefined when nothing is left of it. One request. */

@@ -1,4 +1,5 @@
 import type { System } from '../config/system.ts';
+import { breathe } from '../core/breathe.ts';
 import { failureOfPlace, type LifeboatError } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import { countOf } from '../core/size.ts';
@@ -69,6 +70,7 @@ export async function planned(system: OpenSystem, request: PruneRequest, run: Ru
 
   const away = opened.filter(({ name }) => !destinations.some((one) => one.name === name)).map(({ name }) => name);
   const outOfReach = [...failed.map(({ name }) => name), ...away, ...survey.outOfReach];
+  await breathe(run.signal);
   const retention = retentionOf(config, survey, ledger);
   // Whatever becomes of the ledger at a place, a generation tells its writers.
   const wrong = ledger.wrong.get(config.name) ?? new Set();
@@ -79,9 +81,12 @@ export async function planned(system: OpenSystem, request: PruneRequest, run: Ru
   const accepted = request.allowMissing ? acceptedOf(facts, fresh, ledger) : nothingAccepted;
   const settled: PruneFacts = { ...facts, removed: facts.removed.union(accepted.missing) };
   const suspect = [...unread, ...(request.allowMissing ? [] : [...fresh, ...ledger.suspect])];
+  await breathe(run.signal);
   const strangers = strangersOf(survey.points, survey.places);
   tellDoubts(survey, ledger, strangers, run);
+  await breathe(run.signal);
   const plan = planPrune(settled);
+  await breathe(run.signal);
   const brakes = brakesOn(config, survey, plan, request);
   return { vault, survey, ledger, objects, outOfReach, retention, plan, accepted, suspect, strangers, brakes };
 }

@@ -15,6 +15,7 @@ export interface Strangers {
 
 export function strangersOf(points: ReadonlyArray<WithNeeds<RestorePoint>>, places: readonly Place[]): Strangers {
   const strange = points.filter(isStrange);
+  if (strange.length === 0) return { writers: [], records: 0, objects: 0, bytes: 0 };
   const ids = points[0]?.needs.packs.ids ?? createIds();
   const [theirs, ours] = [createIdSet(ids), createIdSet(ids)];
   for (const point of points) (isStrange(point) ? theirs : ours).addNeeds(point.needs);

@@ -1,3 +1,4 @@
+import { breathe } from '../core/breathe.ts';
 import type { LifeboatError } from '../core/errors.ts';
 import { sentenceOf } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
@@ -70,6 +71,7 @@ export interface PruneOutcome {
  */
 export async function prune(system: OpenSystem, request: PruneRequest, run: Run): Promise<PruneOutcome> {
   const found = await planned(system, request, run);
+  await breathe(run.signal);
   if (request.dryRun) return { ...outcomeOf(found), ...(await rehearsed(found, request, run)) };
 
   await keepBeforePrune(system, run);
@@ -103,6 +105,7 @@ async function rehearsed({ plan, suspect, brakes }: PlannedPrune, { allowMissing
   const missing = allowMissing ? [] : plan.gaps.map(({ key }) => ({ key, why: 'the record before it is missing' }));
   const places: PlacePrune[] = [];
   for (const place of plan.facts.places) {
+    await breathe(run.signal);
     const sweep = planSweep(plan, place, place.nowMs);
     const locked = await run.step(`locks at ${place.destination.name}`, (run) => lockedNow(place, sweep, run));
     places.push({ ...placePrune(place, sweep, plan.marks.tombstones), locked });

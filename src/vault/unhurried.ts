@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { breathe } from '../core/breathe.ts';
 
 /** So many take far less than a second, whatever is done with each. */
 const most = 1000;
@@ -12,7 +12,6 @@ export async function* unhurried<Item>(items: Iterable<Item>, signal: AbortSigna
     yield item;
     if (--left > 0) continue;
     left = most;
-    await nextTurn();
-    signal.throwIfAborted();
+    await breathe(signal);
   }
 }

@@ -6,7 +6,7 @@ import { startRun } from '../../src/core/run.ts';
 import { prune } from '../../src/operations/prune.ts';
 import { createIds } from '../../src/vault/format/ids.ts';
 import { listKey } from '../../src/vault/format/keys.ts';
-import type { PackList } from '../../src/vault/format/pack-list.ts';
+import { packList } from '../../src/vault/format/pack-list.ts';
 import { recordBytes, recordKey, signRecord } from '../../src/vault/format/record.ts';
 import { packsOf } from '../../src/vault/hold/needs.ts';
 import type { VaultReader } from '../../src/vault/vault.ts';
@@ -69,7 +69,11 @@ test('what a place lost is told in as many steps as it lost objects, and an end 
   const ids = createIds();
   const names = Array.from({ length: 2000 }, (_, at) => at.toString(16).padStart(64, '0'));
   const numbers = Uint32Array.from(names, (name) => ids.add(name));
-  const part: PackList = { numbers, sizes: numbers.map(() => 1), totalBytes: names.length };
+  const part = packList(
+    ids,
+    numbers,
+    numbers.map(() => 1),
+  );
   const needs = { manifest: ['f'.repeat(64), 1], lists: [], packs: packsOf(ids, [part]), keys: [] } as const;
   const points = [{ key: 'one', needs }] as unknown as Parameters<typeof neededObjects>[0];
   let looked = 0;

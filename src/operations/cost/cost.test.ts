@@ -6,7 +6,7 @@ import { configured } from '../../../test/support/configured.ts';
 import { plantVault } from '../../../test/support/plant-vault.ts';
 import { dayMs, hourMs } from '../../core/duration.ts';
 import { classNames, objectionsTo } from '../../core/storage-classes.ts';
-import { listBytesOf } from '../../vault/format/pack-list.ts';
+import { listBytesOf, packList } from '../../vault/format/pack-list.ts';
 import { packsOf } from '../../vault/hold/needs.ts';
 import { openSystem } from '../system.ts';
 import { costOf } from './cost.ts';
@@ -135,8 +135,9 @@ describe('cost', () => {
     const { vault } = await harbor();
     const points = await vault.withNeeds((await vault.pointsOfAll()).points);
     const small = points.map((point) => {
-      const { ids, parts } = point.needs.packs;
-      const part = { numbers: parts[0]!.numbers.slice(0, 1), sizes: Uint32Array.of(1000), totalBytes: 1000 };
+      const { ids } = point.needs.packs;
+      const [[id]] = [...point.needs.packs] as [[string, number]];
+      const part = packList(ids, Uint32Array.of(ids.find(id)!), Uint32Array.of(1000));
       return { ...point, needs: { ...point.needs, lists: [], packs: packsOf(ids, [part]) } };
     });
     const list = {

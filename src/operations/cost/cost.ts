@@ -1,6 +1,6 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { locationOf } from '../../config/locations.ts';
 import type { DestinationConfig } from '../../config/system.ts';
+import { breathe } from '../../core/breathe.ts';
 import { bucketProvider, serverProvider } from '../../core/providers.ts';
 import { foldLedger } from '../../ledger/decisions.ts';
 import { readLedger } from '../../ledger/read.ts';
@@ -55,10 +55,7 @@ export async function costOf(
   const answering = new Set(vault.destinations.map(({ name }) => name));
   const destinations: DestinationCost[] = [];
   // Of a million packs each sum takes part of a second: a signal is heard between them.
-  const turn = async () => {
-    await nextTurn();
-    system.signal?.throwIfAborted();
-  };
+  const turn = () => breathe(system.signal);
   for (const [name, config] of Object.entries(system.config.destinations)) {
     if (!answering.has(name)) continue;
     const held = points.filter((point) => point.destinations.includes(name));

@@ -2,8 +2,8 @@ import type { Key } from '../../destinations/destination.ts';
 import { RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
 import { vaultFileOf } from '../format/vault-file.ts';
 import { sha256Hex } from '../hash.ts';
-import type { Sizes } from '../hold/listing.ts';
 import { putConfirmed } from '../hold/put-confirmed.ts';
+import type { Sizes } from '../hold/sizes.ts';
 
 /** Makes a filled destination a vault. Last: until then an interrupted filling begins again. */
 export async function completeVault(to: Sizes, vault: string, rescue: Uint8Array, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Key } from '../../destinations/destination.ts';
 import { isHashed, isNamedByHash, type ParsedKey, parseKey } from '../format/keys.ts';
-import type { Sizes } from '../hold/listing.ts';
+import type { Sizes } from '../hold/sizes.ts';
 import { type Floors, isLetGo } from '../logs/floors.ts';
 import type { Withdrawn } from './withdrawn.ts';
 

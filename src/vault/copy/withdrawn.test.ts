@@ -6,7 +6,7 @@ import { openMemory } from '../../destinations/memory/destination.ts';
 import { generationBytes, signGeneration } from '../format/generation.ts';
 import { generationKey } from '../format/keys.ts';
 import { newSigningKey } from '../format/signing.ts';
-import { sizesAt } from '../hold/listing.ts';
+import { sizesAt } from '../hold/sizes.ts';
 import { withdrawnAt } from './withdrawn.ts';
 
 const vault = newUlid(0, randomBytes);

@@ -1,8 +1,8 @@
 import { parseKey } from '../format/keys.ts';
 import { baseOf, type LogBase } from '../format/record.ts';
 import { readView, withdraws } from '../generations/index.ts';
-import type { Sizes } from '../hold/listing.ts';
 import { type Needs, neededTogether, type WithNeeds } from '../hold/needs.ts';
+import type { Sizes } from '../hold/sizes.ts';
 import { type Floors, keptFor } from '../logs/floors.ts';
 import { isKnownWriter, type Trust } from '../trust.ts';
 import type { RestorePoint } from '../vault.ts';
@@ -32,7 +32,7 @@ export async function withdrawnAt(
   all: readonly Sizes[],
   { trust = {}, points, removed }: WithdrawnOptions = {},
 ): Promise<Withdrawn> {
-  const pruned = all.filter(({ sizes }) => sizes.keys().some((key) => parseKey(key)?.type === 'generation'));
+  const pruned = all.filter(({ sizes }) => sizes.smallKeys().some((key) => parseKey(key)?.type === 'generation'));
   const destinations = pruned.map(({ destination }) => destination);
   const passOver = () => {};
   const view = await readView(destinations, { vault, trust, onFailure: passOver, onSuspect: passOver });

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
+import fc from '../../../test/support/fast-check.ts';
 import { createIdSet } from '../hold/id-set.ts';
 import { createIds } from './ids.ts';
+import { packList } from './pack-list.ts';
 
 const sha = (number: number) => createHash('sha256').update(`${number}`).digest('hex');
 
@@ -43,6 +45,29 @@ test('a set holds what was added, also of ids that were numbered later', () => {
     false,
     false,
   ]);
+});
+
+test('a set takes a list whole as it takes each pack of it, whichever of them it has', () => {
+  fc.assert(
+    fc.property(fc.array(fc.uniqueArray(fc.nat(200), { minLength: 1 }), { minLength: 1 }), fc.nat(40), (lists, few) => {
+      const ids = createIds();
+      for (let number = 0; number < few; number++) ids.add(sha(number));
+      const [whole, one] = [createIdSet(ids), createIdSet(ids)];
+      for (const named of lists) {
+        const numbers = Uint32Array.from(named, (number) => ids.add(sha(number)));
+        whole.addList(
+          packList(
+            ids,
+            numbers,
+            numbers.map(() => 1),
+          ),
+        );
+        for (const number of numbers) one.addNumber(number);
+        expect([...whole]).toEqual([...one]);
+        expect(whole.size).toBe(one.size);
+      }
+    }),
+  );
 });
 
 test('ids that somebody chose do not all fall into a few places', () => {

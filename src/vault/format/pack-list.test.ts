@@ -23,8 +23,21 @@ test('a list gives back its packs, and has one text for them under one salt, in 
       expect(bytes.length).toBe(listBytesOf(packs.length));
       expect(Buffer.from(encodePackList(packs.toReversed(), salt))).toEqual(Buffer.from(bytes));
       const list = decodePackList(bytes, ids);
-      expect([...packsOf(ids, [list])]).toEqual(sorted(packs));
+      expect(sorted([...packsOf(ids, [list])])).toEqual(sorted(packs));
       expect(list.totalBytes).toBe(packs.reduce((sum, [, size]) => sum + size, 0));
+    }),
+  );
+});
+
+test('each of many lists keeps its packs and their sizes, also where another says other sizes of them', () => {
+  fc.assert(
+    fc.property(fc.array(somePacks, { minLength: 1, maxLength: 8 }), (all) => {
+      const ids = createIds();
+      const lists = all.map((packs) => decodePackList(encodePackList(packs, Buffer.alloc(8)), ids));
+      for (const [at, list] of lists.entries()) {
+        expect(sorted([...packsOf(ids, [list])])).toEqual(sorted(all[at]!));
+        expect(list).toMatchObject({ count: all[at]!.length });
+      }
     }),
   );
 });
@@ -52,7 +65,7 @@ test('what is read is exactly what was written: any other bytes are refused or a
 test('H1: no length but that of 1 to 4,096 whole rows is read, and nothing is taken for what is not there', () => {
   const most = Array.from({ length: MAX_LISTED_PACKS }, (_, number) => [sha(number), 1] as const);
   const full = Buffer.from(encodePackList(most, Buffer.alloc(8)));
-  expect(decodePackList(full, createIds()).numbers.length).toBe(MAX_LISTED_PACKS);
+  expect(decodePackList(full, createIds()).count).toBe(MAX_LISTED_PACKS);
   const wrong = [0, 15, 16, 17, listBytesOf(1) - 1, listBytesOf(2) + 1].map((length) => full.subarray(0, length));
   for (const bytes of [...wrong, Buffer.concat([full, full.subarray(16, 52)])]) {
     expect(() => decodePackList(bytes, createIds())).toThrow(damaged);

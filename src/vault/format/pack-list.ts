@@ -6,11 +6,12 @@ import type { Ids } from './ids.ts';
  * did not change, so that a record stays small however many packs there are. Needs no key. docs/vault-format.md specifies it.
  */
 export interface PackList {
-  /** Of the packs in `Ids`, in the order of the list. */
-  readonly numbers: Uint32Array;
-  /** Bytes of each as stored. */
-  readonly sizes: Uint32Array;
+  readonly count: number;
   readonly totalBytes: number;
+  /** Visits each of its packs: its number in the `Ids` that it is counted in, and its bytes as stored. */
+  each(visit: (number: number, sizeBytes: number) => void): void;
+  /** The same for who asks for no sizes: many numbers follow one another. */
+  eachRun(visit: (first: number, count: number) => void): void;
 }
 
 /** How a record names a list: its id, how many packs it has, and their bytes as stored. */
@@ -21,6 +22,7 @@ export const MAX_LISTED_PACKS = 4096;
 const MAGIC = Buffer.from('LBpacks1');
 const SALT_SIZE = 8;
 const ID_SIZE = 32;
+const ID_WORDS = ID_SIZE / 4;
 const HEAD_SIZE = MAGIC.length + SALT_SIZE;
 const ROW_SIZE = ID_SIZE + 4;
 
@@ -51,26 +53,80 @@ export function decodePackList(bytes: Uint8Array, ids: Ids): PackList {
   const count = (bytes.length - HEAD_SIZE) / ROW_SIZE;
   if (!Number.isInteger(count) || count < 1 || count > MAX_LISTED_PACKS) throw listDamaged({ field: 'its length' });
   if (!MAGIC.equals(bytes.subarray(0, MAGIC.length))) throw listDamaged({ field: 'its beginning' });
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const words = new Uint32Array(count * ID_WORDS);
   const sizes = new Uint32Array(count);
-  let totalBytes = 0;
   for (let at = 0; at < count; at++) {
     const from = HEAD_SIZE + at * ROW_SIZE;
-    const end = from + ID_SIZE;
-    if (at > 0 && view.compare(view, from - ROW_SIZE, end - ROW_SIZE, from, end) <= 0) {
-      throw listDamaged({ field: 'its order' });
-    }
-    const sizeBytes = view.readUInt32LE(end);
-    if (sizeBytes === 0) throw listDamaged({ field: 'a size' });
-    sizes[at] = sizeBytes;
-    totalBytes += sizeBytes;
+    for (let word = 0; word < ID_WORDS; word++) words[at * ID_WORDS + word] = view.getUint32(from + word * 4);
+    if (at > 0 && !isAscending(words, at)) throw listDamaged({ field: 'its order' });
+    sizes[at] = view.getUint32(from + ID_SIZE, true);
+    if (sizes[at] === 0) throw listDamaged({ field: 'a size' });
   }
-  const words = new Uint32Array(ID_SIZE / 4);
-  const numbers = Uint32Array.from({ length: count }, (_, at) => {
-    for (let word = 0; word < words.length; word++) {
-      words[word] = view.readUInt32BE(HEAD_SIZE + at * ROW_SIZE + word * 4);
+  const numbers = new Uint32Array(count);
+  // A list that shares packs with an earlier one goes on as that did.
+  for (let at = 0, next = 0; at < count; at++) {
+    numbers[at] = ids.addWords(words, at * ID_WORDS, next);
+    next = numbers[at]! + 1;
+  }
+  return packList(ids, numbers, sizes);
+}
+
+/** Whether that id is higher than the one before it. */
+function isAscending(words: Uint32Array, at: number): boolean {
+  const from = at * ID_WORDS;
+  let word = 0;
+  while (word < ID_WORDS && words[from + word] === words[from + word - ID_WORDS]) word++;
+  return word < ID_WORDS && words[from + word]! > words[from + word - ID_WORDS]!;
+}
+
+/**
+ * A vault may have thousands of lists that share most of their thousand packs, which were counted one after the other. So of the numbers
+ * only runs are held, and of the sizes only those about which lists disagree.
+ * @param numbers of packs in `ids`, each once
+ */
+export function packList(ids: Ids, numbers: Uint32Array, sizes: Uint32Array): PackList {
+  let totalBytes = 0;
+  let agrees = true;
+  for (let at = 0; at < numbers.length; at++) {
+    totalBytes += sizes[at]!;
+    if (!ids.addSize(numbers[at]!, sizes[at]!)) agrees = false;
+  }
+  const ascending = numbers.toSorted();
+  const own = agrees ? undefined : sizesOf(ascending, numbers, sizes);
+  const runs = runsOf(ascending);
+  return {
+    count: numbers.length,
+    totalBytes,
+    each(visit) {
+      let at = 0;
+      for (let run = 0; run < runs.length; run += 2) {
+        const end = runs[run]! + runs[run + 1]!;
+        for (let number = runs[run]!; number < end; number++) visit(number, own?.[at++] ?? ids.sizeOf(number));
+      }
+    },
+    eachRun(visit) {
+      for (let run = 0; run < runs.length; run += 2) visit(runs[run]!, runs[run + 1]!);
+    },
+  };
+}
+
+function sizesOf(ascending: Uint32Array, numbers: Uint32Array, sizes: Uint32Array): Uint32Array {
+  const sizeOf = new Map(numbers.entries().map(([at, number]) => [number, sizes[at]!]));
+  return ascending.map((number) => sizeOf.get(number)!);
+}
+
+/** The first of each run and how many, in pairs. */
+function runsOf(ascending: Uint32Array): Uint32Array {
+  const runs = new Uint32Array(ascending.length * 2);
+  let used = 0;
+  for (let at = 0; at < ascending.length; at++) {
+    if (at > 0 && ascending[at] === ascending[at - 1]! + 1) {
+      runs[used - 1]!++;
+      continue;
     }
-    return ids.addWords(words);
-  });
-  return { numbers, sizes, totalBytes };
+    runs[used++] = ascending[at]!;
+    runs[used++] = 1;
+  }
+  return runs.slice(0, used);
 }

@@ -153,20 +153,32 @@ export function encodeRecord(unsigned: UnsignedRecord, privateKey: string): Uint
   return recordBytes(signRecord(unsigned, privateKey));
 }
 
+/** Names of lists, by id, that records have in common, each held once: ten thousand records name the same few lists over and over. */
+export type SharedNames = Map<string, ListName>;
+
+function sharedIn(shared: SharedNames, name: ListName): ListName {
+  const [id, packs, sizeBytes] = name;
+  const known = shared.get(id);
+  if (known === undefined) shared.set(id, name);
+  return known?.[1] === packs && known[2] === sizeBytes ? known : name;
+}
+
 /**
  * Errors: `record-damaged` (shape, or not the canonical bytes), `record-forged` (signature), `format-newer`. Whether the writer is one that
  * the vault's owner trusts, and whether the record lies under its own key, is for the caller to judge.
+ * @param shared for who holds many of them
  */
-export function decodeRecord(bytes: Uint8Array): SnapshotRecord {
-  const record = readSigned(bytes, reading) as SnapshotRecord;
+export function decodeRecord(bytes: Uint8Array, shared: SharedNames = new Map()): SnapshotRecord {
+  const read = readSigned(bytes, reading) as SnapshotRecord;
+  const record = { ...read, lists: read.lists.map((name) => sharedIn(shared, name)) };
   if ((record.previous === null) !== (record.sequence === 1)) throw recordDamaged({ field: 'sequence' });
   hashes.set(record, sha256Hex(bytes));
   return record;
 }
 
 /** The same, of this vault and under its own key. @throws also where it belongs elsewhere: only the sentence is used */
-export function decodeRecordAt(vault: string, key: string, bytes: Uint8Array): SnapshotRecord {
-  const record = decodeRecord(bytes);
+export function decodeRecordAt(vault: string, key: string, bytes: Uint8Array, shared?: SharedNames): SnapshotRecord {
+  const record = decodeRecord(bytes, shared);
   if (record.vault !== vault || recordKey(record) !== key) throw new Error('it belongs elsewhere');
   return record;
 }

@@ -1,5 +1,6 @@
 import type { Ids } from '../format/ids.ts';
 import type { PackList } from '../format/pack-list.ts';
+import { collectSooner } from './collect-sooner.ts';
 import type { Packs } from './needs.ts';
 
 /** The first version of an object, by the store's clock: later ones and delete markers say nothing about it. */
@@ -17,6 +18,8 @@ export interface HeldPacks extends Iterable<[string, Held]> {
   /** Without their ids, which take longer to write out than to sum up. */
   values(): IteratorObject<Held>;
   entries(): IteratorObject<[string, Held]>;
+  /** Visits each by its number in `ids`: a million ids take longer to write out and to look up than all that is decided about them. */
+  eachIn(ids: Ids, visit: (number: number, held: Held) => void): void;
   /** Whether all of these are there, as large as their lists say. */
   hasAllOf(packs: Packs): boolean;
 }
@@ -26,6 +29,7 @@ export interface HeldPacksDraft extends HeldPacks {
 }
 
 export function createHeldPacks(ids: Ids): HeldPacksDraft {
+  collectSooner();
   /** By number of the id: where the rest is told, and one. */
   let rows = new Uint32Array(ids.size + 16);
   let numbers = new Uint32Array(16);
@@ -76,6 +80,12 @@ export function createHeldPacks(ids: Ids): HeldPacksDraft {
     keys,
     values,
     entries,
+    eachIn(others, visit) {
+      for (let row = 1; row <= size; row++) {
+        const number = numbers[row - 1]!;
+        visit(others === ids ? number : others.add(ids.idOf(number)), heldIn(row));
+      }
+    },
     [Symbol.iterator]: entries,
     hasAllOf(packs) {
       if (packs.unread.length > 0) return false;
@@ -84,11 +94,13 @@ export function createHeldPacks(ids: Ids): HeldPacksDraft {
         return true;
       }
       return packs.parts.every((part) => {
-        let hasAll = whole.get(part);
-        if (hasAll === undefined) {
-          hasAll = part.numbers.every((number, at) => sizes[(rows[number] ?? 0) - 1] === part.sizes[at]);
-          whole.set(part, hasAll);
-        }
+        const known = whole.get(part);
+        if (known !== undefined) return known;
+        let hasAll = true;
+        part.each((number, sizeBytes) => {
+          hasAll &&= sizes[(rows[number] ?? 0) - 1] === sizeBytes;
+        });
+        whole.set(part, hasAll);
         return hasAll;
       });
     },

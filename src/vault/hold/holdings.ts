@@ -1,8 +1,9 @@
 import type { Destination, Key } from '../../destinations/destination.ts';
-import { type Trace, tracesUnder } from '../../destinations/first-version.ts';
+import type { Trace } from '../../destinations/first-version.ts';
 import type { Ids } from '../format/ids.ts';
 import { packKey, parseKey } from '../format/keys.ts';
 import { createHeldPacks, type Held } from './held-packs.ts';
+import { listUnder } from './listing.ts';
 
 /** Everything that a destination holds, by key, also what is no object of a vault. */
 export interface Holdings {
@@ -27,10 +28,8 @@ export async function allAt(destination: Destination, ids: Ids, signal: AbortSig
   const versions = Array<string | undefined>(ids.size);
   const rest = new Map<Key, Trace>();
   let newestMs = 0;
-  for await (const trace of tracesUnder(destination, '')) {
-    signal.throwIfAborted();
+  for await (const [parsed, trace] of listUnder(destination, '', { signal })) {
     newestMs = Math.max(newestMs, trace.modifiedMs);
-    const parsed = parseKey(trace.key);
     if (parsed?.type !== 'pack' || !isUsual(trace)) {
       rest.set(trace.key, trace);
       continue;

@@ -18,6 +18,8 @@ export interface IdSet extends SomeIds {
   hasNumber(number: number): boolean;
   /** Whether it is new. */
   addNumber(number: number): boolean;
+  /** Those of a list that is counted in the same `Ids`. */
+  addList(list: PackList): void;
   addNeeds(needs: Needs): void;
   /** What of all these needs is not in the set, `[id, size in bytes]`: who adds it as it comes gets each once. */
   beyond(all: Iterable<Needs>): Iterable<readonly [string, number]>;
@@ -30,16 +32,31 @@ export function createIdSet(ids: Ids, from: Iterable<string> = []): IdSet {
   const walked = new Set<PackList>();
 
   const hasNumber = (number: number) => ((bits[number >>> 5] ?? 0) & (1 << (number & 31))) !== 0;
+  function makeRoomFor(number: number): void {
+    if (number >>> 5 < bits.length) return;
+    const wider = new Uint32Array(Math.max(bits.length * 2, (number >>> 5) + 1));
+    wider.set(bits);
+    bits = wider;
+  }
   function addNumber(number: number): boolean {
     if (hasNumber(number)) return false;
-    if (number >>> 5 >= bits.length) {
-      const wider = new Uint32Array(Math.max(bits.length * 2, (number >>> 5) + 1));
-      wider.set(bits);
-      bits = wider;
-    }
+    makeRoomFor(number);
     bits[number >>> 5]! |= 1 << (number & 31);
     size++;
     return true;
+  }
+  /** A word at once. */
+  function addRun(first: number, count: number): void {
+    const end = first + count;
+    makeRoomFor(end);
+    for (let from = first; from < end; ) {
+      const to = Math.min(end, (from | 31) + 1);
+      const mask = (0xffffffff >>> (32 - (to - from))) << (from & 31);
+      const fresh = mask & ~bits[from >>> 5]!;
+      bits[from >>> 5]! |= mask;
+      size += ones(fresh);
+      from = to;
+    }
   }
 
   function* packsBeyond({ packs }: Needs, known: Set<PackList>): Generator<readonly [string, number]> {
@@ -50,8 +67,11 @@ export function createIdSet(ids: Ids, from: Iterable<string> = []): IdSet {
     for (const part of packs.parts) {
       if (walked.has(part) || known.has(part)) continue;
       known.add(part);
-      const { numbers, sizes } = part;
-      for (const [at, number] of numbers.entries()) if (!hasNumber(number)) yield [ids.idOf(number), sizes[at]!];
+      const beyond: (readonly [number, number])[] = [];
+      part.each((number, sizeBytes) => {
+        if (!hasNumber(number)) beyond.push([number, sizeBytes]);
+      });
+      for (const [number, sizeBytes] of beyond) if (!hasNumber(number)) yield [ids.idOf(number), sizeBytes];
     }
   }
 
@@ -66,6 +86,11 @@ export function createIdSet(ids: Ids, from: Iterable<string> = []): IdSet {
     add: (id) => void addNumber(ids.add(id)),
     hasNumber,
     addNumber,
+    addList(list) {
+      if (walked.has(list)) return;
+      walked.add(list);
+      list.eachRun(addRun);
+    },
     addNeeds({ manifest, lists, packs }) {
       set.add(manifest[0]);
       for (const [id] of lists) set.add(id);
@@ -73,11 +98,7 @@ export function createIdSet(ids: Ids, from: Iterable<string> = []): IdSet {
         for (const [id] of packs) set.add(id);
         return;
       }
-      for (const part of packs.parts) {
-        if (walked.has(part)) continue;
-        walked.add(part);
-        for (const number of part.numbers) addNumber(number);
-      }
+      for (const part of packs.parts) set.addList(part);
     },
     *beyond(all) {
       const known = new Set<PackList>();
@@ -94,4 +115,11 @@ export function createIdSet(ids: Ids, from: Iterable<string> = []): IdSet {
   };
   for (const id of from) set.add(id);
   return set;
+}
+
+/** How many bits of a word are set. */
+function ones(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x55555555);
+  const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }

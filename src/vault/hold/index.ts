@@ -2,7 +2,7 @@
 export { type Damage, spoiledCodes } from './fetch-sound.ts';
 export { allAt, type Holdings } from './holdings.ts';
 export { createIdSet, type SomeIds } from './id-set.ts';
-export { listHeld, type Sizes, sizesAt } from './listing.ts';
+export { listHeld } from './listing.ts';
 export {
   type Counted,
   countedTogether,
@@ -12,3 +12,4 @@ export {
   type WithNeeds,
 } from './needs.ts';
 export { putConfirmed } from './put-confirmed.ts';
+export { type Sizes, sizesAt } from './sizes.ts';

@@ -1,7 +1,7 @@
 import type { Destination, Key } from '../../destinations/destination.ts';
 import type { Ids } from '../format/ids.ts';
 import { epochKeyKey, folders, listKey, manifestKey, packKey } from '../format/keys.ts';
-import { decodePackList, type ListName, listBytesOf, type PackList } from '../format/pack-list.ts';
+import { decodePackList, type ListName, listBytesOf, type PackList, packList } from '../format/pack-list.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { inParallel } from '../in-parallel.ts';
 import { type Damage, damageOf, fetchSound } from './fetch-sound.ts';
@@ -66,8 +66,12 @@ export function* countedTogether(points: ReadonlyArray<{ readonly needs: Needs }
       if (told.addNumber(number)) yield { number, sizeBytes: named[1], named };
     }
   }
-  for (const [{ numbers, sizes }] of partsTogether(points, ids)) {
-    for (const [at, number] of numbers.entries()) if (told.addNumber(number)) yield { number, sizeBytes: sizes[at]! };
+  for (const [part] of partsTogether(points, ids)) {
+    const fresh: Counted[] = [];
+    part.each((number, sizeBytes) => {
+      if (told.addNumber(number)) fresh.push({ number, sizeBytes });
+    });
+    yield* fresh;
   }
 }
 
@@ -82,10 +86,19 @@ export function* partsTogether<Point extends { readonly needs: Needs }>(
     for (const part of parts) {
       if (walked.has(part)) continue;
       walked.add(part);
-      const numbers = own === ids ? part.numbers : part.numbers.map((number) => ids.add(own.idOf(number)));
-      yield [{ ...part, numbers }, point];
+      yield [own === ids ? part : countedIn(ids, part, own), point];
     }
   }
+}
+
+/** The same list, counted in other ids than its own. */
+function countedIn(ids: Ids, part: PackList, own: Ids): PackList {
+  const [numbers, sizes]: [number[], number[]] = [[], []];
+  part.each((number, sizeBytes) => {
+    numbers.push(ids.add(own.idOf(number)));
+    sizes.push(sizeBytes);
+  });
+  return packList(ids, Uint32Array.from(numbers), Uint32Array.from(sizes));
 }
 
 /** The packs that lists name, counted: restore points share most of them, and there may be a million. */
@@ -101,8 +114,10 @@ export function packsOf(ids: Ids, parts: readonly PackList[], unread: readonly s
   return {
     ...{ ids, parts, unread },
     *[Symbol.iterator]() {
-      for (const { numbers, sizes } of parts) {
-        for (const [at, number] of numbers.entries()) yield [ids.idOf(number), sizes[at]!] as const;
+      for (const part of parts) {
+        const packs: (readonly [number, number])[] = [];
+        part.each((number, sizeBytes) => packs.push([number, sizeBytes]));
+        for (const [number, sizeBytes] of packs) yield [ids.idOf(number), sizeBytes] as const;
       }
     },
   };
@@ -111,7 +126,11 @@ export function packsOf(ids: Ids, parts: readonly PackList[], unread: readonly s
 /** How large a pack is by these lists; undefined for one that none of them names. */
 export function packSizes({ ids, parts }: Packs): (id: string) => number | undefined {
   const known = new Uint32Array(ids.size);
-  for (const { numbers, sizes } of parts) for (const [at, number] of numbers.entries()) known[number] = sizes[at]!;
+  for (const part of parts) {
+    part.each((number, sizeBytes) => {
+      known[number] = sizeBytes;
+    });
+  }
   return (id) => known[ids.find(id) ?? -1] || undefined;
 }
 
@@ -155,7 +174,7 @@ export function needsReader(
     for (const [id, packs, sizeBytes] of lists) {
       const list = known.get(id);
       // Another record may name it rightly.
-      if (list?.numbers.length === packs && list.totalBytes === sizeBytes) parts.push(list);
+      if (list?.count === packs && list.totalBytes === sizeBytes) parts.push(list);
       else unread.push(id);
     }
     return { manifest, lists, packs: packsOf(ids, parts, unread), keys };

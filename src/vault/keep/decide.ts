@@ -106,9 +106,7 @@ function createLockNeeds(kept: readonly KeptRestorePoint[], clock: LockClock): L
     add(key, staysMs);
     for (const [named, sizeBytes] of namedByRecord(needs)) add(named, staysMs, sizeBytes);
   }
-  for (const [part, { staysMs }] of parts) {
-    for (const [at, number] of part.numbers.entries()) addPack(number, staysMs, part.sizes[at]!);
-  }
+  for (const [part, { staysMs }] of parts) part.each((number, sizeBytes) => addPack(number, staysMs, sizeBytes));
 
   const numberOf = (key: Key) => {
     const parsed = parseKey(key);

@@ -84,28 +84,24 @@ export function decideMarks(facts: PruneFacts, rules: PruneRules = allRules): Ma
   const ours = points.filter(({ strange }) => !strange);
   const marked = marksOf(places, newestNumber(places), ids);
   const kept = stillKept(facts, marked.tombstones);
-  const needed = neededBy(
-    ours.filter(({ key }) => kept.has(key)),
-    ids,
-  );
+  const staying = ours.filter(({ key }) => kept.has(key));
+  const needed = neededBy(staying, ids);
   // No two writers share a pack: what a known one's record names is judged by known writers' records alone.
-  const ofStrangers = neededBy(
-    points.filter(({ strange }) => strange),
-    ids,
-  );
-  const ofOurs = neededBy(ours, ids);
-  const isTheirs = (id: string) => ofStrangers.has(id) && !ofOurs.has(id);
+  const strangers = points.filter(({ strange }) => strange);
+  const ofStrangers = neededBy(strangers, ids);
+  const ofOurs = strangers.length === 0 ? needed : neededBy(ours, ids);
+  const isTheirs = (number: number) => ofStrangers.hasNumber(number) && !ofOurs.hasNumber(number);
   // A forged record can name the manifest of a restore point that is kept: to withdraw it would withdraw both.
   const withdrawn = ours.filter(({ key, needs }) => !kept.has(key) && !needed.has(needs.manifest[0]));
   const tombstones = createIdSet(ids);
   for (const [id] of needed.beyond(withdrawn.map(({ needs }) => needs))) tombstones.add(id);
   for (const { packs, manifests, lists, nowMs } of places) {
-    const markOld = ([id, { modifiedMs }]: [string, Held]) => {
-      if (!needed.has(id) && !isTheirs(id) && nowMs - modifiedMs >= leastAgeMs) tombstones.add(id);
+    const markOld = (number: number, { modifiedMs }: Held) => {
+      if (nowMs - modifiedMs < leastAgeMs || needed.hasNumber(number) || isTheirs(number)) return;
+      tombstones.addNumber(number);
     };
-    packs.entries().forEach(markOld);
-    manifests.entries().forEach(markOld);
-    lists.entries().forEach(markOld);
+    packs.eachIn(ids, markOld);
+    for (const [id, held] of [...manifests, ...lists]) markOld(ids.add(id), held);
   }
   const takenBack: string[] = [];
   for (const id of marked.tombstones) {

@@ -4,7 +4,7 @@ import { objectDamaged, objectMissing } from '../../destinations/errors.ts';
 import { firstSound, standsInstead, type Trace } from '../../destinations/first-version.ts';
 import { formatNewer } from '../format/errors.ts';
 import { folders } from '../format/keys.ts';
-import { decodeRecordAt, recordHash } from '../format/record.ts';
+import { decodeRecordAt, recordHash, type SharedNames } from '../format/record.ts';
 import { readEnvelope } from '../format/signed-json.ts';
 import { sha256Hex } from '../hash.ts';
 import { type Damage, damageOf, spoiledDamage } from '../hold/fetch-sound.ts';
@@ -57,12 +57,13 @@ export function recordReader(
   signal?: AbortSignal,
 ) {
   const known = new Map<string, { readonly state: string; readonly outcome: Outcome }>();
+  const names: SharedNames = new Map();
 
   async function list(): Promise<Map<string, Copy[]>> {
     const copies = new Map<string, Copy[]>();
     for (const destination of destinations) {
       try {
-        for await (const [parsed, trace] of listUnder(destination, folders.snapshot, signal)) {
+        for await (const [parsed, trace] of listUnder(destination, folders.snapshot, { signal })) {
           if (parsed?.type !== 'snapshot') {
             if (trace.instead !== undefined) {
               const error = standsInstead(destination, trace.key, trace.instead);
@@ -84,7 +85,7 @@ export function recordReader(
     const state = stateOf(copies);
     const before = known.get(key);
     if (before?.state === state) return before.outcome;
-    const outcome = await readRecord(vault, key, copies);
+    const outcome = await readRecord(vault, key, copies, names);
     signal?.throwIfAborted();
     known.set(key, { state, outcome });
     return outcome;
@@ -156,7 +157,7 @@ function stateOf(copies: readonly Copy[]): string {
   return JSON.stringify(parts);
 }
 
-async function readRecord(vault: string, key: string, copies: readonly Copy[]): Promise<Outcome> {
+async function readRecord(vault: string, key: string, copies: readonly Copy[], names: SharedNames): Promise<Outcome> {
   const damage: Damage[] = [];
   const found: (FoundRecord & { readonly destinations: string[]; readonly clocks: StoreClock[] })[] = [];
   const newer: Newer[] = [];
@@ -171,7 +172,7 @@ async function readRecord(vault: string, key: string, copies: readonly Copy[]): 
       const known = found.find(({ record }) => recordHash(record) === hash);
       if (known !== undefined) return known.record;
       try {
-        return decodeRecordAt(vault, key, bytes);
+        return decodeRecordAt(vault, key, bytes, names);
       } catch (error) {
         const signed = formatNewer.is(error) ? readEnvelope('record', bytes) : undefined;
         if (signed?.vault === vault) newer.push({ writer: signed.writer, why: sentenceOf(error) });

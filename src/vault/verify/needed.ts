@@ -45,8 +45,10 @@ export function neededObjects(
 
   function partsWith(wanted: ReadonlySet<number>): ReadonlyMap<number, readonly number[]> {
     const found = new Map<number, number[]>();
-    for (const [place, { numbers }] of [...byPart.keys()].entries()) {
-      for (const number of numbers) if (wanted.has(number)) note(found, number, place);
+    for (const [place, part] of [...byPart.keys()].entries()) {
+      part.each((number) => {
+        if (wanted.has(number)) note(found, number, place);
+      });
     }
     return found;
   }

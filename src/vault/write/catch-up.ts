@@ -14,8 +14,8 @@ import {
   withdrawnAt,
 } from '../copy/index.ts';
 import { isNamedByHash, parseKey } from '../format/keys.ts';
-import { type Sizes, sizesAt } from '../hold/listing.ts';
 import type { NeedsReader, WithNeeds } from '../hold/needs.ts';
+import { type Sizes, sizesAt } from '../hold/sizes.ts';
 import type { IndexCache } from '../index/cache.ts';
 import { openVault } from '../open.ts';
 import type { Trust } from '../trust.ts';
@@ -104,7 +104,7 @@ function beliefOver({ copies, trust = {} }: CatchUpParts, run: Run): () => Promi
 async function wantedHere({ index, belief }: RuledParts, target: Sizes, sources: readonly Sizes[]) {
   const isOwn = (id: string) => index.packSize(id) !== undefined;
   for (const { sizes } of sources) {
-    for (const key of sizes.keys()) {
+    for (const [key] of sizes) {
       const parsed = target.sizes.has(key) ? undefined : parseKey(key);
       if (isNamedByHash(parsed) && !isOwn(parsed.id)) {
         const { wanted } = await belief();

@@ -10,11 +10,12 @@ import { type AnnouncedWhat, announcedAt } from '../announced.ts';
 import { noDestination, vaultReplaced, vaultsDiffer } from '../errors.ts';
 import { formatNewer } from '../format/errors.ts';
 import { decodeIndexDelta } from '../format/index-delta.ts';
-import { isHashed, parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
+import { folders, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
 import { decodeRecord, parseRecordKey } from '../format/record.ts';
 import { vaultFileOf } from '../format/vault-file.ts';
 import type { GenerationView } from '../generations/index.ts';
 import { sha256Hex } from '../hash.ts';
+import { listHeld } from '../hold/listing.ts';
 import { putConfirmed } from '../hold/put-confirmed.ts';
 import { type IndexCache, openIndexCache } from '../index/cache.ts';
 import { distrust } from '../index/forget.ts';
@@ -203,6 +204,9 @@ async function refuseNewerFormat({ vault, copies }: Session, trust: Trust, run: 
   }
 }
 
+/** Who writes needs no right to list versions. */
+const plainly = { plain: true } as const;
+
 /** The index of this writer from its deltas, and the end of its chain of records. */
 async function rebuildIndex(
   { options, vault, index, keys, copies }: Session,
@@ -212,7 +216,8 @@ async function rebuildIndex(
   const deltas = new Map<string, Destination[]>();
   for (const destination of [...copies.active]) {
     try {
-      for await (const { key } of destination.list(`index/${keys.writer}/`)) {
+      const under = `${folders.index}${keys.writer}/`;
+      for await (const [, { key }] of listHeld(destination, ['index'], { ...plainly, under })) {
         deltas.set(key, [...(deltas.get(key) ?? []), destination]);
       }
     } catch (error) {
@@ -263,8 +268,8 @@ async function wasSetBack({ options, vault, keys, index, copies }: Session, run:
   const isAfter = (sequence: number) => sequence > last.sequence && sequence <= last.sequence + mostSteps;
   for (const destination of [...copies.active]) {
     try {
-      for await (const { key } of destination.list(`snapshots/${options.system}/`)) {
-        const time = parseRecordKey(key)?.time ?? '';
+      const under = `${folders.snapshot}${options.system}/`;
+      for await (const [{ time }, { key }] of listHeld(destination, ['snapshot'], { ...plainly, under })) {
         if (time >= since && key !== last.key && newer.size < mostNewer) newer.set(key, destination);
       }
     } catch (error) {
@@ -290,11 +295,8 @@ async function wasSetBack({ options, vault, keys, index, copies }: Session, run:
 async function noteHeld(index: IndexCache, copies: Copies, destination: Destination): Promise<void> {
   index.forgetHolder(destination.name);
   try {
-    for (const prefix of ['packs/', 'lists/']) {
-      for await (const { key, sizeBytes } of destination.list(prefix)) {
-        const parsed = parseKey(key);
-        if (isHashed(parsed) && index.packSize(parsed.id) === sizeBytes) index.addHolder(parsed.id, destination.name);
-      }
+    for await (const [{ id }, { sizeBytes }] of listHeld(destination, ['pack', 'list'], plainly)) {
+      if (index.packSize(id) === sizeBytes) index.addHolder(id, destination.name);
     }
   } catch (error) {
     copies.drop(destination, error);

@@ -33,8 +33,8 @@ import {
   withdrawnOf,
 } from '../../../src/vault/generations/view.ts';
 import { sha256Hex } from '../../../src/vault/hash.ts';
-import { sizesAt } from '../../../src/vault/hold/listing.ts';
 import { needsReader } from '../../../src/vault/hold/needs.ts';
+import { sizesAt } from '../../../src/vault/hold/sizes.ts';
 import { isBaseLetGo } from '../../../src/vault/logs/floors.ts';
 import type { PruneRules } from '../../../src/vault/prune-rules.ts';
 import type { Keys } from '../../../src/vault/trust.ts';
@@ -366,7 +366,7 @@ async function catchUp(
         () => {},
       );
       const { refused, waiting, silent } = await copyMissing(plan, { vault: vaultId, withNeeds }, run);
-      for (const key of target.sizes.keys()) {
+      for (const [key] of target.sizes) {
         const parsed = parseKey(key);
         if (isHashed(parsed)) writer.holders.get(to.name)?.add(parsed.id);
       }
