@@ -40,12 +40,12 @@ export function buildDataset(
 
 /** A key alone speaks for this system; the same key may be named several times. */
 export function buildWriters(shape: ConfigShape['vault']['writers'], system: string): KnownWriter[] {
-  const systems = new Map<string, Set<string>>();
-  for (const one of shape) {
-    const { key, systems: named } = typeof one === 'string' ? { key: one, systems: [system] } : one;
-    systems.set(key, (systems.get(key) ?? new Set()).union(new Set(named)));
-  }
-  return [...systems].map(([key, named]) => ({ key, systems: [...named] }));
+  const byKey = Map.groupBy(shape, (one) => (typeof one === 'string' ? one : one.key));
+  return [...byKey].map(([key, named]) => {
+    const isBare = named.every((one) => typeof one === 'string');
+    const systems = new Set(named.flatMap((one) => (typeof one === 'string' ? [system] : one.systems)));
+    return { key, systems: [...systems], ...(isBare && { isBare }) };
+  });
 }
 
 function tables(shape: Readonly<Record<string, string>>): { table: string; reason: string }[] {

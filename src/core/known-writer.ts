@@ -4,4 +4,6 @@ export interface KnownWriter {
   readonly key: string;
   /** Names, at least one. */
   readonly systems: readonly string[];
+  /** A person named the key and not the systems: it counts for that of the configuration, unless the vault shows it to be another's. */
+  readonly isBare?: true;
 }

@@ -17,9 +17,9 @@ import {
   signEndorsement,
   writerId,
 } from '../vault/format/index.ts';
-import { newestEndorsement } from '../vault/index.ts';
-import { publicKeyIn } from '../vault/writer/index.ts';
+import { isKnownWriter, newestEndorsement } from '../vault/index.ts';
 import { namedByPeople } from './confirmed.ts';
+import { publicKeyHere } from './known-writers.ts';
 import type { OpenSystem } from './system.ts';
 
 const shape = z.strictObject({
@@ -42,7 +42,8 @@ export async function endorseWriters(
 ): Promise<void> {
   try {
     const { opened } = await system.destinations({ create: false });
-    for (const identity of identities) await endorseWith(identity, { system, vault, accepted, opened, run });
+    const named = await namedWriters(system, vault);
+    for (const identity of identities) await endorseWith(identity, { system, vault, named, accepted, opened, run });
   } catch (error) {
     run.signal.throwIfAborted();
     unwritten(run, sentenceOf(error));
@@ -52,12 +53,33 @@ export async function endorseWriters(
 interface Endorsing {
   readonly system: OpenSystem;
   readonly vault: string;
+  /** Undefined where the configuration lists nobody. */
+  readonly named: readonly string[] | undefined;
   readonly accepted: readonly string[];
   readonly opened: readonly Destination[];
   readonly run: Run;
 }
 
-async function endorseWith(identity: string, { system, vault, accepted, opened, run }: Endorsing): Promise<void> {
+/** Whom people list for this system, but for a key that turned out to be another's. */
+async function namedWriters({ config, vault: open }: OpenSystem, vault: string): Promise<string[] | undefined> {
+  const listed = config.vault.writers.filter(({ systems }) => systems.includes(config.name));
+  const named = new Set(
+    namedByPeople(
+      config.stateDir,
+      listed.map(({ key }) => key),
+    ),
+  );
+  if (named.size === 0) return undefined;
+  const own = publicKeyHere(config, vault);
+  if (!listed.some(({ key, isBare }) => isBare && key !== own && named.has(key))) return [...named];
+  const { trust } = await open(() => {});
+  return [...named].filter((key) => isKnownWriter(trust, key, config.name));
+}
+
+async function endorseWith(
+  identity: string,
+  { system, vault, named, accepted, opened, run }: Endorsing,
+): Promise<void> {
   const { config, clock, random } = system;
   const key = endorsingKey(identity);
   const endorser = writerId(publicKeyOf(key));
@@ -66,7 +88,7 @@ async function endorseWith(identity: string, { system, vault, accepted, opened, 
   const seen = Math.max(found?.sequence ?? 0, sequenceSeen(config.stateDir, vault, endorser));
   // An older one than this machine saw already may name who was left out since.
   const before = found?.sequence === seen ? found : undefined;
-  const writers = writersNow(system, vault, before?.writers ?? [], accepted);
+  const writers = writersNow(system, vault, before?.writers ?? [], { named, accepted });
   const isSame = before !== undefined && canonicalJson({ of: before.writers }) === canonicalJson({ of: writers });
   if (writers.length === 0 || isSame) return;
   if (writers.length > maxEndorsedWriters) {
@@ -95,15 +117,13 @@ function writersNow(
   { config }: OpenSystem,
   vault: string,
   before: readonly EndorsedWriter[],
-  accepted: readonly string[],
+  { named, accepted }: Pick<Endorsing, 'named' | 'accepted'>,
 ): EndorsedWriter[] {
-  const listed = config.vault.writers.filter(({ systems }) => systems.includes(config.name)).map(({ key }) => key);
-  const named = namedByPeople(config.stateDir, listed);
-  const own = publicKeyIn(inState(config.stateDir, 'writerKeys'), vault);
+  const own = publicKeyHere(config, vault);
   const systems = new Map(before.map(({ key, systems }) => [key, new Set(systems)]));
   // What people list is all: who is not in it any more is not vouched for any more.
-  if (named.length > 0) for (const of of systems.values()) of.delete(config.name);
-  for (const key of [...named, ...accepted, ...(own === undefined ? [] : [own])]) {
+  if (named !== undefined) for (const of of systems.values()) of.delete(config.name);
+  for (const key of [...(named ?? []), ...accepted, ...(own === undefined ? [] : [own])]) {
     systems.set(key, (systems.get(key) ?? new Set()).add(config.name));
   }
   return [...systems]

@@ -19,7 +19,6 @@ const shape = z.strictObject({
 });
 
 /**
-/**
  * Whose records this host believes, and for which systems: `vault.writers` of the configuration and its own key; where the
  * configuration names none, those that it met when it first used the vault, for the systems that they had signed for by then. A host
  * that never did believes everyone. What a configuration lists that `bootstrap` brought here counts for nothing by itself: it came out
@@ -41,7 +40,11 @@ export function trustOf(config: System, vault: string): Trust {
     ...(config.drill.writers.length > 0 && { drillers: keysOf(counting(config.drill.writers)) }),
   };
   const known = writers.length > 0 ? [...writers, ...accepted] : met;
-  return known === undefined ? decide : { writers: keysOf([...known, ...own]), ...decide };
+  if (known === undefined) return decide;
+  const all = [...known, ...own];
+  const said = new Set(all.filter(({ isBare }) => !isBare).map(({ key }) => key));
+  const bare = new Set(all.map(({ key }) => key)).difference(said);
+  return { writers: keysOf(all), ...(bare.size > 0 && { bare }), ...decide };
 }
 
 /**

@@ -14,7 +14,7 @@ import { listHeld } from './hold/listing.ts';
 import { needsReader } from './hold/needs.ts';
 import { foundOf } from './of-system.ts';
 import { recordReader } from './read/records.ts';
-import { judge, type Trust } from './trust.ts';
+import { judge, settled, type Trust } from './trust.ts';
 import type { RestorePoints, VaultReader } from './vault.ts';
 
 export interface OpenVaultOptions {
@@ -91,7 +91,9 @@ export async function openVault(
       return openContents(known!, { destinations: holders, identities, onDamage, granted });
     },
   });
-  return judgedBy((await options.trust?.(id)) ?? {});
+  const trust = (await options.trust?.(id)) ?? {};
+  // What is wrong with a record is told when it is read to be judged.
+  return judgedBy(trust.bare === undefined ? trust : settled(id, trust, (await readRecords(trust, () => {})).found));
 }
 
 /**

@@ -15,6 +15,8 @@ export type Keys = ReadonlyMap<string, ReadonlySet<string>>;
 export interface Trust {
   /** Absent: everyone's, for every system, as on a machine that meets the vault for the first time. */
   readonly writers?: Keys;
+  /** Those of `writers` that a person named without saying for which systems: settled when a vault is opened. */
+  readonly bare?: ReadonlySet<string>;
   /** Who may say that something goes, and nothing else unless it is a known writer too. Absent: every known one. */
   readonly pruners?: Keys;
   /** Who may sign what drills prove, known writer or not. Absent: every known one. */
@@ -73,6 +75,34 @@ export function keysOf(known: Iterable<KnownWriter>): Keys {
     else for (const system of systems) before.add(system);
   }
   return keys;
+}
+
+/**
+ * Settles for which system the keys count that a person named without saying so. Each host signs with a key of its own for each
+ * system, so one that signed for two was taken over: it counts for the one that it signed for first, by the places that keep their
+ * times to themselves where one shows any. docs/decisions/0035 says why.
+ */
+export function settled(vault: string, { bare, ...trust }: Trust, found: readonly FoundRecord[]): Trust {
+  const { writers } = trust;
+  if (bare === undefined || writers === undefined) return trust;
+  const byWriter = Map.groupBy(found, ({ record }) => record.writer);
+  const settle = (key: string, systems: ReadonlySet<string>): ReadonlySet<string> => {
+    const home = bare.has(key) ? firstSystem(vault, byWriter.get(key) ?? []) : undefined;
+    return home === undefined ? systems : new Set([home]);
+  };
+  return { ...trust, writers: new Map([...writers].map(([key, systems]) => [key, settle(key, systems)])) };
+}
+
+function firstSystem(vault: string, found: readonly FoundRecord[]): string | undefined {
+  const madeMs = ulidTime(vault) - aheadToleranceMs;
+  const seen = found
+    .flatMap(({ record, clocks }) => clocks.map((clock) => ({ ...clock, record })))
+    .filter(({ storedMs }) => storedMs >= madeMs);
+  const witnessed = seen.filter(({ isWitness }) => isWitness);
+  const [first] = (witnessed.length > 0 ? witnessed : seen).sort(
+    (a, b) => a.storedMs - b.storedMs || a.record.sequence - b.record.sequence,
+  );
+  return first?.record.system;
 }
 
 /**

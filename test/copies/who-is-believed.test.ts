@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
@@ -167,6 +167,29 @@ test('H4: the writer of another system changes nothing old, brings nothing back,
   await expectAllGoesOn(on);
   const lost = losePack(on);
   expect((await on.host.verify()).findings.map(({ key, kind }) => `${kind} ${key}`)).toContain(`missing ${lost}`);
+});
+
+test('H4: nor does it where a person listed its key beside the host’s own and did not say for which system', async () => {
+  const on = await harbor();
+  const { host, records, neighbour } = on;
+  const blog = { ...records[0]!, system: 'blog', dataset: 'posts' };
+  using open = host.open();
+  const { opened } = await open.destinations({ create: false });
+  const first = forgedRecord(blog, neighbour.privateKey, { timeMs: Date.parse(blog.time) });
+  for (const place of opened) await plant(place, first);
+  const keys = [records[0]!.writer, neighbour.publicKey];
+  Object.assign(host.config.vault, {
+    writers: keys.map((key) => ({ key, systems: [host.config.name], isBare: true })),
+  });
+  await plantAll(on, neighbour, { mayPrune: false });
+  // Also where nothing is remembered of the vault, as on another machine of theirs.
+  const { stateDir } = host.config;
+  renameSync(stateDir, `${stateDir}.away`);
+  await expectNobodyBelieved(on);
+  rmSync(stateDir, { recursive: true, force: true });
+  renameSync(`${stateDir}.away`, stateDir);
+  await expectNobodyBelieved(on);
+  await expectAllGoesOn(on);
 });
 
 test('H2, H10: who has the pruner’s key writes no restore point, no configuration and no proof', async () => {

@@ -28,6 +28,8 @@ interface Copy {
   readonly trace: Trace;
 }
 
+type Tell = (damage: Damage) => void;
+
 interface Outcome {
   /** More than one where places hold different records under one name; that of a place that keeps versions first. */
   readonly found: readonly FoundRecord[];
@@ -53,13 +55,13 @@ interface Newer {
 export function recordReader(
   vault: string,
   destinations: readonly Destination[],
-  onDamage: (damage: Damage) => void,
+  onDamage: Tell,
   signal?: AbortSignal,
 ) {
   const known = new Map<string, { readonly state: string; readonly outcome: Outcome }>();
   const names: SharedNames = new Map();
 
-  async function list(): Promise<Map<string, Copy[]>> {
+  async function list(onDamage: Tell): Promise<Map<string, Copy[]>> {
     const copies = new Map<string, Copy[]>();
     for (const destination of destinations) {
       try {
@@ -91,8 +93,8 @@ export function recordReader(
     return outcome;
   }
 
-  return async (trust: Trust = {}): Promise<RecordsFound> => {
-    const copies = await list();
+  return async (trust: Trust = {}, tell: Tell = onDamage): Promise<RecordsFound> => {
+    const copies = await list(tell);
     const found: FoundRecord[] = [];
     const suspect: Suspect[] = [];
     const strange: string[] = [];
@@ -101,10 +103,10 @@ export function recordReader(
       for (const [key, holders] of queue) {
         const outcome = await read(key, holders);
         const { chosen, why } = choose(outcome, trust);
-        for (const damage of outcome.damage) onDamage(damage);
+        for (const damage of outcome.damage) tell(damage);
         if (chosen !== undefined) {
           found.push(chosen);
-          for (const damage of contested(key, chosen, outcome.found)) onDamage(damage);
+          for (const damage of contested(key, chosen, outcome.found)) tell(damage);
         }
         // Whatever else lies under its name: what it needs is not known.
         const newer = outcome.newer.find(({ writer }) => isKnownKey(trust, writer));
