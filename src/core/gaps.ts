@@ -10,6 +10,7 @@ const gaps: Readonly<Record<string, readonly [one: string, many: string]>> = {
     'set of ACLs or attributes that was not read',
     'sets of ACLs or attributes that were not read',
   ],
+  'table-rewritten': ['table that was rewritten as its dump began', 'tables that were rewritten as their dump began'],
   'link-leads-out': ['link to what is in no backup', 'links to what is in no backup'],
 };
 

@@ -4,7 +4,7 @@ import { pathFromText } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import type { Capture, CaptureFacts } from '../source.ts';
-import { connectReading, showTable, sqlState } from './connection.ts';
+import { type Connection, connectReading, showTable, sqlState } from './connection.ts';
 import { dumpStream } from './dump-process.ts';
 import { dumpFailed, dumpIncomplete } from './errors.ts';
 import {
@@ -17,7 +17,7 @@ import {
 } from './expectations.ts';
 import { type DatabaseFacts, queryFacts, serverVersionOf } from './facts.ts';
 import { captureGlobals } from './globals.ts';
-import { beginHolding } from './hold.ts';
+import { beginBeside, beginHolding, holdFree, rewrittenSince } from './hold.ts';
 import { excludedRelations, leftOutOf, notComparedOf } from './left-out.ts';
 import { foreignProblems } from './other-servers.ts';
 import type { PostgresOptions } from './postgres.ts';
@@ -30,13 +30,13 @@ export const globalsPath = pathFromText('globals.sql');
 /** Longer than any statement should hold a table for itself. */
 const lockWaitMs = 15 * 60_000;
 /** pg_dump finds all tables held by us; it waits only behind somebody who waits for us. Then we let go, and begin again. */
-const dumpLockWaitMs = 5000;
-const attempts = 5;
+const dumpLockWaitMs = 2000;
+const attempts = 10;
 
 /**
  * One session holds every table and exports its snapshot, pg_dump works in it, and the session counts every table's rows in it at
  * the same time. The checksums come from the dump's own bytes, so a backup's expectations cost one count per table; that both
- * agree is checked before anything is committed.
+ * agree is checked before anything is committed. Where somebody gets between the two, pg_dump goes first from then on.
  */
 export async function capturePostgres(
   address: ServerAddress,
@@ -44,20 +44,34 @@ export async function capturePostgres(
   run: Run,
   leftOutBefore?: readonly LeftOut[],
 ): Promise<Capture> {
+  const started = run.clock.elapsed();
   for (let attempt = 1; ; attempt++) {
+    const isLast = attempt === attempts || run.clock.elapsed() - started >= lockWaitMs;
     try {
-      return await beginCapture(address, options, run, leftOutBefore);
+      return await beginCapture(address, options, run, leftOutBefore, { holds: attempt === 1, isLast });
     } catch (error) {
       run.signal.throwIfAborted();
-      if (attempt === attempts || !wasCrossed(error)) throw error;
+      if (isLast || !wasCrossed(error)) throw error;
     }
   }
 }
 
-/** Somebody dropped a table before it was held, or waits for one that we hold, and pg_dump behind him. */
+interface Way {
+  /** Tables are held before pg_dump begins; else it begins, and then what nobody waits for. */
+  readonly holds: boolean;
+  /** What was rewritten before pg_dump had its locks is named, and no reason to begin again. */
+  readonly isLast: boolean;
+}
+
+/** Never a person's: the next attempt answers it. */
+class Rewritten extends Error {}
+
+/** Somebody dropped or rewrote a table before it was held, or waits for one that we hold, and pg_dump behind him. */
 function wasCrossed(error: unknown): boolean {
+  if (error instanceof Rewritten) return true;
   // pg_dump's own words.
-  if (dumpFailed.is(error)) return error.facts.why.includes('IN ACCESS SHARE MODE');
+  if (dumpFailed.is(error))
+    return /IN ACCESS SHARE MODE|could not open relation|cache lookup failed/.test(error.facts.why);
   return ['42P01', '3F000', '40P01'].includes(sqlState(error) ?? '');
 }
 
@@ -67,10 +81,12 @@ async function beginCapture(
   options: PostgresOptions,
   run: Run,
   leftOutBefore: readonly LeftOut[] | undefined,
+  { holds, isLast }: Way,
 ): Promise<Capture> {
   const stop = new AbortController();
   const signal = AbortSignal.any([run.signal, stop.signal]);
-  const connection = await connectReading(address, signal, (session) => beginHolding(session, lockWaitMs));
+  const begin = holds ? beginHolding : beginBeside;
+  const connection = await connectReading(address, signal, (session) => begin(session, lockWaitMs));
   let dumping: AsyncGenerator<Uint8Array> | undefined;
   try {
     const version = await serverVersionOf(connection);
@@ -90,14 +106,13 @@ async function beginCapture(
     ];
 
     const contents = readDump(relations);
-    const counted = relations.filter(({ oid }) => !excluded.reasons.has(oid));
     const stream = dumpStream(address, {
       program: pgDump.path,
       direct: connection.direct,
       encoding: found.encoding,
       args: [
         `--snapshot=${exported?.id}`,
-        `--lock-wait-timeout=${dumpLockWaitMs}`,
+        `--lock-wait-timeout=${holds ? dumpLockWaitMs : lockWaitMs}`,
         ...excluded.patterns.map((pattern) => `--exclude-table-data=${pattern}`),
       ],
       contents,
@@ -106,6 +121,8 @@ async function beginCapture(
     });
     dumping = stream;
     const first = await stream.next();
+    const rows = relations.filter(({ oid }) => !excluded.reasons.has(oid));
+    const counted = holds ? rows : await countable(connection, rows, { isLast, problems, run });
     // Begins when the dump is read; the failure of either ends the other.
     let counts: Promise<Map<string, number>> | undefined;
     async function* dump(): AsyncGenerator<Uint8Array> {
@@ -160,6 +177,31 @@ async function beginCapture(
     await connection.close();
     throw error;
   }
+}
+
+/** Those that stay as the snapshot has them: what somebody got at before pg_dump did is named. */
+async function countable(
+  connection: Connection,
+  relations: readonly Relation[],
+  { isLast, problems, run }: Pick<Way, 'isLast'> & { readonly problems: Problem[]; readonly run: Run },
+): Promise<Relation[]> {
+  const oids = new Set(relations.map(({ oid }) => oid));
+  const rewritten = (await rewrittenSince(connection)).filter(({ oid }) => oids.has(oid));
+  if (rewritten.length > 0 && !isLast) throw new Rewritten();
+  for (const { schema, name } of rewritten) {
+    const message = `${showTable(schema, name)} was emptied, rewritten or dropped each time before pg_dump held it: the dump has none of its rows, or those of another moment.`;
+    problems.push({ code: 'table-rewritten', message });
+  }
+  const gone = new Set(rewritten.map(({ oid }) => oid));
+  const tables = relations.filter(({ oid, kind, ofExtension }) => kind === 'r' && !ofExtension && !gone.has(oid));
+  const held = await holdFree(connection, tables);
+  const others = tables.filter((table) => !held.has(table)).map(({ schema, name }) => showTable(schema, name));
+  if (others.length > 0) {
+    const more = others.length > 3 ? `, and ${others.length - 3} more` : '';
+    const message = `The server was not asked how many rows these have, for somebody waits to change them: ${others.slice(0, 3).join(', ')}${more}. The dump is taken at its word.`;
+    run.problem({ code: 'rows-not-counted', message });
+  }
+  return [...held];
 }
 
 async function* entriesOf(dump: () => AsyncIterable<Uint8Array>, globals: string, run: Run): AsyncGenerator<Entry> {
