@@ -1,6 +1,14 @@
 import pg from 'pg';
 import { type LifeboatError, sentenceOf } from '../../core/errors.ts';
-import { databaseMissing, passwordWrong, queryFailed, roleMissing, serverPooled, serverUnreachable } from './errors.ts';
+import {
+  databaseClosed,
+  databaseMissing,
+  passwordWrong,
+  queryFailed,
+  roleMissing,
+  serverPooled,
+  serverUnreachable,
+} from './errors.ts';
 import { demandOwnSession, demandPlainTexts, processOf } from './pooler.ts';
 import { settings } from './settings.ts';
 import { clientConfig, type ServerAddress, showServer, wantsTls } from './url.ts';
@@ -182,6 +190,8 @@ function connectError(address: ServerAddress, error: unknown): LifeboatError {
       return passwordWrong({ server, user, why }, options);
     case '3D000':
       return databaseMissing({ server, database }, options);
+    case '55000':
+      return databaseClosed({ server, database, why }, options);
     case '42501':
       return passwordWrong({ server, user, why }, options);
     default:

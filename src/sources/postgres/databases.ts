@@ -85,6 +85,8 @@ export interface Swap {
   readonly database: string;
   /** Whether that name is taken now. */
   readonly exists: boolean;
+  /** By a database that can only be dropped. */
+  readonly isTorn: boolean;
   readonly run: Run;
 }
 
@@ -93,10 +95,11 @@ const leaveDeadlineMs = 15_000;
 /** Gives the new database its name. What had the name is closed, renamed in the same transaction, and dropped last. */
 export async function swapIn(
   admin: Connection,
-  { newDatabase, database, exists, run }: Swap,
+  { newDatabase, database, exists, isTorn, run }: Swap,
 ): Promise<readonly Problem[]> {
   const rename = (from: string, to: string) => `ALTER DATABASE ${quoteName(from)} RENAME TO ${quoteName(to)}`;
-  if (!exists) {
+  if (isTorn) await admin.query(`DROP DATABASE ${quoteName(database)}`);
+  if (!exists || isTorn) {
     await admin.query(rename(newDatabase, database));
     return [];
   }

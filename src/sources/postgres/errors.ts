@@ -60,6 +60,16 @@ export const databaseMissing = defineError({
     `List its databases with psql -l, and correct the name after the last slash of the URL (${fact.database}).`,
 });
 
+export const databaseClosed = defineError({
+  code: 'postgres-database-closed',
+  about: 'person',
+  exit: 2,
+  say: (fact: { server: string; database: string; why: string }) =>
+    `The server at ${fact.server} lets nobody into ${fact.database}: ${fact.why}.`,
+  hint: (fact) =>
+    `What an interrupted CREATE or DROP DATABASE leaves can only be dropped; 'lifeboat restore --force' puts what was backed up in its place. Where somebody closed it, as a superuser: ALTER DATABASE "${fact.database}" ALLOW_CONNECTIONS true;`,
+});
+
 export const roleMissing = defineError({
   code: 'postgres-role-missing',
   about: 'person',

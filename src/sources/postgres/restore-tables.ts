@@ -25,7 +25,7 @@ export async function restoreTables(work: Restoring, target: RestoreTarget, stat
   const only = await encoded(admin, target.only, work.facts.encoding);
   const { bytes, problems } = await restoreBeside(
     work,
-    (newDatabase) => swapIn(admin, { newDatabase, database, exists: beside && state.exists, run }),
+    (newDatabase) => swapIn(admin, { newDatabase, database, exists: beside && state.exists, isTorn: false, run }),
     (entries) => entriesForTables(entries, chooseTables(entries, only, work.facts.database)),
   );
   return { where: showAddress(withDatabase(address, database)), files: 0, bytes, problems };

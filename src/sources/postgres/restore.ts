@@ -54,7 +54,7 @@ export async function restorePostgres(
     if (server.isMaster) await giveOwnPassword(admin, wanted, facts);
     const mark = await markOf(admin, name);
     if (mark !== undefined) target.beforePlacing?.(mark);
-    return await swapIn(admin, { newDatabase: name, database: address.database, exists: state.exists, run });
+    return await swapIn(admin, { newDatabase: name, database: address.database, ...state, run });
   });
   return { where: showAddress(withDatabase(wanted, database)), files: 0, ...restored };
 }
@@ -173,6 +173,8 @@ async function removeAgain(work: Restoring, name: string | undefined, roles: rea
 
 export interface TargetState {
   readonly exists: boolean;
+  /** An interrupted CREATE or DROP DATABASE left it: it can only be dropped. */
+  readonly isTorn: boolean;
   /** What is in it, for people; undefined when it is empty or does not exist. */
   readonly holds: string | undefined;
 }
@@ -182,7 +184,17 @@ async function hasDatabase(admin: Connection, database: string): Promise<boolean
 }
 
 async function stateOf(admin: Connection, address: ServerAddress, signal: AbortSignal): Promise<TargetState> {
-  if (!(await hasDatabase(admin, address.database))) return { exists: false, holds: undefined };
+  if (!(await hasDatabase(admin, address.database))) return { exists: false, isTorn: false, holds: undefined };
+  const torn = await admin.query('SELECT FROM pg_database WHERE datname = $1 AND datconnlimit = -2', [
+    address.database,
+  ]);
+  if (torn.length > 0) {
+    return {
+      exists: true,
+      isTorn: true,
+      holds: 'what an interrupted CREATE or DROP DATABASE left, and nobody can read',
+    };
+  }
   await using connection = await connect(address, signal);
   const [holds] = await connection.query<{ relations: number; others: number }>(`
     SELECT (SELECT count(*) FROM pg_class WHERE oid >= 16384 AND relkind <> 't')::int AS relations,
@@ -190,9 +202,9 @@ async function stateOf(admin: Connection, address: ServerAddress, signal: AbortS
         + (SELECT count(*) FROM pg_namespace WHERE oid >= 16384 AND nspname !~ '^pg_(toast_)?temp_')
         + (SELECT count(*) FROM pg_largeobject_metadata))::int AS others`);
   const { relations = 0, others = 0 } = holds ?? {};
-  if (relations + others === 0) return { exists: true, holds: undefined };
+  if (relations + others === 0) return { exists: true, isTorn: false, holds: undefined };
   return {
-    exists: true,
+    ...{ exists: true, isTorn: false },
     holds: relations > 0 ? `${countOf(relations, 'relation')} (tables, indexes, sequences)` : countOf(others, 'object'),
   };
 }
