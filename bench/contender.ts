@@ -21,7 +21,7 @@ export interface Contender {
 export interface Subject {
   readonly id: string;
   readonly title: string;
-  readonly kind: 'files' | 'postgres';
+  readonly kind: 'files' | 'postgres' | 'mysql';
   /** The folder's path or the database's URL. */
   readonly where: string;
   readonly files?: number;

@@ -13,6 +13,13 @@ import { lifeboatContender } from './contenders/lifeboat.ts';
 import { pipeContender } from './contenders/pipe.ts';
 import { resticContender } from './contenders/restic.ts';
 import { changeDatabase, databaseBytes, databaseTargets, makeDatabase } from './databases.ts';
+import {
+  changeMariadbDatabase,
+  makeMariadbDatabase,
+  mariadbBytes,
+  mariadbTargets,
+  startBenchMariadb,
+} from './mariadb.ts';
 import { requirePrograms } from './packages.ts';
 import { rowsOf, showComparison, showConditions } from './report.ts';
 import { measureS3, showS3 } from './s3.ts';
@@ -21,13 +28,14 @@ import { measureStartUp, showStartUp } from './start-up.ts';
 import { changeTree, makeTree, type TreeKind, treeKinds, treeStats, treeTitles, warm } from './trees.ts';
 import { measureVault, showVault } from './vault.ts';
 
+const databaseKinds = ['postgres', 'mariadb'];
 const usage = `Compares Lifeboat with restic, borg and plain pipes, in one run.
 
-  npm run bench                              generated trees and a generated PostgreSQL database
+  npm run bench                              generated trees and generated databases of PostgreSQL and MariaDB
   npm run bench -- /usr/lib                  a copy of this tree instead
   npm run bench -- --only small --size 1GiB
 
-  --only WHAT[,WHAT]      ${[...treeKinds, 'postgres'].join(', ')} (default: all)
+  --only WHAT[,WHAT]      ${[...treeKinds, ...databaseKinds].join(', ')} (default: all)
   --tools NAME[,NAME]     lifeboat, restic, borg, pipe (default: all)
   --size SIZE             of each generated subject (default 256MiB)
   --runs N                paired runs (default 3)
@@ -70,6 +78,7 @@ const programsOf: Readonly<Record<string, readonly string[]>> = {
   borg: ['borg'],
   pipe: ['tar', 'zstd', 'age'],
   postgres: ['postgres', 'pg_dump'],
+  mariadb: ['mariadbd', 'mariadb', 'mariadb-dump'],
 };
 
 // The measured commands are process groups of their own, so an interrupt has to be handed on to them.
@@ -125,22 +134,24 @@ async function benchS3(work: string): Promise<number> {
 async function bench(work: string): Promise<number> {
   const tools = chosen(flags.tools, Object.keys(fileTools), '--tools');
   const path = positionals[0];
-  const what = path ? [] : chosen(flags.only, [...treeKinds, 'postgres'], '--only');
+  const what = path ? [] : chosen(flags.only, [...treeKinds, ...databaseKinds], '--only');
   const runs = Number(flags.runs);
   if (!Number.isInteger(runs) || runs < 1) throw new Error('--runs takes a number from 1 on.');
   const sizeBytes = parseSize(flags.size);
-  const needed = [...tools, ...(what.includes('postgres') ? ['postgres'] : [])].flatMap((name) => programsOf[name]!);
+  const needed = [...tools, ...what.filter(isDatabase)].flatMap((name) => programsOf[name]!);
   requirePrograms(needed, flags.install);
 
   const conditions = readConditions(work, needed);
   const comparisons: Comparison[] = [];
-  const trees = path ? [resolve(path)] : what.filter((name) => name !== 'postgres');
+  const trees = path ? [resolve(path)] : what.filter((name) => !isDatabase(name));
   const makers = tools.map((name) => fileTools[name]!);
   for (const tree of trees) comparisons.push(await benchTree(tree, work, sizeBytes, runs, makers));
-  if (what.includes('postgres')) {
-    const pair = makers.filter((make) => make === lifeboatContender || make === pipeContender);
-    if (pair.length > 0) comparisons.push(await benchPostgres(work, sizeBytes, runs, pair));
-  }
+  const pair = makers.filter((make) => make === lifeboatContender || make === pipeContender);
+  for (const [name, benchDatabase] of [
+    ['postgres', benchPostgres],
+    ['mariadb', benchMariadb],
+  ] as const)
+    if (what.includes(name) && pair.length > 0) comparisons.push(await benchDatabase(work, sizeBytes, runs, pair));
   process.stdout.write(`\n${showConditions(conditions, runs)}\n`);
   for (const comparison of comparisons) process.stdout.write(`\n${showComparison(comparison)}\n`);
   process.stdout.write(`\nWritten to ${writeResults({ conditions, runs, comparisons })}\n`);
@@ -194,6 +205,27 @@ async function benchPostgres(work: string, sizeBytes: number, runs: number, make
   } finally {
     await server.stop();
   }
+}
+
+async function benchMariadb(work: string, sizeBytes: number, runs: number, make: readonly MakeContender[]) {
+  say('\nmariadb: making the database …');
+  await using server = await startBenchMariadb();
+  await makeMariadbDatabase(server, 'bench', sizeBytes);
+  const [[version = ''] = []] = await server.query('SELECT VERSION()');
+  const subject: Subject = {
+    id: 'mariadb',
+    title: `MariaDB ${version}, tables like pgbench's and one of JSON`,
+    kind: 'mysql',
+    where: server.urlOf('bench'),
+    bytes: await mariadbBytes(server, 'bench'),
+  };
+  const change = (round: number) => changeMariadbDatabase(server, 'bench', round);
+  const targets = mariadbTargets(server, 'bench');
+  return await compare({ subject, make, runs, work: join(work, 'mariadb'), change, ...targets, say, signal });
+}
+
+function isDatabase(name: string): boolean {
+  return databaseKinds.includes(name);
 }
 
 function chosen(words: string | undefined, known: readonly string[], flag: string): string[] {

@@ -11,6 +11,9 @@ const packageOf: Readonly<Record<string, string>> = {
   zstd: 'zstd',
   tar: 'tar',
   pg_dump: 'postgresql',
+  mariadb: 'mariadb-client-core',
+  'mariadb-dump': 'mariadb-client',
+  mariadbd: 'mariadb-server-core',
   postgres: 'postgresql',
 };
 
@@ -27,7 +30,7 @@ export function requirePrograms(programs: readonly string[], install: boolean): 
 
 function isHere(program: string): boolean {
   if (program === 'postgres') return findPostgres() !== undefined;
-  return (process.env.PATH ?? '').split(':').some((folder) => {
+  return `${process.env.PATH}:/usr/sbin`.split(':').some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK);
       return true;

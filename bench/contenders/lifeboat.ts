@@ -14,7 +14,7 @@ export function lifeboatContender(subject: Subject, work: string): Contender {
   const dataset =
     subject.kind === 'files'
       ? { type: 'files', path: subject.where, defaultExcludes: false }
-      : { type: 'postgres', url: '$' + '{LIFEBOAT_BENCH_URL}' };
+      : { type: subject.kind, url: '$' + '{LIFEBOAT_BENCH_URL}' };
 
   return {
     name: 'lifeboat',
