@@ -10,13 +10,13 @@ import { temporaryFolder } from '../support/temp.ts';
 const run = promisify(execFile);
 const bench = join(import.meta.dirname, '../../bench/main.ts');
 
-test('the bench measures every phase of files and of PostgreSQL, and writes it down', async () => {
+test('the bench measures every phase of files, of PostgreSQL and of MariaDB, and writes it down', async () => {
   const work = await temporaryFolder({ open: true });
   const flags = [
     '--tools',
     'lifeboat,pipe',
     '--only',
-    'small,postgres',
+    'small,postgres,mariadb',
     '--size',
     '2MiB',
     '--runs',
@@ -29,7 +29,7 @@ test('the bench measures every phase of files and of PostgreSQL, and writes it d
   onTestFinished(() => rm(file));
 
   const { comparisons } = JSON.parse(await readFile(file, 'utf8'));
-  expect(comparisons.map((one: { subject: { id: string } }) => one.subject.id)).toEqual(['small', 'postgres']);
+  expect(comparisons.map((one: { subject: { id: string } }) => one.subject.id)).toEqual(['small', 'postgres', 'mariadb']);
   for (const { rows } of comparisons) {
     expect(rows.map((row: { what: string }) => row.what)).toEqual([
       ...['first backup', 'unchanged backup', 'after 1 % change', 'restore', 'full verification'],
