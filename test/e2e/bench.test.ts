@@ -29,7 +29,11 @@ test('the bench measures every phase of files, of PostgreSQL and of MariaDB, and
   onTestFinished(() => rm(file));
 
   const { comparisons } = JSON.parse(await readFile(file, 'utf8'));
-  expect(comparisons.map((one: { subject: { id: string } }) => one.subject.id)).toEqual(['small', 'postgres', 'mariadb']);
+  expect(comparisons.map((one: { subject: { id: string } }) => one.subject.id)).toEqual([
+    'small',
+    'postgres',
+    'mariadb',
+  ]);
   for (const { rows } of comparisons) {
     expect(rows.map((row: { what: string }) => row.what)).toEqual([
       ...['first backup', 'unchanged backup', 'after 1 % change', 'restore', 'full verification'],
