@@ -8,6 +8,7 @@ import type { Destination } from '../destinations/destination.ts';
 import { inState } from '../host/state-names.ts';
 import { sealSmall } from '../vault/age/index.ts';
 import { encodeLedgerEntry, hashOfEntry, ledgerKey, parseKey, publicKeyOf } from '../vault/format/index.ts';
+import { listHeld, putConfirmed } from '../vault/hold/index.ts';
 import { isOurs, type Trust } from '../vault/index.ts';
 import { type LedgerCache, openLedgerCache } from './cache.ts';
 import { ledgerUnwritten } from './errors.ts';
@@ -81,7 +82,7 @@ export async function appendToLedger(
   if (previous !== undefined) cache.set(nameOf(parts), previous.key);
   for (const destination of parts.destinations) {
     try {
-      await destination.put(key, bytes);
+      await putConfirmed(destination, key, bytes);
     } catch (error) {
       behind.push({ destination: destination.name, why: sentenceOf(error) });
     }
@@ -194,11 +195,13 @@ async function giveKept({ destinations }: LedgerParts, cache: LedgerCache): Prom
     const lacking: string[] = [];
     for (const name of entry.lacking) {
       const destination = destinations.find((one) => one.name === name);
-      const isGiven = await destination?.put(entry.key, entry.bytes).then(
-        () => true,
-        () => false,
-      );
-      if (isGiven !== true) lacking.push(name);
+      const isGiven =
+        destination !== undefined &&
+        (await putConfirmed(destination, entry.key, entry.bytes).then(
+          () => true,
+          () => false,
+        ));
+      if (!isGiven) lacking.push(name);
     }
     if (lacking.length < entry.lacking.length) cache.keep({ ...entry, lacking });
   }
@@ -214,11 +217,12 @@ async function fillGaps({ destinations, trust = {} }: LedgerParts, cache: Ledger
   for (const destination of lagging) {
     try {
       const held = new Set<string>();
-      for await (const { key } of destination.list('ledger/')) held.add(key);
+      // Who may only write lists no versions.
+      for await (const [, { key }] of listHeld(destination, ['ledger'], { plain: true })) held.add(key);
       for (const { key, bytes } of objects) {
         // What is damaged everywhere is not spread, nor what strangers signed.
         const entry = held.has(key) ? undefined : readable(bytes, key);
-        if (entry !== undefined && isOurs(trust, entry.writer)) await destination.put(key, bytes);
+        if (entry !== undefined && isOurs(trust, entry.writer)) await putConfirmed(destination, key, bytes);
       }
       still.delete(destination.name);
     } catch {

@@ -17,6 +17,7 @@ import {
   signEndorsement,
   writerId,
 } from '../vault/format/index.ts';
+import { putConfirmed } from '../vault/hold/index.ts';
 import { isKnownWriter, newestEndorsement } from '../vault/index.ts';
 import { namedByPeople } from './confirmed.ts';
 import { publicKeyHere } from './known-writers.ts';
@@ -104,7 +105,7 @@ async function endorseWith(
   const failed: string[] = [];
   for (const destination of opened) {
     try {
-      await destination.put(endorsementKey(endorser, id), endorsementBytes(endorsement));
+      await putConfirmed(destination, endorsementKey(endorser, id), endorsementBytes(endorsement));
     } catch (error) {
       failed.push(`${destination.name}: ${sentenceOf(error)}`);
     }

@@ -1,8 +1,9 @@
 import type { Run } from '../core/run.ts';
 import { countOf } from '../core/size.ts';
 import type { PruneLedger } from '../ledger/decisions.ts';
+import { chainGaps } from '../vault/hold/index.ts';
 import type { Suspect } from '../vault/index.ts';
-import { gapsIn, type PruneFacts } from '../vault/prune/index.ts';
+import type { PruneFacts } from '../vault/prune/index.ts';
 
 /** So many keys fit into one entry of the ledger with room to spare; what is over waits for the next prune that accepts. */
 const mostJunk = 50_000;
@@ -18,7 +19,8 @@ export interface Accepted {
 export const nothingAccepted: Accepted = { missing: new Set(), junk: [] };
 
 export function acceptedOf(facts: PruneFacts, suspect: readonly Suspect[], ledger: PruneLedger): Accepted {
-  const gaps = [...gapsIn(facts).map(({ previous }) => previous), ...ledger.suspect.map(({ missing }) => missing)];
+  const links = chainGaps(facts.points, facts.removed).map(({ previous }) => previous);
+  const gaps = [...links, ...ledger.suspect.map(({ missing }) => missing)];
   const junk = suspect.filter(({ isJunk }) => isJunk).map(({ key }) => key);
   return { missing: new Set(gaps), junk: junk.slice(0, mostJunk) };
 }

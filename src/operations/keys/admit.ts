@@ -145,7 +145,7 @@ async function storeAt(
   for (const place of places) {
     if (behind.has(place.name)) continue;
     try {
-      for (const [key, body] of objects) await putConfirmed(place, key, body, sha256Hex(body), run.signal);
+      for (const [key, body] of objects) await putConfirmed(place, key, body, { signal: run.signal });
       stored++;
     } catch (error) {
       run.signal.throwIfAborted();

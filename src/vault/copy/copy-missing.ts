@@ -6,7 +6,6 @@ import { firstSound, traceOf } from '../../destinations/first-version.ts';
 import { believedEpochs } from '../epochs/grants.ts';
 import { type Cover, spanOf } from '../format/cover.ts';
 import { grantKey, logKey, type ParsedKey } from '../format/keys.ts';
-import { sha256Hex } from '../hash.ts';
 import { allNeeded, type Needs, type NeedsReader } from '../hold/needs.ts';
 import { putConfirmed } from '../hold/put-confirmed.ts';
 import type { Sizes } from '../hold/sizes.ts';
@@ -91,7 +90,7 @@ export async function copyMissing(plan: CopyPlan, options: CopyOptions, run: Run
         continue;
       }
       try {
-        await putConfirmed(to.destination, key, body, sha256Hex(body), run.signal);
+        await putConfirmed(to.destination, key, body, { signal: run.signal });
       } catch (error) {
         if (!concernsOne(error)) throw error;
         refused.push({ key, code: codeOf(error), why: sentenceOf(error) });

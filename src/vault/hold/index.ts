@@ -1,4 +1,5 @@
 /** One answer for every kind of object: listed, needed, sound, put. */
+export { chainGaps } from './chain.ts';
 export { type Damage, spoiledCodes } from './fetch-sound.ts';
 export { allAt, type Holdings } from './holdings.ts';
 export { createIdSet, type SomeIds } from './id-set.ts';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import { objectDamaged } from '../../destinations/errors.ts';
+import { sha256Hex } from '../hash.ts';
 import { release } from '../release.ts';
 
 const READ_BACK_BYTES = 2 * 1024 * 1024;
@@ -10,10 +11,9 @@ export async function putConfirmed(
   destination: Destination,
   key: Key,
   body: Uint8Array,
-  sha256: string,
-  signal: AbortSignal,
+  { sha256 = sha256Hex(body), signal }: { readonly sha256?: string; readonly signal?: AbortSignal } = {},
 ): Promise<void> {
-  const { existed } = await destination.put(key, body, { sha256, signal });
+  const { existed } = await destination.put(key, body, { sha256, ...(signal && { signal }) });
   try {
     await confirm(destination, key, body, sha256);
   } catch (error) {

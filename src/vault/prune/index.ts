@@ -1,5 +1,5 @@
 /** What would go, what goes, and what stops it. */
-export { gapsIn, type Marks, type PruneFacts, type SweepPlan } from './decide.ts';
+export type { Marks, PruneFacts, SweepPlan } from './decide.ts';
 export { removeDeadIndexes } from './indexes.ts';
 export { type LockedNow, lockedNow } from './locked.ts';
 export type { LogFacts } from './logs.ts';

@@ -8,6 +8,7 @@ import { pruneMet, pruneNewer, pruneSuspect, pruneUnwritten } from '../errors.ts
 import { generationBytes, signGeneration } from '../format/generation.ts';
 import { generationKey, listKey } from '../format/keys.ts';
 import { recordHash } from '../format/record.ts';
+import { chainGaps, type Gap } from '../hold/chain.ts';
 import type { WithNeeds } from '../hold/needs.ts';
 import { type FoundCover, newestCovers } from '../logs/covers.ts';
 import { floorsOf } from '../logs/floors.ts';
@@ -17,8 +18,6 @@ import type { RestorePoint, Suspect, VaultReader } from '../vault.ts';
 import {
   decideMarks,
   decideSweep,
-  type Gap,
-  gapsIn,
   type Marks,
   nextNumber,
   type PruneFacts,
@@ -127,7 +126,7 @@ export function refuseNewer(found: readonly Suspect[]): void {
 
 /** Gaps that no destination out of reach can explain: somebody took a record away. */
 function unexplainedGaps(facts: PruneFacts): Gap[] {
-  return facts.outOfReach.length > 0 ? [] : gapsIn(facts);
+  return facts.outOfReach.length > 0 ? [] : chainGaps(facts.points, facts.removed);
 }
 
 /** What a prune does, decided once from what was found: a dry run tells of it, and a prune executes this very plan. */

@@ -4,6 +4,7 @@ import { firstSound, type Trace, traceOf } from '../../destinations/first-versio
 import { type ParsedKey, parseKey } from '../format/keys.ts';
 import { vaultFileOf } from '../format/vault-file.ts';
 import type { Holdings } from '../hold/holdings.ts';
+import { putConfirmed } from '../hold/put-confirmed.ts';
 import { isOurs } from '../trust.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
 import { checkObject } from './check-object.ts';
@@ -89,15 +90,15 @@ async function healOne(
   if (kind === 'hidden' && trace !== undefined && (await unhide(target, trace))) return true;
   if (kind === 'hidden' || kind === 'overwritten') {
     const bytes = await soundFrom(vault, place, key, parsed, { grants, run });
-    return bytes !== undefined && (await replace(target, key, bytes, kind));
+    return bytes !== undefined && (await replace(target, key, bytes, { kind, signal: run.signal }));
   }
-  if (parsed.type === 'rescue') return replace(target, key, rescue, kind);
+  if (parsed.type === 'rescue') return replace(target, key, rescue, { kind, signal: run.signal });
   for (const source of vault.destinations) {
     if (source === place || lost.get(key)?.has(source.name)) continue;
     const bytes = await soundFrom(vault, source, key, parsed, { grants, run });
-    if (bytes !== undefined) return replace(target, key, bytes, kind);
+    if (bytes !== undefined) return replace(target, key, bytes, { kind, signal: run.signal });
   }
-  return parsed.type === 'vault' && (await replace(target, key, vaultFileOf(vault.id), kind));
+  return parsed.type === 'vault' && (await replace(target, key, vaultFileOf(vault.id), { kind, signal: run.signal }));
 }
 
 /** The bytes of an object that is sound by itself and not a stranger's; undefined where `source` has none. */
@@ -146,14 +147,15 @@ async function replace(
   { writer, pruner }: Target,
   key: Key,
   bytes: Uint8Array,
-  kind: Finding['kind'],
+  { kind, signal }: { readonly kind: Finding['kind']; readonly signal: AbortSignal },
 ): Promise<boolean> {
   const inTheWay = kind === 'damaged' || kind === 'overwritten';
   try {
     if (inTheWay && (writer.history === undefined || writer.capabilities.conditionalCreate)) await pruner.delete(key);
-    await writer.put(key, bytes);
+    await putConfirmed(writer, key, bytes, { signal });
     return true;
   } catch {
+    signal.throwIfAborted();
     // It stays a finding: whoever reads it sees that this destination takes nothing now.
     return false;
   }

@@ -1,12 +1,10 @@
+import { unhurried } from '../../core/breathe.ts';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
 import type { Trace } from '../../destinations/first-version.ts';
 import type { Ids } from '../format/ids.ts';
 import { parseKey } from '../format/keys.ts';
-import { recordHash } from '../format/record.ts';
 import { allAt, type Holdings } from '../hold/holdings.ts';
-import { unhurried } from '../unhurried.ts';
-import type { RestorePoint } from '../vault.ts';
 import type { NeededObjects } from './needed.ts';
 
 /** Something in a destination that is not as the records say. */
@@ -70,16 +68,4 @@ export async function compareHoldings(
 
 function sizesOf({ sizeBytes, versions }: Trace): number[] {
   return versions.length === 0 ? [sizeBytes] : versions.map((version) => version.sizeBytes);
-}
-
-/**
- * Each record names the one that its writer wrote before it. A name that no record has means that one was taken away. The
- * newest of all can vanish unseen by this: the writing host and the other destinations notice that.
- */
-export function missingLinks(points: readonly RestorePoint[]): { after: RestorePoint; previous: string }[] {
-  const known = new Set(points.map(({ record }) => recordHash(record)));
-  return points.flatMap((point) => {
-    const { previous } = point.record;
-    return previous === null || known.has(previous) ? [] : [{ after: point, previous }];
-  });
 }

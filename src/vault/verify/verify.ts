@@ -1,3 +1,4 @@
+import { unhurried } from '../../core/breathe.ts';
 import type { Run } from '../../core/run.ts';
 import { countOf } from '../../core/size.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
@@ -6,15 +7,15 @@ import { believedEpochs } from '../epochs/grants.ts';
 import { openEpochs } from '../epochs/open.ts';
 import type { Grant } from '../format/grant.ts';
 import { epochKeyKey, grantKey, parseKey, RESCUE_KEY, VAULT_KEY } from '../format/keys.ts';
-import { baseOf } from '../format/record.ts';
+import { baseOf, recordHash } from '../format/record.ts';
 import { writerId } from '../format/signing.ts';
 import { type GenerationView, withdraws } from '../generations/index.ts';
+import { chainGaps } from '../hold/chain.ts';
 import type { Holdings } from '../hold/holdings.ts';
 import { countedTogether, type WithNeeds } from '../hold/needs.ts';
 import { believedCovers } from '../logs/covers.ts';
 import { keptFor } from '../logs/floors.ts';
 import { isKnownWriter, isOurs, isPruner, maySign } from '../trust.ts';
-import { unhurried } from '../unhurried.ts';
 import type { RestorePoint, VaultReader } from '../vault.ts';
 import { checkFiles, type SpoiledPoint } from './check-files.ts';
 import { type DamagedObject, type Healers, heal } from './heal.ts';
@@ -22,7 +23,7 @@ import { judgeLogs, type LogsFound } from './logs.ts';
 import { type OpenedManifests, openManifests } from './manifests.ts';
 import { type NeededObjects, neededObjects } from './needed.ts';
 import { type Depth, isSmall, type ObjectsRead, type ReadRequest, readObjects } from './read-objects.ts';
-import { compareHoldings, type Finding, holdingsOf, missingLinks } from './survey.ts';
+import { compareHoldings, type Finding, holdingsOf } from './survey.ts';
 import { usersOf, type WrongPack, wrongPacks } from './wrong-packs.ts';
 
 export interface VerifyOptions {
@@ -125,9 +126,12 @@ export async function verifyVault(vault: VaultReader, options: VerifyOptions): P
   const made = await run.step('files', (run) =>
     judgeMade(vault, ours, needed, manifests, [...reads.values()], { ...options, run }),
   );
-  const links = missingLinks(known)
-    .filter(({ previous }) => !removed.has(previous))
-    .map(({ after }) => ({ key: after.key, why: 'the record that its writer wrote before it is missing' }));
+  const chain = points.map(({ key, record }) => ({
+    ...{ key, record, hash: recordHash(record) },
+    strange: strangeRecords.has(key),
+  }));
+  const why = 'the record that its writer wrote before it is missing';
+  const links = chainGaps(chain, removed).map(({ key }) => ({ key, why }));
   const damaged = await run.step('heal', (run) =>
     heal(vault, held, findings, points, { ...options, run, needed, grants: grantKeys }),
   );

@@ -55,7 +55,7 @@ export function copiesTo(destinations: readonly Destination[], run: Run): Copies
     async put(key, body, sha256 = sha256Hex(body)) {
       const tried = [...active];
       const results = await Promise.allSettled(
-        tried.map((destination) => putConfirmed(destination, key, body, sha256, run.signal)),
+        tried.map((destination) => putConfirmed(destination, key, body, { sha256, signal: run.signal })),
       );
       const holders: string[] = [];
       for (const [index, result] of results.entries()) {

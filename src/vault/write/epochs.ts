@@ -225,7 +225,7 @@ async function storeAll(epochs: readonly OwnEpoch[], held: Held, copies: Copies,
     const there = new Set((held.get(destination) ?? []).filter(({ hidden }) => !hidden).map(({ key }) => key));
     try {
       for (const [key, body] of objects) {
-        if (!there.has(key)) await putConfirmed(destination, key, body, sha256Hex(body), signal);
+        if (!there.has(key)) await putConfirmed(destination, key, body, { signal });
       }
     } catch (error) {
       copies.drop(destination, error);

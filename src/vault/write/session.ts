@@ -177,8 +177,8 @@ async function begin(session: Session, found: FoundVaults, trust: Trust, run: Ru
     if (!copies.active.includes(destination)) continue;
     try {
       // Last: until then the destination is no vault, and an interrupted filling begins again.
-      await putConfirmed(destination, RESCUE_KEY, options.rescue, sha256Hex(options.rescue), run.signal);
-      await putConfirmed(destination, VAULT_KEY, vaultFile, sha256Hex(vaultFile), run.signal);
+      await putConfirmed(destination, RESCUE_KEY, options.rescue, { signal: run.signal });
+      await putConfirmed(destination, VAULT_KEY, vaultFile, { signal: run.signal });
     } catch (error) {
       copies.drop(destination, error);
     }
