@@ -1,5 +1,5 @@
 import type { System } from '../config/system.ts';
-import { breathe } from '../core/breathe.ts';
+import { breathe, unhurried } from '../core/breathe.ts';
 import { failureOfPlace, type LifeboatError } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import { countOf } from '../core/size.ts';
@@ -70,8 +70,7 @@ export async function planned(system: OpenSystem, request: PruneRequest, run: Ru
 
   const away = opened.filter(({ name }) => !destinations.some((one) => one.name === name)).map(({ name }) => name);
   const outOfReach = [...failed.map(({ name }) => name), ...away, ...survey.outOfReach];
-  await breathe(run.signal);
-  const retention = retentionOf(config, survey, ledger);
+  const retention = await retentionOf(config, survey, ledger, run.signal);
   // Whatever becomes of the ledger at a place, a generation tells its writers.
   const wrong = ledger.wrong.get(config.name) ?? new Set();
   const sparse = await run.step('sparse packs', async () => sparsePacks(config.stateDir).union(wrong));
@@ -91,8 +90,15 @@ export async function planned(system: OpenSystem, request: PruneRequest, run: Ru
   return { vault, survey, ledger, objects, outOfReach, retention, plan, accepted, suspect, strangers, brakes };
 }
 
-function retentionOf(config: System, survey: PruneSurvey, ledger: PruneLedger): RetentionPlan {
-  const whole = new Map(survey.points.map((point) => [point.key, wholeAt(survey.places, point)]));
+async function retentionOf(
+  config: System,
+  survey: PruneSurvey,
+  ledger: PruneLedger,
+  signal: AbortSignal,
+): Promise<RetentionPlan> {
+  const whole = new Map<string, string[]>();
+  for await (const point of unhurried(survey.points, signal)) whole.set(point.key, wholeAt(survey.places, point));
+  await breathe(signal);
   return planFor(config, survey, {
     ledger,
     wholeAt: ({ key }) => whole.get(key) ?? [],

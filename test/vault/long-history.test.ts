@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { unhurried } from '../../src/core/breathe.ts';
 import { amountOf, datasetSizes } from '../../src/operations/cost/sizes.ts';
 import { freedBy } from '../../src/retention/index.ts';
 import { createIds } from '../../src/vault/format/ids.ts';
@@ -10,7 +11,6 @@ import { createIdSet } from '../../src/vault/hold/id-set.ts';
 import { countedTogether, type Needs, neededTogether, packsOf } from '../../src/vault/hold/needs.ts';
 import type { RestorePoint } from '../../src/vault/index.ts';
 import { lockNeeds } from '../../src/vault/keep/decide.ts';
-import { unhurried } from '../../src/vault/unhurried.ts';
 
 /** How often anybody went through a list. */
 let walks = 0;

@@ -18,8 +18,8 @@ export interface HeldPacks extends Iterable<[string, Held]> {
   /** Without their ids, which take longer to write out than to sum up. */
   values(): IteratorObject<Held>;
   entries(): IteratorObject<[string, Held]>;
-  /** Visits each by its number in `ids`: a million ids take longer to write out and to look up than all that is decided about them. */
-  eachIn(ids: Ids, visit: (number: number, held: Held) => void): void;
+  /** Visits each by its number in `ids`, with its time: a million ids take longer to write out and to look up than all that is decided about them. */
+  eachIn(ids: Ids, visit: (number: number, modifiedMs: number) => void): void;
   /** Whether all of these are there, as large as their lists say. */
   hasAllOf(packs: Packs): boolean;
 }
@@ -83,7 +83,7 @@ export function createHeldPacks(ids: Ids): HeldPacksDraft {
     eachIn(others, visit) {
       for (let row = 1; row <= size; row++) {
         const number = numbers[row - 1]!;
-        visit(others === ids ? number : others.add(ids.idOf(number)), heldIn(row));
+        visit(others === ids ? number : others.add(ids.idOf(number)), times[row - 1]!);
       }
     },
     [Symbol.iterator]: entries,

@@ -21,6 +21,8 @@ export interface IdSet extends SomeIds {
   /** Those of a list that is counted in the same `Ids`. */
   addList(list: PackList): void;
   addNeeds(needs: Needs): void;
+  /** A new set, of those that are not in the other one, which is of the same `Ids`. */
+  without(other: IdSet): IdSet;
   /** What of all these needs is not in the set, `[id, size in bytes]`: who adds it as it comes gets each once. */
   beyond(all: Iterable<Needs>): Iterable<readonly [string, number]>;
 }
@@ -99,6 +101,13 @@ export function createIdSet(ids: Ids, from: Iterable<string> = []): IdSet {
         return;
       }
       for (const part of packs.parts) set.addList(part);
+    },
+    without(other) {
+      const left = createIdSet(ids);
+      for (let number = 0, most = ids.size; number < most; number++) {
+        if (hasNumber(number) && !other.hasNumber(number)) left.addNumber(number);
+      }
+      return left;
     },
     *beyond(all) {
       const known = new Set<PackList>();

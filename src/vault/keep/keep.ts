@@ -1,10 +1,10 @@
+import { unhurried } from '../../core/breathe.ts';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Destination, Key, Lock } from '../../destinations/destination.ts';
 import { objectMissing } from '../../destinations/errors.ts';
 import { traceOf } from '../../destinations/first-version.ts';
 import type { Holdings } from '../hold/holdings.ts';
-import { unhurried } from '../unhurried.ts';
 import { type LockNeed, type LockNeeds, versionsToLock } from './decide.ts';
 
 /** What is known of locks without asking again. A lock never becomes shorter, so what was seen once holds. */

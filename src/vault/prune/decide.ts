@@ -4,7 +4,7 @@ import { createIds, type Ids } from '../format/ids.ts';
 import type { SnapshotRecord } from '../format/record.ts';
 import { writerId } from '../format/signing.ts';
 import { newestNumber } from '../generations/index.ts';
-import type { Held } from '../hold/held-packs.ts';
+import { chainGaps, type Gap } from '../hold/chain.ts';
 import { createIdSet, type IdSet, type SomeIds } from '../hold/id-set.ts';
 import type { Needs } from '../hold/needs.ts';
 import { allRules, graceMs, leastAgeMs, type PruneRules } from '../prune-rules.ts';
@@ -93,15 +93,14 @@ export function decideMarks(facts: PruneFacts, rules: PruneRules = allRules): Ma
   const isTheirs = (number: number) => ofStrangers.hasNumber(number) && !ofOurs.hasNumber(number);
   // A forged record can name the manifest of a restore point that is kept: to withdraw it would withdraw both.
   const withdrawn = ours.filter(({ key, needs }) => !kept.has(key) && !needed.has(needs.manifest[0]));
-  const tombstones = createIdSet(ids);
-  for (const [id] of needed.beyond(withdrawn.map(({ needs }) => needs))) tombstones.add(id);
+  const tombstones = neededBy(withdrawn, ids).without(needed);
   for (const { packs, manifests, lists, nowMs } of places) {
-    const markOld = (number: number, { modifiedMs }: Held) => {
+    const markOld = (number: number, modifiedMs: number) => {
       if (nowMs - modifiedMs < leastAgeMs || needed.hasNumber(number) || isTheirs(number)) return;
       tombstones.addNumber(number);
     };
     packs.eachIn(ids, markOld);
-    for (const [id, held] of [...manifests, ...lists]) markOld(ids.add(id), held);
+    for (const [id, { modifiedMs }] of [...manifests, ...lists]) markOld(ids.add(id), modifiedMs);
   }
   const takenBack: string[] = [];
   for (const id of marked.tombstones) {
@@ -148,21 +147,6 @@ function marksOf(places: readonly Place[], number: number, ids: Ids): { tombston
   };
 }
 
-/** A writer's chain names a record that nobody knows. */
-export interface Gap {
-  readonly key: Key;
-  readonly writer: string;
-  /** Hash of the record that is missing. */
-  readonly previous: string;
-}
-
-export function gapsIn({ points, removed }: Pick<PruneFacts, 'points' | 'removed'>): Gap[] {
-  const known = new Set(points.map(({ hash }) => hash));
-  return points.flatMap(({ key, strange, record: { previous, writer } }) =>
-    strange || previous === null || known.has(previous) || removed.has(previous) ? [] : [{ key, writer, previous }],
-  );
-}
-
 export interface Waiting {
   /** Ids of writers whose newest record is older than what was marked. */
   readonly writers: readonly string[];
@@ -193,7 +177,7 @@ export interface SweepPlan {
  */
 export function decideSweep(facts: PruneFacts, place: Place, nowMs: number, rules: PruneRules = allRules): SweepPlan {
   const { places, points } = facts;
-  const gaps = rules.noGaps ? gapsIn(facts) : [];
+  const gaps = rules.noGaps ? chainGaps(points, facts.removed) : [];
   const behind = new Map(seenBy(facts, rules).filter(([writer]) => !facts.retired.has(writer)));
   const seen = rules.everyWriterPassed
     ? Math.min(Number.POSITIVE_INFINITY, ...behind.values())

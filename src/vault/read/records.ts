@@ -7,6 +7,7 @@ import { folders } from '../format/keys.ts';
 import { decodeRecordAt, recordHash, type SharedNames } from '../format/record.ts';
 import { readEnvelope } from '../format/signed-json.ts';
 import { sha256Hex } from '../hash.ts';
+import { collectSooner } from '../hold/collect-sooner.ts';
 import { type Damage, damageOf, spoiledDamage } from '../hold/fetch-sound.ts';
 import { listUnder } from '../hold/listing.ts';
 import { type FoundRecord, isKnownKey, isKnownWriter, type StoreClock, type Trust } from '../trust.ts';
@@ -20,6 +21,8 @@ export interface RecordsFound {
   readonly strange: readonly string[];
 }
 
+/** More are a long history: what is read of it stays, and what is left behind with it grows as fast. */
+const mostUsual = 1000;
 /** Small objects are mostly waiting. */
 const READERS = 8;
 
@@ -95,6 +98,7 @@ export function recordReader(
 
   return async (trust: Trust = {}, tell: Tell = onDamage): Promise<RecordsFound> => {
     const copies = await list(tell);
+    if (copies.size > mostUsual) collectSooner();
     const found: FoundRecord[] = [];
     const suspect: Suspect[] = [];
     const strange: string[] = [];

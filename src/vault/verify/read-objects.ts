@@ -1,3 +1,4 @@
+import { unhurried } from '../../core/breathe.ts';
 import { sentenceOf } from '../../core/errors.ts';
 import type { Run } from '../../core/run.ts';
 import type { Destination, Key } from '../../destinations/destination.ts';
@@ -6,7 +7,6 @@ import { firstSound, type Trace } from '../../destinations/first-version.ts';
 import { isHashed, type ParsedKey, parseKey } from '../format/keys.ts';
 import { verifyLedger } from '../format/ledger.ts';
 import type { Holdings } from '../hold/holdings.ts';
-import { unhurried } from '../unhurried.ts';
 import { type CheckedObject, checkObject, type ObjectKeys } from './check-object.ts';
 import type { Inside } from './look-inside.ts';
 import type { Finding } from './survey.ts';
