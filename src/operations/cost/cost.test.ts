@@ -68,7 +68,7 @@ describe('cost', () => {
   test('sizes by dataset: what is its own, and what others need too', async () => {
     const { vault } = await harbor();
     const points = await vault.withNeeds((await vault.pointsOfAll()).points);
-    expect(datasetSizes(points)).toEqual([
+    expect(await datasetSizes(points, async () => {})).toEqual([
       { dataset: 'uploads', restorePoints: 1, ownBytes: 10 * unit + 100 + listBytes, sharedBytes: unit },
       { dataset: 'app-db', restorePoints: 2, ownBytes: 5 * unit + 200 + 2 * listBytes, sharedBytes: unit },
     ]);
@@ -81,7 +81,7 @@ describe('cost', () => {
       ...point,
       needs: { ...point.needs, keys: [['e'.repeat(64), '1'.repeat(64), 600]] as const },
     }));
-    const [uploads, database] = datasetSizes(keyed);
+    const [uploads, database] = await datasetSizes(keyed, async () => {});
     expect([uploads?.sharedBytes, database?.sharedBytes]).toEqual([unit + 600, unit + 600]);
     const prices = {
       className: 'STANDARD',

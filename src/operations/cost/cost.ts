@@ -103,7 +103,7 @@ async function destinationCost(
     provider: provider ?? null,
     storageClass: used,
     ...(await amount(held)),
-    datasets: await summed(() => datasetSizes(held)),
+    datasets: await datasetSizes(held, turn),
     monthly: await monthly(held, prices),
     afterPrune: { ...(await amount(staying)), monthly: await monthly(staying, prices) },
     otherwise: className === undefined ? null : { storageClass: className, monthly: await monthly(held, other) },

@@ -11,24 +11,32 @@ export interface DatasetSize {
   readonly sharedBytes: number;
 }
 
-/** By dataset, the largest first. */
-export function datasetSizes(points: ReadonlyArray<WithNeeds<RestorePoint>>): DatasetSize[] {
+/**
+ * By dataset, the largest first.
+ * @param turn called between datasets: all of them together take seconds where there are a million packs
+ */
+export async function datasetSizes(
+  points: ReadonlyArray<WithNeeds<RestorePoint>>,
+  turn: () => Promise<void>,
+): Promise<DatasetSize[]> {
   const byDataset = [...Map.groupBy(points, ({ record }) => record.dataset)];
   const ids = points[0]?.needs.packs.ids ?? createIds();
   const [needed, shared] = [createIdSet(ids), createIdSet(ids)];
   for (const [, own] of byDataset) {
+    await turn();
     for (const { number } of countedTogether(own)) if (!needed.addNumber(number)) shared.addNumber(number);
   }
-  return byDataset
-    .map(([dataset, own]) => {
-      let [ownBytes, sharedBytes] = [0, 0];
-      for (const { number, sizeBytes } of countedTogether(own)) {
-        if (shared.hasNumber(number)) sharedBytes += sizeBytes;
-        else ownBytes += sizeBytes;
-      }
-      return { dataset, restorePoints: own.length, ownBytes, sharedBytes };
-    })
-    .sort((a, b) => b.ownBytes + b.sharedBytes - (a.ownBytes + a.sharedBytes));
+  const sizes: DatasetSize[] = [];
+  for (const [dataset, own] of byDataset) {
+    await turn();
+    let [ownBytes, sharedBytes] = [0, 0];
+    for (const { number, sizeBytes } of countedTogether(own)) {
+      if (shared.hasNumber(number)) sharedBytes += sizeBytes;
+      else ownBytes += sizeBytes;
+    }
+    sizes.push({ dataset, restorePoints: own.length, ownBytes, sharedBytes });
+  }
+  return sizes.sort((a, b) => b.ownBytes + b.sharedBytes - (a.ownBytes + a.sharedBytes));
 }
 
 export interface Amount {
