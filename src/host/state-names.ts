@@ -12,6 +12,7 @@ const names = {
   epochs: 'epochs.json',
   generation: 'generation.json',
   recovery: 'recovery.json',
+  records: 'records.known',
   catalog: 'catalog.sqlite',
   index: 'index.sqlite',
   ledger: 'ledger.sqlite',

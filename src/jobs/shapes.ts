@@ -107,6 +107,7 @@ export function damageTo(run: Run): (damage: Damage) => void {
     run.problem({ code, message: `${destination}${key === '' ? '' : ` ${key}`}: ${why}` });
 }
 
+/** For who shows what there is, or says something of it: restores and proofs read all of it anew. */
 export function readableVault({ vault }: OpenSystem, run: Run) {
-  return vault(damageTo(run));
+  return vault(damageTo(run), { remembered: true });
 }

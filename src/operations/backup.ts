@@ -22,6 +22,7 @@ import { noteOutage } from './copy/health.ts';
 import { noSuchDataset } from './errors.ts';
 import { locksOfBackup } from './keep.ts';
 import { meetWriters, trustOfWriter } from './known-writers.ts';
+import { rememberedOf } from './our-vault.ts';
 import { recorded } from './record-run.ts';
 import type { OpenSystem } from './system.ts';
 import { noteUsed } from './used-destinations.ts';
@@ -124,6 +125,7 @@ async function takeRestorePoints(
     reader: () =>
       (reader ??= openVault(session.copies.active, {
         trust: (vault) => trustOfWriter(config, vault),
+        memory: rememberedOf(config),
         signal: run.signal,
       })),
   };

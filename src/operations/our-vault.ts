@@ -1,5 +1,6 @@
 import type { System } from '../config/system.ts';
-import type { OpenVaultOptions } from '../vault/index.ts';
+import { inState } from '../host/state-names.ts';
+import { type OpenVaultOptions, openRecordMemory } from '../vault/index.ts';
 import { addressed } from './find-vault.ts';
 import { isKnownVault } from './known-writers.ts';
 
@@ -12,4 +13,9 @@ export function oursAmong(config: System): NonNullable<OpenVaultOptions['ours']>
     const known = claims.find(({ vault }) => isKnownVault(config, vault));
     return (known ?? claims.find(({ name }) => name === addressed))?.vault;
   };
+}
+
+/** What this host remembers of a vault's records: for who shows or adds something, and not for who restores or proves. */
+export function rememberedOf({ stateDir }: System): NonNullable<OpenVaultOptions['memory']> {
+  return (vault) => openRecordMemory(inState(stateDir, 'records'), inState(stateDir, 'writerKeys'), vault);
 }

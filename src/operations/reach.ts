@@ -3,7 +3,7 @@ import type { Destination } from '../destinations/destination.ts';
 import { destinationUnreachable } from '../destinations/errors.ts';
 import { openVault, type VaultReader, vaultMissing } from '../vault/index.ts';
 import { trustOf } from './known-writers.ts';
-import { oursAmong } from './our-vault.ts';
+import { oursAmong, rememberedOf } from './our-vault.ts';
 import type { OpenSystem } from './system.ts';
 import { wasUsed } from './used-destinations.ts';
 
@@ -41,6 +41,7 @@ export async function reach(system: OpenSystem): Promise<Reach> {
     const vault = await openVault(destinations, {
       trust: (id) => trustOf(system.config, id),
       ours: oursAmong(system.config),
+      memory: rememberedOf(system.config),
       ...(system.signal && { signal: system.signal }),
       onDamage({ destination, key, code, why }) {
         troubles.push({ destination, key, code, message: why });

@@ -24,7 +24,7 @@ import { openVault, type PackSizes, usualPackSizes, type VaultReader } from '../
 import { destinationOptions } from './destination-options.ts';
 import { noSuchDataset } from './errors.ts';
 import { trustOf } from './known-writers.ts';
-import { oursAmong } from './our-vault.ts';
+import { oursAmong, rememberedOf } from './our-vault.ts';
 import { wasUsed } from './used-destinations.ts';
 
 /** A system with its ports opened as they are asked for. Operations work on this and nothing else. */
@@ -50,8 +50,11 @@ export interface OpenSystem extends Disposable {
   destinations(options: DestinationsRequest): Promise<OpenedDestinations>;
   /** What was asked of each destination that counts it, since this was opened: `{ s3: { PutObject: 12 } }`. */
   requests(): Readonly<Record<string, Readonly<Record<string, number>>>>;
-  /** With the reader's credentials. @throws `vault-missing`, `no-destination-left` */
-  vault(onDamage: (damage: Damage) => void): Promise<VaultReader>;
+  /**
+   * With the reader's credentials. `remembered`: records that this host read before, and that a listing shows unchanged, are not read again.
+   * @throws `vault-missing`, `no-destination-left`
+   */
+  vault(onDamage: (damage: Damage) => void, options?: { readonly remembered?: boolean }): Promise<VaultReader>;
 }
 
 interface DestinationsRequest {
@@ -129,15 +132,20 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
     },
     destinations,
     requests: () => requestsOf(everOpened),
-    async vault(onDamage) {
+    async vault(onDamage, { remembered = false } = {}) {
       const { opened, failed } = await destinations({ create: false, role: 'reader' });
       for (const { name, error } of failed) {
         const { code, message: why } = failureOfPlace(error);
         onDamage({ destination: name, key: '', code, why });
       }
       if (opened.length === 0 && failed[0] !== undefined) throw failed[0].error;
-      const ours = oursAmong(config);
-      return openVault(opened, { onDamage, trust: (vault) => trustOf(config, vault), ours, ...(signal && { signal }) });
+      return openVault(opened, {
+        onDamage,
+        trust: (vault) => trustOf(config, vault),
+        ours: oursAmong(config),
+        ...(remembered && { memory: rememberedOf(config) }),
+        ...(signal && { signal }),
+      });
     },
     [Symbol.dispose]: () => catalog?.[Symbol.dispose](),
   };

@@ -32,6 +32,7 @@ export {
 export { foundOf, pointsOf } from './of-system.ts';
 export { type OpenVaultOptions, openVault } from './open.ts';
 export { graceMs } from './prune-rules.ts';
+export { openRecordMemory } from './read/record-memory.ts';
 export { startThread } from './threads.ts';
 export {
   aheadToleranceMs,

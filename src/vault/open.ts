@@ -13,6 +13,7 @@ import { type Damage, damageOf, spoiledDamage } from './hold/fetch-sound.ts';
 import { listHeld } from './hold/listing.ts';
 import { needsReader } from './hold/needs.ts';
 import { foundOf } from './of-system.ts';
+import type { RecordMemory } from './read/record-memory.ts';
 import { recordReader } from './read/records.ts';
 import { judge, settled, type Trust } from './trust.ts';
 import type { RestorePoints, VaultReader } from './vault.ts';
@@ -24,6 +25,8 @@ export interface OpenVaultOptions {
   readonly trust?: (vault: string) => Trust | Promise<Trust>;
   /** Where destinations hold different vaults: the one that is meant, or undefined when nobody knows. */
   readonly ours?: (claims: ReadonlyArray<{ readonly name: string; readonly vault: string }>) => string | undefined;
+  /** What this host remembers of the records. Absent: each is read, as who restores or proves must. */
+  readonly memory?: (vault: string) => RecordMemory | undefined;
   /** Ends the reading of records and of what they need: of a long history that takes minutes. */
   readonly signal?: AbortSignal;
   /** By this machine's clock, milliseconds since 1970 UTC: what is dated later is doubtful. */
@@ -57,7 +60,11 @@ export async function openVault(
   }
   const holders = told.filter(({ vault }) => vault === id).map(({ destination }) => destination);
   const ids = createIds();
-  const readRecords = recordReader(id, holders, onDamage, options.signal);
+  const memory = options.memory?.(id);
+  const readRecords = recordReader(id, holders, onDamage, {
+    ...(options.signal && { signal: options.signal }),
+    ...(memory && { memory }),
+  });
   const withNeeds = needsReader(holders, ids, onDamage, options.signal);
   const pointsOfAll = async (trust: Trust): Promise<RestorePoints> => {
     // All of them, always: a record is judged by its writer's whole chain, which runs through every dataset.

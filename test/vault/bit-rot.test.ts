@@ -1,11 +1,17 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
 import { LifeboatError } from '../../src/core/errors.ts';
+import { listJob } from '../../src/jobs/list.ts';
+import { restoreJob } from '../../src/jobs/restore.ts';
+import { verifyJob } from '../../src/jobs/verify.ts';
+import { openSystem } from '../../src/operations/system.ts';
 import type { VerifyOutcome } from '../../src/operations/verify.ts';
 import { epochKeyKey, listKey, manifestKey, packKey, parseKey } from '../../src/vault/format/keys.ts';
 import type { WithNeeds } from '../../src/vault/hold/needs.ts';
 import type { RestorePoint } from '../../src/vault/vault.ts';
+import { doJob } from '../support/jobs.ts';
 import { type Picture, pictureOf } from '../support/pictures.ts';
 import type { TestSystem } from '../support/system.ts';
 import { smallTree } from '../support/trees.ts';
@@ -161,6 +167,27 @@ describe('one destination: verify names every damage, and no restore gives wrong
     const { record } = await kept.system.backUp();
     expectSame(await kept.system.readBack(record.id), pictureOf(kept.system.source()));
   });
+});
+
+test('a record that rots behind an unchanged listing: what only shows it remembers it, and a restore and verify read it', async () => {
+  const { system, points } = await keptVault(['disk']);
+  using open = openSystem(system.config, { clock: systemClock });
+  const list = async () => (await doJob(open, listJob, { datasets: ['uploads'] })).document;
+  const { key, record } = points.at(-1)!;
+  const file = join(system.at(), key);
+  const stored = statSync(file).mtime;
+  utimesSync(file, stored, stored);
+  const listed = await list();
+  put(system, 'disk', key, damages[3]![1](objectsIn(system.at()).get(key)!));
+  utimesSync(file, stored, stored);
+  expect(await list()).toEqual(listed);
+  const restored = { dataset: 'uploads', only: [], id: record.id, into: `${system.folder}/back` };
+  const request = { ...restored, force: false, trustCode: false };
+  await expect(doJob(open, restoreJob, request, { identities: [system.identity] })).rejects.toMatchObject({
+    code: 'restore-point-missing',
+  });
+  const { document } = await doJob(open, verifyJob, { all: true });
+  expect(document).toMatchObject({ sound: false, suspect: [{ key }] });
 });
 
 describe('two destinations: a restore takes the sound copy, and verify heals the other', () => {

@@ -170,8 +170,12 @@ function sharedIn(shared: SharedNames, name: ListName): ListName {
  */
 export function decodeRecord(bytes: Uint8Array, shared: SharedNames = new Map()): SnapshotRecord {
   const read = readSigned(bytes, reading) as SnapshotRecord;
+  if ((read.previous === null) !== (read.sequence === 1)) throw recordDamaged({ field: 'sequence' });
+  return held(read, bytes, shared);
+}
+
+function held(read: SnapshotRecord, bytes: Uint8Array, shared: SharedNames): SnapshotRecord {
   const record = { ...read, lists: read.lists.map((name) => sharedIn(shared, name)) };
-  if ((record.previous === null) !== (record.sequence === 1)) throw recordDamaged({ field: 'sequence' });
   hashes.set(record, sha256Hex(bytes));
   return record;
 }
@@ -181,6 +185,12 @@ export function decodeRecordAt(vault: string, key: string, bytes: Uint8Array, sh
   const record = decodeRecord(bytes, shared);
   if (record.vault !== vault || recordKey(record) !== key) throw new Error('it belongs elsewhere');
   return record;
+}
+
+/** A record that was decoded before, of this very text. */
+export function recordAgain(bytes: Uint8Array, shared: SharedNames): SnapshotRecord {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
+  return held(JSON.parse(text) as SnapshotRecord, bytes, shared);
 }
 
 const hashes = new WeakMap<SnapshotRecord, string>();

@@ -87,7 +87,7 @@ test('house-10: a long history is not read to its end once a person asks to stop
     },
   };
   const told: string[] = [];
-  const read = recordReader(vault, [counted], ({ key }) => void told.push(key), stop.signal);
+  const read = recordReader(vault, [counted], ({ key }) => void told.push(key), { signal: stop.signal });
   await expect(read()).rejects.toThrow('enough');
   // Those that were read side by side with the last.
   expect(gets).toBeLessThan(40);

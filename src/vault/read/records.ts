@@ -4,7 +4,7 @@ import { objectDamaged, objectMissing } from '../../destinations/errors.ts';
 import { firstSound, standsInstead, type Trace } from '../../destinations/first-version.ts';
 import { formatNewer } from '../format/errors.ts';
 import { folders } from '../format/keys.ts';
-import { decodeRecordAt, recordHash, type SharedNames } from '../format/record.ts';
+import { decodeRecordAt, recordAgain, recordBytes, recordHash, type SharedNames } from '../format/record.ts';
 import { readEnvelope } from '../format/signed-json.ts';
 import { sha256Hex } from '../hash.ts';
 import { collectSooner } from '../hold/collect-sooner.ts';
@@ -12,6 +12,7 @@ import { type Damage, damageOf, spoiledDamage } from '../hold/fetch-sound.ts';
 import { listUnder } from '../hold/listing.ts';
 import { type FoundRecord, isKnownKey, isKnownWriter, type StoreClock, type Trust } from '../trust.ts';
 import type { Suspect } from '../vault.ts';
+import type { RecordMemory } from './record-memory.ts';
 
 export interface RecordsFound {
   readonly found: readonly FoundRecord[];
@@ -59,13 +60,14 @@ export function recordReader(
   vault: string,
   destinations: readonly Destination[],
   onDamage: Tell,
-  signal?: AbortSignal,
+  { signal, memory }: { readonly signal?: AbortSignal; readonly memory?: RecordMemory } = {},
 ) {
   const known = new Map<string, { readonly state: string; readonly outcome: Outcome }>();
   const names: SharedNames = new Map();
 
-  async function list(onDamage: Tell): Promise<Map<string, Copy[]>> {
+  async function list(onDamage: Tell): Promise<{ copies: Map<string, Copy[]>; isWhole: boolean }> {
     const copies = new Map<string, Copy[]>();
+    let isWhole = true;
     for (const destination of destinations) {
       try {
         for await (const [parsed, trace] of listUnder(destination, folders.snapshot, { signal })) {
@@ -81,23 +83,30 @@ export function recordReader(
       } catch (error) {
         signal?.throwIfAborted();
         onDamage(damageOf(destination.name, folders.snapshot, error));
+        isWhole = false;
       }
     }
-    return copies;
+    return { copies, isWhole };
   }
 
   async function read(key: string, copies: readonly Copy[]): Promise<Outcome> {
-    const state = stateOf(copies);
+    const states = copies.map(stateOf);
+    const state = states.join(' ');
     const before = known.get(key);
     if (before?.state === state) return before.outcome;
-    const outcome = await readRecord(vault, key, copies, names);
+    const remembered = memory?.find(key, states);
+    const outcome = remembered
+      ? soundAgain(key, copies, remembered, names)
+      : await readRecord(vault, key, copies, names);
     signal?.throwIfAborted();
     known.set(key, { state, outcome });
+    const sound = remembered === undefined ? wholeIn(outcome, copies) : undefined;
+    if (sound !== undefined) memory?.note(key, states, recordBytes(sound.record));
     return outcome;
   }
 
   return async (trust: Trust = {}, tell: Tell = onDamage): Promise<RecordsFound> => {
-    const copies = await list(tell);
+    const { copies, isWhole } = await list(tell);
     if (copies.size > mostUsual) collectSooner();
     const found: FoundRecord[] = [];
     const suspect: Suspect[] = [];
@@ -120,6 +129,7 @@ export function recordReader(
       }
     };
     await Promise.all(Array.from({ length: READERS }, line));
+    memory?.keep((key) => isWhole && !copies.has(key));
     suspect.sort((a, b) => (a.key < b.key ? -1 : 1));
     return { found, suspect, strange };
   };
@@ -151,16 +161,30 @@ function whyContested(chosen: Pick<FoundRecord, 'destinations'>, rival: Pick<Fou
   return `${rival.destinations[0]} holds another record under this name than ${chosen.destinations[0]}`;
 }
 
-/** What a listing shows of a record; where a place keeps no versions, of its only one. */
-function stateOf(copies: readonly Copy[]): string {
-  const parts = copies.map(({ destination, trace }) => [
-    destination.name,
-    trace.sizeBytes,
-    trace.modifiedMs,
-    trace.hidden,
-    ...trace.versions.map(({ version }) => version),
-  ]);
-  return JSON.stringify(parts);
+/** What a listing shows of a copy; where a place keeps no versions, of its only one. */
+function stateOf({ destination, trace }: Copy): string {
+  const versions = trace.versions.map(({ version }) => version);
+  return JSON.stringify([destination.name, trace.sizeBytes, trace.modifiedMs, trace.hidden, ...versions]);
+}
+
+/** The one record that all copies hold, where nothing at all is wrong with any of them. */
+function wholeIn({ found, damage, newer }: Outcome, copies: readonly Copy[]): FoundRecord | undefined {
+  const [one, ...others] = found;
+  const isWhole = others.length + damage.length + newer.length === 0 && one?.destinations.length === copies.length;
+  return isWhole && copies.every(({ trace }) => trace.versions.length <= 1) ? one : undefined;
+}
+
+/** What `readRecord` said of copies that were whole. */
+function soundAgain(key: string, copies: readonly Copy[], bytes: Uint8Array, names: SharedNames): Outcome {
+  const holders = witnessesFirst(copies);
+  const destinations = holders.map(({ destination }) => destination.name);
+  const clocks = holders.map(({ destination, trace }) => clockOf(destination, trace));
+  const found = [{ record: recordAgain(bytes, names), key, destinations, clocks }];
+  return { found, why: '', newer: [], isNewerAlone: false, isJunk: false, damage: [] };
+}
+
+function clockOf({ history }: Destination, { modifiedMs }: Pick<Trace, 'modifiedMs'>): StoreClock {
+  return { storedMs: modifiedMs, isWitness: history !== undefined };
 }
 
 async function readRecord(vault: string, key: string, copies: readonly Copy[], names: SharedNames): Promise<Outcome> {
@@ -195,7 +219,7 @@ async function readRecord(vault: string, key: string, copies: readonly Copy[], n
         found.push(same);
       }
       same.destinations.push(destination.name);
-      same.clocks.push({ storedMs: modifiedMs, isWitness: destination.history !== undefined });
+      same.clocks.push(clockOf(destination, { modifiedMs }));
     } catch (error) {
       if (objectMissing.is(error) && copies.length > 1) continue;
       why = sentenceOf(error);
