@@ -86,15 +86,19 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
   async function openOrCreate(name: string, request: DestinationsRequest): Promise<Destination> {
     const { create, refill = false, role = 'writer' } = request;
     const options = await destinationOptions(config.destinations[name]!, role);
-    try {
-      return await openDestination(name, options);
-    } catch (error) {
+    // Most roles have the writer's credentials: what was learned of a place, and how it answers, is learned once.
+    const as = JSON.stringify([name, options]);
+    const found = everOpened.get(as);
+    if (found !== undefined) return found;
+    const destination = await openDestination(name, options).catch((error: unknown) => {
       if (!create || !destinationUnreachable.is(error) || (wasUsed(config.stateDir, name) && !refill)) throw error;
-      return await createDestination(name, options);
-    }
+      return createDestination(name, options);
+    });
+    everOpened.set(as, destination);
+    return destination;
   }
 
-  const everOpened: Destination[] = [];
+  const everOpened = new Map<string, Destination>();
 
   async function destinations(request: DestinationsRequest): Promise<OpenedDestinations> {
     const { only } = request;
@@ -107,7 +111,6 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
       if (result.status === 'fulfilled') opened.push(result.value);
       else failed.push({ name: names[at]!, error: result.reason });
     }
-    everOpened.push(...opened);
     return { opened, failed };
   }
 
@@ -131,7 +134,7 @@ export function openSystem(config: System, parts: SystemParts): OpenSystem {
       return openSource(name, dataset, { ...workPlace(workFolder), elsewhere });
     },
     destinations,
-    requests: () => requestsOf(everOpened),
+    requests: () => requestsOf([...everOpened.values()]),
     async vault(onDamage, { remembered = false } = {}) {
       const { opened, failed } = await destinations({ create: false, role: 'reader' });
       for (const { name, error } of failed) {
@@ -168,7 +171,7 @@ function configurationFiles({ stateDir }: System): EngineDataset {
   return { type: 'files', path, exclude: [], defaultExcludes: false, oneFileSystem: true, xattrs: false };
 }
 
-/** The same destination may have been opened more than once, as several roles. */
+/** The same destination may have been opened more than once, with the credentials of several roles. */
 function requestsOf(destinations: readonly Destination[]): Record<string, Record<string, number>> {
   const sums: Record<string, Record<string, number>> = {};
   for (const { name, requests } of destinations) {

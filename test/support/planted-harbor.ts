@@ -16,17 +16,18 @@ datasets:
   uploads: { type: files, path: uploads, rpo: 1h, rto: 10m, retention: { last: 1, hourly: 0, daily: 2, weekly: 0, monthly: 0 } }
 ${more}`,
   );
-  const system = openSystem(config, { clock: { now: () => now, elapsed: () => 0 } });
+  // Each command opens its own.
+  const open = () => openSystem(config, { clock: { now: () => now, elapsed: () => 0 } });
   const [one, two] = [join(folder, 'one'), join(folder, 'two')];
   return {
     folder,
     config,
-    system,
+    system: open(),
     one,
     two,
     vault: plantVault('harbor', [one, two]),
     status: (runs: readonly RunRecord[] = [], health: readonly DestinationHealth[] = []) =>
-      takeStatus(system, {
+      takeStatus(open(), {
         runs: () => [...runs],
         rotation: () => ({ sound: 2, damaged: [], parts: 7 }),
         destinations: () => [...health],
