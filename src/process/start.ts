@@ -199,7 +199,8 @@ function supervise(
 
 /** When a process ends, Node reads on and drops what nobody has begun to read: a short output would be none at all. */
 function untilRead(output: Readable): Readable {
-  const held = new PassThrough();
+  // Piece by piece as it came: streams of bytes join what waits into one, which is a copy of everything.
+  const held = new PassThrough({ readableObjectMode: true });
   // How it ended is told by its reader's end, and by the process.
   void pipeline(output, held).catch(() => {});
   return held;

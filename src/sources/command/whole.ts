@@ -35,7 +35,9 @@ export function watchOutput(whole: Whole): Watched {
     add(chunk) {
       hash.update(chunk);
       sizeBytes += chunk.length;
-      tail = Buffer.concat([tail, chunk.subarray(-longestLine)]).subarray(-longestLine);
+      if (whole.lastLine !== undefined) {
+        tail = Buffer.concat([tail, chunk.subarray(-longestLine)]).subarray(-longestLine);
+      }
       if (whole.json && sizeBytes <= mostJson) kept.push(chunk.slice());
     },
     lacks() {

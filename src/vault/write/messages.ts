@@ -35,6 +35,8 @@ export type ToStoreWorker =
       readonly wanted: Uint8Array;
       /** Compress at once, without a copy for another thread. */
       readonly atOnce: boolean;
+      /** Memory of earlier frames, for these. */
+      readonly buffers: readonly ArrayBuffer[];
     }
   | { readonly type: 'compress'; readonly frame: number; readonly raw: ArrayBuffer; readonly sizeBytes: number }
   | {
@@ -83,9 +85,10 @@ export type FromStoreWorker =
       readonly sizeBytes: number;
     }
   | { readonly type: 'segment-empty'; readonly segment: number }
-  /** One message of reading work was taken in. */
-  | { readonly type: 'read-done' }
-  | { readonly type: 'compressed'; readonly frame: number; readonly bytes: ArrayBuffer }
+  /** One message of reading work was taken in; with the memory that its bytes came in. */
+  | { readonly type: 'read-done'; readonly piece?: ArrayBuffer }
+  /** With the memory that the frame came in, where it can be used again. */
+  | { readonly type: 'compressed'; readonly frame: number; readonly bytes: ArrayBuffer; readonly raw?: ArrayBuffer }
   | {
       readonly type: 'sealed';
       readonly pack: number;
@@ -104,8 +107,8 @@ export type ContentOutcome =
   | {
       readonly ok: true;
       readonly sizeBytes: number;
-      /** Lower-case hex. */
-      readonly sha256: string;
+      /** Lower-case hex; absent for a stream, which is hashed where it comes from. */
+      readonly sha256?: string;
       /** Alternating: a number of chunks, then a number of zero bytes, then chunks … Holes only in sparse files. */
       readonly layout: readonly number[];
       /** The file was not the same before and after it was read. */

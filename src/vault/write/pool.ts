@@ -15,12 +15,19 @@ import {
   type PackSizes,
   tocOf,
 } from './packing.ts';
+import { FRAME_BYTES } from './segment.ts';
 
 const MiB = 1024 * 1024;
 /** Raw bytes asked of workers and not compressed yet. */
 const MAX_RAW_BYTES = 12 * MiB;
-/** Sealed packs whose upload has not ended. */
-const MAX_UPLOADS = 2;
+/** Sealed packs whose upload has not ended: a distant place takes several at once, and where it is near one or two are under way. */
+const MAX_UPLOAD_BYTES = 96 * MiB;
+/** Memory that is kept for what comes next: of packs, of frames, of pieces of streams. */
+const MAX_ROOMS = 3;
+const MAX_FRAME_BUFFERS = 12;
+const MAX_PIECES = 18;
+/** What a stream is sent in. */
+export const PIECE_BYTES = MiB;
 const MAX_READS = 2;
 const MAX_COMPRESSING = 2;
 /** In pieces of work that somebody else has: a thread is worth its start when the others have so much more to do. */
@@ -59,6 +66,8 @@ export interface Wanted {
 export interface Pool {
   /** Sends reading work of about so many bytes; work of one `job` stays on one worker, in order. */
   read(message: Reading, sizeBytes: number): void;
+  /** Memory for the next piece of a stream. */
+  takePiece(): ArrayBuffer;
   /** Seals what is in the open pack of this kind, full or not. */
   flush(kind: PackKind): void;
   /** Resolves when `condition` holds; looked at again whenever anything happened. Rejects when the pool failed. */
@@ -103,10 +112,12 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
   const toSeal: { pack: OpenPack; pad: boolean }[] = [];
   // Fresh memory for every pack would cost page faults, and its weight set the collector off again and again.
   const rooms: ArrayBuffer[] = [];
+  const frameBuffers: ArrayBuffer[] = [];
+  const pieces: ArrayBuffer[] = [];
   const open: Record<PackKind, OpenPack> = { data: openPack('data'), meta: openPack('meta') };
   let hereBytes = 0;
   let rawBytes = 0;
-  let uploads = 0;
+  let uploadBytes = 0;
   let nextNumber = 0;
   let failure: unknown;
   let waiters: { condition: () => boolean; resolve: () => void; reject: (error: unknown) => void }[] = [];
@@ -152,6 +163,7 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
         member.compressing--;
         const frame = compressing.get(message.frame)!;
         compressing.delete(message.frame);
+        if (message.raw !== undefined) keepOrRelease(frameBuffers, message.raw, MAX_FRAME_BUFFERS);
         takeCompressed(frame, message.bytes);
         return;
       }
@@ -160,19 +172,21 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
         const { pack, toc } = sealing.get(message.pack)!;
         sealing.delete(message.pack);
         pack.handle.id = message.id;
-        uploads++;
         const { id, sizeBytes, object: room } = message;
+        uploadBytes += sizeBytes;
         const object = new Uint8Array(room, 0, sizeBytes);
-        // As many as are ever in use: what is kept beyond that would never be asked for.
-        const isWanted = pack.compressedBytes >= MIN_ROOM_BYTES && rooms.length <= MAX_UPLOADS;
+        const isWanted = pack.compressedBytes >= MIN_ROOM_BYTES && rooms.length < MAX_ROOMS;
         const giveBack = () => void (isWanted ? rooms.push(room) : release(object));
         owner
           .sealed({ kind: pack.kind, id, object, pack, toc, giveBack })
-          .then(() => guarded(() => void uploads--), fail);
+          .then(() => guarded(() => uploaded(sizeBytes)), fail);
         return;
       }
       case 'read-done':
         member.reads--;
+        if (message.piece !== undefined) {
+          keepOrRelease(pieces, message.piece, message.piece.byteLength === PIECE_BYTES ? MAX_PIECES : 0);
+        }
         return;
       case 'failed':
         throw errorOf(message.error);
@@ -203,6 +217,10 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
     if (isFullPack(open[frame.kind], packSizes)) queueSeal(frame.kind, false);
   }
 
+  function uploaded(sizeBytes: number): void {
+    uploadBytes -= sizeBytes;
+  }
+
   function queueSeal(kind: PackKind, pad: boolean): void {
     if (open[kind].frames.length === 0) return;
     toSeal.push({ pack: open[kind], pad });
@@ -210,7 +228,7 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
   }
 
   function dispatch(): void {
-    while (toSeal.length > 0 && sealing.size === 0 && uploads < MAX_UPLOADS) {
+    while (toSeal.length > 0 && sealing.size === 0 && uploadBytes < MAX_UPLOAD_BYTES) {
       const { pack, pad } = toSeal.shift()!;
       const number = nextNumber++;
       const toc = tocOf(pack);
@@ -241,7 +259,8 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
       member.segments.set(segment, { wanted, next: 0 });
       // While every thread has something to read, each compresses what it read; one that has nothing gets others' frames.
       const atOnce = member === here || members.every(({ reads }) => reads > 0);
-      post(member, { type: 'answer', segment, wanted: wanted.flags, atOnce });
+      const buffers = atOnce ? [] : frameBuffers.splice(0, Math.ceil(bytes / FRAME_BYTES));
+      post(member, { type: 'answer', segment, wanted: wanted.flags, atOnce, buffers }, buffers);
     }
     for (let index = 0; index < reads.length; ) {
       const { message, sizeBytes } = reads[index]!;
@@ -293,8 +312,8 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
 
   function isIdle(): boolean {
     return (
-      reads.length + answers.length + frames.length + compressing.size + toSeal.length + sealing.size + uploads === 0 &&
-      [here, ...members].every((member) => member.reads === 0 && member.segments.size === 0)
+      reads.length + answers.length + frames.length + compressing.size + toSeal.length + sealing.size + uploadBytes ===
+        0 && [here, ...members].every((member) => member.reads === 0 && member.segments.size === 0)
     );
   }
 
@@ -303,6 +322,7 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
       reads.push({ message, sizeBytes });
       guarded(() => {});
     },
+    takePiece: () => pieces.pop() ?? (Buffer.allocUnsafeSlow(PIECE_BYTES).buffer as ArrayBuffer),
     flush: (kind) => guarded(() => queueSeal(kind, true)),
     until(condition) {
       if (failure !== undefined) return Promise.reject(failure);
@@ -326,6 +346,11 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
       await Promise.all(members.map(({ thread }) => thread && (clean ? threads.put(thread) : thread.end())));
     },
   };
+}
+
+function keepOrRelease(kept: ArrayBuffer[], buffer: ArrayBuffer, most: number): void {
+  if (kept.length < most) kept.push(buffer);
+  else release(new Uint8Array(buffer));
 }
 
 function errorOf(sent: SentError): Error {

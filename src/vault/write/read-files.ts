@@ -33,9 +33,9 @@ export interface Filler {
   settle(): Promise<void>;
   /** The content goes on behind `count` zero bytes. */
   hole(count: number): void;
-  /** Ends one content; its size, digest and layout. Call `begin` before the next. */
-  end(): { sizeBytes: number; sha256: string; layout: number[] };
-  begin(hintBytes: number): void;
+  /** Ends one content; its size, digest (of a stream none) and layout. Call `begin` before the next. */
+  end(): { sizeBytes: number; sha256?: string; layout: number[] };
+  begin(hintBytes: number | 'stream'): void;
   /** Hands over what is left after the last content. The filler is used up. */
   flush(): Promise<void>;
 }
@@ -47,12 +47,14 @@ export function filler(flow: SegmentFlow, cutter: Chunker): Filler {
   /** Of the content so far; undefined while one chunk is or will be all of it. */
   let whole: Hash | undefined;
   let single = true;
+  let isStream = false;
   let onlyDigest: Buffer | undefined;
   let sizeBytes = 0;
   let layout: number[] = [];
 
   /** The chunk's SHA-256, which the content's own shares as far as it can: for the first chunk they are one. */
   function hashChunk(bytes: Buffer): Buffer {
+    if (isStream) return digest(bytes);
     if (single) {
       onlyDigest = digest(bytes);
       return onlyDigest;
@@ -88,7 +90,8 @@ export function filler(flow: SegmentFlow, cutter: Chunker): Filler {
 
   return {
     begin(hintBytes) {
-      single = hintBytes <= cutter.sizes.minBytes;
+      isStream = hintBytes === 'stream';
+      single = hintBytes !== 'stream' && hintBytes <= cutter.sizes.minBytes;
       whole = undefined;
       onlyDigest = undefined;
       sizeBytes = 0;
@@ -116,6 +119,7 @@ export function filler(flow: SegmentFlow, cutter: Chunker): Filler {
     },
     end() {
       cutAll();
+      if (isStream) return { sizeBytes, layout };
       const sha256 = whole?.digest('hex') ?? onlyDigest?.toString('hex') ?? NO_BYTES_SHA256;
       return { sizeBytes, sha256, layout };
     },

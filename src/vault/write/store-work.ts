@@ -25,7 +25,7 @@ export function storeWork(data: StoreWorkerData, send: Send<FromStoreWorker>): (
   return (message) => {
     try {
       if (message.type === 'answer') segments.answer(message);
-      else if (message.type === 'compress') compressFrame(message, segments, send);
+      else if (message.type === 'compress') compressFrame(message, send);
       else if (message.type === 'seal') seal(message, data, send);
       // One content after the other: a filler's order is the content's order.
       else reading = reading.then(() => read(message)).catch(fail);
@@ -58,7 +58,6 @@ function segmentsOut(data: StoreWorkerData, send: Send<FromStoreWorker>) {
   }
 
   return {
-    giveFrameBuffer,
     flowOf: (job: number): SegmentFlow => ({
       chunkKey,
       takeArena: () => arenas.pop() ?? Buffer.allocUnsafeSlow(ARENA_BYTES),
@@ -74,9 +73,10 @@ function segmentsOut(data: StoreWorkerData, send: Send<FromStoreWorker>) {
         while (waiting.size >= MAX_WAITING) await new Promise<void>((resolve) => (wake = resolve));
       },
     }),
-    answer({ segment: number, wanted, atOnce }: Message<'answer'>): void {
+    answer({ segment: number, wanted, atOnce, buffers }: Message<'answer'>): void {
       const segment = waiting.get(number);
       if (segment === undefined) throw new Error(`no segment ${number}`);
+      for (const buffer of buffers) giveFrameBuffer(buffer);
       let any = false;
       for (const frame of framesOf(segment, wanted)) {
         any = true;
@@ -110,7 +110,7 @@ function reader(data: StoreWorkerData, { flowOf }: SegmentsOut, send: Send<FromS
     let stream = streams.get(message.job);
     if (stream === undefined) {
       stream = filler(flowOf(message.job), chunkerOf(message.profile));
-      stream.begin(Number.MAX_SAFE_INTEGER);
+      stream.begin('stream');
       streams.set(message.job, stream);
     }
     const bytes = Buffer.from(message.bytes);
@@ -120,7 +120,6 @@ function reader(data: StoreWorkerData, { flowOf }: SegmentsOut, send: Send<FromS
       stream.commit(count);
       taken += count;
     }
-    release(bytes);
     if (!message.last) return;
     streams.delete(message.job);
     const content = stream.end();
@@ -138,15 +137,24 @@ function reader(data: StoreWorkerData, { flowOf }: SegmentsOut, send: Send<FromS
   }
 
   return async (message: Message<'read' | 'bytes'>): Promise<void> => {
-    await (message.type === 'bytes' ? takeBytes(message) : readAll(message));
-    send({ type: 'read-done' });
+    if (message.type === 'read') {
+      await readAll(message);
+      return send({ type: 'read-done' });
+    }
+    await takeBytes(message);
+    send({ type: 'read-done', piece: message.bytes }, [message.bytes]);
   };
 }
 
-function compressFrame(message: Message<'compress'>, { giveFrameBuffer }: SegmentsOut, send: Send<FromStoreWorker>) {
-  const bytes = compressed(new Uint8Array(message.raw, 0, message.sizeBytes));
-  giveFrameBuffer(message.raw);
-  send({ type: 'compressed', frame: message.frame, bytes }, [bytes]);
+function compressFrame(message: Message<'compress'>, send: Send<FromStoreWorker>): void {
+  const { frame, raw, sizeBytes } = message;
+  const bytes = compressed(new Uint8Array(raw, 0, sizeBytes));
+  if (raw.byteLength === FRAME_BYTES) {
+    send({ type: 'compressed', frame, bytes, raw }, [bytes, raw]);
+  } else {
+    release(new Uint8Array(raw));
+    send({ type: 'compressed', frame, bytes }, [bytes]);
+  }
 }
 
 /** A zstd frame that was seen to give `raw` back. */

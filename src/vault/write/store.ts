@@ -1,3 +1,4 @@
+import { createHash, type Hash } from 'node:crypto';
 import type { ChunkProfile, Entry, FileEntry, HardlinkEntry, StoredEntry } from '../../core/entry.ts';
 import { type BytePath, comparePaths, showPath } from '../../core/paths.ts';
 import type { Problem, Run } from '../../core/run.ts';
@@ -9,8 +10,9 @@ import { asOpened, startApart } from './apart.ts';
 import { bodyText } from './body-text.ts';
 import type { ContentOutcome, FileToRead } from './messages.ts';
 import type { PackKind, PackSizes } from './packing.ts';
+import { piecesOf } from './pieces.ts';
 import { type PackHandle, type PendingContent, type Place, pendingContent, resolve } from './places.ts';
-import { type SealedPack, type StoreThreads, startPool, type Wanted } from './pool.ts';
+import { PIECE_BYTES, type SealedPack, type StoreThreads, startPool, type Wanted } from './pool.ts';
 import type { TreeCacheReader, TreeCacheWriter } from './tree-cache.ts';
 
 const MiB = 1024 * 1024;
@@ -20,7 +22,6 @@ const BATCH_FILES = 256;
 const BATCH_BYTES = 8 * MiB;
 /** Bytes of a stream that may be with a worker without being cut. */
 const MAX_STREAM_LEAD_BYTES = 16 * MiB;
-const STREAM_PIECE_BYTES = MiB;
 /** Entries that wait for the pack of an earlier one; past it that pack is closed early, so that memory stays bounded. */
 const MAX_WAITING_ENTRIES = 10_000;
 
@@ -78,6 +79,8 @@ interface Job {
   next: number;
   places: Place[];
   cutBytes: number;
+  /** Of a stream, whose pieces all come through here: whoever cuts it has enough to do. */
+  readonly whole: Hash | undefined;
 }
 
 /**
@@ -165,9 +168,9 @@ export function startStore(options: StoreOptions) {
 
   function take(number: number, outcome: ContentOutcome): void {
     const job = jobs.get(number)!;
+    const sha256 = job.whole?.digest('hex') ?? (outcome.ok ? outcome.sha256 : undefined) ?? '';
     if (job.body !== undefined) {
-      if (outcome.ok)
-        Object.assign(job.body, { sizeBytes: outcome.sizeBytes, sha256: outcome.sha256, layout: outcome.layout });
+      if (outcome.ok) Object.assign(job.body, { sizeBytes: outcome.sizeBytes, sha256, layout: outcome.layout });
       jobs.delete(number);
       return;
     }
@@ -184,7 +187,7 @@ export function startStore(options: StoreOptions) {
       const lacks = outcome.replaced && item.entry.xattrs !== undefined ? ', and has lost its attributes' : '';
       item.entry = asOpened(item.entry, outcome);
       content.sizeBytes = outcome.sizeBytes;
-      content.sha256 = outcome.sha256;
+      content.sha256 = sha256;
       item.changed = outcome.changed;
       if (outcome.changed || lacks !== '')
         problem('file-changed', `${showPath(item.entry.path)} changed while it was read${lacks}.`);
@@ -267,19 +270,31 @@ export function startStore(options: StoreOptions) {
     use(extents);
     text.add(entry.path, encodeEntry(entry, extents));
     sizes.entries++;
-    if (text.waitingBytes >= STREAM_PIECE_BYTES) sendBody(false);
+    if (text.waitingBytes >= PIECE_BYTES) sendBody(false);
     if (sizes.entries % 512 === 0)
       run.progress({ label: 'entries', doneItems: sizes.entries, doneBytes: sizes.logical });
   }
 
   function sendBody(last: boolean): void {
-    if (bodyJob < 0) bodyJob = newJob('meta', [], { ...pendingContent(), firsts: [] });
-    const bytes = text.take();
-    pool.read({ type: 'bytes', job: bodyJob, profile: 'entries', bytes, last }, bytes.byteLength);
+    if (bodyJob < 0) bodyJob = newStream('meta', [], { ...pendingContent(), firsts: [] });
+    sendPiece(bodyJob, 'entries', text.take(), last);
   }
 
-  function newJob(kind: PackKind, contents: Waiting[], body?: PendingContent): number {
-    jobs.set(nextJob, { kind, contents, body, next: 0, places: [], cutBytes: 0 });
+  function sendPiece(job: number, profile: ChunkProfile, bytes: ArrayBuffer, last: boolean): void {
+    jobs.get(job)!.whole!.update(new Uint8Array(bytes));
+    pool.read({ type: 'bytes', job, profile, bytes, last }, bytes.byteLength);
+  }
+
+  function newJob(kind: PackKind, contents: Waiting[]): number {
+    return begin({ kind, contents, body: undefined, whole: undefined });
+  }
+
+  function newStream(kind: PackKind, contents: Waiting[], body?: PendingContent): number {
+    return begin({ kind, contents, body, whole: createHash('sha256') });
+  }
+
+  function begin(job: Pick<Job, 'kind' | 'contents' | 'body' | 'whole'>): number {
+    jobs.set(nextJob, { ...job, next: 0, places: [], cutBytes: 0 });
     return nextJob++;
   }
 
@@ -290,33 +305,17 @@ export function startStore(options: StoreOptions) {
     batch = { files: [], contents: [], bytes: 0 };
   }
 
-  async function addStream(item: Waiting, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
-    const job = newJob('data', [item]);
+  async function addStream(item: Waiting, stream: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+    const job = newStream('data', [item]);
     const state = jobs.get(job)!;
     let sent = 0;
-    const send = async (bytes: ArrayBuffer, last: boolean) => {
+    for await (const { bytes, last } of piecesOf(stream, pool.takePiece)) {
+      run.signal.throwIfAborted();
       sent += bytes.byteLength;
-      pool.read({ type: 'bytes', job, profile: options.profile, bytes, last }, bytes.byteLength);
+      sendPiece(job, options.profile, bytes, last);
       run.progress({ label: showPath(item.entry.path), doneBytes: sent });
       await pool.until(() => last || sent - state.cutBytes <= MAX_STREAM_LEAD_BYTES);
-    };
-    const newPiece = () => new Uint8Array(Buffer.allocUnsafeSlow(STREAM_PIECE_BYTES).buffer as ArrayBuffer);
-    let gathered = newPiece();
-    let filled = 0;
-    for await (const piece of pieces) {
-      run.signal.throwIfAborted();
-      for (let taken = 0; taken < piece.length; ) {
-        const count = Math.min(piece.length - taken, STREAM_PIECE_BYTES - filled);
-        gathered.set(piece.subarray(taken, taken + count), filled);
-        taken += count;
-        filled += count;
-        if (filled < STREAM_PIECE_BYTES) continue;
-        await send(gathered.buffer, false);
-        gathered = newPiece();
-        filled = 0;
-      }
     }
-    await send(gathered.buffer.slice(0, filled), true);
   }
 
   function addFile(item: Waiting, entry: FileEntry & { content: { from: 'file' } }): void {
