@@ -15,9 +15,12 @@ import { median } from './report.ts';
 const megabyte = 2 ** 20;
 /** As packs are. */
 const objectBytes = 32 * megabyte;
-/** As backups send them. */
-const uploadsAtOnce = 4;
-const addedLatencyMs = 20;
+const requestsAtOnce = 8;
+/** Lines to a distant server: what a round trip takes, and what one connection carries, as its window allows. */
+const lines = {
+  far: { addedMs: 20, bytesPerSecond: Number.POSITIVE_INFINITY },
+  farther: { addedMs: 100, bytesPerSecond: 20 * megabyte },
+};
 const lifeboat = join(import.meta.dirname, '../bin/lifeboat');
 
 const steps = [
@@ -28,6 +31,10 @@ const steps = [
   'restore, local',
   'restore, S3',
   'restore, S3, 20 ms away',
+  'raw PUT, 100 ms away',
+  'raw GET, 100 ms away',
+  'backup, S3, 100 ms away',
+  'restore, S3, 100 ms away',
 ] as const;
 type Step = (typeof steps)[number];
 
@@ -63,15 +70,19 @@ export async function measureS3(
   if (apart) stayOn(0);
   const source = join(work, 'source');
   makeFiles(source, sizeBytes);
-  const client = new S3Client({
-    endpoint: ceph.endpoint,
-    credentials: ceph.admin,
-    region: 'us-east-1',
-    forcePathStyle: true,
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    requestHandler: { httpAgent: new Agent({ keepAlive: true, maxSockets: 16 }) },
-  });
-  await using far = await latencyProxy(ceph.endpoint, addedLatencyMs);
+  const clientOf = (endpoint: string) =>
+    new S3Client({
+      endpoint,
+      credentials: ceph.admin,
+      region: 'us-east-1',
+      forcePathStyle: true,
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      requestHandler: { httpAgent: new Agent({ keepAlive: true, maxSockets: 16 }) },
+    });
+  const client = clientOf(ceph.endpoint);
+  await using far = await distantLine(ceph.endpoint, lines.far);
+  await using farther = await distantLine(ceph.endpoint, lines.farther);
+  const farClient = clientOf(farther.endpoint);
   for (let run = 0; run < runs; run++) {
     const bucket = `bench-${run}`;
     await client.send(new CreateBucketCommand({ Bucket: bucket }));
@@ -79,10 +90,13 @@ export async function measureS3(
     const raw = await rawRequests(client, `${bucket}-raw`, sizeBytes);
     wallMs['raw parallel PUT'].push(raw.putMs);
     wallMs['raw parallel GET'].push(raw.getMs);
+    const distant = await rawRequests(farClient, `${bucket}-raw`, sizeBytes);
+    wallMs['raw PUT, 100 ms away'].push(distant.putMs);
+    wallMs['raw GET, 100 ms away'].push(distant.getMs);
     await purgeBucket(ceph, `${bucket}-raw`);
     const project = join(work, `run-${run}`);
     const at = { endpoint: ceph.endpoint, credentials: ceph.admin, bucket };
-    const configs = await makeProject(project, source, at, far.endpoint);
+    const configs = await makeProject(project, source, at, { far: far.endpoint, farther: farther.endpoint });
     const one = async (step: Step, config: string, words: string) => {
       signal.throwIfAborted();
       const json = join(project, 'answer.json');
@@ -104,14 +118,18 @@ export async function measureS3(
       ['restore, local', 'local'],
       ['restore, S3', 's3'],
       ['restore, S3, 20 ms away', 'far'],
+      ['restore, S3, 100 ms away', 'farther'],
     ] as const) {
       await one(step, config, restore);
       rmSync(back, { recursive: true });
     }
+    await purgeBucket(ceph, bucket);
+    await client.send(new CreateBucketCommand({ Bucket: bucket }));
+    await one('backup, S3, 100 ms away', 'farther', 'backup');
     rmSync(project, { recursive: true });
     await purgeBucket(ceph, bucket);
   }
-  client.destroy();
+  for (const each of [client, farClient]) each.destroy();
   return { sizeBytes, runs, apart, wallMs, peakBytes, requests };
 }
 
@@ -141,6 +159,8 @@ export function showS3({ sizeBytes, runs, apart, wallMs, peakBytes, requests }: 
     `backup, of the slower of local and raw PUT     ${ratio('backup, S3', 'backup, local', 'raw parallel PUT')}  (bar 0.80)`,
     `restore, of the slower of local and raw GET    ${ratio('restore, S3', 'restore, local', 'raw parallel GET')}  (bar 0.80)`,
     `restore 20 ms away, of restore beside it       ${ratio('restore, S3, 20 ms away', 'restore, S3')}  (bar 0.50)`,
+    `backup 100 ms away, of raw PUT there           ${ratio('backup, S3, 100 ms away', 'raw PUT, 100 ms away')}  (bar 0.60)`,
+    `restore 100 ms away, of raw GET there          ${ratio('restore, S3, 100 ms away', 'raw GET, 100 ms away')}`,
   ].join('\n');
 }
 
@@ -193,7 +213,7 @@ async function inParallel(numbers: readonly number[], work: (number: number) => 
   const line = async () => {
     for (const number of queue) await work(number);
   };
-  await Promise.all(Array.from({ length: uploadsAtOnce }, line));
+  await Promise.all(Array.from({ length: requestsAtOnce }, line));
 }
 
 async function elapsed(work: () => Promise<void>): Promise<number> {
@@ -208,12 +228,12 @@ interface At {
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
 
-/** Three configurations of one vault each: in a folder, in the bucket, and in the same bucket from far away. */
+/** Configurations of one vault each: in a folder, in the bucket, and in the same bucket from far away. */
 async function makeProject(
   folder: string,
   source: string,
   at: At,
-  farEndpoint: string,
+  distant: Readonly<Record<keyof typeof lines, string>>,
 ): Promise<Record<string, string>> {
   mkdirSync(folder, { recursive: true });
   const pair = generateIdentity();
@@ -224,7 +244,8 @@ async function makeProject(
   const destinations = {
     local: { type: 'local', path: join(folder, 'repository') },
     s3,
-    far: { ...s3, endpoint: farEndpoint },
+    far: { ...s3, endpoint: distant.far },
+    farther: { ...s3, endpoint: distant.farther },
   };
   const files: Record<string, string> = {};
   for (const [name, destination] of Object.entries(destinations)) {
@@ -243,24 +264,32 @@ async function makeProject(
   return files;
 }
 
-interface LatencyProxy extends AsyncDisposable {
+interface DistantLine extends AsyncDisposable {
   readonly endpoint: string;
 }
 
-/** Passes bytes on, each half of the added time later on its way: as a long line does, without narrowing it. */
-async function latencyProxy(target: string, addedMs: number): Promise<LatencyProxy> {
+/** Passes bytes on as a long line does: each half of the added time later, and no faster than one connection carries. */
+async function distantLine(
+  target: string,
+  { addedMs, bytesPerSecond }: { readonly addedMs: number; readonly bytesPerSecond: number },
+): Promise<DistantLine> {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   const pass = (from: Socket, to: Socket) => {
     sockets.add(from);
     from.setNoDelay(true);
+    // When the last byte that came has left the line. Timers go off a little before or after each other: what came first goes first.
+    let freeMs = 0;
+    const onTheWay: Buffer[] = [];
     from.on('data', (piece) => {
-      setTimeout(() => {
-        if (!to.write(piece)) from.pause();
-      }, addedMs / 2);
+      const now = performance.now();
+      freeMs = Math.max(freeMs, now) + (piece.length / bytesPerSecond) * 1000;
+      onTheWay.push(piece);
+      setTimeout(() => void to.write(onTheWay.shift()!), freeMs - now + addedMs / 2);
+      from.pause();
+      setTimeout(() => from.resume(), freeMs - now);
     });
-    to.on('drain', () => from.resume());
-    from.on('end', () => setTimeout(() => to.end(), addedMs / 2));
+    from.on('end', () => setTimeout(() => to.end(), Math.max(0, freeMs - performance.now()) + addedMs / 2 + 5));
     from.on('error', () => to.destroy());
     from.on('close', () => sockets.delete(from));
   };

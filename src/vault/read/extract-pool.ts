@@ -8,8 +8,11 @@ import { isFull } from './refused.ts';
 type Job = ToExtractWorker extends infer Each ? (Each extends { job: number } ? Omit<Each, 'job'> : never) : never;
 
 export interface ExtractPool extends AsyncDisposable {
-  /** Resolves when the job was done. At most one more job than workers should be under way: `slots`. */
-  run(job: Job): Promise<Written>;
+  /**
+   * Prepares a job and resolves when it was done. Nothing is prepared while as many as `slots` are being done: where packs come faster than
+   * they are written, more of them would only hold memory.
+   */
+  run(prepare: () => Job | Promise<Job>): Promise<Written>;
   readonly slots: number;
 }
 
@@ -23,9 +26,13 @@ export function startExtractPool(data: ExtractWorkerData): ExtractPool {
   const most = Math.max(1, Math.min(availableParallelism(), 8));
   const pending = new Map<number, Pending>();
   const load = new Map<Thread<ToExtractWorker, FromExtractWorker>, number>();
+  const slots = most + 1;
+  const waiting: (() => void)[] = [];
+  let failed: { readonly error: unknown } | undefined;
   let nextJob = 0;
 
   function fail(error: unknown): void {
+    failed ??= { error };
     for (const { reject } of pending.values()) reject(error);
     pending.clear();
   }
@@ -47,16 +54,31 @@ export function startExtractPool(data: ExtractWorkerData): ExtractPool {
     return least === undefined || (least[1] > 0 && load.size < most) ? start() : least[0];
   }
 
+  function refuseFailed(): void {
+    if (failed !== undefined) throw failed.error;
+  }
+
+  function post(job: Job): Promise<Written> {
+    refuseFailed();
+    const number = nextJob++;
+    const thread = leastBusy();
+    load.set(thread, load.get(thread)! + 1);
+    return new Promise((resolve, reject) => {
+      pending.set(number, { resolve, reject });
+      thread.post({ ...job, job: number } as ToExtractWorker, job.type === 'pack' ? [job.object] : []);
+    });
+  }
+
   return {
-    slots: most + 1,
-    run(job) {
-      const number = nextJob++;
-      const thread = leastBusy();
-      load.set(thread, load.get(thread)! + 1);
-      return new Promise((resolve, reject) => {
-        pending.set(number, { resolve, reject });
-        thread.post({ ...job, job: number } as ToExtractWorker, job.type === 'pack' ? [job.object] : []);
-      });
+    slots,
+    async run(prepare) {
+      if (pending.size >= slots) await new Promise<void>((resolve) => waiting.push(resolve));
+      try {
+        refuseFailed();
+        return await post(await prepare());
+      } finally {
+        waiting.shift()?.();
+      }
     },
     async [Symbol.asyncDispose]() {
       await Promise.all([...load.keys()].map((thread) => thread.end()));

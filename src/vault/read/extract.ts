@@ -22,9 +22,10 @@ import { makeForParts } from './write-file.ts';
 /** Entries taken together: packs are read once a batch, and memory stays bounded however many there are. */
 const BATCH_ENTRIES = 20_000;
 const BATCH_EXTENTS = 100_000;
-/** Packs under way, from the request to the last byte written, hold as much as one of these for each job of the pool. */
+/** Packs under way, from the request to the last byte written: a distant place is asked for several at once. */
+const MAX_AHEAD = { bytes: 96 * 1024 * 1024, items: 16 };
+/** Where its size is not known. */
 const USUAL_PACK_BYTES = 17 * 1024 * 1024;
-const MAX_GETS = 16;
 
 export interface ExtractRequest extends ContentsOptions {
   readonly folder: BytePath;
@@ -300,18 +301,20 @@ async function writeFiles(all: readonly FileAt[], pool: ExtractPool, request: Ex
     request.run?.progress({ label: 'files', doneItems: files, doneBytes: bytes });
   };
   const sizes = new Map(byPack.keys().map((pack) => [pack, request.packSize(pack)]));
-  const ahead = { bytes: pool.slots * USUAL_PACK_BYTES, items: MAX_GETS };
   await withinBounds(
     byPack,
     ([pack]) => sizes.get(pack) ?? USUAL_PACK_BYTES,
-    ahead,
+    MAX_AHEAD,
     async ([pack, parts]) => {
-      const object = await fetchSound(request.destinations, packKey(pack), pack, request.onDamage, {
-        signal: request.run?.signal,
-        sizeBytes: sizes.get(pack),
-      });
       parts.sort((a, b) => a.pieces[0]!.offset - b.pieces[0]!.offset);
-      note(await pool.run({ type: 'pack', object: exactly(object), files: parts }));
+      const fetched = async () => {
+        const object = await fetchSound(request.destinations, packKey(pack), pack, request.onDamage, {
+          signal: request.run?.signal,
+          sizeBytes: sizes.get(pack),
+        });
+        return { type: 'pack' as const, object: exactly(object), files: parts };
+      };
+      note(await pool.run(fetched));
     },
   );
   for (const file of refused.keys()) if (inParts.has(file)) removeHalf(file);
@@ -321,7 +324,7 @@ async function writeFiles(all: readonly FileAt[], pool: ExtractPool, request: Ex
     inSlices(whole, 64),
     () => 1,
     each,
-    async (files) => note(await pool.run({ type: 'finish', files })),
+    async (files) => note(await pool.run(() => ({ type: 'finish', files }))),
   );
   const here = all.filter(({ target }) => !refused.has(target)).flatMap(({ extents }) => extents);
   bytes = here.reduce((sum, { pack, length }) => sum + (pack === null ? 0 : length), 0);
