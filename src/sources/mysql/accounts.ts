@@ -52,28 +52,24 @@ export async function accountsOf(
     accountOf(self?.u ?? ''),
   ];
   const found = new Map<string, AccountFacts>();
-  const mappings = await session.ask(
-    'SELECT User u, Host h, Role r, Admin_option a FROM mysql.roles_mapping ORDER BY 1, 2, 3',
-  );
   for (let next = wanted.shift(); next !== undefined; next = wanted.shift()) {
     const account = there.get(keyOf(next));
     if (account === undefined || found.has(keyOf(account)) || ofTheServer.has(account.user)) continue;
-    const roles = mappings
-      .filter(({ u, h }) => u === account.user && h === account.host)
-      .map(({ r, a }) => ({ role: r ?? '', admin: a === 'Y' }));
-    wanted.push(...roles.map(({ role }) => ({ user: role, host: '' })));
-    found.set(keyOf(account), await factsOf(session, database, account, roles));
+    const facts = await factsOf(session, database, account);
+    wanted.push(...facts.roles.map(({ role }) => ({ user: role, host: '' })));
+    found.set(keyOf(account), facts);
   }
   return [...found.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 }
 
-async function factsOf(
-  session: Session,
-  database: string,
-  account: Account,
-  roles: AccountFacts['roles'],
-): Promise<AccountFacts> {
+/** Of one account, as it is now. */
+export async function factsOf(session: Session, database: string, { user, host }: Account): Promise<AccountFacts> {
+  const account = { user, host };
   const who = showAccount(account);
+  const mapped = await session.ask(
+    `SELECT Role r, Admin_option a FROM mysql.roles_mapping WHERE User = ${literal(user)} AND Host = ${literal(host)} ORDER BY 1`,
+  );
+  const roles = mapped.map(({ r, a }) => ({ role: r ?? '', admin: a === 'Y' }));
   const grants: Grant[] = [];
   let defaultRole: string | null = null;
   for (const row of await session.ask(`SHOW GRANTS FOR ${who}`)) {

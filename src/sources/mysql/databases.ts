@@ -46,6 +46,11 @@ export function suffixOf(run: Run, kind: '' | 'old_' = ''): string {
   return `${mark}${kind}${run.clock.now().toString(36)}`;
 }
 
+/** Whether a restore into `database` made the other one. */
+export function isBeside(other: string, database: string): boolean {
+  return other.startsWith(withSuffix(database, mark));
+}
+
 /** What restores that were killed could not remove. Another restore may be using one right now, so none is dropped: the person who reads this knows. */
 export async function leftovers(admin: Session, database: string): Promise<Problem[]> {
   const prefix = withSuffix(database, mark);

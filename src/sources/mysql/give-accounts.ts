@@ -1,18 +1,19 @@
 import { sentenceOf } from '../../core/errors.ts';
 import { notMadeAgain } from '../../core/not-as-it-was.ts';
 import type { Problem } from '../../core/run.ts';
-import { type AccountFacts, createAccount, grantsOf, hasAccount } from './accounts.ts';
+import { type AccountFacts, createAccount, factsOf, grantsOf, hasAccount } from './accounts.ts';
 import type { Session } from './connection.ts';
 import { type Account, accountOf, literal, showAccount } from './names.ts';
 
 /**
  * Makes the accounts and roles that the server lacks, and gives those their rights on the database. An account that is there stays as it is:
- * its password and its rights are the server's matter.
+ * its password and its rights are the server's matter. `again`: one that a restore which was killed had only begun with is gone on with.
  */
 export async function giveAccounts(
   admin: Session,
   accounts: readonly AccountFacts[],
   database: string,
+  { again }: { readonly again: boolean },
 ): Promise<Problem[]> {
   const problems: Problem[] = [];
   const refuse = (account: Account, error: unknown) => {
@@ -21,7 +22,7 @@ export async function giveAccounts(
   };
   const missing: AccountFacts[] = [];
   for (const account of accounts) {
-    if (await hasAccount(admin, account)) continue;
+    if ((await hasAccount(admin, account)) && !(again && (await isBegun(admin, account, database)))) continue;
     try {
       await admin.run(createAccount(account));
       missing.push(account);
@@ -40,6 +41,13 @@ export async function giveAccounts(
     problems.push({ code: 'account-rights-withheld', message });
   }
   return problems;
+}
+
+/** Made as it was, and with no right on the database that it had not. */
+async function isBegun(admin: Session, account: AccountFacts, database: string): Promise<boolean> {
+  const has = await factsOf(admin, database, account);
+  const recorded = new Set(grantsOf(account, database));
+  return has.how === account.how && grantsOf(has, database).every((grant) => recorded.has(grant));
 }
 
 function grantGlobal(account: Account, rights: string): string {

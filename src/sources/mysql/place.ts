@@ -1,10 +1,11 @@
 import { sentenceOf } from '../../core/errors.ts';
 import type { Problem, Run } from '../../core/run.ts';
 import { connect, type Session } from './connection.ts';
-import { freeName, suffixOf } from './databases.ts';
+import { freeName, isBeside, suffixOf } from './databases.ts';
 import { restoreRefused, tablesReferred } from './errors.ts';
 import { literal, quoted, showName } from './names.ts';
 import { type Defined, listObjects, type Objects } from './objects.ts';
+import { unquoted } from './rights.ts';
 import { type ServerAddress, withDatabase } from './url.ts';
 
 export interface Placing {
@@ -17,6 +18,9 @@ export interface Placing {
   readonly only?: ReadonlySet<string>;
   readonly run: Run;
 }
+
+/** A table of what a restore drops of the target before the tables of both change places. */
+const keptDefinitions = '__lifeboat_definitions';
 
 /** How long a table of the target may be held by a session of somebody else. */
 const lockWaitSeconds = 60;
@@ -35,9 +39,10 @@ export async function place({ address, admin, beside, only, run }: Placing): Pro
   await refuseReferred(session, database, new Set(leaving));
   const arriving = namesOf(is).filter((name) => only === undefined || only.has(name) || !namesOf(was).includes(name));
   const goes = definedOf(was, only === undefined ? undefined : new Set(leaving));
-  const old = leaving.length === 0 ? undefined : await freeName(admin, database, suffixOf(run, 'old_'));
+  const old = leaving.length + goes.length === 0 ? undefined : await freeName(admin, database, suffixOf(run, 'old_'));
   if (old !== undefined) await admin.run(`CREATE DATABASE ${quoted(old)}`);
   try {
+    if (old !== undefined) await keepDefinitions(admin, old, goes);
     for (const one of goes) await session.run(dropOf(one));
     const moves = [
       ...leaving.map((name) => moveOf(name, database, old ?? '')),
@@ -62,6 +67,15 @@ export async function place({ address, admin, beside, only, run }: Placing): Pro
     });
   }
   return problems;
+}
+
+/** Who is killed before the tables have moved leaves them there, and nowhere else. */
+async function keepDefinitions(admin: Session, old: string, goes: readonly Defined[]): Promise<void> {
+  if (goes.length === 0) return;
+  const kept = `${quoted(old)}.${quoted(keptDefinitions)}`;
+  await admin.run(`CREATE TABLE ${kept} (settings text, definition longtext) CHARACTER SET utf8mb4`);
+  for (const { settings, create } of goes)
+    await admin.run(`INSERT INTO ${kept} VALUES (${literal(settings)}, ${literal(create)})`);
 }
 
 async function listIn(address: ServerAddress, database: string, run: Run): Promise<Objects> {
@@ -116,11 +130,14 @@ async function refuseReferred(session: Session, database: string, leaving: Reado
   throw tablesReferred({ tables: [...new Set(bound.map(({ r }) => showName(r ?? '')))].join(', '), by: by.join(', ') });
 }
 
-/** A default that draws from a sequence names its database: the one that it was made in (my5). */
-async function drawFromOwn(session: Session, database: string, { tables }: Objects): Promise<void> {
-  for (const { name, create } of tables) {
-    const drawing = [...create.matchAll(/^ {2}(`(?:[^`]|``)+`) .*? DEFAULT (nextval\(`(?:[^`]|``)+`\))/gm)];
-    for (const [, column, value] of drawing)
-      await session.run(`ALTER TABLE ${quoted(database)}.${quoted(name)} ALTER COLUMN ${column} SET DEFAULT ${value}`);
-  }
+/** A default that draws from a sequence names its database: the one that it was made in, which a restore filled (my5). */
+export async function drawFromOwn(session: Session, database: string, { tables }: Objects): Promise<void> {
+  const name = '(`(?:[^`]|``)+`)';
+  const drawing = new RegExp(`^ {2}${name} .*? DEFAULT nextval\\((?:${name}\\.)?${name}\\)`, 'gm');
+  for (const { name: table, create } of tables)
+    for (const [, column, from, sequence] of create.matchAll(drawing)) {
+      if (from !== undefined && !isBeside(unquoted(from), database)) continue;
+      const value = `nextval(${quoted(database)}.${sequence})`;
+      await session.run(`ALTER TABLE ${quoted(database)}.${quoted(table)} ALTER COLUMN ${column} SET DEFAULT ${value}`);
+    }
 }

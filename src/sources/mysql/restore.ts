@@ -13,7 +13,7 @@ import { measureRows } from './measure.ts';
 import { literal, quoted, showName } from './names.ts';
 import { listObjects } from './objects.ts';
 import { openTarget } from './open-target.ts';
-import { place } from './place.ts';
+import { drawFromOwn, place } from './place.ts';
 import { parseUrl, type ServerAddress, showAddress, withDatabase } from './url.ts';
 
 /** One restore: where to, from what. */
@@ -66,19 +66,23 @@ export async function restoreMysql(
   return { where: showAddress(withDatabase(wanted, database)), files: loaded.files, bytes: loaded.bytes, problems };
 }
 
-/** What comes when all rows are in their place. */
-async function finish({ address, admin, facts, contents, run }: Restoring): Promise<Problem[]> {
+/** What comes when all rows are in their place. `again`: one that was killed may have come some of this way. */
+async function finish({ address, admin, facts, contents, run }: Restoring, { again = false } = {}): Promise<Problem[]> {
   const definitions = await run.step('definitions', (run) => loadDefinitions(address, contents, run));
-  const accounts = await giveAccounts(admin, facts.accounts ?? [], address.database);
+  const accounts = await giveAccounts(admin, facts.accounts ?? [], address.database, { again });
   return [...definitions, ...accounts, ...(await missingDefiners(admin, address.database))];
 }
 
-/** See `wasPlaced` of source.ts. What comes after the tables is made where it is not there. */
+/** See `wasPlaced` of source.ts. What comes after the tables is made where it is not there, and what is left over is named. */
 export async function wasPlaced(address: ServerAddress, mark: string, contents: Contents, run: Run): Promise<boolean> {
   await using server = await openTarget(address, run.signal);
   if (!(await hasMark(server.admin, address.database, mark))) return false;
   const facts = databaseFacts.parse(contents.facts);
-  await finish({ address: server.address, admin: server.admin, facts, contents, run });
+  const { address: at, admin } = server;
+  await using session = await connect(at, { signal: run.signal });
+  await drawFromOwn(session, at.database, await listObjects(session, at.database));
+  const problems = await finish({ address: at, admin, facts, contents, run }, { again: true });
+  for (const problem of [...problems, ...(await leftovers(admin, at.database))]) run.problem(problem);
   return true;
 }
 
