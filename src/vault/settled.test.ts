@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { knowing } from '../../test/support/keys.ts';
+import { unsignedRecord } from '../../test/support/records.ts';
 import { dayMs, hourMs, minuteMs } from '../core/duration.ts';
 import { newUlid } from '../core/ulid.ts';
 import { recordKey, signRecord } from './format/record.ts';
@@ -17,19 +18,10 @@ const disk = (storedMs: number): StoreClock => ({ storedMs, isWitness: false });
 /** A record of `system`, as a place shows it. */
 function found(system: string, clock: StoreClock, { privateKey } = host, sequence = 1): FoundRecord {
   const id = newUlid(madeMs + hourMs, randomBytes);
-  const time = new Date(madeMs + hourMs).toISOString();
   const hash = createHash('sha256').update(id).digest('hex');
-  const record = signRecord(
-    {
-      format: 1 as const,
-      ...{ vault, system, dataset: 'db', kind: 'files', id, time, committed: time, tool: 't', versions: {} },
-      sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
-      ...{ lists: [], manifest: [hash, 100] as const, keys: [], problems: {}, generation: 0, sequence },
-      previous: sequence === 1 ? null : hash,
-      retention: { class: 'standard' },
-    },
-    privateKey,
-  );
+  const previous = sequence === 1 ? null : hash;
+  const unsigned = unsignedRecord(vault, madeMs + hourMs, { system, id, manifest: [hash, 100], sequence, previous });
+  const record = signRecord(unsigned, privateKey);
   return { record, key: recordKey(record), destinations: ['place'], clocks: [clock] };
 }
 

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import fc from '../../test/support/fast-check.ts';
 import { knowing } from '../../test/support/keys.ts';
+import { unsignedRecord } from '../../test/support/records.ts';
 import { dayMs, hourMs, minuteMs } from '../core/duration.ts';
 import { newUlid } from '../core/ulid.ts';
 import { clockDisputes } from './clocks.ts';
@@ -35,21 +36,14 @@ const made = ({
   sequence,
 }: Made): SnapshotRecord => {
   const id = newUlid(timeMs, randomBytes);
-  const time = new Date(timeMs).toISOString();
   const before = previous === null || typeof previous === 'string' ? previous : sha256Hex(recordBytes(previous));
-  const unsigned = {
-    format: 1 as const,
-    ...{ vault, system: 'harbor', dataset, kind: 'files', id, time, committed: time, tool: 't', versions: {} },
-    sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
-    lists: [],
-    manifest: [manifest ?? hash(id), 100] as const,
-    keys: [],
-    problems: {},
-    retention: { class: 'standard' },
-    generation: 0,
+  const unsigned = unsignedRecord(vault, timeMs, {
+    dataset,
+    id,
+    manifest: [manifest ?? hash(id), 100],
     previous: before,
     sequence: sequence ?? (previous === null ? 1 : typeof previous === 'string' ? 100 : previous.sequence + 1),
-  };
+  });
   return signRecord(unsigned, key);
 };
 

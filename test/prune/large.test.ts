@@ -22,6 +22,7 @@ import { decideMarks, decideSweep } from '../../src/vault/prune/decide.ts';
 import { surveyVault } from '../../src/vault/prune/prune.ts';
 import { cutIntoLists } from '../../src/vault/write/list-packs.ts';
 import { type ListObject, listOf } from '../support/lists.ts';
+import { unsignedRecord } from '../support/records.ts';
 
 const MiB = 1024 * 1024;
 const startMs = Date.parse('2026-01-01T00:00:00.000Z');
@@ -51,31 +52,11 @@ function records(vault: string) {
   const { privateKey } = newSigningKey();
   let previous: string | null = null;
   return Array.from({ length: count }, (_, at) => {
-    const time = new Date(startMs + at * dayMs).toISOString();
-    const record = signRecord(
-      {
-        format: 1,
-        vault,
-        system: 'large',
-        dataset: 'data',
-        kind: 'files',
-        id: newUlid(Date.parse(time), randomBytes),
-        time,
-        committed: time,
-        tool: 'test',
-        versions: {},
-        sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
-        lists: listsFor(at * fresh),
-        manifest: [idOf('manifest', at), 100],
-        keys: [],
-        problems: {},
-        retention: { class: 'standard' },
-        generation: 0,
-        previous,
-        sequence: at + 1,
-      },
-      privateKey,
-    );
+    const timeMs = startMs + at * dayMs;
+    const lists = listsFor(at * fresh);
+    const manifest = [idOf('manifest', at), 100] as const;
+    const unsigned = unsignedRecord(vault, timeMs, { lists, manifest, previous, sequence: at + 1 });
+    const record = signRecord(unsigned, privateKey);
     previous = recordHash(record);
     return {
       key: recordKey(record),

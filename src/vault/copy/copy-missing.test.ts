@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { listOf, listsOf } from '../../../test/support/lists.ts';
+import { unsignedRecord } from '../../../test/support/records.ts';
 import { systemClock } from '../../core/clock.ts';
 import { type RunEvent, startRun } from '../../core/run.ts';
 import { newUlid } from '../../core/ulid.ts';
@@ -28,28 +29,8 @@ const keys = packs.map(([id]) => packKey(id));
 const manifest = Buffer.from('a manifest');
 
 function recordOf(needs: readonly (readonly [string, number])[], timeMs = 1000): SnapshotRecord {
-  const time = new Date(timeMs).toISOString();
-  const unsigned = {
-    format: 1,
-    vault,
-    system: 'harbor',
-    dataset: 'uploads',
-    kind: 'files',
-    id: newUlid(timeMs, randomBytes),
-    time,
-    committed: time,
-    tool: 'test',
-    versions: {},
-    sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
-    lists: listsOf(needs).map(({ name }) => name),
-    manifest: [sha256(manifest), manifest.length],
-    keys: [],
-    problems: {},
-    retention: { class: 'standard' },
-    generation: 0,
-    previous: null,
-    sequence: 1,
-  } as const;
+  const lists = listsOf(needs).map(({ name }) => name);
+  const unsigned = unsignedRecord(vault, timeMs, { lists, manifest: [sha256(manifest), manifest.length] });
   return signRecord(unsigned, privateKey);
 }
 

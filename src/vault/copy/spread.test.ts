@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { knowing } from '../../../test/support/keys.ts';
+import { unsignedRecord } from '../../../test/support/records.ts';
 import { newUlid } from '../../core/ulid.ts';
 import { recordKey, type SnapshotRecord, signRecord } from '../format/record.ts';
 import { newSigningKey } from '../format/signing.ts';
@@ -13,30 +14,8 @@ const stranger = newSigningKey();
 const vault = newUlid(0, randomBytes);
 
 function recordOf(key: string, id: string, logical: number): SnapshotRecord {
-  const time = new Date(1000).toISOString();
-  const unsigned = {
-    format: 1 as const,
-    ...{
-      vault,
-      system: 'harbor',
-      dataset: 'uploads',
-      kind: 'files',
-      id,
-      time,
-      committed: time,
-      tool: 't',
-      versions: {},
-    },
-    sizes: { logical, added: 1, stored: 1, entries: 1 },
-    lists: [],
-    manifest: ['0'.repeat(64), 100] as const,
-    keys: [],
-    problems: {},
-    retention: { class: 'standard' },
-    generation: 0,
-    previous: null,
-    sequence: 1,
-  };
+  const sizes = { logical, added: 1, stored: 1, entries: 1 };
+  const unsigned = unsignedRecord(vault, 1000, { id, sizes });
   return signRecord(unsigned, key);
 }
 

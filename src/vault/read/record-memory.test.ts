@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { unsignedRecord } from '../../../test/support/records.ts';
 import { temporaryFolder } from '../../../test/support/temp.ts';
 import { systemClock } from '../../core/clock.ts';
 import { newUlid } from '../../core/ulid.ts';
@@ -44,28 +45,7 @@ async function place(records = 20) {
 }
 
 function unsigned(at: number): UnsignedRecord {
-  const time = new Date(Date.parse('2026-03-01T00:00:00.000Z') + at * 1000).toISOString();
-  return {
-    format: 1,
-    vault,
-    system: 'shop',
-    dataset: 'db',
-    kind: 'postgres',
-    id: newUlid(Date.parse(time), randomBytes),
-    time,
-    committed: time,
-    tool: 'test',
-    versions: {},
-    sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
-    lists: [['a'.repeat(64), 1, 1]],
-    manifest: ['b'.repeat(64), 1],
-    keys: [],
-    problems: {},
-    retention: { class: 'standard' },
-    generation: 0,
-    previous: null,
-    sequence: 1,
-  };
+  return unsignedRecord(vault, Date.parse('2026-03-01T00:00:00.000Z') + at * 1000);
 }
 
 function counting(destination: Destination, onGet: () => void): Destination {

@@ -2,37 +2,19 @@ import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { knowing } from '../../../test/support/keys.ts';
 import { later } from '../../../test/support/later.ts';
+import { unsignedRecord } from '../../../test/support/records.ts';
 import { newUlid } from '../../core/ulid.ts';
 import { openMemory } from '../../destinations/memory/destination.ts';
-import { encodeRecord, recordKey, type UnsignedRecord } from '../format/record.ts';
+import { encodeRecord, recordKey } from '../format/record.ts';
 import { newSigningKey } from '../format/signing.ts';
 import { recordReader } from './records.ts';
 
 const vault = newUlid(0, randomBytes);
-const sha = (digit: string) => digit.repeat(64);
 const time = '2026-03-01T00:00:00.000Z';
 
-const unsigned: UnsignedRecord = {
-  format: 1,
-  vault,
-  system: 'shop',
-  dataset: 'db',
-  kind: 'postgres',
-  id: newUlid(Date.parse(time), randomBytes),
-  time,
-  committed: time,
-  tool: 'test',
-  versions: {},
-  sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
-  lists: [[sha('a'), 1, 1]],
-  manifest: [sha('b'), 1],
-  keys: [],
-  problems: {},
-  retention: { class: 'standard' },
-  generation: 0,
-  previous: null,
-  sequence: 1,
-};
+const unsigned = unsignedRecord(vault, Date.parse(time), {
+  lists: [['a'.repeat(64), 1, 1]],
+});
 
 test('two places with two records under one name: suspect, and the place that keeps versions is believed', async () => {
   const { privateKey } = newSigningKey();
@@ -53,10 +35,10 @@ test('a stranger’s later version hides nothing that a known writer stored for 
   await bucket.put(key, later('record', { ...unsigned, requires: [], format: 2 }, own.privateKey));
   await bucket.put(key, encodeRecord(unsigned, stranger.privateKey));
   const read = recordReader(vault, [bucket], () => {});
-  const { suspect } = await read({ writers: knowing([own.publicKey], ['shop']) });
+  const { suspect } = await read({ writers: knowing([own.publicKey], ['harbor']) });
   expect(suspect).toMatchObject([{ key, newer: true }]);
   // Where its writer is nobody, it stops nobody.
-  const { found, suspect: none } = await read({ writers: knowing([newSigningKey().publicKey], ['shop']) });
+  const { found, suspect: none } = await read({ writers: knowing([newSigningKey().publicKey], ['harbor']) });
   expect([found.length, none]).toEqual([1, []]);
 });
 
