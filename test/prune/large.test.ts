@@ -47,6 +47,8 @@ function listsFor(from: number): ListName[] {
   });
 }
 
+const of = { system: 'large', dataset: 'data' };
+
 /** Restore points of one dataset, a day apart, that share most of their packs. */
 function records(vault: string) {
   const { privateKey } = newSigningKey();
@@ -55,7 +57,7 @@ function records(vault: string) {
     const timeMs = startMs + at * dayMs;
     const lists = listsFor(at * fresh);
     const manifest = [idOf('manifest', at), 100] as const;
-    const unsigned = unsignedRecord(vault, timeMs, { lists, manifest, previous, sequence: at + 1 });
+    const unsigned = unsignedRecord(vault, timeMs, { ...of, lists, manifest, previous, sequence: at + 1 });
     const record = signRecord(unsigned, privateKey);
     previous = recordHash(record);
     return {
