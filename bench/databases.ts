@@ -50,22 +50,37 @@ export async function databaseBytes(server: PrivatePostgres, name: string): Prom
   return Number(found!.bytes);
 }
 
-/** Places and comparisons for databases. */
-export function databaseTargets(server: PrivatePostgres, name: string) {
+/** What a kind of server does with databases, each by its URL. */
+export interface DatabasePlaces {
+  create(name: string): Promise<string>;
+  drop(url: string): Promise<void>;
+  /** The same for two that hold the same. */
+  digest(url: string): Promise<string>;
+}
+
+/** Places to restore to, compared with the database at `source`. */
+export function databaseTargets({ create, drop, digest }: DatabasePlaces, source: string) {
   let made = 0;
   return {
-    async emptyTarget() {
-      const target = `restored${made++}`;
-      await query(server.url('postgres'), `create database ${target}`);
-      return server.url(target);
-    },
-    async removeTarget(target: string) {
-      await query(server.url('postgres'), `drop database ${nameIn(target)} with (force)`);
-    },
+    emptyTarget: () => create(`restored${made++}`),
+    removeTarget: drop,
     async compareTarget(contender: Contender, target: string) {
-      const [expected, actual] = [await digest(server.url(name)), await digest(target)];
+      const [expected, actual] = [await digest(source), await digest(target)];
       if (expected !== actual) throw new Error(`${contender.name} restored something else: ${actual}, not ${expected}`);
     },
+  };
+}
+
+export function postgresPlaces(server: PrivatePostgres): DatabasePlaces {
+  return {
+    async create(name) {
+      await query(server.url('postgres'), `create database ${name}`);
+      return server.url(name);
+    },
+    async drop(url) {
+      await query(server.url('postgres'), `drop database ${nameIn(url)} with (force)`);
+    },
+    digest,
   };
 }
 

@@ -12,12 +12,12 @@ import { borgContender } from './contenders/borg.ts';
 import { lifeboatContender } from './contenders/lifeboat.ts';
 import { pipeContender } from './contenders/pipe.ts';
 import { resticContender } from './contenders/restic.ts';
-import { changeDatabase, databaseBytes, databaseTargets, makeDatabase } from './databases.ts';
+import { changeDatabase, databaseBytes, databaseTargets, makeDatabase, postgresPlaces } from './databases.ts';
 import {
   changeMariadbDatabase,
   makeMariadbDatabase,
   mariadbBytes,
-  mariadbTargets,
+  mariadbPlaces,
   startBenchMariadb,
 } from './mariadb.ts';
 import { requirePrograms } from './packages.ts';
@@ -200,7 +200,7 @@ async function benchPostgres(work: string, sizeBytes: number, runs: number, make
       bytes: await databaseBytes(server, 'bench'),
     };
     const change = (round: number) => changeDatabase(server, 'bench', round);
-    const targets = databaseTargets(server, 'bench');
+    const targets = databaseTargets(postgresPlaces(server), subject.where);
     return await compare({ subject, make, runs, work: join(work, 'databases'), change, ...targets, say, signal });
   } finally {
     await server.stop();
@@ -220,7 +220,7 @@ async function benchMariadb(work: string, sizeBytes: number, runs: number, make:
     bytes: await mariadbBytes(server, 'bench'),
   };
   const change = (round: number) => changeMariadbDatabase(server, 'bench', round);
-  const targets = mariadbTargets(server, 'bench');
+  const targets = databaseTargets(mariadbPlaces(server), subject.where);
   return await compare({ subject, make, runs, work: join(work, 'mariadb'), change, ...targets, say, signal });
 }
 

@@ -1,5 +1,5 @@
 import { type Mariadb, startMariadb } from '../test/support/mariadb.ts';
-import type { Contender } from './contender.ts';
+import type { DatabasePlaces } from './databases.ts';
 
 /** What the server takes for one account, its indexes, and its share of the other tables, as rows. */
 const bytesPerAccount = 230;
@@ -51,28 +51,20 @@ export async function mariadbBytes(server: Mariadb, name: string): Promise<numbe
   return Number(bytes);
 }
 
-/** Places and comparisons for databases of MariaDB. */
-export function mariadbTargets(server: Mariadb, name: string) {
-  let made = 0;
+export function mariadbPlaces(server: Mariadb): DatabasePlaces {
   return {
-    async emptyTarget() {
-      const target = `restored${made++}`;
-      await server.query(`CREATE DATABASE ${target} CHARACTER SET utf8mb4`);
-      return server.urlOf(target);
+    async create(name) {
+      await server.query(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
+      return server.urlOf(name);
     },
-    async removeTarget(target: string) {
-      await server.query(`DROP DATABASE ${databaseIn(target)}`);
+    async drop(url) {
+      await server.query(`DROP DATABASE ${databaseIn(url)}`);
     },
-    async compareTarget(contender: Contender, target: string) {
-      const [expected, actual] = [await digest(server, name), await digest(server, databaseIn(target))];
-      if (expected !== actual) throw new Error(`${contender.name} restored something else: ${actual}, not ${expected}`);
+    async digest(url) {
+      const sums = await server.query(`CHECKSUM TABLE ${tables.join(', ')}`, databaseIn(url));
+      return sums.map(([, sum]) => sum).join();
     },
   };
-}
-
-async function digest(server: Mariadb, database: string): Promise<string> {
-  const sums = await server.query(`CHECKSUM TABLE ${tables.join(', ')}`, database);
-  return sums.map(([, sum]) => sum).join();
 }
 
 /** Its URLs have no host, so nothing of JavaScript's reads them. */

@@ -16,6 +16,7 @@ import { openIndexCache, packText, sealOf } from '../src/vault/index/cache.ts';
 import { noteRecord } from '../src/vault/write/last-record.ts';
 import { cutIntoLists, type SizedPack } from '../src/vault/write/list-packs.ts';
 import { writerKeys } from '../src/vault/writer/keys.ts';
+import { unsignedRecord } from '../test/support/records.ts';
 
 /** A long history: restore points of datasets that take turns, an hour apart. */
 export interface History {
@@ -94,17 +95,12 @@ export async function plantHistory(folder: string, history: History): Promise<vo
     });
     const manifest = Buffer.from(`manifest ${dataset} ${turn}`);
     put(manifestKey(sha256Hex(manifest)), manifest, timeMs);
-    const time = new Date(timeMs).toISOString();
-    const record = signRecord(
-      {
-        ...{ format: 1, vault, system: 'scale', dataset, kind: 'files', id: newUlid(timeMs, randomBytes) },
-        ...{ time, committed: time, tool: 'lifeboat bench', versions: {}, problems: {}, keys: [], generation: 0 },
-        sizes: { logical: 4096, added: 1024, stored: 512, entries: 3 },
-        ...{ lists, manifest: [sha256Hex(manifest), manifest.length] },
-        ...{ retention: { class: 'standard' }, previous, sequence: at + 1 },
-      },
-      keys.signingKey,
-    );
+    const unsigned = unsignedRecord(vault, timeMs, {
+      ...{ system: 'scale', dataset, lists, previous, sequence: at + 1 },
+      sizes: { logical: 4096, added: 1024, stored: 512, entries: 3 },
+      manifest: [sha256Hex(manifest), manifest.length],
+    });
+    const record = signRecord(unsigned, keys.signingKey);
     put(recordKey(record), recordBytes(record), timeMs);
     previous = recordHash(record);
     if (at === history.points - 1) {

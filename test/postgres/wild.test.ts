@@ -22,8 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.stop());
 beforeEach(async () => {
-  await server.query('DROP DATABASE IF EXISTS shop WITH (FORCE)');
-  await server.query('DROP DATABASE IF EXISTS back WITH (FORCE)');
+  for (const name of ['shop', 'back']) await server.dropDatabase(name);
   await server.createDatabase('shop');
 });
 

@@ -36,6 +36,8 @@ export interface Postgres extends AsyncDisposable {
   query<R extends object = Record<string, unknown>>(sql: string, database?: string): Promise<R[]>;
   /** Makes an empty database from template0, and gives its URL. */
   createDatabase(name: string, options?: string): Promise<string>;
+  /** Whoever is in it is thrown out. */
+  dropDatabase(name: string): Promise<void>;
   /** Runs psql on a script, the first error ends it. */
   script(sql: string, database?: string): Promise<void>;
   stop(): Promise<void>;
@@ -112,6 +114,9 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     async createDatabase(name, clauses = '') {
       await query(`CREATE DATABASE "${name.replaceAll('"', '""')}" TEMPLATE template0 ${clauses}`);
       return urlOf(name);
+    },
+    async dropDatabase(name) {
+      await query(`DROP DATABASE IF EXISTS "${name.replaceAll('"', '""')}" WITH (FORCE)`);
     },
     async script(sql, database = 'postgres') {
       const args = ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-h', folder, '-p', String(port), '-U', 'postgres'];

@@ -29,7 +29,6 @@ export interface HeldPacksDraft extends HeldPacks {
 }
 
 export function createHeldPacks(ids: Ids): HeldPacksDraft {
-  collectSooner();
   /** By number of the id: where the rest is told, and one. */
   let rows = new Uint32Array(ids.size + 16);
   let numbers = new Uint32Array(16);
@@ -61,6 +60,7 @@ export function createHeldPacks(ids: Ids): HeldPacksDraft {
       if (number >= rows.length) rows = wider(rows, new Uint32Array(number * 2));
       if (rows[number] === 0) {
         if (size === numbers.length) {
+          collectSooner(size);
           numbers = wider(numbers, new Uint32Array(size * 2));
           sizes = wider(sizes, new Float64Array(size * 2));
           times = wider(times, new Float64Array(size * 2));

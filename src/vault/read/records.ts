@@ -22,8 +22,6 @@ export interface RecordsFound {
   readonly strange: readonly string[];
 }
 
-/** More are a long history: what is read of it stays, and what is left behind with it grows as fast. */
-const mostUsual = 1000;
 /** Small objects are mostly waiting. */
 const READERS = 8;
 
@@ -107,7 +105,7 @@ export function recordReader(
 
   return async (trust: Trust = {}, tell: Tell = onDamage): Promise<RecordsFound> => {
     const { copies, isWhole } = await list(tell);
-    if (copies.size > mostUsual) collectSooner();
+    collectSooner(copies.size);
     const found: FoundRecord[] = [];
     const suspect: Suspect[] = [];
     const strange: string[] = [];

@@ -87,8 +87,8 @@ export type FromStoreWorker =
   | { readonly type: 'segment-empty'; readonly segment: number }
   /** One message of reading work was taken in; with the memory that its bytes came in. */
   | { readonly type: 'read-done'; readonly piece?: ArrayBuffer }
-  /** With the memory that the frame came in, where it can be used again. */
-  | { readonly type: 'compressed'; readonly frame: number; readonly bytes: ArrayBuffer; readonly raw?: ArrayBuffer }
+  /** With the memory that the frame came in. */
+  | { readonly type: 'compressed'; readonly frame: number; readonly bytes: ArrayBuffer; readonly raw: ArrayBuffer }
   | {
       readonly type: 'sealed';
       readonly pack: number;

@@ -4,6 +4,7 @@ import { storeFailed } from '../errors.ts';
 import type { Toc } from '../format/toc.ts';
 import { release } from '../release.ts';
 import type { Thread, ThreadShelf } from '../threads.ts';
+import { buffersOf } from './buffers.ts';
 import type { FromStoreWorker, ToStoreWorker } from './messages.ts';
 import {
   appendFrame,
@@ -112,8 +113,8 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
   const toSeal: { pack: OpenPack; pad: boolean }[] = [];
   // Fresh memory for every pack would cost page faults, and its weight set the collector off again and again.
   const rooms: ArrayBuffer[] = [];
-  const frameBuffers: ArrayBuffer[] = [];
-  const pieces: ArrayBuffer[] = [];
+  const frameBuffers = buffersOf(FRAME_BYTES, MAX_FRAME_BUFFERS);
+  const pieces = buffersOf(PIECE_BYTES, MAX_PIECES);
   const open: Record<PackKind, OpenPack> = { data: openPack('data'), meta: openPack('meta') };
   let hereBytes = 0;
   let rawBytes = 0;
@@ -163,7 +164,7 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
         member.compressing--;
         const frame = compressing.get(message.frame)!;
         compressing.delete(message.frame);
-        if (message.raw !== undefined) keepOrRelease(frameBuffers, message.raw, MAX_FRAME_BUFFERS);
+        frameBuffers.give(message.raw);
         takeCompressed(frame, message.bytes);
         return;
       }
@@ -184,9 +185,7 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
       }
       case 'read-done':
         member.reads--;
-        if (message.piece !== undefined) {
-          keepOrRelease(pieces, message.piece, message.piece.byteLength === PIECE_BYTES ? MAX_PIECES : 0);
-        }
+        if (message.piece !== undefined) pieces.give(message.piece);
         return;
       case 'failed':
         throw errorOf(message.error);
@@ -259,7 +258,7 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
       member.segments.set(segment, { wanted, next: 0 });
       // While every thread has something to read, each compresses what it read; one that has nothing gets others' frames.
       const atOnce = member === here || members.every(({ reads }) => reads > 0);
-      const buffers = atOnce ? [] : frameBuffers.splice(0, Math.ceil(bytes / FRAME_BYTES));
+      const buffers = atOnce ? [] : frameBuffers.takeHeld(Math.ceil(bytes / FRAME_BYTES));
       post(member, { type: 'answer', segment, wanted: wanted.flags, atOnce, buffers }, buffers);
     }
     for (let index = 0; index < reads.length; ) {
@@ -322,7 +321,7 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
       reads.push({ message, sizeBytes });
       guarded(() => {});
     },
-    takePiece: () => pieces.pop() ?? (Buffer.allocUnsafeSlow(PIECE_BYTES).buffer as ArrayBuffer),
+    takePiece: pieces.take,
     flush: (kind) => guarded(() => queueSeal(kind, true)),
     until(condition) {
       if (failure !== undefined) return Promise.reject(failure);
@@ -346,11 +345,6 @@ export function startPool(threads: StoreThreads, packSizes: PackSizes, owner: Po
       await Promise.all(members.map(({ thread }) => thread && (clean ? threads.put(thread) : thread.end())));
     },
   };
-}
-
-function keepOrRelease(kept: ArrayBuffer[], buffer: ArrayBuffer, most: number): void {
-  if (kept.length < most) kept.push(buffer);
-  else release(new Uint8Array(buffer));
 }
 
 function errorOf(sent: SentError): Error {

@@ -5,6 +5,7 @@ import { memoryUnsound } from '../errors.ts';
 import { release } from '../release.ts';
 import type { Send } from '../threads.ts';
 import { compress, decompress } from '../zstd.ts';
+import { buffersOf } from './buffers.ts';
 import type { FromStoreWorker, StoreWorkerData, ToStoreWorker } from './messages.ts';
 import { type Filler, filler, readFile, type SegmentFlow } from './read-files.ts';
 import { sealPack } from './seal.ts';
@@ -35,22 +36,17 @@ export function storeWork(data: StoreWorkerData, send: Send<FromStoreWorker>): (
   };
 }
 
-/** What was cut and waits for an answer, and the memory that goes round: on fresh memory the page faults cost as much as reading does. */
+/** What was cut and waits for an answer, and the memory that goes round. */
 function segmentsOut(data: StoreWorkerData, send: Send<FromStoreWorker>) {
   const chunkKey = chunkKeyObject(data.chunkKey);
   const waiting = new Map<number, Segment>();
   const arenas: Buffer[] = [];
-  const frameBuffers: ArrayBuffer[] = [];
+  const frameBuffers = buffersOf(FRAME_BYTES, MAX_FRAME_BUFFERS);
   let nextSegment = 0;
   let wake: (() => void) | undefined;
 
   function takeFrameBuffer(sizeBytes: number): ArrayBuffer {
-    if (sizeBytes > FRAME_BYTES) return new ArrayBuffer(sizeBytes);
-    return frameBuffers.pop() ?? new ArrayBuffer(FRAME_BYTES);
-  }
-
-  function giveFrameBuffer(buffer: ArrayBuffer): void {
-    if (buffer.byteLength === FRAME_BYTES && frameBuffers.length < MAX_FRAME_BUFFERS) frameBuffers.push(buffer);
+    return sizeBytes > FRAME_BYTES ? new ArrayBuffer(sizeBytes) : frameBuffers.take();
   }
 
   function giveArena(arena: Buffer): void {
@@ -76,7 +72,7 @@ function segmentsOut(data: StoreWorkerData, send: Send<FromStoreWorker>) {
     answer({ segment: number, wanted, atOnce, buffers }: Message<'answer'>): void {
       const segment = waiting.get(number);
       if (segment === undefined) throw new Error(`no segment ${number}`);
-      for (const buffer of buffers) giveFrameBuffer(buffer);
+      for (const buffer of buffers) frameBuffers.give(buffer);
       let any = false;
       for (const frame of framesOf(segment, wanted)) {
         any = true;
@@ -86,7 +82,7 @@ function segmentsOut(data: StoreWorkerData, send: Send<FromStoreWorker>) {
         if (raw !== undefined) copyFrame(segment, frame, wanted, new Uint8Array(raw));
         if (atOnce) {
           const bytes = compressed(inPlace ?? new Uint8Array(raw!, 0, sizeBytes));
-          if (raw !== undefined) giveFrameBuffer(raw);
+          if (raw !== undefined) frameBuffers.give(raw);
           send({ type: 'compressed-frame', segment: number, count, bytes, sizeBytes }, [bytes]);
         } else {
           send({ type: 'frame', segment: number, count, raw: raw!, sizeBytes }, [raw!]);
@@ -149,12 +145,7 @@ function reader(data: StoreWorkerData, { flowOf }: SegmentsOut, send: Send<FromS
 function compressFrame(message: Message<'compress'>, send: Send<FromStoreWorker>): void {
   const { frame, raw, sizeBytes } = message;
   const bytes = compressed(new Uint8Array(raw, 0, sizeBytes));
-  if (raw.byteLength === FRAME_BYTES) {
-    send({ type: 'compressed', frame, bytes, raw }, [bytes, raw]);
-  } else {
-    release(new Uint8Array(raw));
-    send({ type: 'compressed', frame, bytes }, [bytes]);
-  }
+  send({ type: 'compressed', frame, bytes, raw }, [bytes, raw]);
 }
 
 /** A zstd frame that was seen to give `raw` back. */

@@ -39,6 +39,7 @@ import { isBaseLetGo } from '../../../src/vault/logs/floors.ts';
 import type { PruneRules } from '../../../src/vault/prune-rules.ts';
 import type { Keys } from '../../../src/vault/trust.ts';
 import { type SizedPack, storeLists } from '../../../src/vault/write/list-packs.ts';
+import { unsignedRecord } from '../../support/records.ts';
 import { type Actor, vaultId, type World } from './world.ts';
 
 /** A host that writes, with what its disk keeps. It follows the protocol by the functions that the real writer uses. */
@@ -305,27 +306,15 @@ function inPairs(packs: readonly SizedPack[]): SizedPack[][] {
 }
 
 export function unsigned(world: World, writer: ModelWriter, time: string): UnsignedRecord {
-  return {
-    format: 1,
-    vault: vaultId,
+  const timeMs = Date.parse(time);
+  return unsignedRecord(vaultId, timeMs, {
     system: writer.system,
     dataset: writer.dataset,
-    kind: 'files',
-    id: newUlid(Date.parse(time), world.random),
-    time,
-    committed: time,
-    tool: 'model',
-    versions: {},
-    sizes: { logical: 1, added: 1, stored: 1, entries: 1 },
-    lists: [],
+    id: newUlid(timeMs, world.random),
     manifest: ['0'.repeat(64), 1],
-    keys: [],
-    problems: {},
-    retention: { class: 'standard' },
-    generation: 0,
     previous: writer.lastHash,
     sequence: writer.sequence + 1,
-  };
+  });
 }
 
 function follow(writer: ModelWriter, { hash, sequence }: Pending): void {
